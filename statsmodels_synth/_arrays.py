@@ -1,0 +1,101 @@
+"""Array types, and conversions that never broadcast or lose a missing value."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+import pandas as pd
+
+from statsmodels_synth.exceptions import DataError
+
+Floats: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
+Positions: TypeAlias = NDArray[np.intp]
+
+_BLOCK = 65_536
+
+
+def as_floats(value: object, where: str) -> Floats:
+    """
+    Convert to a float array, missing values to NaN.
+
+    Parameters
+    ----------
+    value : array_like
+        Numbers, booleans or a pandas object of them.
+    where : str
+        What it is, for the message.
+
+    Returns
+    -------
+    ndarray
+        No copy where the input is a float64 array.
+
+    Raises
+    ------
+    DataError
+        If a value is not a number.
+    """
+    if isinstance(value, (pd.Series, pd.DataFrame)):
+        try:
+            # pd.NA has no float of its own: to_numpy needs to be told.
+            return np.asarray(value.to_numpy(dtype=float, na_value=np.nan))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{where} is not numeric: {error}.") from error
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{where} is not numeric: {error}.") from error
+
+
+def missing_rows(*arrays: Floats | None) -> Bools | None:
+    """
+    Rows with a NaN in any of several arrays of the same length.
+
+    Parameters
+    ----------
+    *arrays : ndarray (R,) or (R, k), or None
+        Arrays; None is skipped.
+
+    Returns
+    -------
+    ndarray (R,) of bool or None
+        None where no row has one, so that nothing needs to be copied.
+    """
+    mask: Bools | None = None
+    for array in arrays:
+        if array is None:
+            continue
+        for start in range(0, len(array), _BLOCK):
+            bad = np.isnan(array[start : start + _BLOCK])
+            if bad.any():
+                if mask is None:
+                    mask = np.zeros(len(array), dtype=bool)
+                rows = bad if bad.ndim == 1 else bad.any(axis=1)
+                mask[start : start + _BLOCK] |= rows
+    return mask
+
+
+def infinite_rows(array: Floats) -> Positions:
+    """
+    Positions of rows with an infinite value.
+
+    Parameters
+    ----------
+    array : ndarray (R,) or (R, k)
+        Values.
+
+    Returns
+    -------
+    ndarray of int
+        Positions, in order.
+    """
+    found: list[Positions] = []
+    for start in range(0, len(array), _BLOCK):
+        bad = np.isinf(array[start : start + _BLOCK])
+        if bad.any():
+            rows = bad if bad.ndim == 1 else bad.any(axis=1)
+            found.append(np.flatnonzero(rows) + start)
+    return np.concatenate(found) if found else np.empty(0, dtype=np.intp)

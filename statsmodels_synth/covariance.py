@@ -1,0 +1,178 @@
+r"""
+Covariance of the target coefficients, and what the sources explain.
+
+With optimal weight the covariance of all parameters is
+``(G' Omega^-1 G)^-1 / T``. Because theta enters only the labelled score, its
+block is ``K Omega K' / T`` with
+
+.. math::
+    K = -D_1^{-1} \bigl[\, I,\; -B \, (I - D_2 (D_2' \Omega_{22}^{-1} D_2)^{-1}
+        D_2' \Omega_{22}^{-1}) \,\bigr],
+    \qquad B = \Omega_{12} \Omega_{22}^{-1},
+
+where ``D_1`` and ``D_2`` are the Jacobians of the labelled score and of the
+moments of the sources. ``K g_t`` is the influence function of unit t. In this
+form nothing needs ``Omega`` itself to be invertible, so a source that agrees
+with every label does no harm to the arithmetic.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.linalg
+from scipy import stats
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.moment_sums import MomentSums
+from statsmodels_synth.solver import (
+    RANK_TOLERANCE,
+    Weight,
+    block_jacobian,
+    optimal_weight,
+    scaled_lstsq,
+)
+
+
+def influence_map(sums: MomentSums, weight: Weight) -> Floats:
+    """
+    Linear map from the moments of a unit to its influence on theta.
+
+    Parameters
+    ----------
+    sums : MomentSums
+        At the final parameters.
+    weight : Weight
+        The weight whose first-order condition theta solves.
+
+    Returns
+    -------
+    ndarray (p, q)
+        The matrix K of the module's notes.
+    """
+    p = len(sums.target)
+    gain = weight.gain
+    if weight.rank:
+        jacobian = block_jacobian(sums.auxiliary)
+        whitened = weight.whiten @ jacobian
+        gain = gain - gain @ jacobian @ scaled_lstsq(whitened, weight.whiten)
+    return -np.linalg.solve(sums.target, np.hstack([np.eye(p), -gain]))
+
+
+def sandwich(sums: MomentSums, map_: Floats, n_units: int, centered: bool) -> Floats:
+    """
+    Covariance ``K Omega K' / T``.
+
+    Parameters
+    ----------
+    sums : MomentSums
+        At the final parameters.
+    map_ : ndarray (p, q)
+        From :func:`influence_map`.
+    n_units : int
+        Number of units T.
+    centered : bool
+        Whether Omega is centred.
+
+    Returns
+    -------
+    ndarray (p, p)
+        Symmetric, positive semi-definite.
+    """
+    cov = map_ @ sums.omega(centered) @ map_.T / n_units
+    return (cov + cov.T) / 2
+
+
+def hansen_j(
+    sums: MomentSums,
+    weight: Weight,
+    criterion: float,
+    n_units: int,
+    *,
+    basis: Floats,
+    optimal: bool,
+    centered: bool,
+) -> tuple[float, float, int]:
+    """
+    Hansen's test of the overidentifying restrictions.
+
+    Parameters
+    ----------
+    sums : MomentSums
+        At the final parameters.
+    weight : Weight
+        Weight of the last step.
+    criterion : float
+        Minimised ``T gbar' W gbar``.
+    n_units : int
+        Number of units T.
+    basis : ndarray (p, p)
+        See :func:`~statsmodels_synth.solver.optimal_weight`.
+    optimal : bool
+        Whether the weight is optimal. If not, the statistic is the quadratic
+        form of the moments in the inverse of their own covariance at the
+        estimate (Newey 1985).
+    centered : bool
+        Whether Omega is centred.
+
+    Returns
+    -------
+    statistic : float
+        Chi-squared with `df` degrees of freedom if the restrictions hold.
+    pvalue : float
+        Upper tail; NaN where there is nothing to test.
+    df : int
+        Number of restrictions.
+    """
+    k_auxiliary = sums.auxiliary.shape[0] * sums.auxiliary.shape[-1]
+    if not k_auxiliary:
+        return 0.0, float("nan"), 0
+    if optimal:
+        df = weight.rank - k_auxiliary
+    else:
+        efficient = optimal_weight(sums.omega(centered), basis)
+        residual = efficient.whiten @ sums.mean[len(sums.target) :]
+        # What the estimation of eta absorbs, whatever weight it used.
+        space = scipy.linalg.orth(efficient.whiten @ block_jacobian(sums.auxiliary))
+        residual = residual - space @ (space.T @ residual)
+        criterion = n_units * float(residual @ residual)
+        df = efficient.rank - space.shape[1]
+    if df <= 0:
+        return 0.0, float("nan"), 0
+    return criterion, float(stats.chi2.sf(criterion, df)), df
+
+
+def explained_share(sums: MomentSums, basis: Floats) -> tuple[Floats, Floats]:
+    """
+    Share of the labelled score that each source explains, alone.
+
+    Parameters
+    ----------
+    sums : MomentSums
+        At the final parameters.
+    basis : ndarray (p, p)
+        Change of basis in which what is rounding is decided.
+
+    Returns
+    -------
+    overall : ndarray (M,)
+        Mean squared canonical correlation between the labelled scores of the
+        humans and those of the source, in [0, 1].
+    by_coefficient : ndarray (M, p)
+        Squared multiple correlation of the influence of each coefficient.
+    """
+    k_sources, _, p, _ = sums.auxiliary.shape
+    omega = sums.omega()
+    own = omega[:p, :p]
+    bread = np.linalg.inv(sums.target)
+    total = np.diag(bread @ own @ bread.T)
+    overall, by_coefficient = np.empty(k_sources), np.empty((k_sources, p))
+    for m in range(k_sources):
+        at = slice(p + 2 * m * p, p + 2 * m * p + p)
+        inverse = np.linalg.pinv(
+            basis.T @ omega[at, at] @ basis, rcond=RANK_TOLERANCE, hermitian=True
+        )
+        cross = omega[:p, at] @ basis
+        explained = cross @ inverse @ cross.T
+        overall[m] = np.trace(np.linalg.solve(own, explained)) / p
+        by_coefficient[m] = np.diag(bread @ explained @ bread.T) / total
+    return np.clip(overall, 0, 1), np.clip(by_coefficient, 0, 1)

@@ -1,0 +1,261 @@
+"""
+The arrays of one problem, aligned by unit.
+
+:class:`AlignedDesign` is the border between input and numbers: whatever came
+in, frames or arrays, leaves this module as plain float arrays, unit positions
+and names. Nothing downstream knows of missing values, indexes or formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.linalg
+
+from statsmodels_synth._arrays import Floats, Positions
+from statsmodels_synth.options import Kind
+
+
+@dataclass(frozen=True)
+class DesignRows:
+    """
+    Rows of a design that belong to units.
+
+    Attributes
+    ----------
+    endog : ndarray (R,)
+        Outcome.
+    exog : ndarray (R, p)
+        Regressors.
+    units : ndarray (R,) or None
+        Position of the unit of each row, not decreasing. None: row t is unit t.
+    offset : ndarray (R,) or None
+        Offset of the linear predictor, log exposure included.
+    weights : ndarray (R,) or None
+        Weight of the row: the unit's weight divided by its replicates.
+    has_replicates : bool
+        Whether a unit has more than one row.
+    """
+
+    endog: Floats
+    exog: Floats
+    units: Positions | None = None
+    offset: Floats | None = None
+    weights: Floats | None = None
+    has_replicates: bool = False
+
+    def rows(self, start: int, stop: int) -> slice:
+        """Rows of the units ``start .. stop - 1``."""
+        if self.units is None:
+            return slice(start, stop)
+        first, last = np.searchsorted(self.units, [start, stop])
+        return slice(int(first), int(last))
+
+    def unit_of(self, rows: slice) -> slice | Positions:
+        """Index of the units of `rows` into an array of one value per unit."""
+        return rows if self.units is None else self.units[rows]
+
+    def take(self, keep: Positions, units: Positions | None) -> DesignRows:
+        """The rows `keep`, copied, now belonging to `units`."""
+        return replace(
+            self,
+            endog=self.endog[keep],
+            exog=self.exog[keep],
+            units=units,
+            offset=None if self.offset is None else self.offset[keep],
+            weights=None if self.weights is None else self.weights[keep],
+        )
+
+
+@dataclass(frozen=True)
+class SourceArrays(DesignRows):
+    """
+    One auxiliary data set as arrays: a proxy or a synthetic frame.
+
+    Attributes
+    ----------
+    name : str
+        Name of the source.
+    kind : {"proxy", "synthetic"}
+        What it is; the estimator treats both alike.
+    n_dropped : int
+        Rows that were left out because a value is missing.
+    """
+
+    name: str = ""
+    kind: Kind = "proxy"
+    n_dropped: int = 0
+
+
+@dataclass(frozen=True)
+class AlignedDesign:
+    """
+    Everything the estimator needs, aligned by unit.
+
+    Attributes
+    ----------
+    labeled : DesignRows
+        The n labelled units, in the order of the units.
+    labeled_units : ndarray (n,)
+        Their positions among the T units, increasing.
+    design_weights : ndarray (n,)
+        ``a_t`` of the labelled units: one with equal labelling probabilities.
+    sources : tuple of SourceArrays
+        The M sources.
+    labeled_sources : tuple of DesignRows
+        Of each source the rows of labelled units; `units` are positions among
+        the n labelled ones.
+    n_units : int
+        Units that are labelled or covered, T.
+    kept : ndarray (T,) or None
+        Their positions among the units that were given; None: all of them.
+    basis : ndarray (p, p)
+        ``labeled.exog @ basis`` has orthonormal columns.
+    column_scale : ndarray (p,)
+        Root mean square of each column of the labelled exog.
+    """
+
+    labeled: DesignRows
+    labeled_units: Positions
+    design_weights: Floats
+    sources: tuple[SourceArrays, ...]
+    labeled_sources: tuple[DesignRows, ...]
+    n_units: int
+    kept: Positions | None
+    basis: Floats
+    column_scale: Floats
+
+    @property
+    def k_params(self) -> int:
+        """Number of target coefficients, p."""
+        return self.labeled.exog.shape[1]
+
+    @property
+    def n_labeled(self) -> int:
+        """Number of labelled units, n."""
+        return self.labeled.exog.shape[0]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the sources."""
+        return tuple(source.name for source in self.sources)
+
+    def with_sources(self, keep: Sequence[int]) -> AlignedDesign:
+        """The same design with some of the sources."""
+        return replace(
+            self,
+            sources=tuple(self.sources[m] for m in keep),
+            labeled_sources=tuple(self.labeled_sources[m] for m in keep),
+        )
+
+
+def align_design(
+    labeled: DesignRows,
+    labeled_units: Positions,
+    sources: Sequence[SourceArrays],
+    n_units: int,
+) -> AlignedDesign:
+    """
+    Put labelled rows and sources together.
+
+    Parameters
+    ----------
+    labeled : DesignRows
+        Labelled rows, in the order of the units.
+    labeled_units : ndarray (n,)
+        Their positions among the units, increasing.
+    sources : sequence of SourceArrays
+        Sources, rows sorted by unit.
+    n_units : int
+        Number of units the positions refer to.
+
+    Returns
+    -------
+    AlignedDesign
+        Units that are neither labelled nor covered are left out: they add
+        zeros to every moment, which changes neither estimate nor variance.
+    """
+    part = np.zeros(n_units, dtype=bool)
+    part[labeled_units] = True
+    for source in sources:
+        if source.units is None:
+            part[:] = True
+            break
+        part[source.units] = True
+    kept = None
+    if not part.all():
+        kept = np.flatnonzero(part)
+        position = np.cumsum(part) - 1
+        n_units = len(kept)
+        labeled_units = position[labeled_units]
+        sources = [replace(s, units=position[s.units]) for s in sources]
+    _, upper = scipy.linalg.qr(labeled.exog, mode="economic")
+    return AlignedDesign(
+        labeled=labeled,
+        labeled_units=labeled_units,
+        design_weights=np.ones(len(labeled_units)),
+        sources=tuple(sources),
+        labeled_sources=tuple(_rows_of_labeled(s, labeled_units) for s in sources),
+        n_units=n_units,
+        kept=kept,
+        basis=scipy.linalg.solve_triangular(upper, np.eye(len(upper))),
+        column_scale=np.sqrt(np.mean(labeled.exog**2, axis=0)),
+    )
+
+
+def _rows_of_labeled(source: SourceArrays, labeled_units: Positions) -> DesignRows:
+    plain = DesignRows(
+        source.endog,
+        source.exog,
+        source.units,
+        source.offset,
+        source.weights,
+        source.has_replicates,
+    )
+    if source.units is None:
+        return plain.take(labeled_units, None)
+    place = np.searchsorted(labeled_units, source.units)
+    place = np.minimum(place, len(labeled_units) - 1)
+    keep = np.flatnonzero(labeled_units[place] == source.units)
+    return plain.take(keep, place[keep])
+
+
+def replicate_weights(
+    units: Positions | None, unit_weights: Floats | None, n_units: int
+) -> tuple[Floats | None, bool]:
+    """
+    Row weights that average replicates and carry the weights of the units.
+
+    Parameters
+    ----------
+    units : ndarray (R,) or None
+        Position of the unit of each row.
+    unit_weights : ndarray (T,) or None
+        Weight of each unit.
+    n_units : int
+        Number of units T.
+
+    Returns
+    -------
+    weights : ndarray (R,) or None
+        Unit weight over number of replicates; None where all are one.
+    has_replicates : bool
+        Whether a unit has more than one row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> replicate_weights(np.array([0, 0, 1]), None, 3)
+    (array([0.5, 0.5, 1. ]), True)
+    """
+    if units is None:
+        return unit_weights, False
+    count = np.bincount(units, minlength=n_units)
+    repeated = bool(count.max(initial=0) > 1)
+    if unit_weights is None and not repeated:
+        return None, False
+    base = np.ones(n_units) if unit_weights is None else unit_weights
+    weights: Floats = base[units] / count[units]
+    return weights, repeated

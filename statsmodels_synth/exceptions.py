@@ -1,0 +1,152 @@
+"""
+Errors and warnings.
+
+Every error derives from :class:`SynthError` and from the built-in exception
+that statsmodels or pandas would raise in its place, so that existing
+``except ValueError`` code keeps working. A message says what is wrong, where
+(source, column, up to five units) and what to do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+import difflib
+
+from statsmodels.tools.sm_exceptions import (
+    ConvergenceWarning as StatsmodelsConvergenceWarning,
+)
+
+__all__ = [
+    "AlignmentError",
+    "CollinearityError",
+    "CollinearSourceWarning",
+    "ConvergenceWarning",
+    "CoverageWarning",
+    "DataError",
+    "FormulaError",
+    "FullyLabeledWarning",
+    "LabelAgreementWarning",
+    "OptionError",
+    "SeparationError",
+    "SynthError",
+    "SynthWarning",
+]
+
+MAX_UNITS_SHOWN = 5
+
+
+class SynthError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class DataError(SynthError, ValueError):
+    """The values of a frame or an array cannot be used."""
+
+
+class AlignmentError(DataError):
+    """Frames cannot be matched unit by unit."""
+
+
+class FormulaError(DataError):
+    """The formula cannot be evaluated on one of the frames."""
+
+
+class CollinearityError(DataError):
+    """Columns of a design matrix are linearly dependent."""
+
+
+class SeparationError(DataError):
+    """The outcome is separated by the regressors: no finite estimate exists."""
+
+
+class OptionError(SynthError, ValueError):
+    """An option is misspelt or has a value that does not exist."""
+
+
+class SynthWarning(UserWarning):
+    """Root of every warning that this package issues."""
+
+
+class ConvergenceWarning(SynthWarning, StatsmodelsConvergenceWarning):
+    """The solver stopped before the moment conditions were solved."""
+
+
+class CoverageWarning(SynthWarning):
+    """Some labelled units are absent from a source."""
+
+
+class CollinearSourceWarning(SynthWarning):
+    """A source was dropped: its moments repeat those of other sources."""
+
+
+class LabelAgreementWarning(SynthWarning):
+    """A source agrees with every label, so its error rate cannot be estimated."""
+
+
+class FullyLabeledWarning(SynthWarning):
+    """Every unit is labelled, so the sources have nothing to add."""
+
+
+def format_units(units: Iterable[object]) -> str:
+    """
+    Write up to five units for a message.
+
+    Parameters
+    ----------
+    units : iterable
+        Unit labels.
+
+    Returns
+    -------
+    str
+        The labels, followed by how many more there are.
+
+    Examples
+    --------
+    >>> format_units(range(7))
+    '0, 1, 2, 3, 4 and 2 more'
+    >>> format_units(["a"])
+    "'a'"
+    """
+    listed = list(units)
+    shown = [
+        repr(unit.item() if hasattr(unit, "item") else unit)
+        for unit in listed[:MAX_UNITS_SHOWN]
+    ]
+    text = ", ".join(shown)
+    more = len(listed) - len(shown)
+    return f"{text} and {more} more" if more else text
+
+
+def suggest(name: object, known: Sequence[object]) -> str:
+    """
+    Write the end of a message that names what exists, nearest name first.
+
+    Parameters
+    ----------
+    name : object
+        What the user wrote.
+    known : sequence
+        What exists.
+
+    Returns
+    -------
+    str
+        A sentence that starts with a space, or an empty string.
+
+    Examples
+    --------
+    >>> suggest("hegde", ["length", "hedge"])
+    " Did you mean 'hedge'?"
+    >>> suggest("zzz", ["length", "hedge"])
+    " There are: 'length', 'hedge'."
+    """
+    names = [str(k) for k in known]
+    close = difflib.get_close_matches(str(name), names, n=1)
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    if not names:
+        return ""
+    shown = ", ".join(repr(k) for k in names[:20])
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return f" There are: {shown}{more}."

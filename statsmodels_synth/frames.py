@@ -1,0 +1,604 @@
+"""
+Data frames, matched unit by unit.
+
+What comes in: rows that people labelled, and for each source a frame, or the
+names of columns of `data`. What goes out: complete rows of every frame, each
+with the position of its unit. Nothing is matched by position unless the
+indexes say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_synth._arrays import Bools, Floats, Positions, as_floats
+from statsmodels_synth.exceptions import (
+    AlignmentError,
+    DataError,
+    format_units,
+    suggest,
+)
+from statsmodels_synth.options import Kind, Missing
+from statsmodels_synth.sources import unique_names
+
+On = str | Sequence[str] | None
+
+_FORMS = (
+    "Give a DataFrame, {name: DataFrame}, or {variable of the formula: column of data}."
+)
+
+
+@dataclass(frozen=True)
+class GivenSource:
+    """
+    One source as the user gave it.
+
+    Attributes
+    ----------
+    name : str
+        Name.
+    kind : {"proxy", "synthetic"}
+        Kind.
+    frame : DataFrame or None
+        Its own frame; None where it is columns of data.
+    columns : dict
+        From variable to column of data, where it is columns of data.
+    """
+
+    name: str
+    kind: Kind
+    frame: pd.DataFrame | None
+    columns: dict[str, str]
+
+
+@dataclass(frozen=True)
+class SourceFrame:
+    """
+    The complete rows of one source.
+
+    Attributes
+    ----------
+    name, kind : str
+        Name and kind.
+    frame : DataFrame (R, variables)
+        Index: unit labels.
+    units : ndarray (R,)
+        Position of the unit of each row in ``AlignedFrames.units``.
+    data_rows : ndarray (R,)
+        Row of `data` of the unit, -1 where it has none.
+    own : frozenset of str
+        Variables that the source brings; the others come from `data`.
+    n_dropped : int
+        Rows left out because a value is missing.
+    """
+
+    name: str
+    kind: Kind
+    frame: pd.DataFrame
+    units: Positions
+    data_rows: Positions
+    own: frozenset[str]
+    n_dropped: int
+
+
+@dataclass(frozen=True)
+class AlignedFrames:
+    """
+    All frames, matched.
+
+    Attributes
+    ----------
+    units : Index (T,)
+        Unit labels: those of data first, then those of the sources.
+    data : DataFrame
+        Rows of data, its columns the variables.
+    labeled_rows : ndarray (n,)
+        Rows of data that are labelled, which are also the units' positions.
+    sources : tuple of SourceFrame
+        The sources.
+    weights : ndarray (T,) or None
+        Weight of each unit.
+    n_incomplete : int
+        Rows with an outcome, or declared labelled, that lack another variable
+        and count as unlabelled.
+    """
+
+    units: pd.Index
+    data: pd.DataFrame
+    labeled_rows: Positions
+    sources: tuple[SourceFrame, ...]
+    weights: Floats | None
+    n_incomplete: int
+
+
+def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
+    """
+    Bring the accepted forms of `proxy` and `synthetic` into one.
+
+    Parameters
+    ----------
+    proxy, synthetic : DataFrame, mapping or None
+        A frame; names to frames (or to mappings of columns); variables of the
+        formula to columns of data.
+
+    Returns
+    -------
+    list of GivenSource
+        Proxies first.
+
+    Raises
+    ------
+    DataError
+        If the form is none of these.
+    """
+    forms: dict[Kind, dict[str, Any]] = {}
+    kinds: tuple[tuple[Kind, object], ...] = (
+        ("proxy", proxy),
+        ("synthetic", synthetic),
+    )
+    for kind, value in kinds:
+        if value is None:
+            forms[kind] = {}
+        elif isinstance(value, pd.DataFrame):
+            forms[kind] = {kind: value}
+        elif not isinstance(value, Mapping):
+            raise DataError(f"{kind}= is a {type(value).__name__}. {_FORMS}")
+        elif value and all(isinstance(v, str) for v in value.values()):
+            forms[kind] = {kind: value}
+        else:
+            forms[kind] = {str(k): v for k, v in value.items()}
+    names = unique_names(list(forms["proxy"]), list(forms["synthetic"]))
+    result = []
+    for kind, sources in forms.items():
+        for key, value in sources.items():
+            name = names[f"{kind}:{key}"]
+            if isinstance(value, pd.DataFrame):
+                result.append(GivenSource(name, kind, value, {}))
+            elif isinstance(value, Mapping) and all(
+                isinstance(v, str) for v in value.values()
+            ):
+                result.append(GivenSource(name, kind, None, dict(value)))
+            else:
+                raise DataError(
+                    f"{kind}={{{key!r}: ...}} is a {type(value).__name__}. {_FORMS}"
+                )
+    return result
+
+
+def align_frames(
+    data: pd.DataFrame,
+    sources: Sequence[GivenSource],
+    response: Sequence[str],
+    regressors: Sequence[str],
+    *,
+    on: On = None,
+    labeled: object = None,
+    weights: str | None = None,
+    extra: Sequence[str] = (),
+    missing: Missing = "drop",
+) -> AlignedFrames:
+    """
+    Match data and sources by unit and keep complete rows.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Rows with human labels, or all units with NaN where nobody labelled.
+    sources : sequence of GivenSource
+        The sources.
+    response, regressors : sequence of str
+        Variables of the two sides of the formula.
+    on : str or sequence of str, optional
+        Column that identifies units; the index if omitted.
+    labeled : array_like of bool or str, optional
+        Which rows of data are labelled; those that are complete if omitted.
+    weights : str, optional
+        Column of unit weights.
+    extra : sequence of str
+        Further columns each row needs: offset, exposure.
+    missing : {"drop", "raise"}
+        What to do with incomplete rows of labelled units and sources.
+
+    Returns
+    -------
+    AlignedFrames
+        Complete rows with positions of units.
+
+    Raises
+    ------
+    DataError, AlignmentError
+        Name source, column, up to five units, and what to do.
+    """
+    if not isinstance(data, pd.DataFrame):
+        raise DataError(
+            f"data is a {type(data).__name__}. Give a pandas DataFrame with one row "
+            "per unit."
+        )
+    variables = list(dict.fromkeys([*response, *regressors, *extra]))
+    labeled_mask = _labeled_mask(data, labeled)
+    keyed = _keyed(data, on, "data")
+    for name in variables:
+        if name not in keyed.columns:
+            raise DataError(
+                f"data has no column {name!r}, which every labelled unit needs."
+                f"{suggest(name, list(keyed.columns))}"
+            )
+    repeated = keyed.index[keyed.index.duplicated()].unique()
+    if len(repeated):
+        raise AlignmentError(
+            f"data has more than one row for {len(repeated)} units "
+            f"({format_units(repeated)}). Keep one row per unit; only sources may "
+            "have replicates."
+        )
+    frame = _plain(keyed[variables], set(response) - set(regressors), "data")
+    framed = [_source_columns(s, keyed, variables, on) for s in sources]
+    units = _all_units(keyed, framed, on)
+    aligned = [
+        _align_source(given, columns, frame, units, variables, missing)
+        for given, columns in framed
+    ]
+    rows, n_incomplete = _labeled_rows(frame, response, labeled_mask, missing)
+    return AlignedFrames(
+        units=units,
+        data=frame,
+        labeled_rows=rows,
+        sources=tuple(aligned),
+        weights=None if weights is None else _weights(weights, keyed, framed, units),
+        n_incomplete=n_incomplete,
+    )
+
+
+def with_columns(
+    data: pd.DataFrame, **given: object
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """
+    Make columns of data of what was given as arrays.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Data.
+    **given : str, array_like or None
+        Column name, or one value per row of `data`.
+
+    Returns
+    -------
+    data : DataFrame
+        With a column ``"(name)"`` for each array; the input is not changed.
+    named : dict
+        From option to column, for the options that were given.
+
+    Raises
+    ------
+    DataError
+        If an array has another length, or a Series another index.
+    """
+    named: dict[str, str] = {}
+    arrays: dict[str, Floats] = {}
+    for option, value in given.items():
+        if value is None:
+            continue
+        if isinstance(value, str):
+            named[option] = value
+            continue
+        if isinstance(value, pd.Series) and not value.index.equals(data.index):
+            raise AlignmentError(
+                f"{option}= is a Series whose index differs from that of data. Reindex "
+                "it or make it a column of data."
+            )
+        values = as_floats(value, option)
+        if values.shape != (len(data),):
+            raise DataError(
+                f"{option}= has shape {values.shape}; data has {len(data)} rows. Give "
+                "one value per row, or the name of a column."
+            )
+        named[option] = f"({option})"
+        arrays[f"({option})"] = values
+    return (data.assign(**arrays) if arrays else data), named
+
+
+def _labeled_mask(data: pd.DataFrame, labeled: object) -> Bools | None:
+    if labeled is None:
+        return None
+    if isinstance(labeled, str):
+        if labeled not in data:
+            raise DataError(
+                f"labeled={labeled!r} is not a column of data."
+                f"{suggest(labeled, list(data.columns))}"
+            )
+        labeled = data[labeled]
+    if isinstance(labeled, pd.Series) and not labeled.index.equals(data.index):
+        raise AlignmentError(
+            "labeled= is a Series whose index differs from that of data. Reindex it "
+            "or make it a column of data."
+        )
+    mask = np.asarray(labeled)
+    if mask.shape != (len(data),):
+        raise DataError(
+            f"labeled= has shape {mask.shape}; data has {len(data)} rows. Give one "
+            "value per row."
+        )
+    if mask.dtype == bool:
+        return mask
+    values = pd.Series(mask)
+    if values.isna().any() or not values.isin([0, 1, True, False]).all():
+        raise DataError("labeled= must be True or False (or 1 or 0) for every row.")
+    return values.astype(bool).to_numpy()
+
+
+def _keyed(frame: pd.DataFrame, on: On, where: str) -> pd.DataFrame:
+    """The frame indexed by unit."""
+    if on is not None:
+        for name in [on] if isinstance(on, str) else on:
+            if name not in frame:
+                raise AlignmentError(
+                    f"{where} has no column {name!r} (on={on!r})."
+                    f"{suggest(name, list(frame.columns))}"
+                )
+        keys = [on] if isinstance(on, str) else list(on)
+        frame = frame.set_index(keys, drop=False)
+        frame.index.names = [None] * frame.index.nlevels
+    if frame.index.hasnans:
+        raise AlignmentError(
+            f"{where} has {int(frame.index.isna().sum())} rows whose unit is missing. "
+            "Every row needs one."
+        )
+    doubled = frame.columns[frame.columns.duplicated()]
+    if len(doubled):
+        raise DataError(f"{where} has two columns named {doubled[0]!r}. Rename one.")
+    return frame
+
+
+def _source_columns(
+    given: GivenSource, data: pd.DataFrame, variables: list[str], on: On
+) -> tuple[GivenSource, pd.DataFrame]:
+    """The columns that a source brings itself, keyed by unit."""
+    if given.frame is not None:
+        keyed = _keyed(given.frame, on, f"Source {given.name!r}")
+        if not any(name in keyed for name in variables):
+            raise DataError(
+                f"Source {given.name!r} has none of the formula's columns "
+                f"({', '.join(map(repr, variables))}). It has: "
+                f"{', '.join(repr(str(c)) for c in keyed.columns[:10])}."
+            )
+        return given, keyed
+    for variable, column in given.columns.items():
+        if variable not in variables:
+            raise DataError(
+                f"Source {given.name!r} replaces {variable!r}, which the formula does "
+                f"not use.{suggest(variable, variables)}"
+            )
+        if column not in data:
+            raise DataError(
+                f"Source {given.name!r}: data has no column {column!r} to take "
+                f"{variable!r} from.{suggest(column, list(data.columns))}"
+            )
+    return given, pd.DataFrame(
+        {variable: data[column] for variable, column in given.columns.items()}
+    )
+
+
+def _is_default(index: pd.Index) -> bool:
+    return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
+
+
+def _all_units(
+    data: pd.DataFrame, framed: list[tuple[GivenSource, pd.DataFrame]], on: On
+) -> pd.Index:
+    units = data.index
+    for given, frame in framed:
+        index = frame.index
+        if on is None and _is_default(data.index):
+            if _is_default(index) and len(index) != len(data):
+                raise AlignmentError(
+                    f"data and source {given.name!r} have default indexes of different "
+                    f"length ({len(data)} and {len(index)}), so rows would be matched "
+                    "by position. Set on= to the column that identifies units, or set "
+                    "the index of both."
+                )
+            strange = index[~index.isin(data.index)]
+            if len(strange):
+                raise AlignmentError(
+                    f"data has the default index 0 to {len(data) - 1}, but source "
+                    f"{given.name!r} has units that are not in it "
+                    f"({format_units(strange.unique())}), so the two do not count the "
+                    "same units. Set on= to the column that identifies units, or set "
+                    "the index of both."
+                )
+        if index.nlevels != data.index.nlevels or not index.isin(data.index).any():
+            raise AlignmentError(
+                f"Source {given.name!r} has no unit in common with data: its units are "
+                f"{index.inferred_type} ({format_units(index[:3])}), those of data "
+                f"{data.index.inferred_type} ({format_units(data.index[:3])}). Use the "
+                "same identifiers in both, or set on=."
+            )
+        if not index.equals(units):
+            units = units.append(index[~index.isin(units)].unique())
+    return units
+
+
+def _align_source(
+    given: GivenSource,
+    keyed: pd.DataFrame,
+    data: pd.DataFrame,
+    units: pd.Index,
+    variables: list[str],
+    missing: Missing,
+) -> SourceFrame:
+    where = f"Source {given.name!r}"
+    own = [name for name in variables if name in keyed]
+    frame = _plain(keyed[own], set(), where)
+    if keyed.index.equals(units):
+        positions = np.arange(len(units))
+    else:
+        positions = units.get_indexer(keyed.index)
+    # The units of data come first, so a position beyond them has no row there.
+    data_rows = np.where(positions < len(data), positions, -1)
+    borrowed = [name for name in variables if name not in keyed]
+    if borrowed and (data_rows < 0).any():
+        absent = keyed.index[data_rows < 0].unique()
+        raise AlignmentError(
+            f"{where} has no column {borrowed[0]!r}, and {len(absent)} of its units "
+            f"({format_units(absent)}) are not in data, where it would be taken from. "
+            f"Add {borrowed[0]!r} to the source, or give data for all units."
+        )
+    whole = frame.shape[0] == len(data) and np.array_equal(data_rows, range(len(data)))
+    columns = {name: _matched_type(frame[name], data[name], where) for name in own}
+    for name in borrowed:
+        values = data[name] if whole else data[name].take(data_rows)
+        columns[name] = values.set_axis(keyed.index)
+    complete = pd.DataFrame(columns, index=keyed.index)[variables]
+    bad = complete.isna().any(axis=1).to_numpy()
+    lacking = complete[own].isna().any(axis=1).to_numpy()
+    if missing == "raise" and lacking.any():
+        column = next(n for n in own if complete[n].isna().any())
+        raise DataError(
+            f"{where}: column {column!r} is missing for units "
+            f"{format_units(complete.index[lacking])}. Complete them or set "
+            "missing='drop'."
+        )
+    if bad.any():
+        complete, positions, data_rows = (
+            complete.loc[~bad],
+            positions[~bad],
+            data_rows[~bad],
+        )
+    if np.any(positions[1:] < positions[:-1]):
+        order = np.argsort(positions, kind="stable")
+        complete, positions, data_rows = (
+            complete.iloc[order],
+            positions[order],
+            data_rows[order],
+        )
+    return SourceFrame(
+        given.name,
+        given.kind,
+        complete,
+        positions,
+        data_rows,
+        frozenset(own),
+        int(lacking.sum()),
+    )
+
+
+def _labeled_rows(
+    data: pd.DataFrame,
+    response: Sequence[str],
+    declared: Bools | None,
+    missing: Missing,
+) -> tuple[Positions, int]:
+    """Rows of data that are labelled, and how many fall short of it."""
+    complete = data.notna().all(axis=1).to_numpy()
+    wanted = (
+        data[list(response)].notna().all(axis=1).to_numpy()
+        if declared is None
+        else declared
+    )
+    short = wanted & ~complete
+    if missing == "raise" and short.any():
+        column = next(n for n in data if data.loc[short, n].isna().any())
+        raise DataError(
+            f"data: column {column!r} is missing for {int(short.sum())} labelled units "
+            f"({format_units(data.index[short])}). Complete them or set "
+            "missing='drop', which counts them as unlabelled."
+        )
+    return np.flatnonzero(wanted & complete), int(short.sum())
+
+
+def _weights(
+    name: str,
+    data: pd.DataFrame,
+    framed: list[tuple[GivenSource, pd.DataFrame]],
+    units: pd.Index,
+) -> Floats:
+    """Weight of each unit: from data, else from a source that has the column."""
+    values = np.full(len(units), np.nan)
+    if name in data:
+        values[: len(data)] = as_floats(data[name], f"data: weights {name!r}")
+    for given, frame in framed:
+        if name not in frame or given.frame is None:
+            continue
+        own = as_floats(frame[name], f"Source {given.name!r}: weights {name!r}")
+        positions = units.get_indexer(frame.index)
+        unset = np.isnan(values[positions])
+        values[positions[unset]] = own[unset]
+        differs = ~np.isnan(own) & (own != values[positions])
+        if differs.any():
+            raise DataError(
+                f"Source {given.name!r}: weights {name!r} differ from those of data or "
+                f"of another row for units {format_units(frame.index[differs])}. A "
+                "unit has one weight."
+            )
+    if np.isnan(values).any():
+        absent = np.isnan(values)
+        raise DataError(
+            f"weights={name!r} are missing for {int(absent.sum())} units "
+            f"({format_units(units[absent])}). Add the column to data or to a source "
+            f"that has these units.{'' if name in data else suggest(name, list(data))}"
+        )
+    return values
+
+
+def _plain(frame: pd.DataFrame, response: set[str], where: str) -> pd.DataFrame:
+    """Columns as plain NumPy types: both engines misread nullable ones."""
+    columns = {}
+    for name in frame:
+        column = frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            pass
+        elif column.dtype == object and _all_numbers(column):
+            column = column.astype("float64")
+        elif pd.api.types.is_bool_dtype(column.dtype):
+            if name in response or column.isna().any():
+                column = column.astype("float64" if name in response else object)
+            else:
+                column = column.astype(bool)
+        elif pd.api.types.is_numeric_dtype(column.dtype):
+            if pd.api.types.is_complex_dtype(column.dtype):
+                raise DataError(f"{where}: column {name!r} is complex. Give numbers.")
+            if not isinstance(column.dtype, np.dtype):
+                column = column.astype("float64")
+        columns[name] = column
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def _all_numbers(column: pd.Series) -> bool:
+    """Whether an object column holds numbers, apart from missing values."""
+    present = column.dropna()
+    return len(present) > 0 and pd.api.types.infer_dtype(present) in (
+        "integer",
+        "floating",
+        "mixed-integer-float",
+    )
+
+
+def _matched_type(column: pd.Series, model: pd.Series, where: str) -> pd.Series:
+    """A source's column in the type that data has for it."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    if isinstance(model.dtype, pd.CategoricalDtype):
+        return column
+    if pd.api.types.is_bool_dtype(model.dtype):
+        if pd.api.types.is_numeric_dtype(column.dtype) and (
+            column.dropna().isin([0, 1]).all()
+        ):
+            return column.astype(object if column.isna().any() else bool)
+        return column
+    if pd.api.types.is_numeric_dtype(model.dtype):
+        if pd.api.types.is_bool_dtype(column.dtype):
+            return column.astype("float64")
+        if not pd.api.types.is_numeric_dtype(column.dtype):
+            numbers = pd.to_numeric(column, errors="coerce")
+            text = column[numbers.isna() & column.notna()]
+            if len(text):
+                raise DataError(
+                    f"{where}: column {str(column.name)!r} has {text.iloc[0]!r} where "
+                    f"data has numbers (units {format_units(text.index)}). Convert it."
+                )
+            return numbers
+    return column

@@ -1,0 +1,106 @@
+"""Figures, drawn from results only. matplotlib is imported when one is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+if TYPE_CHECKING:
+    from statsmodels_synth.results import AugmentedGMMResults
+
+#: Colours that people with colour blindness tell apart (Okabe and Ito 2008).
+_AUGMENTED, _LABELS = "#0072B2", "#000000"
+_NAIVE = ("#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+_MARKERS = ("s", "^", "D", "v", "P")
+
+
+def plot_coefficients(
+    results: AugmentedGMMResults,
+    ax: Any = None,
+    *,
+    alpha: float = 0.05,
+    drop_intercept: bool = True,
+) -> Any:
+    """
+    Labelled-only, naive and augmented estimates with intervals.
+
+    Parameters
+    ----------
+    results : AugmentedGMMResults
+        The results.
+    ax : matplotlib.axes.Axes, optional
+        Axes; a new figure if omitted.
+    alpha : float
+        One minus the level of the intervals.
+    drop_intercept : bool
+        Whether to leave out the constant.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            'Figures need matplotlib: pip install "statsmodels-synth[plot]"'
+        ) from error
+    names = list(results.model.exog_names)
+    constant = results.model.data.const_idx if drop_intercept else None
+    shown = [j for j in range(len(names)) if j != constant or len(names) == 1]
+    rows = _series(results, alpha)
+    if ax is None:
+        height = 1.2 + 0.22 * len(shown) * (len(rows) + 1)
+        _, ax = plt.subplots(figsize=(7.5, height), layout="constrained")
+    spread = 0.75 / len(rows)
+    for k, (label, color, marker, centre, half) in enumerate(rows):
+        at = np.arange(len(shown)) + (k - (len(rows) - 1) / 2) * spread
+        ax.errorbar(
+            centre[shown],
+            at,
+            xerr=half[shown],
+            fmt=marker,
+            color=color,
+            label=label,
+            markersize=5,
+            linewidth=2.2 if color == _AUGMENTED else 1.2,
+            capsize=2,
+        )
+    ax.axvline(0.0, color="0.7", linewidth=0.8, zorder=0)
+    ax.set_yticks(np.arange(len(shown)), [names[j] for j in shown])
+    ax.set_ylim(len(shown) - 0.5, -0.5)
+    ax.set_xlabel(f"Coefficient, with {1 - alpha:.0%} interval")
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=min(3, len(rows)),
+        frameon=False, fontsize="small",
+    )
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax.figure
+
+
+def _series(results: AugmentedGMMResults, alpha: float) -> list[Any]:
+    """Label, colour, marker, estimate and half width of each row of points."""
+    normal = stats.norm.ppf(1 - alpha / 2)
+    rows = []
+    real = results.real_only
+    for label, color, marker, result in (
+        (f"labels only (n = {results.n_labeled})", _LABELS, "o", real),
+        ("augmented", _AUGMENTED, "o", results),
+    ):
+        interval = np.asarray(result.conf_int(alpha))
+        half = (interval[:, 1] - interval[:, 0]) / 2
+        rows.append((label, color, marker, np.asarray(result.params), half))
+    for m, name in enumerate(results.source_names):
+        rows.append(
+            (
+                f"{name} as if real",
+                _NAIVE[m % len(_NAIVE)],
+                _MARKERS[m % len(_MARKERS)],
+                results.naive_params.to_numpy()[m],
+                normal * results.naive_bse.to_numpy()[m],
+            )
+        )
+    return rows

@@ -1,0 +1,770 @@
+"""The model: takes the data in, puts the parts to work, hands the results out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+import sys
+from typing import Any
+import warnings
+
+import numpy as np
+import pandas as pd
+import scipy.linalg
+from statsmodels.genmod import families
+
+from statsmodels_synth._arrays import Floats, Positions, as_floats
+from statsmodels_synth._statsmodels import GMM
+from statsmodels_synth.checks import (
+    agrees_with_labels,
+    check_coverage,
+    check_endog,
+    check_labeled_design,
+    check_separation,
+    check_source_design,
+    check_values,
+)
+from statsmodels_synth.design import (
+    AlignedDesign,
+    DesignRows,
+    SourceArrays,
+    align_design,
+)
+from statsmodels_synth.exceptions import (
+    CollinearSourceWarning,
+    ConvergenceWarning,
+    DataError,
+    FullyLabeledWarning,
+    LabelAgreementWarning,
+    OptionError,
+)
+from statsmodels_synth.evaluate import evaluate_frames
+from statsmodels_synth.formula import LearnedFormula, calling_namespace, read_formula
+from statsmodels_synth.frames import On, align_frames, given_sources, with_columns
+from statsmodels_synth.moment_sums import MomentSums, moment_blocks, moment_sums
+from statsmodels_synth.options import (
+    CovType,
+    Engine,
+    FitSettings,
+    MaxIter,
+    Missing,
+    WeightsMethod,
+    check_choice,
+    check_keywords,
+)
+from statsmodels_synth.results import AugmentedGMMResults, AugmentedGMMResultsWrapper
+from statsmodels_synth.scores import glm_score
+from statsmodels_synth.solver import (
+    Solution,
+    Weight,
+    block_jacobian,
+    optimal_weight,
+    solve,
+)
+from statsmodels_synth.sources import (
+    collect_sources,
+    column_names,
+    labeled_rows,
+    offsets,
+    unit_weights,
+)
+from statsmodels_synth.starts import START_ROWS, start_params
+
+_FORMULA_KEYS = [
+    *("proxy", "synthetic", "on", "labeled", "family", "weights", "offset"),
+    *("exposure", "missing", "engine", "eval_env"),
+]
+_FIT_KEYS = [
+    *("start_params", "maxiter", "weights_method", "cov_type", "cov_kwds", "use_t"),
+    "centered",
+]
+_INIT_KEYS = [
+    "proxy",
+    "synthetic",
+    "labeled",
+    "family",
+    "weights",
+    "offset",
+    "exposure",
+]
+
+
+class AugmentedGMM(GMM):  # type: ignore[misc]
+    r"""
+    Regression on human labels, augmented by imperfect proxies and synthetic data.
+
+    The estimator (GMM-Synth, [1]_) solves the score equations of a generalised
+    linear model on the labelled units, and uses the scores of every source, on
+    labelled and on all units, to remove what is predictable from their noise.
+    The estimate is consistent whatever the sources are: they only have to be
+    made without regard to which units are labelled.
+
+    Parameters
+    ----------
+    endog : array_like (T,) or (n,)
+        Human labels, NaN where a unit is not labelled; or, with `labeled`, the
+        labels of the n labelled units only.
+    exog : array_like (T, p) or (n, p)
+        Regressors as people observed them, the constant included. Rows of
+        unlabelled units are not used.
+    proxy : mapping, optional
+        From name to ``(endog, exog)`` with T rows, NaN where a unit is not
+        covered, or to ``(endog, exog, units)`` with any number of rows, where
+        `units` gives the position of each row's unit; several rows of one unit
+        are replicates.
+    synthetic : mapping, optional
+        Synthetic sources in the same form. The estimator treats both alike.
+    labeled : array_like of bool (T,), optional
+        Which units are labelled. If omitted, those without NaN.
+    family : statsmodels.genmod.families.Family, optional
+        Family and link of the target model. Gaussian if omitted.
+    weights : array_like (T,), optional
+        Weight of each unit, above 0; multiplies every score of the unit.
+    offset : array_like, optional
+        Offset of the linear predictor, one value per row of `endog`.
+    exposure : array_like, optional
+        Its log is added to the offset; with a log link only.
+    missing : {"drop", "raise"}
+        What to do with incomplete rows of sources.
+    hasconst : bool, optional
+        Whether `exog` has a constant; found out if omitted.
+    **kwargs
+        Set by :meth:`from_formula`.
+
+    Attributes
+    ----------
+    endog, exog : ndarray (n,), (n, p)
+        The labelled rows.
+    aligned : AlignedDesign
+        All arrays, aligned by unit.
+    n_units : int
+        Number of units T that are labelled or covered.
+    nmoms, k_params : int
+        Moment conditions ``p + 2 M p`` and target coefficients p.
+
+    Raises
+    ------
+    DataError
+        If lengths disagree, values are infinite or outside the family's range,
+        labels are too few, a source covers no labelled or no unlabelled unit.
+    CollinearityError
+        If the columns of the labelled rows or of a source are dependent.
+    OptionError
+        If an option does not exist.
+
+    See Also
+    --------
+    from_formula : The same from data frames, matched by unit.
+
+    Notes
+    -----
+    The moment conditions are equation (3) of [1]_; see the page on the method in
+    the documentation for the equations and how they are solved.
+
+    References
+    ----------
+    .. [1] Byun, Y., et al. (2025). Valid inference with imperfect synthetic data.
+       NeurIPS 2025, arXiv:2508.06635.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import statsmodels.api as sm
+    >>> from statsmodels_synth import AugmentedGMM
+    >>> rng = np.random.default_rng(0)
+    >>> x = sm.add_constant(rng.normal(size=2000))
+    >>> truth = x @ [1.0, 0.5] + rng.normal(size=2000)
+    >>> guess = truth + rng.normal(scale=0.5, size=2000) + 0.3
+    >>> labels = np.where(np.arange(2000) < 200, truth, np.nan)
+    >>> result = AugmentedGMM(labels, x, proxy={"llm": (guess, x)}).fit()
+    >>> result.params.round(2)
+    array([0.97, 0.5 ])
+    >>> result.effective_nobs.round()
+    array([717., 693.])
+    """
+
+    results_class = "AugmentedGMMResults"
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        proxy: Mapping[str, Any] | None = None,
+        synthetic: Mapping[str, Any] | None = None,
+        labeled: Any = None,
+        family: families.Family | None = None,
+        weights: Any = None,
+        offset: Any = None,
+        exposure: Any = None,
+        missing: Missing = "drop",
+        hasconst: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        learned: LearnedFormula | None = kwargs.pop("learned", None)
+        units: pd.Index | None = kwargs.pop("unit_index", None)
+        check_keywords("AugmentedGMM", kwargs, [*_INIT_KEYS, "missing", "hasconst"])
+        check_choice("missing", missing, Missing)
+        family = families.Gaussian() if family is None else family
+        self.target_score = glm_score(family)
+
+        endog, exog, mask, n_incomplete = labeled_rows(endog, exog, labeled)
+        n_units = len(mask)
+        index = endog.index if isinstance(endog, pd.Series) else None
+        unit_offset, label_offset = offsets(offset, exposure, family, mask)
+        weights_ = unit_weights(weights, n_units)
+        labels = DesignRows(
+            as_floats(endog, "endog"),
+            as_floats(exog, "exog"),
+            offset=label_offset,
+            weights=None if weights_ is None else weights_[mask],
+        )
+        names = column_names(exog)
+        yname = learned.yname if learned else str(getattr(endog, "name", None) or "y")
+        sources = collect_sources(
+            proxy,
+            synthetic,
+            k_params=labels.exog.shape[1],
+            exog_names=names,
+            index=index if len(endog) == n_units else None,
+            n_units=n_units,
+            weights=weights_,
+            offset=unit_offset,
+            missing=missing,
+        )
+        if label_offset is not None and any(s.offset is None for s in sources):
+            raise DataError(
+                "offset and exposure have one value per labelled unit, but the sources "
+                f"need one for each of the {n_units} units. Give {n_units} values."
+            )
+        if units is None:
+            units = pd.RangeIndex(n_units)
+            if index is not None and len(index) == n_units:
+                units = index
+        labeled_units = np.flatnonzero(mask)
+        self._check(labels, labeled_units, sources, units, family, names, yname)
+
+        self.aligned = align_design(labels, labeled_units, sources, n_units)
+        if self.aligned.kept is not None:
+            units = units[self.aligned.kept]
+        self.unit_index = units
+        self.n_units = self.aligned.n_units
+        self.n_incomplete = n_incomplete
+        self.aligned_basis = self.aligned.basis
+        self.family = family
+        self.learned = learned
+        self.engine: Engine | None = learned.parsed.engine if learned else None
+        super().__init__(
+            endog, exog, None, k_params=labels.exog.shape[1], hasconst=hasconst
+        )
+        self.nmoms = self.k_params * (1 + 2 * len(sources))
+        self.df_model = float(self.k_params - self.k_constant)
+        self.df_resid = float(labels.exog.shape[0] - self.k_params)
+        # Everything the constructor takes, so that statsmodels can build the
+        # model again from (endog, exog, **kwds).
+        self.proxy, self.synthetic, self.labeled = proxy, synthetic, mask
+        self.weights, self.offset, self.exposure = weights, offset, exposure
+        self._init_keys = list(_INIT_KEYS)
+        self._data_attr.extend(
+            ["proxy", "synthetic", "labeled", "weights", "offset", "exposure"]
+        )
+        self._data_attr.extend(["aligned", "unit_index", "instrument"])
+        self._data_attr.extend(["data.frame", "data.orig_endog", "data.orig_exog"])
+        if learned is not None:
+            self.formula = learned.parsed.text
+            self.data.model_spec = learned.spec
+
+    def _check(
+        self,
+        labels: DesignRows,
+        labeled_units: Positions,
+        sources: Sequence[SourceArrays],
+        units: pd.Index,
+        family: families.Family,
+        names: Sequence[str],
+        yname: str,
+    ) -> None:
+        """Refuse what has no answer, before anything is computed."""
+        check_values(labels, "data", names, yname, units[labeled_units])
+        check_labeled_design(labels.exog, names, [s.exog for s in sources])
+        check_endog(labels.endog, family, "data", yname, units[labeled_units])
+        p, k_sources = labels.exog.shape[1], len(sources)
+        if len(labels.endog) <= p * (1 + k_sources) and len(labels.endog) < len(units):
+            raise DataError(
+                f"There are {len(labels.endog)} labelled units for {p} coefficients "
+                f"and {k_sources} sources, which need more than {p * (1 + k_sources)}. "
+                "Label more units, use fewer sources or shorten the formula."
+            )
+        for source in sources:
+            where = f"Source {source.name!r}"
+            of_row = units if source.units is None else units[source.units]
+            check_coverage(source.units, labeled_units, source.name, units)
+            check_values(source, where, names, yname, of_row)
+            check_endog(source.endog, family, where, yname, of_row)
+            check_source_design(source.exog, source.name, names)
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: pd.DataFrame,
+        proxy: Any = None,
+        synthetic: Any = None,
+        *,
+        on: On = None,
+        labeled: Any = None,
+        family: families.Family | None = None,
+        weights: Any = None,
+        offset: Any = None,
+        exposure: Any = None,
+        missing: Missing = "drop",
+        engine: Engine | None = None,
+        eval_env: int | Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> AugmentedGMM:
+        """
+        Create the model from a formula and data frames, matched by unit.
+
+        Parameters
+        ----------
+        formula : str
+            For example ``"polite ~ hedge + np.log(length)"``.
+        data : DataFrame
+            Rows with human labels, or all units with NaN where nobody labelled.
+            One row per unit; the index identifies units unless `on` is given.
+        proxy, synthetic : DataFrame or mapping, optional
+            A frame; ``{name: frame, ...}`` for several; or ``{variable: column}``
+            for columns of `data` that stand in for variables of the formula (also
+            ``{name: {variable: column}}``). A variable that a frame does not have
+            is taken from `data` for that unit. Several rows of a unit are
+            replicates.
+        on : str or sequence of str, optional
+            Column that identifies units in `data` and every frame.
+        labeled : array_like of bool or str, optional
+            Which rows of `data` are labelled, or the column that says so. If
+            omitted, the rows in which every variable of the formula is present.
+        family : statsmodels.genmod.families.Family, optional
+            Family and link. Gaussian if omitted.
+        weights, offset, exposure : str or array_like, optional
+            Column, or one value per row of `data`.
+        missing : {"drop", "raise"}
+            Whether incomplete labelled units count as unlabelled, and incomplete
+            rows of sources as not covered (the summary gives the numbers), or
+            raise.
+        engine : {"patsy", "formulaic"}, optional
+            Formula engine; statsmodels' option if omitted.
+        eval_env : int or mapping, optional
+            Where the formula's functions are looked up: frames above the caller,
+            -1 for nowhere, or the names themselves.
+        **kwargs
+            `hasconst`; anything else is an error.
+
+        Returns
+        -------
+        AugmentedGMM
+            The model, ready to fit.
+
+        Raises
+        ------
+        AlignmentError
+            If frames cannot be matched.
+        FormulaError
+            If the formula cannot be evaluated on a frame.
+        DataError
+            See :class:`AugmentedGMM`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth import AugmentedGMM
+        >>> units = pd.DataFrame({"x": range(40)})
+        >>> units["llm"] = units.x * 2.0 + units.x % 3
+        >>> units["y"] = (units.llm + units.x % 2).where(units.x % 4 < 2)
+        >>> model = AugmentedGMM.from_formula("y ~ x", units, proxy={"y": "llm"})
+        >>> model.fit().n_labeled
+        20
+        """
+        check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
+        check_choice("missing", missing, Missing)
+        given = given_sources(proxy, synthetic)
+        data, named = with_columns(data, weights=weights, offset=offset, exposure=exposure)
+        extra = [named[key] for key in ("offset", "exposure") if key in named]
+        parsed = read_formula(
+            formula,
+            set(map(str, data.columns)).union(
+                *(map(str, s.frame.columns) for s in given if s.frame is not None)
+            ),
+            calling_namespace(sys._getframe(1), eval_env),
+            engine,
+        )
+        frames = align_frames(
+            data,
+            given,
+            parsed.response,
+            parsed.regressors,
+            on=on,
+            labeled=labeled,
+            weights=named.get("weights"),
+            extra=extra,
+            missing=missing,
+        )
+        learned, labels, sources = evaluate_frames(
+            parsed, frames, named.get("offset"), named.get("exposure")
+        )
+        mask = np.zeros(len(frames.units), dtype=bool)
+        mask[frames.labeled_rows] = True
+        by_kind = {
+            kind: {s.name: s for s in sources if s.kind == kind}
+            for kind in ("proxy", "synthetic")
+        }
+        model = cls(
+            labels.endog,
+            labels.exog,
+            **by_kind,
+            labeled=mask,
+            family=family,
+            weights=frames.weights,
+            offset=labels.offset,
+            exposure=labels.exposure,
+            missing=missing,
+            learned=learned,
+            unit_index=frames.units,
+            **kwargs,
+        )
+        model.n_incomplete = frames.n_incomplete
+        model.data.frame = data
+        return model
+
+    # Moment conditions, for stock GMM methods; fitting does not use them.
+
+    def _split(self, params: Any) -> tuple[Floats, Floats]:
+        params = np.asarray(params, dtype=float)
+        p, k_sources = self.k_params, len(self.aligned.sources)
+        if params.shape != (p * (1 + k_sources),):
+            raise DataError(
+                f"params has shape {params.shape}; theta and eta of {k_sources} sources "
+                f"are {p * (1 + k_sources)} values."
+            )
+        return params[:p], params[p:].reshape(k_sources, p)
+
+    def momcond(self, params: Any) -> Floats:
+        """
+        Moment conditions of every unit.
+
+        Parameters
+        ----------
+        params : array_like (p + M p,)
+            theta, then eta source by source.
+
+        Returns
+        -------
+        ndarray (T, p + 2 M p)
+            Labelled score, then labelled and all-units moments of each source.
+        """
+        theta, eta = self._split(params)
+        moments = np.empty((self.n_units, self.nmoms))
+        for units, block in moment_blocks(self.aligned, self.target_score, theta, eta):
+            moments[units] = block
+        return moments
+
+    def gradient_momcond(self, params: Any, *args: Any, **kwargs: Any) -> Floats:
+        """
+        Exact Jacobian of the mean moments.
+
+        Parameters
+        ----------
+        params : array_like (p + M p,)
+            theta, then eta source by source.
+        *args, **kwargs
+            Ignored: stock GMM passes options of a numeric derivative here.
+
+        Returns
+        -------
+        ndarray (p + 2 M p, p + M p)
+            Jacobian.
+        """
+        theta, eta = self._split(params)
+        sums = moment_sums(self.aligned, self.target_score, theta, eta)
+        return scipy.linalg.block_diag(sums.target, block_jacobian(sums.auxiliary))
+
+    def fitstart(self) -> Floats:
+        """
+        Starting values: GLM on the labels and on (part of) each source.
+
+        Returns
+        -------
+        ndarray (p + M p,)
+            theta, then eta source by source.
+        """
+        theta = start_params(self.aligned.labeled, self.family)
+        eta = [start_params(s, self.family, START_ROWS) for s in self.aligned.sources]
+        return np.concatenate([theta, *eta])
+
+    def optimal_weight(self, sums: MomentSums, centered: bool = False) -> Weight:
+        """
+        Optimal weight from the second moment of the moments.
+
+        Parameters
+        ----------
+        sums : MomentSums
+            With second moment.
+        centered : bool
+            Whether to centre it.
+
+        Returns
+        -------
+        Weight
+            Partitioned inverse.
+        """
+        return optimal_weight(sums.omega(centered), self.aligned_basis)
+
+    def fit(  # type: ignore[override]
+        self,
+        start_params: Any = None,
+        maxiter: MaxIter = 2,
+        weights_method: WeightsMethod = "cov",
+        cov_type: CovType = "robust",
+        cov_kwds: Mapping[str, Any] | None = None,
+        use_t: bool | None = None,
+        centered: bool = False,
+        **kwargs: Any,
+    ) -> AugmentedGMMResultsWrapper:
+        """
+        Estimate the coefficients.
+
+        Parameters
+        ----------
+        start_params : array_like, optional
+            Start for theta (p,), or for theta and eta (p + M p,).
+        maxiter : int or "cue"
+            1: identity weight, which gives the labelled-only estimate. 2: two-step,
+            the paper's estimator. Larger: the weight is updated until the estimate
+            settles, at most so many steps. "cue": continuously updated.
+        weights_method : {"cov"}
+            How the weight is estimated: inverse second moment of the moments.
+        cov_type : {"robust"}
+            Covariance, robust to misspecification of the target model.
+        cov_kwds : mapping, optional
+            Options of `cov_type`; "robust" has none.
+        use_t : bool, optional
+            Student t with n - p degrees of freedom instead of normal quantiles.
+        centered : bool
+            Whether the second moment of the moments is centred; the paper's is
+            not.
+        **kwargs
+            Anything else is an error.
+
+        Returns
+        -------
+        AugmentedGMMResultsWrapper
+            See :class:`~statsmodels_synth.results.AugmentedGMMResults`.
+
+        Raises
+        ------
+        SeparationError
+            If the labels or a source are perfectly separated.
+        OptionError
+            If an option does not exist.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the moment conditions were not solved.
+        CollinearSourceWarning
+            If a source was dropped because it repeats others.
+        LabelAgreementWarning
+            If a source agrees with every label.
+        """
+        check_keywords("fit", kwargs, _FIT_KEYS)
+        if cov_kwds:
+            raise OptionError(
+                f"cov_kwds={dict(cov_kwds)!r}: cov_type={cov_type!r} has no options."
+            )
+        settings = FitSettings(maxiter, weights_method, cov_type, centered, bool(use_t))
+        theta, eta = self._start(start_params)
+        design, dropped = self.aligned, {}
+        if design.n_labeled == design.n_units and design.sources:
+            dropped = dict.fromkeys(design.names, "every unit is labelled")
+            design, eta = design.with_sources([]), eta[:0]
+            warnings.warn(
+                "Every unit is labelled, so the sources have nothing to add: the "
+                "result is that of the labels alone.",
+                FullyLabeledWarning,
+                stacklevel=2,
+            )
+        solution = self._solve(design, theta, eta, settings)
+        if solution.redundant:
+            for m, reason in solution.redundant.items():
+                dropped[design.names[m]] = reason
+                warnings.warn(
+                    f"Source {design.names[m]!r} is left out: {reason}. The estimate "
+                    "is that without it.",
+                    CollinearSourceWarning,
+                    stacklevel=2,
+                )
+            keep = [m for m in range(len(eta)) if m not in solution.redundant]
+            design = design.with_sources(keep)
+            solution = self._solve(design, theta, solution.eta[keep], settings)
+        self._warn(design, solution)
+        return AugmentedGMMResultsWrapper(
+            AugmentedGMMResults(self, solution, design, settings, dropped)
+        )
+
+    def _start(self, start: Any) -> tuple[Floats, Floats]:
+        if start is None or np.shape(start) == (self.k_params,):
+            full = self.fitstart()
+            full[: self.k_params] = full[: self.k_params] if start is None else start
+            return self._split(full)
+        return self._split(start)
+
+    def _solve(
+        self,
+        design: AlignedDesign,
+        theta: Floats,
+        eta: Floats,
+        settings: FitSettings,
+    ) -> Solution:
+        solution = solve(
+            design,
+            self.target_score,
+            theta,
+            eta,
+            steps=2 if settings.maxiter == "cue" else settings.maxiter,
+            continuous=settings.maxiter == "cue",
+            centered=settings.centered,
+        )
+        names = self.exog_names
+        fitted = [(design.labeled, solution.theta_real, "the labelled units")]
+        for source, eta_m in zip(design.sources, solution.eta, strict=True):
+            fitted.append((source, eta_m, f"source {source.name!r}"))
+        for rows, params, where in fitted:
+            check_separation(
+                rows, params, solution.converged, self.family, where, names
+            )
+        return solution
+
+    def _warn(self, design: AlignedDesign, solution: Solution) -> None:
+        if not solution.converged:
+            warnings.warn(
+                "The moment conditions were not solved: do not use the estimates. Rescale "
+                "regressors of very different size, give start_params, or use fewer "
+                "sources.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        for source, rows in zip(design.sources, design.labeled_sources, strict=True):
+            if agrees_with_labels(rows, design.labeled):
+                warnings.warn(
+                    f"Source {source.name!r} agrees with all {design.n_labeled} labels, "
+                    "so nothing is known of its errors but that they are rare: with "
+                    f"{design.n_labeled} labels up to {3 / design.n_labeled:.1%} of its "
+                    "rows may be wrong (95 %, rule of three). The standard errors "
+                    "suppose that none is.",
+                    LabelAgreementWarning,
+                    stacklevel=3,
+                )
+
+    def predict(
+        self,
+        params: Any,
+        exog: Any = None,
+        *,
+        which: str = "mean",
+        offset: Any = None,
+        exposure: Any = None,
+    ) -> Floats:
+        """
+        Mean or linear predictor.
+
+        Parameters
+        ----------
+        params : array_like (p,)
+            Target coefficients.
+        exog : array_like (rows, p), optional
+            Design matrix; the labelled rows if omitted.
+        which : {"mean", "linear"}
+            What to predict.
+        offset, exposure : array_like (rows,), optional
+            Of the rows; those of the labelled rows if `exog` is omitted, else none.
+
+        Returns
+        -------
+        ndarray (rows,)
+            Predictions.
+        """
+        if which not in ("mean", "linear"):
+            raise OptionError(
+                f"which={which!r} does not exist. There are: 'mean', 'linear'."
+            )
+        if exog is None:
+            exog = self.exog
+            own = self.aligned.labeled.offset
+            linear = exog @ np.asarray(params) + (0.0 if own is None else own)
+        else:
+            linear = np.asarray(exog, dtype=float) @ np.asarray(params)
+        if offset is not None:
+            linear = linear + as_floats(offset, "offset")
+        if exposure is not None:
+            linear = linear + np.log(as_floats(exposure, "exposure"))
+        return np.asarray(
+            linear if which == "linear" else self.family.link.inverse(linear)
+        )
+
+    def labeled_only(
+        self, theta: Floats, settings: FitSettings
+    ) -> AugmentedGMMResultsWrapper:
+        """
+        The same model without sources, fitted.
+
+        Parameters
+        ----------
+        theta : ndarray (p,)
+            Start: the labelled-only estimate, where it is known.
+        settings : FitSettings
+            Settings of the fit it is compared with.
+
+        Returns
+        -------
+        AugmentedGMMResultsWrapper
+            Labelled-only result.
+        """
+        labels = self.aligned.labeled
+        model = type(self)(
+            self.data.orig_endog,
+            self.data.orig_exog,
+            family=self.family,
+            weights=labels.weights,
+            offset=labels.offset,
+            hasconst=bool(self.k_constant),
+            learned=self.learned,
+            unit_index=self.unit_index[self.aligned.labeled_units],
+        )
+        return model.fit(
+            theta, maxiter=1, use_t=settings.use_t, centered=settings.centered
+        )
+
+    def remove_data(self) -> None:
+        """Drop every array and frame with one value per unit."""
+        _ = self.data.ynames, self.data.xnames  # cached, for the summary
+        for name in self._data_attr:
+            owner, _, attribute = name.rpartition(".")
+            target = getattr(self, owner) if owner else self
+            if attribute in target.__dict__:
+                target.__dict__[attribute] = None
+        self.data._cache.pop("row_labels", None)
+        if self.learned is not None:
+            self.learned.forget()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the formula's specification to :class:`LearnedFormula`."""
+        state = self.__dict__.copy()
+        # Not copy(): it would go through the pickling of statsmodels' data class,
+        # which evaluates the formula again, with whichever engine is the default.
+        data = object.__new__(type(self.data))
+        data.__dict__.update(self.data.__dict__)
+        data.__dict__.pop("model_spec", None)
+        return state | {"data": data}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Attach the specification that was learned again."""
+        self.__dict__.update(state)
+        if self.learned is not None:
+            self.data.model_spec = self.learned.spec

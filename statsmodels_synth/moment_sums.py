@@ -1,0 +1,410 @@
+r"""
+Sums of the moment conditions over rows.
+
+For each unit ``t`` the stacked moment conditions of the paper are
+
+.. math::
+    g_t(\theta, \eta) = \bigl[\, a_t \psi_t(\theta);\;
+        a_t C_{mt} h_{mt}(\eta_m);\; C_{mt} h_{mt}(\eta_m)
+        \;\text{for}\; m = 1..M \,\bigr],
+
+``p + 2 M p`` of them. This module returns their mean, Jacobian and second
+moment without ever holding the ``T x (p + 2 M p)`` matrix: labelled rows are
+few and dense, and the rows of the sources are read in blocks that stay in
+cache.
+
+Throughout, ``theta`` has shape (p,) and ``eta`` has shape (M, p). Moments are
+ordered as above: the labelled score first, then for each source its labelled
+and its all-units moments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.design import AlignedDesign, DesignRows
+from statsmodels_synth.scores import Score
+
+#: Units per block: a block of ten columns and its copies fit in the L2 cache.
+BLOCK_SIZE = 4096
+
+
+@dataclass(frozen=True)
+class MomentSums:
+    """
+    Mean, Jacobian and second moment of the stacked moments at one point.
+
+    Attributes
+    ----------
+    mean : ndarray (q,)
+        Mean over the T units of the ``q = p + 2 M p`` moments.
+    target : ndarray (p, p)
+        Jacobian of the labelled score with respect to theta.
+    auxiliary : ndarray (M, 2, p, p)
+        Jacobian of the moments of each source with respect to its eta; second
+        axis: labelled units, all units.
+    second_moment : ndarray (q, q) or None
+        Uncentred second moment, if it was asked for.
+    """
+
+    mean: Floats
+    target: Floats
+    auxiliary: Floats
+    second_moment: Floats | None
+
+    def omega(self, centered: bool = False) -> Floats:
+        """Second moment, minus the outer product of the mean if `centered`."""
+        if self.second_moment is None:
+            raise RuntimeError("the second moment was not computed")
+        if centered:
+            return self.second_moment - np.outer(self.mean, self.mean)
+        return self.second_moment
+
+
+@dataclass(frozen=True)
+class SourceSums:
+    """
+    Means over all units of the moments of the sources.
+
+    Attributes
+    ----------
+    mean : ndarray (M, p)
+        Mean of the scores.
+    jacobian : ndarray (M, p, p)
+        Their derivative.
+    outer : ndarray (M p, M p) or None
+        Second moment across all sources, if it was asked for.
+    """
+
+    mean: Floats
+    jacobian: Floats
+    outer: Floats | None
+
+
+def row_factors(
+    source: DesignRows, rows: slice, eta: Floats, score: Score
+) -> tuple[Floats, Floats]:
+    """
+    Weighted score factors of a block of rows of a source.
+
+    Parameters
+    ----------
+    source : DesignRows
+        The source, or the labelled units in the same form.
+    rows : slice
+        The rows.
+    eta : ndarray (p,)
+        Parameters.
+    score : Score
+        Target model.
+
+    Returns
+    -------
+    factor, derivative : ndarray (rows,)
+        ``w s`` and ``w s'``, where w holds the weight and 1 / replicates.
+    """
+    linear = source.exog[rows] @ eta
+    if source.offset is not None:
+        linear += source.offset[rows]
+    factor, derivative = score.factors(source.endog[rows], linear)
+    if source.weights is not None:
+        factor *= source.weights[rows]
+        derivative *= source.weights[rows]
+    return factor, derivative
+
+
+def unit_scores(
+    source: DesignRows, rows: slice, factor: Floats, start: int, out: Floats
+) -> None:
+    """
+    Write the scores of a block of units, replicates averaged.
+
+    Parameters
+    ----------
+    source : DesignRows
+        The source.
+    rows : slice
+        Rows of the units ``start .. start + len(out)``.
+    factor : ndarray (rows,)
+        Weighted score factors from :func:`row_factors`.
+    start : int
+        First unit of the block.
+    out : ndarray (units, p)
+        Filled with ``C_t h_t``: zero where the unit is not covered.
+    """
+    exog = source.exog[rows]
+    if source.units is None:
+        np.multiply(exog, factor[:, None], out=out)
+        return
+    out[:] = 0.0
+    if not len(factor):
+        return
+    local = source.units[rows] - start
+    scores = exog * factor[:, None]
+    if source.has_replicates:
+        first = np.flatnonzero(np.r_[True, local[1:] != local[:-1]])
+        scores = np.add.reduceat(scores, first, axis=0)
+        local = local[first]
+    out[local] = scores
+
+
+def source_sums(
+    sources: tuple[DesignRows, ...],
+    n_units: int,
+    score: Score,
+    eta: Floats,
+    *,
+    outer: bool = False,
+    unit_weights: Floats | None = None,
+    block_size: int = BLOCK_SIZE,
+) -> SourceSums:
+    """
+    One pass over the rows of the sources.
+
+    Parameters
+    ----------
+    sources : tuple of DesignRows
+        M sources over the same units.
+    n_units : int
+        Number of units T.
+    score : Score
+        Target model.
+    eta : ndarray (M, p)
+        Parameters of each source.
+    outer : bool
+        Whether to return the second moment across sources too.
+    unit_weights : ndarray (M, T), optional
+        Weight of each unit in the Jacobian of each source (used by the
+        continuously updated estimator only).
+    block_size : int
+        Units per block.
+
+    Returns
+    -------
+    SourceSums
+        Sums divided by T.
+    """
+    k_sources, p = eta.shape
+    mean = np.zeros((k_sources, p))
+    jacobian = np.zeros((k_sources, p, p))
+    cross = np.zeros((k_sources * p, k_sources * p)) if outer else None
+    weighted = np.empty((block_size, p))
+    scores = np.empty((block_size, k_sources * p)) if outer else None
+    for start in range(0, n_units, block_size):
+        stop = min(start + block_size, n_units)
+        for m, source in enumerate(sources):
+            rows = source.rows(start, stop)
+            exog = source.exog[rows]
+            factor, derivative = row_factors(source, rows, eta[m], score)
+            if unit_weights is not None:
+                derivative = derivative * unit_weights[m][source.unit_of(rows)]
+            if len(exog) > len(weighted):
+                weighted = np.empty((len(exog), p))
+            block = weighted[: len(exog)]
+            np.multiply(exog, derivative[:, None], out=block)
+            jacobian[m] += exog.T @ block
+            mean[m] += factor @ exog
+            if scores is not None:
+                unit_scores(
+                    source,
+                    rows,
+                    factor,
+                    start,
+                    scores[: stop - start, m * p : (m + 1) * p],
+                )
+        if scores is not None and cross is not None:
+            filled = scores[: stop - start]
+            cross += filled.T @ filled
+    if cross is not None:
+        cross /= n_units
+    return SourceSums(mean / n_units, jacobian / n_units, cross)
+
+
+def labeled_scores(
+    design: AlignedDesign, score: Score, theta: Floats, eta: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """
+    Scores of the labelled units: their own and those of the sources for them.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    theta : ndarray (p,)
+        Target parameters.
+    eta : ndarray (M, p)
+        Auxiliary parameters.
+
+    Returns
+    -------
+    psi : ndarray (n, p)
+        Scores of the labels, without the design weight a_t.
+    h : ndarray (n, M p)
+        Scores of the sources for the labelled units, likewise.
+    target : ndarray (p, p)
+        Sum of ``a_t`` times the derivative of psi.
+    auxiliary : ndarray (M, p, p)
+        The same for the sources.
+    """
+    labels = design.labeled
+    k_sources, p = len(design.sources), design.k_params
+    everything = slice(None)
+    factor, derivative = row_factors(labels, everything, theta, score)
+    psi = labels.exog * factor[:, None]
+    derivative = derivative * design.design_weights
+    target = labels.exog.T @ (labels.exog * derivative[:, None])
+    h = np.empty((design.n_labeled, k_sources * p))
+    auxiliary = np.empty((k_sources, p, p))
+    for m, source in enumerate(design.labeled_sources):
+        factor, derivative = row_factors(source, everything, eta[m], score)
+        unit_scores(source, everything, factor, 0, h[:, m * p : (m + 1) * p])
+        derivative = derivative * design.design_weights[source.unit_of(everything)]
+        auxiliary[m] = source.exog.T @ (source.exog * derivative[:, None])
+    return psi, h, target, auxiliary
+
+
+def moment_sums(
+    design: AlignedDesign,
+    score: Score,
+    theta: Floats,
+    eta: Floats,
+    *,
+    second_moment: bool = False,
+    block_size: int = BLOCK_SIZE,
+) -> MomentSums:
+    """
+    Mean, Jacobian and, if asked, second moment of the stacked moments.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    theta : ndarray (p,)
+        Target parameters.
+    eta : ndarray (M, p)
+        Auxiliary parameters.
+    second_moment : bool
+        Whether to compute Omega as well; it costs about M more sums.
+    block_size : int
+        Units per block.
+
+    Returns
+    -------
+    MomentSums
+        Every sum divided by the number of units T.
+    """
+    n_units, k_sources, p = design.n_units, len(design.sources), design.k_params
+    a = design.design_weights
+    psi, h, target, auxiliary_labeled = labeled_scores(design, score, theta, eta)
+    sums = source_sums(
+        design.sources,
+        n_units,
+        score,
+        eta,
+        outer=second_moment,
+        block_size=block_size,
+    )
+    mean = np.empty(p + 2 * k_sources * p)
+    mean[:p] = a @ psi / n_units
+    by_source = mean[p:].reshape(k_sources, 2, p)
+    by_source[:, 0] = (a @ h / n_units).reshape(k_sources, p)
+    by_source[:, 1] = sums.mean
+    auxiliary = np.stack([auxiliary_labeled / n_units, sums.jacobian], axis=1)
+    omega = None
+    if sums.outer is not None:
+        omega = _stack_second_moment(psi, h, sums.outer, a, n_units)
+    return MomentSums(mean, target / n_units, auxiliary, omega)
+
+
+def _stack_second_moment(
+    psi: Floats, h: Floats, outer: Floats, a: Floats, n_units: int
+) -> Floats:
+    """
+    Put the blocks of Omega in the order of the moments.
+
+    Only the block of two all-units moments needs every unit; wherever a
+    labelled moment takes part, the product vanishes off the labelled units.
+    """
+    p = psi.shape[1]
+    k_sources = h.shape[1] // p
+    own = np.hstack([psi, h])
+    twice = own.T @ (own * (a * a)[:, None]) / n_units  # both factors carry a_t
+    once = own.T @ (h * a[:, None]) / n_units  # only the first factor does
+    omega = np.empty((p + 2 * k_sources * p,) * 2)
+    omega[:p, :p] = twice[:p, :p]
+    cross = np.empty((p, k_sources, 2, p))
+    cross[:, :, 0] = twice[:p, p:].reshape(p, k_sources, p)
+    cross[:, :, 1] = once[:p].reshape(p, k_sources, p)
+    omega[:p, p:] = cross.reshape(p, -1)
+    omega[p:, :p] = omega[:p, p:].T
+    sources = np.empty((k_sources, 2, p, k_sources, 2, p))
+    shape = (k_sources, p, k_sources, p)
+    sources[:, 0, :, :, 0] = twice[p:, p:].reshape(shape)
+    sources[:, 0, :, :, 1] = once[p:].reshape(shape)
+    sources[:, 1, :, :, 0] = once[p:].T.reshape(shape)
+    sources[:, 1, :, :, 1] = outer.reshape(shape)
+    omega[p:, p:] = sources.reshape(2 * k_sources * p, 2 * k_sources * p)
+    return omega
+
+
+def moment_blocks(
+    design: AlignedDesign,
+    score: Score,
+    theta: Floats,
+    eta: Floats,
+    *,
+    block_size: int = BLOCK_SIZE,
+) -> Iterator[tuple[slice, Floats]]:
+    """
+    The stacked moments themselves, block by block.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    theta : ndarray (p,)
+        Target parameters.
+    eta : ndarray (M, p)
+        Auxiliary parameters.
+    block_size : int
+        Units per block.
+
+    Yields
+    ------
+    units : slice
+        Positions of the units of the block.
+    moments : ndarray (units, q)
+        Their moments; the array is reused, so copy what is kept.
+    """
+    p = design.k_params
+    psi, h, _, _ = labeled_scores(design, score, theta, eta)
+    psi *= design.design_weights[:, None]
+    h *= design.design_weights[:, None]
+    where = design.labeled_units
+    buffer = np.empty((block_size, p + 2 * len(design.sources) * p))
+    for start in range(0, design.n_units, block_size):
+        stop = min(start + block_size, design.n_units)
+        block = buffer[: stop - start]
+        block[:] = 0.0
+        labeled = slice(*np.searchsorted(where, [start, stop]))
+        local = where[labeled] - start
+        block[local, :p] = psi[labeled]
+        for m, source in enumerate(design.sources):
+            first = p + 2 * m * p
+            block[local, first : first + p] = h[labeled, m * p : (m + 1) * p]
+            rows = source.rows(start, stop)
+            factor, _ = row_factors(source, rows, eta[m], score)
+            unit_scores(
+                source, rows, factor, start, block[:, first + p : first + 2 * p]
+            )
+        yield slice(start, stop), block

@@ -1,0 +1,89 @@
+"""Estimates from one source alone, as if it were real: what not to report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import warnings
+
+import numpy as np
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.exceptions import ConvergenceWarning
+from statsmodels_synth.moment_sums import source_sums
+from statsmodels_synth.scores import Score
+from statsmodels_synth.solver import (
+    MAX_STEPS,
+    STEP_TOLERANCE,
+    relative_step,
+    score_step,
+)
+
+
+@dataclass(frozen=True)
+class NaiveEstimate:
+    """
+    Naive estimates of all sources.
+
+    Attributes
+    ----------
+    params : ndarray (M, p)
+        Solutions of each source's own score equations over its covered units.
+    bse : ndarray (M, p)
+        Robust standard errors, replicates of a unit taken as one observation.
+    """
+
+    params: Floats
+    bse: Floats
+
+
+def naive_estimate(design: AlignedDesign, score: Score, eta: Floats) -> NaiveEstimate:
+    """
+    Newton's method on the all-units moments of every source.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    eta : ndarray (M, p)
+        Start: the auxiliary parameters, which are close.
+
+    Returns
+    -------
+    NaiveEstimate
+        NaN for a source whose score equations could not be solved.
+    """
+    eta = eta.copy()
+    k_sources, p = eta.shape
+    bse = np.full((k_sources, p), np.nan)
+    unsolved = list(range(k_sources))
+    for _ in range(MAX_STEPS):
+        if not unsolved:
+            break
+        with np.errstate(all="ignore"):
+            sums = source_sums(design.sources, design.n_units, score, eta, outer=True)
+        assert sums.outer is not None
+        own = sums.outer.reshape(k_sources, p, k_sources, p)
+        for m in list(unsolved):
+            bread = np.linalg.inv(sums.jacobian[m])
+            step = -bread @ sums.mean[m]
+            moved = min(
+                relative_step(step, eta[m], design.column_scale),
+                score_step(step, sums.jacobian[m], own[m, :, m]),
+            )
+            eta[m] += step
+            if moved <= STEP_TOLERANCE:
+                variance = np.diag(bread @ own[m, :, m] @ bread.T) / design.n_units
+                bse[m] = np.sqrt(variance)
+                unsolved.remove(m)
+    for m in unsolved:
+        eta[m] = np.nan
+        warnings.warn(
+            f"Source {design.names[m]!r}: the estimate from this source alone did not "
+            "converge and is shown as NaN. The augmented estimate does not use it.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return NaiveEstimate(eta, bse)

@@ -1,0 +1,119 @@
+"""Options of the interface: the values that exist and their validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from statsmodels_synth.exceptions import OptionError, suggest
+
+CovType: TypeAlias = Literal["robust"]
+Engine: TypeAlias = Literal["patsy", "formulaic"]
+Kind: TypeAlias = Literal["proxy", "synthetic"]
+Missing: TypeAlias = Literal["drop", "raise"]
+WeightsMethod: TypeAlias = Literal["cov"]
+#: Number of steps: 1 (identity weight), 2 (two-step), more (iterated), or "cue".
+MaxIter: TypeAlias = int | Literal["cue"]
+
+
+def check_choice(name: str, value: object, alias: Any) -> None:
+    """
+    Raise unless `value` is one of the strings that a Literal alias lists.
+
+    Parameters
+    ----------
+    name : str
+        Name of the option, for the message.
+    value : object
+        What the user gave.
+    alias : typing.Literal
+        The alias that lists what exists.
+
+    Raises
+    ------
+    OptionError
+        If the value does not exist; the message lists those that do.
+
+    Examples
+    --------
+    >>> check_choice("missing", "dorp", Missing)
+    Traceback (most recent call last):
+    ...
+    statsmodels_synth.exceptions.OptionError: missing='dorp' does not exist. \
+Did you mean 'drop'?
+    """
+    known = get_args(alias)
+    if value not in known:
+        raise OptionError(f"{name}={value!r} does not exist.{suggest(value, known)}")
+
+
+def check_keywords(where: str, given: Mapping[str, object], known: list[str]) -> None:
+    """
+    Raise if a keyword is not known.
+
+    Parameters
+    ----------
+    where : str
+        The callable, for the message.
+    given : mapping
+        The keywords that were not recognised.
+    known : list of str
+        The keywords that exist.
+
+    Raises
+    ------
+    OptionError
+        Names the first unknown keyword and what exists.
+    """
+    for name in given:
+        if name not in known:
+            raise OptionError(f"{where} has no option {name!r}.{suggest(name, known)}")
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """
+    Validated settings of one fit.
+
+    Attributes
+    ----------
+    maxiter : int or "cue"
+        Steps of the estimator.
+    weights_method : str
+        How the weight matrix is estimated; "cov" is the inverse second moment.
+    cov_type : str
+        Covariance of the estimates.
+    centered : bool
+        Whether the second moment of the moment conditions is centred.
+    use_t : bool
+        Student t instead of normal quantiles.
+    """
+
+    maxiter: MaxIter = 2
+    weights_method: WeightsMethod = "cov"
+    cov_type: CovType = "robust"
+    centered: bool = False
+    use_t: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("weights_method", self.weights_method, WeightsMethod)
+        check_choice("cov_type", self.cov_type, CovType)
+        if self.maxiter != "cue" and not (
+            isinstance(self.maxiter, int)
+            and not isinstance(self.maxiter, bool)
+            and self.maxiter >= 1
+        ):
+            raise OptionError(
+                f"maxiter={self.maxiter!r} does not exist. Give 1 (one-step), 2 "
+                "(two-step, the default), a larger integer (iterated) or 'cue'."
+            )
+
+    @property
+    def method(self) -> str:
+        """Name of the estimator, as the summary prints it."""
+        if self.maxiter == "cue":
+            return "GMM-Synth, continuously updated"
+        return {1: "GMM-Synth, one-step", 2: "GMM-Synth, two-step"}.get(
+            self.maxiter, "GMM-Synth, iterated"
+        )

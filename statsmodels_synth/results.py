@@ -1,0 +1,540 @@
+"""Results of :class:`~statsmodels_synth.AugmentedGMM`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_synth import graphics, summary
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth._statsmodels import (
+    GMMResults,
+    LikelihoodModelResults,
+    LikelihoodResultsWrapper,
+    cache_readonly,
+    cached_data,
+    formula_engine,
+    populate_wrapper,
+    prediction_inference,
+)
+from statsmodels_synth.covariance import (
+    explained_share,
+    hansen_j,
+    influence_map,
+    sandwich,
+)
+from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.moment_sums import moment_blocks
+from statsmodels_synth.naive import NaiveEstimate, naive_estimate
+from statsmodels_synth.options import FitSettings
+
+if TYPE_CHECKING:
+    from statsmodels_synth.design import AlignedDesign
+    from statsmodels_synth.model import AugmentedGMM
+    from statsmodels_synth.solver import Solution
+
+
+class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
+    r"""
+    Results of a regression on labels augmented by imperfect sources.
+
+    Everything that statsmodels' results offer (``params``, ``bse``,
+    ``conf_int``, ``t_test``, ``wald_test``, ``predict``, ...) refers to the p
+    target coefficients alone. Made by :meth:`AugmentedGMM.fit`.
+
+    Parameters
+    ----------
+    model : AugmentedGMM
+        The model.
+    solution : Solution
+        Parameters and sums at them.
+    design : AlignedDesign
+        The design that was solved: without the sources that were dropped.
+    settings : FitSettings
+        Options of the fit.
+    dropped_sources : dict
+        Sources that took no part, with the reason.
+
+    Attributes
+    ----------
+    params : ndarray (p,)
+        Target coefficients.
+    n_labeled, n_units : int
+        Labelled units n and all units T.
+    auxiliary_params : DataFrame (M, p)
+        eta, the coefficients of each source.
+    converged : bool
+        Whether the moment conditions were solved.
+    iterations : int
+        Steps of the estimator.
+    passes : int
+        Passes over the rows of the sources that the fit took.
+    dropped_sources : dict
+        Sources that took no part, with the reason.
+    df_resid, df_model : float
+        ``n - p``, and p without the constant.
+    """
+
+    #: Rows that ``summary_col`` adds below the coefficients.
+    default_model_infos = summary.model_infos()
+
+    def __init__(
+        self,
+        model: AugmentedGMM,
+        solution: Solution,
+        design: AlignedDesign,
+        settings: FitSettings,
+        dropped_sources: dict[str, str],
+    ) -> None:
+        # Not GMMResults.__init__: it computes a covariance by numeric
+        # differentiation and sets df_resid to infinity, which breaks summary2
+        # and f_test.
+        LikelihoodModelResults.__init__(self, model, solution.theta)
+        self.nobs = float(design.n_labeled)
+        self.df_model = float(design.k_params - model.k_constant)
+        self.df_resid = float(design.n_labeled - design.k_params)
+        self.use_t = settings.use_t
+        self.settings = settings
+        self.n_labeled = design.n_labeled
+        self.n_units = design.n_units
+        self.converged = solution.converged
+        self.iterations = solution.iterations
+        self.passes = solution.passes
+        self.dropped_sources = dropped_sources
+        self.cov_type = settings.cov_type
+        self.cov_kwds = {
+            "description": "Standard errors are asymptotic and robust to "
+            "misspecification of the model."
+        }
+        self.weights = solution.weight
+        self._solution = solution
+        self._design = design
+        self._influence_map = influence_map(solution.sums, solution.weight)
+        if settings.maxiter != 1:
+            final = model.optimal_weight(solution.sums, settings.centered)
+            self._influence_map = influence_map(solution.sums, final)
+        self.cov_params_default = sandwich(
+            solution.sums, self._influence_map, design.n_units, settings.centered
+        )
+        self._data_attr.extend(["_design"])
+        self._data_in_cache.extend(["influence"])
+
+    # The parts that the sources contribute
+
+    @property
+    def source_names(self) -> list[str]:
+        """Names of the sources that took part, in order."""
+        return [row[0] for row in self._source_facts]
+
+    @cache_readonly
+    def _source_facts(self) -> list[tuple[str, str, int, int, float, int]]:
+        """Name, kind, covered, covered labelled, replicates, dropped rows."""
+        facts = []
+        design = self._design
+        for source, labeled in zip(
+            design.sources, design.labeled_sources, strict=True
+        ):
+            counts = [
+                rows.endog.shape[0] if rows.units is None else len(np.unique(rows.units))
+                for rows in (source, labeled)
+            ]
+            facts.append(
+                (
+                    source.name,
+                    source.kind,
+                    counts[0],
+                    counts[1],
+                    len(source.endog) / counts[0],
+                    source.n_dropped,
+                )
+            )
+        return facts
+
+    @property
+    def auxiliary_params(self) -> pd.DataFrame:
+        """Coefficients eta of each source, (M, p)."""
+        return pd.DataFrame(
+            self._solution.eta, index=self.source_names, columns=self.model.exog_names
+        )
+
+    @cache_readonly
+    def _naive(self) -> NaiveEstimate:
+        return naive_estimate(
+            self._design, self.model.target_score, self._solution.eta
+        )
+
+    @property
+    def naive_params(self) -> pd.DataFrame:
+        """
+        Estimate from each source alone, as if it were real, (M, p).
+
+        Returns
+        -------
+        DataFrame
+            One row per source. Biased by whatever the LLM gets wrong.
+        """
+        return pd.DataFrame(
+            self._naive.params, index=self.source_names, columns=self.model.exog_names
+        )
+
+    @property
+    def naive_bse(self) -> pd.DataFrame:
+        """
+        Robust standard errors that go with :attr:`naive_params`, (M, p).
+
+        Returns
+        -------
+        DataFrame
+            One row per source. They know nothing of the bias.
+        """
+        return pd.DataFrame(
+            self._naive.bse, index=self.source_names, columns=self.model.exog_names
+        )
+
+    @cache_readonly
+    def sources(self) -> pd.DataFrame:
+        """
+        What each source is and how much it knows, one row per source.
+
+        Returns
+        -------
+        DataFrame
+            `kind`; `covered` units and `covered_labeled` ones; `replicates` per
+            covered unit; `dropped_rows` with missing values; `explained`, the
+            share of the labelled score that the source explains; then
+            ``naive[name]``, the estimate from the source alone.
+        """
+        frame = pd.DataFrame(
+            self._source_facts,
+            columns=[
+                "source",
+                "kind",
+                "covered",
+                "covered_labeled",
+                "replicates",
+                "dropped_rows",
+            ],
+        ).set_index("source")
+        overall, _ = explained_share(self._solution.sums, self.model.aligned_basis)
+        frame["explained"] = overall
+        naive = self.naive_params
+        naive.columns = [f"naive[{name}]" for name in naive.columns]
+        return pd.concat([frame, naive], axis=1)
+
+    @cache_readonly
+    def real_only(self) -> AugmentedGMMResultsWrapper:
+        """
+        The labelled-only result: the same class, without any source.
+
+        Returns
+        -------
+        AugmentedGMMResultsWrapper
+            Its parameters are those of statsmodels' GLM on the labelled rows,
+            its covariance the robust (HC0) one.
+        """
+        return self.model.labeled_only(self._solution.theta_real, self.settings)
+
+    @cache_readonly
+    def variance_reduction(self) -> Floats:
+        """
+        Share of the labelled-only variance that the sources remove, (p,).
+
+        Returns
+        -------
+        ndarray or Series
+            ``1 - Var / Var_real`` per coefficient; negative where the
+            estimated variance is larger than that of the labels alone.
+        """
+        real = np.asarray(self.real_only.bse)
+        return np.asarray(1.0 - (np.asarray(self.bse) / real) ** 2)
+
+    @cache_readonly
+    def effective_nobs(self) -> Floats:
+        """
+        Labels that would give the same standard error without sources, (p,).
+
+        Returns
+        -------
+        ndarray or Series
+            ``n Var_real / Var`` per coefficient.
+        """
+        return np.asarray(self.n_labeled / (1.0 - np.asarray(self.variance_reduction)))
+
+    @cache_readonly
+    def influence(self) -> pd.DataFrame:
+        """
+        Influence of each unit on each coefficient, (T, p).
+
+        Returns
+        -------
+        DataFrame
+            Row t is ``K g_t``; the rows' second moment over T is the
+            covariance of the estimates.
+        """
+        design, solution = self._design, self._solution
+        values = np.empty((design.n_units, design.k_params))
+        blocks = moment_blocks(
+            design, self.model.target_score, solution.theta, solution.eta
+        )
+        for units, moments in blocks:
+            values[units] = moments @ self._influence_map.T
+        return pd.DataFrame(
+            values, index=self.model.unit_index, columns=self.model.exog_names
+        )
+
+    # What statsmodels' results offer
+
+    def jtest(self) -> tuple[float, float, int]:
+        """
+        Hansen's J: do the labelled units look like the rest to the sources?
+
+        The moments of each source are taken twice, over labelled units and over
+        all units, with the same parameters. If labelling is independent of the
+        sources, both are zero in the population.
+
+        Returns
+        -------
+        statistic : float
+            J.
+        pvalue : float
+            NaN where there is no source.
+        df : int
+            Number of overidentifying restrictions, M p.
+
+        References
+        ----------
+        Hansen, L. P. (1982). Large sample properties of generalized method of
+        moments estimators. Econometrica, 50, 1029-1054.
+        """
+        return hansen_j(
+            self._solution.sums,
+            self._solution.weight,
+            self._solution.criterion,
+            self.n_units,
+            basis=self.model.aligned_basis,
+            optimal=self.settings.maxiter != 1,
+            centered=self.settings.centered,
+        )
+
+    @property
+    def jval(self) -> float:
+        """Hansen's J statistic."""
+        return self.jtest()[0]
+
+    @property
+    def q(self) -> float:
+        """Minimised criterion, J / T."""
+        return self.jtest()[0] / self.n_units
+
+    @cached_data
+    def fittedvalues(self) -> Floats:
+        """Fitted means of the labelled units, (n,)."""
+        return np.asarray(self.model.predict(self.params))
+
+    @cached_data
+    def resid(self) -> Floats:
+        """Labels minus fitted means, (n,)."""
+        return np.asarray(self.model.endog - self.fittedvalues)
+
+    def predict(
+        self,
+        exog: Any = None,
+        transform: bool = True,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """
+        Predict with the target coefficients.
+
+        Parameters
+        ----------
+        exog : DataFrame or array_like, optional
+            Rows to predict. With a formula, a frame of its variables. The
+            labelled rows if omitted.
+        transform : bool
+            Whether to apply the formula to `exog`.
+        *args, **kwargs
+            To :meth:`AugmentedGMM.predict`: `which`, `offset`, `exposure`.
+
+        Returns
+        -------
+        ndarray or Series
+            One value per row; NaN where a variable of the formula is missing.
+        """
+        if exog is not None and transform and self.model.learned is not None:
+            exog = self.model.learned.predict_exog(exog)
+            transform = False
+        return super().predict(exog, transform, *args, **kwargs)
+
+    def get_prediction(
+        self,
+        exog: Any = None,
+        *,
+        which: str = "mean",
+        transform: bool = True,
+        average: bool = False,
+        agg_weights: Any = None,
+        row_labels: Any = None,
+        offset: Any = None,
+        exposure: Any = None,
+    ) -> Any:
+        """
+        Predictions with standard errors and confidence intervals.
+
+        Parameters
+        ----------
+        exog : DataFrame or array_like, optional
+            As in :meth:`predict`.
+        which : {"mean", "linear"}
+            Mean of y or linear predictor.
+        transform : bool
+            Whether to apply the formula to `exog`.
+        average : bool
+            Whether to average the predictions over rows.
+        agg_weights : array_like, optional
+            Weights of that average.
+        row_labels : sequence, optional
+            Labels of the rows.
+        offset, exposure : array_like, optional
+            Of the rows to predict.
+
+        Returns
+        -------
+        PredictionResults
+            statsmodels' class, with ``summary_frame()`` and ``conf_int()``.
+        """
+        if which not in ("mean", "linear"):
+            raise OptionError(
+                f"which={which!r} does not exist. There are: 'mean', 'linear'."
+            )
+        if exog is not None and transform and self.model.learned is not None:
+            exog = self.model.learned.predict_exog(exog)
+        return prediction_inference.get_prediction(
+            self,
+            exog,
+            which=which,
+            transform=False,
+            average=average,
+            agg_weights=agg_weights,
+            row_labels=row_labels,
+            pred_kwds={"offset": offset, "exposure": exposure},
+        )
+
+    def wald_test_terms(self, *args: Any, **kwargs: Any) -> Any:
+        """See :meth:`statsmodels.base.model.LikelihoodModelResults.wald_test_terms`."""
+        with formula_engine(self.model.engine):
+            return super().wald_test_terms(*args, **kwargs)
+
+    def t_test_pairwise(self, *args: Any, **kwargs: Any) -> Any:
+        """See :meth:`statsmodels.base.model.LikelihoodModelResults.t_test_pairwise`."""
+        with formula_engine(self.model.engine):
+            return super().t_test_pairwise(*args, **kwargs)
+
+    def summary(
+        self,
+        yname: str | None = None,
+        xname: list[str] | None = None,
+        title: str | None = None,
+        alpha: float = 0.05,
+    ) -> Any:
+        """
+        Tables for people: the estimate, and what the sources bought.
+
+        Parameters
+        ----------
+        yname : str, optional
+            Name of the outcome.
+        xname : list of str, optional
+            Names of the coefficients.
+        title : str, optional
+            Title of the first table.
+        alpha : float
+            One minus the level of the confidence intervals.
+
+        Returns
+        -------
+        statsmodels.iolib.summary.Summary
+            Prints as text; ``as_latex()``, ``as_html()``, ``as_csv()``.
+        """
+        return summary.summary(self, yname, xname, title, alpha)
+
+    def summary2(
+        self,
+        yname: str | None = None,
+        xname: list[str] | None = None,
+        title: str | None = None,
+        alpha: float = 0.05,
+        float_format: str = "%.4f",
+    ) -> Any:
+        """
+        The same content as :meth:`summary` in statsmodels' second layout.
+
+        Parameters
+        ----------
+        yname, xname, title, alpha
+            As in :meth:`summary`.
+        float_format : str
+            Format of numbers.
+
+        Returns
+        -------
+        statsmodels.iolib.summary2.Summary
+            Prints as text.
+        """
+        return summary.summary2(self, yname, xname, title, alpha, float_format)
+
+    def plot_coefficients(
+        self, ax: Any = None, *, alpha: float = 0.05, drop_intercept: bool = True
+    ) -> Any:
+        """
+        Draw labelled-only, naive and augmented estimates with intervals.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into; a new figure if omitted.
+        alpha : float
+            One minus the level of the intervals.
+        drop_intercept : bool
+            Whether to leave out the constant, whose scale is often another.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure.
+        """
+        return graphics.plot_coefficients(
+            self, ax, alpha=alpha, drop_intercept=drop_intercept
+        )
+
+    def remove_data(self) -> None:
+        """
+        Remove everything that has one value per unit, labels first of all.
+
+        What the summary, the tables and the figure need is computed before, so
+        that they still work; so does :meth:`predict`. Influence, residuals and
+        the frames are gone, and no human label is left in a pickle. With a
+        formula, a pickle of the result predicts from design matrices only.
+        """
+        summary.summary(self, None, None, None, 0.05)
+        _ = self.sources, self._source_facts, self.effective_nobs
+        self.real_only._results._wipe()
+        self._wipe()
+
+    def _wipe(self) -> None:
+        self.model.remove_data()  # first: it needs names that super() wipes
+        super().remove_data()
+        self._cache.pop("influence", None)
+
+
+class AugmentedGMMResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
+    """Results with pandas labels wherever the input had them."""
+
+    _attrs = {"variance_reduction": "columns", "effective_nobs": "columns"}
+    _wrap_attrs = LikelihoodResultsWrapper._wrap_attrs | _attrs
+    _wrap_methods = LikelihoodResultsWrapper._wrap_methods
+
+
+populate_wrapper(AugmentedGMMResultsWrapper, AugmentedGMMResults)

@@ -1,0 +1,594 @@
+r"""
+Solve the moment conditions for theta and eta.
+
+theta enters only the labelled score, which has as many moments as theta has
+components. Minimising ``gbar' W gbar`` therefore separates, for any weight
+matrix ``W = Omega^-1``:
+
+.. math::
+    \hat\eta = \arg\min_\eta \bar g_2' \Omega_{22}^{-1} \bar g_2,
+    \qquad
+    \bar g_1(\hat\theta) = \Omega_{12} \Omega_{22}^{-1} \bar g_2(\hat\eta),
+
+with ``g_1`` the labelled score and ``g_2`` the moments of the sources. The
+first is a Gauss-Newton problem whose sums run over all rows, the second a
+Newton problem on the labelled rows. The minimised criterion is
+``gbar_2' Omega_22^-1 gbar_2``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import scipy.linalg
+import scipy.optimize
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.moment_sums import (
+    MomentSums,
+    labeled_scores,
+    moment_blocks,
+    moment_sums,
+    source_sums,
+)
+from statsmodels_synth.scores import Score
+
+#: Relative step below which eta counts as solved. Gauss-Newton converges
+#: quadratically here, and the last step is applied to the mean as well, so the
+#: error that remains in eta is of the order of this squared.
+STEP_TOLERANCE = 1e-7
+#: The same for theta, whose rows are few.
+TARGET_TOLERANCE = 1e-12
+#: Iterated estimator: stop when no coefficient moves by more standard errors.
+WEIGHT_TOLERANCE = 1e-8
+MAX_STEPS = 50
+MAX_HALVINGS = 30
+#: Directions of Omega whose share of the variance is below this are rounding.
+RANK_TOLERANCE = 1e-12
+#: A source is redundant when others explain all but this share of a moment.
+REDUNDANT_SHARE = 1e-10
+#: Scores below this share of the outcome are rounding of zero.
+ZERO_SCORE = 1e-9
+
+
+@dataclass(frozen=True)
+class Weight:
+    """
+    Optimal weight of the moments, partitioned for the two sub-problems.
+
+    Attributes
+    ----------
+    whiten : ndarray (rank, 2 M p)
+        ``whiten' whiten`` is the (generalised) inverse of Omega_22.
+    gain : ndarray (p, 2 M p)
+        ``Omega_12 Omega_22^-1``: regression of the labelled score on the
+        moments of the sources.
+    """
+
+    whiten: Floats
+    gain: Floats
+
+    @property
+    def rank(self) -> int:
+        """Number of linearly independent moments of the sources."""
+        return self.whiten.shape[0]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """
+    Parameters that solve the moment conditions.
+
+    Attributes
+    ----------
+    theta : ndarray (p,)
+        Target parameters.
+    eta : ndarray (M, p)
+        Auxiliary parameters.
+    theta_real : ndarray (p,)
+        Labelled-only estimate, the first step.
+    sums : MomentSums
+        Mean, Jacobian and second moment at (theta, eta).
+    weight : Weight
+        Weight matrix of the last step.
+    criterion : float
+        ``T gbar' W gbar`` with that weight: Hansen's J where W is optimal.
+    converged : bool
+        Whether every sub-problem was solved.
+    iterations : int
+        Steps of the estimator: how often the weight was chosen, plus one.
+    passes : int
+        Passes over the rows of the sources.
+    redundant : dict
+        Positions of sources whose moments carry nothing of their own, with the
+        reason. Where there are any, the solver stopped after the first step.
+    """
+
+    theta: Floats
+    eta: Floats
+    theta_real: Floats
+    sums: MomentSums
+    weight: Weight
+    criterion: float
+    converged: bool
+    iterations: int
+    passes: int
+    redundant: dict[int, str] = field(default_factory=dict)
+
+
+def block_jacobian(auxiliary: Floats) -> Floats:
+    """
+    Jacobian of the moments of the sources with respect to all of eta.
+
+    Parameters
+    ----------
+    auxiliary : ndarray (M, 2, p, p)
+        Per-source Jacobians.
+
+    Returns
+    -------
+    ndarray (2 M p, M p)
+        Block diagonal matrix.
+    """
+    k_sources, _, p, _ = auxiliary.shape
+    full = np.zeros((k_sources, 2 * p, k_sources, p))
+    for m in range(k_sources):
+        full[m, :, m] = auxiliary[m].reshape(2 * p, p)
+    return full.reshape(2 * k_sources * p, k_sources * p)
+
+
+def identity_weight(p: int, k_sources: int) -> Weight:
+    """Weight of the first step: identity, so that theta is labelled-only."""
+    size = 2 * k_sources * p
+    return Weight(np.eye(size), np.zeros((p, size)))
+
+
+def optimal_weight(omega: Floats, basis: Floats) -> Weight:
+    """
+    Weight from the second moment of the stacked moments.
+
+    Parameters
+    ----------
+    omega : ndarray (q, q)
+        Second moment.
+    basis : ndarray (p, p)
+        Change of basis that makes the labelled design orthonormal. The result
+        does not depend on it; the decision on what is rounding does, and would
+        otherwise mistake a badly scaled x for a redundant source.
+
+    Returns
+    -------
+    Weight
+        With a generalised inverse where moments are redundant: where a unit
+        is covered only if labelled, or where all units are labelled.
+    """
+    p = basis.shape[0]
+    blocks = (len(omega) - p) // p
+    change = np.kron(np.eye(blocks), basis.T)
+    omega_22 = change @ omega[p:, p:] @ change.T
+    scale = np.sqrt(np.diag(omega_22))
+    largest = scale.max(initial=0.0)
+    inverse = np.zeros_like(scale)
+    np.divide(1.0, scale, out=inverse, where=scale > RANK_TOLERANCE * largest)
+    values, vectors = np.linalg.eigh(omega_22 * np.outer(inverse, inverse))
+    keep = values > RANK_TOLERANCE * values.max(initial=0.0)
+    whiten = (vectors[:, keep] / np.sqrt(values[keep])).T * inverse @ change
+    return Weight(whiten, (omega[:p, p:] @ whiten.T) @ whiten)
+
+
+def scaled_lstsq(matrix: Floats, target: Floats) -> Floats:
+    """
+    Least squares with columns brought to unit length first.
+
+    Parameters
+    ----------
+    matrix : ndarray (rows, k)
+        Regressors; columns may differ by many orders of magnitude.
+    target : ndarray (rows,) or (rows, r)
+        Left-hand side.
+
+    Returns
+    -------
+    ndarray (k,) or (k, r)
+        Coefficients.
+    """
+    length = np.linalg.norm(matrix, axis=0)
+    length[length == 0.0] = 1.0
+    solution = scipy.linalg.lstsq(matrix / length, target)[0]
+    return (solution.T / length).T
+
+
+def solve_target(
+    design: AlignedDesign, score: Score, theta: Floats, shift: Floats
+) -> tuple[Floats, bool]:
+    """
+    Newton's method for ``mean(a psi(theta)) = shift`` on the labelled rows.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    theta : ndarray (p,)
+        Start.
+    shift : ndarray (p,)
+        Right-hand side; zero gives the labelled-only estimate.
+
+    Returns
+    -------
+    theta : ndarray (p,)
+        Solution.
+    converged : bool
+        Whether the last step was negligible.
+    """
+    labels_only = replace(design, sources=(), labeled_sources=())
+    none = np.empty((0, design.k_params))
+
+    def evaluate(point: Floats) -> tuple[Floats, Floats, Floats]:
+        with np.errstate(all="ignore"):  # a trial step may overflow; it is halved
+            psi, _, target, _ = labeled_scores(labels_only, score, point, none)
+        mean = design.design_weights @ psi / design.n_units
+        return mean - shift, target / design.n_units, psi
+
+    residual, jacobian, psi = evaluate(theta)
+    for _ in range(MAX_STEPS):
+        if not (np.all(np.isfinite(residual)) and np.all(np.isfinite(jacobian))):
+            break
+        step = scaled_lstsq(jacobian, -residual)
+        negligible = (
+            min(
+                relative_step(step, theta, design.column_scale),
+                score_step(step, jacobian, psi.T @ psi / design.n_units),
+            )
+            <= TARGET_TOLERANCE
+        )
+        size = np.linalg.norm(design.basis.T @ residual)
+        for _ in range(MAX_HALVINGS):
+            new, new_jacobian, psi = evaluate(theta + step)
+            # A step at rounding level need not reduce the residual further.
+            if negligible or np.linalg.norm(design.basis.T @ new) <= size:
+                break
+            step = step / 2
+        theta, residual, jacobian = theta + step, new, new_jacobian
+        if negligible:
+            return theta, True
+    return theta, False
+
+
+def relative_step(step: Floats, point: Floats, column_scale: Floats) -> float:
+    """Largest change of the linear predictor as a share of its level."""
+    change = (np.abs(step) * column_scale).max(axis=-1, initial=0.0)
+    level = (np.abs(point) * column_scale).max(axis=-1, initial=0.0)
+    return float(np.max(change / np.maximum(level, 1e-300), initial=0.0))
+
+
+def score_step(step: Floats, jacobian: Floats, second_moment: Floats) -> float:
+    """
+    Largest change of a mean score as a share of the score's root mean square.
+
+    Decides where all coefficients are zero and a relative step says nothing.
+    """
+    change = np.abs(jacobian @ step)
+    rms = np.sqrt(np.diag(second_moment))
+    return float(np.max(change / np.maximum(rms, 1e-300), initial=0.0))
+
+
+class _Auxiliary:
+    """
+    Gauss-Newton for eta; keeps the latest sums, so that no pass is repeated.
+
+    The sums at the current eta are carried from one weight to the next: the
+    first step under a new weight needs no pass at all.
+    """
+
+    def __init__(
+        self, design: AlignedDesign, score: Score, theta: Floats, eta: Floats
+    ) -> None:
+        self.design, self.score, self.theta = design, score, theta
+        self.passes = 0
+        self.eta = eta
+        self.sums = self._evaluate(eta, second_moment=False)
+
+    def _evaluate(self, eta: Floats, second_moment: bool) -> MomentSums:
+        self.passes += 1 if len(eta) else 0
+        with np.errstate(all="ignore"):  # a trial step may overflow; it is halved
+            return moment_sums(
+                self.design, self.score, self.theta, eta, second_moment=second_moment
+            )
+
+    def solve(self, weight: Weight) -> bool:
+        """Minimise under `weight`; leaves eta and its sums, with Omega."""
+        p = self.design.k_params
+        if not len(self.eta):
+            self.sums = self._evaluate(self.eta, second_moment=True)
+            return True
+        for count in range(MAX_STEPS):
+            residual = weight.whiten @ self.sums.mean[p:]
+            if not np.all(np.isfinite(residual)):
+                return False
+            jacobian = block_jacobian(self.sums.auxiliary)
+            step = scaled_lstsq(weight.whiten @ jacobian, -residual)
+            step = step.reshape(self.eta.shape)
+            relative = relative_step(step, self.eta, self.design.column_scale)
+            if self.sums.second_moment is not None and (
+                min(relative, self._score_step(step)) <= STEP_TOLERANCE
+            ):
+                # Apply the last step to first order: no pass is worth it.
+                mean = self.sums.mean.copy()
+                mean[p:] += jacobian @ step.ravel()
+                self.eta = self.eta + step
+                self.sums = replace(self.sums, mean=mean)
+                return True
+            # Quadratic convergence: after a step of this size the next is the
+            # last, and its sums are wanted with the second moment.
+            last = relative**2 <= STEP_TOLERANCE
+            self._move(weight, step, float(residual @ residual), last or count > 8)
+        return False
+
+    def _score_step(self, step: Floats) -> float:
+        p, k_sources = self.design.k_params, len(self.eta)
+        own = self.sums.omega()[p:, p:].reshape((k_sources, 2, p) * 2)
+        return max(
+            score_step(step[m], self.sums.auxiliary[m, 1], own[m, 1, :, m, 1])
+            for m in range(k_sources)
+        )
+
+    def _move(
+        self, weight: Weight, step: Floats, criterion: float, second_moment: bool
+    ) -> None:
+        """Take the step, halved while the criterion rises."""
+        p = self.design.k_params
+        for _ in range(MAX_HALVINGS):
+            eta = self.eta + step
+            sums = self._evaluate(eta, second_moment)
+            new = weight.whiten @ sums.mean[p:]
+            # At convergence the criterion is flat and may rise by rounding.
+            if float(new @ new) <= criterion * (1 + 1e-6) + 1e-30:
+                break
+            step = step / 2
+        self.eta, self.sums = eta, sums
+
+    def refresh(self, theta: Floats) -> None:
+        """Second moment at a new theta, which enters the labelled rows only."""
+        self.theta = theta
+        self.sums = _with_target(self.design, self.score, theta, self.eta, self.sums)
+
+
+def _with_target(
+    design: AlignedDesign, score: Score, theta: Floats, eta: Floats, sums: MomentSums
+) -> MomentSums:
+    """Replace what depends on theta in sums whose source part is known."""
+    p, n_units = design.k_params, design.n_units
+    a = design.design_weights
+    psi, h, target, _ = labeled_scores(design, score, theta, eta)
+    mean = sums.mean.copy()
+    mean[:p] = a @ psi / n_units
+    omega = sums.omega().copy()
+    omega[:p, :p] = psi.T @ (psi * (a * a)[:, None]) / n_units
+    cross = np.empty((p, len(eta), 2, p))
+    cross[:, :, 0] = (psi.T @ (h * (a * a)[:, None]) / n_units).reshape(p, -1, p)
+    cross[:, :, 1] = (psi.T @ (h * a[:, None]) / n_units).reshape(p, -1, p)
+    omega[:p, p:] = cross.reshape(p, -1)
+    omega[p:, :p] = omega[:p, p:].T
+    return replace(sums, mean=mean, target=target / n_units, second_moment=omega)
+
+
+def solve(
+    design: AlignedDesign,
+    score: Score,
+    theta: Floats,
+    eta: Floats,
+    *,
+    steps: int = 2,
+    continuous: bool = False,
+    centered: bool = False,
+) -> Solution:
+    """
+    Estimate theta and eta by one-step, two-step, iterated or continuous GMM.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    theta : ndarray (p,)
+        Start; the labelled-only estimate or close to it.
+    eta : ndarray (M, p)
+        Start; the naive estimates of the sources or close to them.
+    steps : int
+        1: identity weight. 2: optimal weight from step 1. More: the weight is
+        chosen again until nothing moves or `steps` is reached.
+    continuous : bool
+        Continuously updated GMM, started from step 2.
+    centered : bool
+        Whether Omega is centred.
+
+    Returns
+    -------
+    Solution
+        With the sums at the final parameters.
+    """
+    theta_real, converged = solve_target(
+        design, score, theta, np.zeros(design.k_params)
+    )
+    state = _Auxiliary(design, score, theta_real, eta)
+    weight = identity_weight(design.k_params, len(eta))
+    converged &= state.solve(weight)
+    redundant = redundant_sources(design, state.sums) if converged else {}
+    iterations = 1
+    while not redundant and iterations < (2 if continuous else steps):
+        weight = optimal_weight(state.sums.omega(centered), design.basis)
+        before = state.theta
+        solved = state.solve(weight)
+        shift = weight.gain @ state.sums.mean[design.k_params :]
+        theta, found = solve_target(design, score, state.theta, shift)
+        converged &= solved and found
+        state.refresh(theta)
+        iterations += 1
+        if iterations > 2 and _settled(theta - before, state.sums, design):
+            break
+    if continuous and len(eta) and not redundant:
+        theta, eta, solved, more = _continuously_update(
+            design, score, state.theta, state.eta, state.sums, centered
+        )
+        converged &= solved
+        state.eta, state.passes = eta, state.passes + more
+        state.sums = moment_sums(design, score, theta, eta, second_moment=True)
+        state.theta = theta
+        weight = optimal_weight(state.sums.omega(centered), design.basis)
+    whitened = weight.whiten @ state.sums.mean[design.k_params :]
+    return Solution(
+        theta=state.theta,
+        eta=state.eta,
+        theta_real=theta_real,
+        sums=state.sums,
+        weight=weight,
+        criterion=float(design.n_units * (whitened @ whitened)),
+        converged=bool(converged),
+        iterations=iterations,
+        passes=state.passes,
+        redundant=redundant,
+    )
+
+
+def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]:
+    """
+    Sources whose moments are zero or repeat those of the sources before them.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    sums : MomentSums
+        With second moment, at the estimates of the first step, where a copy has
+        the same parameters as its original.
+
+    Returns
+    -------
+    dict
+        From the position of the source to the reason, in words.
+    """
+    p, k_sources = design.k_params, len(design.sources)
+    own = sums.omega()[p:, p:].reshape((k_sources, 2, p) * 2)[:, 1, :, :, 1]
+    basis, size = design.basis, p * k_sources
+    change = np.kron(np.eye(k_sources), basis.T)
+    outer = change @ own.reshape(size, size) @ change.T
+    redundant: dict[int, str] = {}
+    kept: list[int] = []
+    for m, source in enumerate(design.sources):
+        here = np.arange(m * p, (m + 1) * p)
+        rms = np.sqrt(np.diag(own[m, :, m])) / design.column_scale
+        if rms.max() <= ZERO_SCORE * np.sqrt(np.mean(source.endog**2)):
+            redundant[m] = (
+                "its outcome is an exact function of its regressors, so that its "
+                "scores are all zero"
+            )
+            continue
+        both = np.r_[np.array(kept, dtype=int), here]
+        scale = np.sqrt(np.diag(outer)[both])
+        scale[scale == 0.0] = 1.0
+        values = np.linalg.eigvalsh(outer[np.ix_(both, both)] / np.outer(scale, scale))
+        if values[0] <= REDUNDANT_SHARE:
+            others = ", ".join(repr(design.names[k // p]) for k in kept[::p])
+            redundant[m] = f"its moments are collinear with those of {others}"
+            continue
+        kept.extend(here.tolist())
+    return redundant
+
+
+def _settled(step: Floats, sums: MomentSums, design: AlignedDesign) -> bool:
+    """Whether a step is negligible in labelled-only standard errors."""
+    p = len(step)
+    bread = np.linalg.inv(sums.target)
+    variance = np.diag(bread @ sums.omega()[:p, :p] @ bread.T) / design.n_units
+    return bool(np.all(np.abs(step) <= WEIGHT_TOLERANCE * np.sqrt(variance)))
+
+
+def _continuously_update(
+    design: AlignedDesign,
+    score: Score,
+    theta: Floats,
+    eta: Floats,
+    sums: MomentSums,
+    centered: bool,
+) -> tuple[Floats, Floats, bool, int]:
+    """
+    Minimise ``gbar' Omega(beta)^-1 gbar`` over all parameters (Hansen, Heaton
+    and Yaron 1996).
+
+    The gradient is ``2/T sum_t (1 - lambda' g_t) G_t' lambda`` with
+    ``lambda = Omega^-1 gbar`` (Donald and Newey 2000), which holds for the
+    uncentred Omega; the centred criterion is an increasing function of the
+    uncentred one, so both have the same minimiser. BFGS works in the
+    coordinates in which the two-step covariance is the identity.
+    """
+    p, k_sources, n_units = design.k_params, len(eta), design.n_units
+    start = np.concatenate([theta, eta.ravel()])
+    passes = 0
+
+    def jacobian(target: Floats, auxiliary: Floats) -> Floats:
+        return scipy.linalg.block_diag(target, block_jacobian(auxiliary))
+
+    inverse = _inverse(sums.omega(), design.basis)
+    whitened = inverse @ jacobian(sums.target, sums.auxiliary)
+    # Columns of `scale` are directions of one standard error each.
+    scale = scipy.linalg.pinv(whitened) @ scipy.linalg.orth(whitened)
+    scale = scale / np.sqrt(n_units)
+
+    def objective(z: Floats) -> tuple[float, Floats]:
+        nonlocal passes
+        point = start + scale @ z
+        now, aux = point[:p], point[p:].reshape(k_sources, p)
+        here = moment_sums(design, score, now, aux, second_moment=True)
+        root = _inverse(here.omega(), design.basis)
+        multiplier = root.T @ (root @ here.mean)
+        factors = np.empty(n_units)
+        for units, block in moment_blocks(design, score, now, aux):
+            factors[units] = 1.0 - block @ multiplier
+        passes += 3
+        tilted = jacobian(*_tilted_jacobian(design, score, now, aux, factors))
+        value = n_units * float(here.mean @ multiplier)
+        return value, scale.T @ (2.0 * n_units * tilted.T @ multiplier)
+
+    found = scipy.optimize.minimize(
+        objective, np.zeros(scale.shape[1]), jac=True, method="BFGS",
+        options={"gtol": 1e-6},
+    )
+    point = start + scale @ found.x
+    # Status 2 is loss of precision: fine when the gradient is at rounding level.
+    solved = bool(found.success or np.abs(found.jac).max() < 1e-4)
+    return point[:p], point[p:].reshape(k_sources, p), solved, passes
+
+
+def _inverse(omega: Floats, basis: Floats) -> Floats:
+    """Root of the generalised inverse of the whole Omega."""
+    p = len(basis)
+    padded = np.zeros((len(omega) + p,) * 2)
+    padded[p:, p:] = omega
+    return optimal_weight(padded, basis).whiten
+
+
+def _tilted_jacobian(
+    design: AlignedDesign,
+    score: Score,
+    theta: Floats,
+    eta: Floats,
+    factors: Floats,
+) -> tuple[Floats, Floats]:
+    """Jacobian of the moments with each unit weighted by ``1 - lambda' g_t``."""
+    labeled = factors[design.labeled_units]
+    tilted = replace(design, design_weights=design.design_weights * labeled)
+    _, _, target, auxiliary = labeled_scores(tilted, score, theta, eta)
+    everyone = source_sums(
+        design.sources,
+        design.n_units,
+        score,
+        eta,
+        unit_weights=np.broadcast_to(factors, (len(eta), len(factors))),
+    )
+    stacked = np.stack([auxiliary / design.n_units, everyone.jacobian], axis=1)
+    return target / design.n_units, stacked

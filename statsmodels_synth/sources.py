@@ -1,0 +1,441 @@
+"""The array interface: what the constructor takes, as plain aligned arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from statsmodels.genmod import families
+
+from statsmodels_synth._arrays import (
+    Bools,
+    Floats,
+    Positions,
+    as_floats,
+    missing_rows,
+)
+from statsmodels_synth.design import SourceArrays, replicate_weights
+from statsmodels_synth.exceptions import AlignmentError, DataError, format_units
+from statsmodels_synth.options import Kind, Missing
+
+_FORMS = (
+    "Give {name: (endog, exog)} with one row per unit, or {name: (endog, exog, "
+    "units)} with the position of the unit of each row."
+)
+
+
+def labeled_rows(
+    endog: Any, exog: Any, labeled: Any
+) -> tuple[Any, Any, Bools, int]:
+    """
+    Labelled rows of endog and exog.
+
+    Parameters
+    ----------
+    endog : array_like (T,) or (n,)
+        Labels, NaN where there is none.
+    exog : array_like (T, p) or (n, p)
+        Regressors.
+    labeled : array_like of bool (T,) or None
+        Which units are labelled.
+
+    Returns
+    -------
+    endog, exog : Series and DataFrame, or ndarray
+        The n labelled rows.
+    labeled : ndarray (T,) of bool
+        Which units are labelled.
+    n_incomplete : int
+        Rows with an outcome but without a regressor.
+
+    Raises
+    ------
+    DataError
+        If shapes disagree or a labelled row is incomplete.
+    """
+    if not isinstance(endog, pd.Series):
+        if isinstance(endog, pd.DataFrame) and endog.shape[1] == 1:
+            endog = endog.iloc[:, 0]
+        else:
+            endog = np.squeeze(as_floats(endog, "endog"))
+    if not isinstance(exog, pd.DataFrame):
+        exog = exog.to_frame() if isinstance(exog, pd.Series) else np.asarray(exog)
+        exog = exog[:, None] if exog.ndim == 1 else exog
+    if np.ndim(endog) != 1 or exog.ndim != 2 or len(endog) != len(exog):
+        raise DataError(
+            f"endog has shape {np.shape(endog)} and exog {np.shape(exog)}. They must be "
+            "(rows,) and (rows, columns)."
+        )
+    pandas = [isinstance(part, (pd.Series, pd.DataFrame)) for part in (endog, exog)]
+    if all(pandas) and not endog.index.equals(exog.index):
+        raise AlignmentError("The indexes of endog and exog differ. Reindex one.")
+    if pandas[0] and not pandas[1]:
+        endog = as_floats(endog, "endog")
+    if pandas[1] and not pandas[0]:
+        endog = pd.Series(endog, index=exog.index, name="y")
+    values, regressors = as_floats(endog, "endog"), as_floats(exog, "exog")
+    lacking = missing_rows(values, regressors)
+    n_incomplete = 0
+    if labeled is None:
+        mask = np.ones(len(values), dtype=bool) if lacking is None else ~lacking
+        n_incomplete = int((~np.isnan(values) & ~mask).sum())
+        rows = np.flatnonzero(mask)
+    else:
+        mask = np.asarray(labeled)
+        if mask.ndim != 1 or mask.dtype != bool:
+            raise DataError(
+                f"labeled= has shape {mask.shape} and type {mask.dtype}. Give one True "
+                "or False per unit."
+            )
+        if len(mask) == len(values):
+            rows = np.flatnonzero(mask)
+        elif int(mask.sum()) == len(values):
+            rows = np.arange(len(values))
+        else:
+            raise DataError(
+                f"endog has {len(values)} rows; labeled= has {len(mask)} units, "
+                f"{int(mask.sum())} of them True. Give endog and exog for all units or "
+                "for the labelled ones."
+            )
+        if lacking is not None and lacking[rows].any():
+            bad = rows[lacking[rows]]
+            raise DataError(
+                f"{len(bad)} labelled rows have missing values (rows "
+                f"{format_units(bad)}). Complete them or set labeled=False for them."
+            )
+    if len(rows) == len(values):
+        return endog, exog, mask, n_incomplete
+    if isinstance(endog, pd.Series):
+        return endog.iloc[rows], exog.iloc[rows], mask, n_incomplete
+    return values[rows], regressors[rows], mask, n_incomplete
+
+
+def column_names(exog: Any) -> list[str]:
+    """
+    Names of the columns of exog, as statsmodels makes them up for arrays.
+
+    Parameters
+    ----------
+    exog : DataFrame or ndarray (n, p)
+        Regressors.
+
+    Returns
+    -------
+    list of str
+        Column labels, or "const" and "x1", "x2", ...
+    """
+    if isinstance(exog, pd.DataFrame):
+        return [str(c) for c in exog.columns]
+    exog = np.asarray(exog)
+    constant = (
+        np.flatnonzero((np.ptp(exog, axis=0) == 0) & (exog[0] != 0))
+        if len(exog)
+        else np.empty(0, dtype=int)
+    )
+    count, names = 0, []
+    for j in range(exog.shape[1]):
+        if len(constant) and j == constant[0]:
+            names.append("const")
+        else:
+            count += 1
+            names.append(f"x{count}")
+    return names
+
+
+def unit_weights(weights: Any, n_units: int) -> Floats | None:
+    """
+    Check the weights of the units.
+
+    Parameters
+    ----------
+    weights : array_like (T,) or None
+        Weights.
+    n_units : int
+        Number of units T.
+
+    Returns
+    -------
+    ndarray (T,) or None
+        Weights.
+
+    Raises
+    ------
+    DataError
+        If the length differs or a weight is not a number above 0.
+    """
+    if weights is None:
+        return None
+    values = as_floats(weights, "weights")
+    if values.shape != (n_units,):
+        raise DataError(
+            f"weights has shape {values.shape}; there are {n_units} units. Give one "
+            "weight per unit."
+        )
+    bad = ~(values > 0) | np.isinf(values)
+    if bad.any():
+        raise DataError(
+            f"weights must be finite and above 0; {int(bad.sum())} are not (positions "
+            f"{format_units(np.flatnonzero(bad))}). Leave out units that should not "
+            "count."
+        )
+    return values
+
+
+def offsets(
+    offset: Any, exposure: Any, family: families.Family, labeled: Bools
+) -> tuple[Floats | None, Floats | None]:
+    """
+    Offset of units and of labelled rows, log exposure included.
+
+    Parameters
+    ----------
+    offset, exposure : array_like (T,) or (n,), or None
+        Given values.
+    family : statsmodels.genmod.families.Family
+        The family; exposure needs a log link.
+    labeled : ndarray (T,) of bool
+        Which units are labelled.
+
+    Returns
+    -------
+    by_unit : ndarray (T,) or None
+        None where only the labelled rows have one.
+    of_labels : ndarray (n,) or None
+        Offset of the labelled rows.
+
+    Raises
+    ------
+    DataError
+        If a length differs, a value is missing or an exposure is not above 0.
+    """
+    by_unit: Floats | None = None
+    of_labels: Floats | None = None
+    for name, given in (("offset", offset), ("exposure", exposure)):
+        if given is None:
+            continue
+        values = as_floats(given, name)
+        if values.shape not in ((len(labeled),), (int(labeled.sum()),)):
+            raise DataError(
+                f"{name} has shape {values.shape}; there are {len(labeled)} units, "
+                f"{int(labeled.sum())} labelled. Give one value per unit."
+            )
+        if name == "exposure":
+            if not isinstance(family.link, families.links.Log):
+                raise DataError(
+                    "exposure needs a log link, and the link is "
+                    f"{type(family.link).__name__}. Use offset."
+                )
+            if not np.all(values > 0):
+                raise DataError("exposure must be above 0 for every unit.")
+            values = np.log(values)
+        if not np.all(np.isfinite(values)):
+            raise DataError(f"{name} must be finite for every unit.")
+        if len(values) == len(labeled):
+            by_unit = values if by_unit is None else by_unit + values
+            values = values[labeled]
+        of_labels = values if of_labels is None else of_labels + values
+    return by_unit, of_labels
+
+
+def unique_names(proxy: Sequence[str], synthetic: Sequence[str]) -> dict[str, str]:
+    """
+    Names of all sources, told apart where both kinds use the same.
+
+    Parameters
+    ----------
+    proxy, synthetic : sequence of str
+        Names as given.
+
+    Returns
+    -------
+    dict
+        From ``"proxy:name"`` and ``"synthetic:name"`` to the name to show.
+
+    Examples
+    --------
+    >>> unique_names(["gpt4o"], ["gpt4o"])["proxy:gpt4o"]
+    'gpt4o (proxy)'
+    """
+    both = set(proxy) & set(synthetic)
+    names = {f"proxy:{n}": f"{n} (proxy)" if n in both else n for n in proxy}
+    return names | {
+        f"synthetic:{n}": f"{n} (synthetic)" if n in both else n for n in synthetic
+    }
+
+
+def collect_sources(
+    proxy: object,
+    synthetic: object,
+    *,
+    k_params: int,
+    exog_names: Sequence[str],
+    index: pd.Index | None,
+    n_units: int,
+    weights: Floats | None,
+    offset: Floats | None,
+    missing: Missing,
+) -> list[SourceArrays]:
+    """
+    Convert the `proxy` and `synthetic` arguments of the array interface.
+
+    Parameters
+    ----------
+    proxy, synthetic : mapping or None
+        From name to ``(endog, exog)``, ``(endog, exog, units)`` or
+        :class:`SourceArrays`.
+    k_params : int
+        Number of columns of the labels' exog.
+    exog_names : sequence of str
+        Names of the columns of exog.
+    index : pandas.Index or None
+        Index of the labels' endog where it has one row per unit: pandas
+        sources must have the same.
+    n_units : int
+        Number of units T.
+    weights, offset : ndarray (T,) or None
+        Per unit.
+    missing : {"drop", "raise"}
+        What to do with rows of a source that have a NaN.
+
+    Returns
+    -------
+    list of SourceArrays
+        Rows sorted by unit; proxies first.
+
+    Raises
+    ------
+    DataError
+        If a source has another form, length or number of columns.
+    """
+    given: dict[Kind, Mapping[str, object]] = {}
+    for kind, value in (("proxy", proxy), ("synthetic", synthetic)):
+        if value is None:
+            value = {}
+        if not isinstance(value, Mapping):
+            raise DataError(
+                f"{kind}= is a {type(value).__name__}. {_FORMS} Data frames and "
+                "formulas go to AugmentedGMM.from_formula."
+            )
+        given[kind] = value  # type: ignore[index]
+    names = unique_names(list(given["proxy"]), list(given["synthetic"]))
+    result = []
+    for kind, sources in given.items():
+        for key, value in sources.items():
+            name = names[f"{kind}:{key}"]
+            if isinstance(value, SourceArrays):
+                arrays = replace(value, name=name, kind=kind)
+            else:
+                arrays = _from_tuple(value, name, kind, exog_names, index, n_units)
+            if arrays.exog.shape[1] != k_params:
+                raise DataError(
+                    f"Source {name!r} has {arrays.exog.shape[1]} columns in exog, the "
+                    f"labels have {k_params}. Both need the same columns "
+                    "in the same order, the constant included."
+                )
+            if offset is not None and arrays.offset is None:
+                everyone = slice(0, len(arrays.endog))
+                arrays = replace(arrays, offset=offset[arrays.unit_of(everyone)])
+            arrays = _drop_missing(arrays, missing, index)
+            row_weights, repeated = replicate_weights(arrays.units, weights, n_units)
+            result.append(
+                replace(arrays, weights=row_weights, has_replicates=repeated)
+            )
+    return result
+
+
+def _from_tuple(
+    value: object,
+    name: str,
+    kind: Kind,
+    exog_names: Sequence[str],
+    index: pd.Index | None,
+    n_units: int,
+) -> SourceArrays:
+    if not isinstance(value, (tuple, list)) or len(value) not in (2, 3):
+        raise DataError(f"Source {name!r} is a {type(value).__name__}. {_FORMS}")
+    endog, exog = value[:2]
+    units = value[2] if len(value) == 3 else None
+    for part, what in ((endog, "endog"), (exog, "exog")):
+        if (
+            isinstance(part, (pd.Series, pd.DataFrame))
+            and units is None
+            and index is not None
+            and not part.index.equals(index)
+        ):
+            raise AlignmentError(
+                f"Source {name!r}: the index of its {what} differs from that of the "
+                "labels, and arrays are matched by position. Reindex it, or let "
+                "AugmentedGMM.from_formula match the frames by unit."
+            )
+    if isinstance(exog, pd.DataFrame):
+        columns = [str(c) for c in exog.columns]
+        if columns != list(exog_names):
+            raise AlignmentError(
+                f"Source {name!r} has the exog columns {columns}, the labels have "
+                f"{list(exog_names)}. Give the same columns in the same order."
+            )
+    endog = as_floats(endog, f"Source {name!r}: endog")
+    exog = as_floats(exog, f"Source {name!r}: exog")
+    endog = endog[:, 0] if endog.ndim == 2 and endog.shape[1] == 1 else endog
+    exog = exog[:, None] if exog.ndim == 1 else exog
+    if endog.ndim != 1 or exog.ndim != 2 or len(endog) != len(exog):
+        raise DataError(
+            f"Source {name!r}: endog has shape {endog.shape} and exog {exog.shape}. "
+            "They must be (rows,) and (rows, columns)."
+        )
+    if units is None:
+        if len(endog) != n_units:
+            raise DataError(
+                f"Source {name!r} has {len(endog)} rows for {n_units} units. {_FORMS}"
+            )
+        return SourceArrays(endog, exog, name=name, kind=kind)
+    positions = _positions(units, name, len(endog), n_units)
+    arrays = SourceArrays(endog, exog, positions, name=name, kind=kind)
+    if np.any(positions[1:] < positions[:-1]):
+        order = np.argsort(positions, kind="stable")
+        arrays = replace(
+            arrays, endog=endog[order], exog=exog[order], units=positions[order]
+        )
+    return arrays
+
+
+def _positions(units: object, name: str, n_rows: int, n_units: int) -> Positions:
+    positions = np.asarray(units)
+    if positions.shape != (n_rows,) or positions.dtype.kind not in "iu":
+        raise DataError(
+            f"Source {name!r}: units must be {n_rows} integers, one per row; it has "
+            f"shape {positions.shape} and type {positions.dtype}."
+        )
+    outside = (positions < 0) | (positions >= n_units)
+    if outside.any():
+        raise DataError(
+            f"Source {name!r}: units must be from 0 to {n_units - 1}; "
+            f"{int(outside.sum())} are not (rows {format_units(np.flatnonzero(outside))}"
+            ")."
+        )
+    return positions.astype(np.intp)
+
+
+def _drop_missing(
+    arrays: SourceArrays, missing: Missing, index: pd.Index | None
+) -> SourceArrays:
+    bad: Bools | None = missing_rows(arrays.endog, arrays.exog, arrays.offset)
+    if bad is None:
+        return arrays
+    if missing == "raise":
+        units = np.flatnonzero(bad)
+        if arrays.units is not None:
+            units = np.unique(arrays.units[units])
+        shown = format_units(units if index is None else index[units])
+        raise DataError(
+            f"Source {arrays.name!r} has {int(bad.sum())} rows with missing values "
+            f"(units {shown}). Complete them or set missing='drop'."
+        )
+    keep = np.flatnonzero(~bad)
+    units = keep if arrays.units is None else arrays.units[keep]
+    return replace(
+        arrays.take(keep, units), n_dropped=arrays.n_dropped + int(bad.sum())
+    )

@@ -1,0 +1,310 @@
+"""The tables that people read."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from statsmodels.iolib.summary import Summary, fmt_params, forg
+from statsmodels.iolib.summary2 import Summary as Summary2
+from statsmodels.iolib.summary2 import summary_params
+from statsmodels.iolib.table import SimpleTable
+
+if TYPE_CHECKING:
+    from statsmodels_synth.results import AugmentedGMMResults
+
+_WIDTH = 78
+#: Below this many labels the asymptotic standard errors are called too small.
+FEW_LABELS = 100
+_J_LEVEL = 0.05
+_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}"}
+
+
+class _Summary(Summary):  # type: ignore[misc]
+    """statsmodels' summary, with notes escaped for LaTeX."""
+
+    def as_latex(self) -> str:
+        """Tables and notes as LaTeX."""
+        notes = self.extra_txt
+        self.extra_txt = "".join(_LATEX.get(c, c) for c in notes)
+        try:
+            return str(super().as_latex())
+        finally:
+            self.extra_txt = notes
+
+
+def summary(
+    results: AugmentedGMMResults,
+    yname: str | None,
+    xname: list[str] | None,
+    title: str | None,
+    alpha: float,
+) -> Summary:
+    """
+    The summary in statsmodels' layout.
+
+    Parameters
+    ----------
+    results : AugmentedGMMResults
+        The results.
+    yname, xname, title, alpha
+        See :meth:`AugmentedGMMResults.summary`.
+
+    Returns
+    -------
+    statsmodels.iolib.summary.Summary
+        Header, coefficients, gains, sources, notes.
+    """
+    header = _header(results)
+    half = (len(header) + 1) // 2
+    left = [("Dep. Variable:", None), ("Model:", None)]
+    left += [(f"{k}:", [v]) for k, v in header[:half]]
+    right = [(f"{k}:", [v]) for k, v in header[half:]]
+    right += [("Date:", None), ("Time:", None)]
+    table = _Summary()
+    table.add_table_2cols(
+        results,
+        gleft=left,
+        gright=right,
+        yname=yname,
+        xname=xname,
+        title="Augmented GMM Results" if title is None else title,
+    )
+    table.add_table_params(
+        results, yname=yname, xname=xname, alpha=alpha, use_t=results.use_t
+    )
+    if results.source_names:
+        names = list(results.model.exog_names if xname is None else xname)
+        table.tables.append(_gains_table(results, names))
+        table.tables.append(_sources_table(results))
+    table.add_extra_txt(_wrapped(_notes(results)))
+    return table
+
+
+def summary2(
+    results: AugmentedGMMResults,
+    yname: str | None,
+    xname: list[str] | None,
+    title: str | None,
+    alpha: float,
+    float_format: str,
+) -> Summary2:
+    """
+    The summary in statsmodels' second layout.
+
+    Parameters
+    ----------
+    results : AugmentedGMMResults
+        The results.
+    yname, xname, title, alpha, float_format
+        See :meth:`AugmentedGMMResults.summary2`.
+
+    Returns
+    -------
+    statsmodels.iolib.summary2.Summary
+        The same content.
+    """
+    table = Summary2()
+    info = {"Dep. Variable:": yname or results.model.endog_names}
+    table.add_dict(info | {f"{k}:": v for k, v in _header(results)}, ncols=2)
+    table.add_df(
+        summary_params(results, xname=xname, alpha=alpha, use_t=results.use_t),
+        float_format=float_format,
+    )
+    if results.source_names:
+        gains = gains_frame(results)
+        if xname is not None:
+            gains.index = pd.Index(xname)
+        table.add_df(gains, float_format=float_format)
+        sources = sources_frame(results).astype({"units": str, "labelled": str})
+        table.add_df(sources, float_format=float_format)
+    table.add_title("Augmented GMM Results" if title is None else title)
+    for note in _notes(results):  # this layout wraps by itself
+        table.add_text(note)
+    return table
+
+
+def gains_frame(results: AugmentedGMMResults) -> pd.DataFrame:
+    """
+    Labelled-only estimate beside what the sources bought.
+
+    Parameters
+    ----------
+    results : AugmentedGMMResults
+        The results.
+
+    Returns
+    -------
+    DataFrame (p, 4)
+        Labelled-only estimate and standard error, share of its variance that
+        is gone, and effective number of labels.
+    """
+    real = results.real_only
+    return pd.DataFrame(
+        {
+            "labels only": np.asarray(real.params),
+            "std err": np.asarray(real.bse),
+            "var. reduction": np.asarray(results.variance_reduction),
+            "eff. labels": np.asarray(results.effective_nobs),
+        },
+        index=pd.Index(results.model.exog_names),
+    )
+
+
+def sources_frame(results: AugmentedGMMResults) -> pd.DataFrame:
+    """
+    Sources as the summary lists them.
+
+    Parameters
+    ----------
+    results : AugmentedGMMResults
+        The results.
+
+    Returns
+    -------
+    DataFrame (M, 5)
+        Kind, covered units, covered labelled units, rows per unit, share of
+        the labelled score explained.
+    """
+    frame = results.sources
+    return pd.DataFrame(
+        {
+            "kind": frame["kind"],
+            "units": frame["covered"],
+            "labelled": frame["covered_labeled"],
+            "rows/unit": frame["replicates"],
+            "score explained": frame["explained"],
+        }
+    ).rename_axis(None)
+
+
+def _header(results: AugmentedGMMResults) -> list[tuple[str, str]]:
+    family = results.model.family
+    pairs = [
+        ("Family", type(family).__name__),
+        ("Link", type(family.link).__name__),
+        ("Method", results.settings.method),
+        ("Covariance Type", results.cov_type),
+        ("No. Labelled (n)", str(results.n_labeled)),
+        ("No. Units (T)", str(results.n_units)),
+        ("No. Sources", str(len(results.source_names))),
+    ]
+    statistic, pvalue, df = results.jtest()
+    if df:
+        pairs += [
+            ("Hansen J", f"{statistic:#.4g} (df {df})"),
+            ("Prob (Hansen J)", f"{pvalue:#.3g}"),
+        ]
+    return pairs
+
+
+def _gains_table(results: AugmentedGMMResults, names: list[str]) -> SimpleTable:
+    frame = gains_frame(results)
+    rows = [
+        [
+            forg(row["labels only"], prec=4),
+            forg(row["std err"]),
+            f"{row['var. reduction']:.1%}",
+            f"{row['eff. labels']:.0f}",
+        ]
+        for _, row in frame.iterrows()
+    ]
+    return SimpleTable(rows, list(frame.columns), names, txt_fmt=fmt_params)
+
+
+def _sources_table(results: AugmentedGMMResults) -> SimpleTable:
+    frame = sources_frame(results)
+    rows = [
+        [
+            row["kind"],
+            str(row["units"]),
+            str(row["labelled"]),
+            f"{row['rows/unit']:.3g}",
+            f"{row['score explained']:.1%}",
+        ]
+        for _, row in frame.iterrows()
+    ]
+    return SimpleTable(rows, list(frame.columns), list(frame.index), txt_fmt=fmt_params)
+
+
+def _notes(results: AugmentedGMMResults) -> list[str]:
+    """Everything a reader must know besides the numbers, one note each."""
+    notes = [
+        f"Standard errors are asymptotic and robust. {_label_note(results)}".strip()
+    ]
+    _, pvalue, df = results.jtest()
+    if df:
+        verdict = (
+            "No sign here that they do not."
+            if pvalue >= _J_LEVEL
+            else "Here they do not: the labels may be a selection, or a source was made "
+            "differently for labelled units. The estimates are then not to be trusted."
+        )
+        notes.append(
+            "Hansen J tests whether the labelled units look like the rest, as far as "
+            f"the sources can see. {verdict}"
+        )
+    if results.source_names:
+        notes.append(
+            "Labels only: the same model without the sources. Var. reduction: the share "
+            "of its variance that the sources remove. Eff. labels: how many labels "
+            "would give the same standard error without them."
+        )
+        if np.any(np.asarray(results.variance_reduction) < 0):
+            notes.append(
+                "Where the variance reduction is negative the sources bought nothing: "
+                "both variances are estimates, at different coefficients."
+            )
+    for name, reason in results.dropped_sources.items():
+        notes.append(f"Source {name!r} takes no part: {reason}.")
+    n_incomplete = results.model.n_incomplete
+    if n_incomplete:
+        notes.append(
+            f"{n_incomplete} units with an outcome (or declared labelled) lack another "
+            "variable and count as unlabelled."
+        )
+    if results.source_names:
+        for name, rows in results.sources["dropped_rows"].items():
+            if rows:
+                notes.append(
+                    f"Source {name!r}: {rows} rows with missing values are left out."
+                )
+    if not results.converged:
+        notes.insert(0, "NOT CONVERGED: do not use these numbers.")
+    return notes
+
+
+def _label_note(results: AugmentedGMMResults) -> str:
+    if results.n_labeled >= FEW_LABELS:
+        return ""
+    return (
+        f"With {results.n_labeled} labels they are likely too small: read the intervals "
+        "as optimistic."
+    )
+
+
+def _wrapped(notes: list[str]) -> list[str]:
+    lines = ["Notes:"]
+    for number, note in enumerate(notes, start=1):
+        lines += textwrap.wrap(
+            f"[{number}] {note}", width=_WIDTH, subsequent_indent="    "
+        )
+    return lines
+
+
+def model_infos() -> dict[str, Any]:
+    """
+    Rows that ``summary_col`` puts below the coefficients.
+
+    Returns
+    -------
+    dict
+        From label to function of the results.
+    """
+    return {
+        "Labelled units": lambda r: str(r.n_labeled),
+        "Units": lambda r: str(r.n_units),
+        "Sources": lambda r: str(len(r.source_names)),
+    }
