@@ -37,7 +37,14 @@ __all__ = [
 
 
 def default_engine() -> Engine:
-    """Formula engine that statsmodels would use now."""
+    """
+    Formula engine that statsmodels would use now.
+
+    Returns
+    -------
+    {"patsy", "formulaic"}
+        Its name.
+    """
     return statsmodels.formula.options.formula_engine  # type: ignore[no-any-return]
 
 

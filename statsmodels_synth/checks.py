@@ -12,7 +12,7 @@ import scipy.optimize
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Bools, Floats, Positions, infinite_rows
-from statsmodels_synth.design import DesignRows
+from statsmodels_synth.design import DesignRows, SourceArrays
 from statsmodels_synth.exceptions import (
     CollinearityError,
     CoverageWarning,
@@ -187,10 +187,10 @@ def check_labeled_design(
             "Label units where it differs, merge levels, or leave it out."
         )
     columns = ", ".join(repr(names[j]) for j in dependent)
-    others = ", ".join(repr(names[j]) for j in partners) or "zero"
+    combined = ", ".join(repr(names[j]) for j in partners) or "zero"
     raise CollinearityError(
         f"The design of the {n} labelled units is collinear: {columns} is a linear "
-        f"combination of {others}. Leave one of them out."
+        f"combination of {combined}. Leave one of them out."
     )
 
 
@@ -286,7 +286,7 @@ def separating_columns(
     )
     if not found.success or -found.fun < 1e-6:
         return []
-    return [names[j] for j in np.flatnonzero(np.abs(found.x) > 1e-7)]
+    return [names[int(j)] for j in np.flatnonzero(np.abs(found.x) > 1e-7)]
 
 
 def check_separation(
@@ -394,13 +394,12 @@ def check_coverage(
     absent = labeled_units[~covered[labeled_units]]
     if len(absent) == len(labeled_units):
         raise DataError(
-            f"Source {name!r} covers none of the {len(labeled_units)} labelled units, so "
-            "its errors cannot be learned. Run the model on the labelled units too, or "
-            "check that units have the same identifiers."
+            f"Source {name!r} covers none of the {len(labeled_units)} labelled "
+            "units, so its errors cannot be learned. Run the model on the labelled "
+            "units too, or check that units have the same identifiers."
         )
-    if len(labeled_units) < len(index) and covered.sum() == len(labeled_units) - len(
-        absent
-    ):
+    covered_labeled = len(labeled_units) - len(absent)
+    if len(labeled_units) < len(index) and covered.sum() == covered_labeled:
         raise DataError(
             f"Source {name!r} covers no unlabelled unit, so it adds nothing to the "
             "labels. Give its rows for unlabelled units (a variable that it lacks is "
@@ -408,7 +407,8 @@ def check_coverage(
         )
     if len(absent):
         warnings.warn(
-            f"Source {name!r} lacks {len(absent)} of the {len(labeled_units)} labelled "
+            f"Source {name!r} lacks {len(absent)} of the {len(labeled_units)} "
+            "labelled "
             f"units ({format_units(index[absent])}). The estimate stays valid if "
             "coverage does not depend on being labelled.",
             CoverageWarning,
@@ -444,3 +444,58 @@ def agrees_with_labels(rows: DesignRows, labels: DesignRows) -> bool:
         np.array_equal(rows.endog, labels.endog[unit])
         and np.array_equal(rows.exog, labels.exog[unit])
     )
+
+
+def check_problem(
+    labels: DesignRows,
+    labeled_units: Positions,
+    sources: Sequence[SourceArrays],
+    *,
+    units: pd.Index,
+    family: families.Family,
+    names: Sequence[str],
+    yname: str,
+) -> None:
+    """
+    Refuse what has no answer, before anything is computed.
+
+    Parameters
+    ----------
+    labels : DesignRows
+        Labelled rows.
+    labeled_units : ndarray (n,)
+        Positions of their units.
+    sources : sequence of SourceArrays
+        The sources.
+    units : pandas.Index (T,)
+        Unit labels.
+    family : statsmodels.genmod.families.Family
+        Family of the target model.
+    names : sequence of str
+        Names of the columns of exog.
+    yname : str
+        Name of the outcome.
+
+    Raises
+    ------
+    DataError, CollinearityError
+        See the single checks.
+    """
+    check_values(labels, "data", names, yname, units[labeled_units])
+    check_labeled_design(labels.exog, names, [s.exog for s in sources])
+    check_endog(labels.endog, family, "data", yname, units[labeled_units])
+    p, k_sources = labels.exog.shape[1], len(sources)
+    n, needed = len(labels.endog), p * (1 + k_sources)
+    if n <= needed and n < len(units):
+        raise DataError(
+            f"There are {n} labelled units for {p} coefficients and {k_sources} "
+            f"sources, which need more than {needed}. Label more units, use fewer "
+            "sources or shorten the formula."
+        )
+    for source in sources:
+        where = f"Source {source.name!r}"
+        of_row = units if source.units is None else units[source.units]
+        check_coverage(source.units, labeled_units, source.name, units)
+        check_values(source, where, names, yname, of_row)
+        check_endog(source.endog, family, where, yname, of_row)
+        check_source_design(source.exog, source.name, names)

@@ -19,12 +19,12 @@ with every label does no harm to the arithmetic.
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg
 from scipy import stats
+import scipy.linalg
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.moment_sums import MomentSums
-from statsmodels_synth.solver import (
+from statsmodels_synth.weights import (
     RANK_TOLERANCE,
     Weight,
     block_jacobian,
@@ -55,7 +55,8 @@ def influence_map(sums: MomentSums, weight: Weight) -> Floats:
         jacobian = block_jacobian(sums.auxiliary)
         whitened = weight.whiten @ jacobian
         gain = gain - gain @ jacobian @ scaled_lstsq(whitened, weight.whiten)
-    return -np.linalg.solve(sums.target, np.hstack([np.eye(p), -gain]))
+    stacked = np.hstack([np.eye(p), -gain])
+    return np.asarray(-np.linalg.solve(sums.target, stacked), dtype=float)
 
 
 def sandwich(sums: MomentSums, map_: Floats, n_units: int, centered: bool) -> Floats:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import scipy.linalg
@@ -17,13 +18,15 @@ import scipy.linalg
 from statsmodels_synth._arrays import Floats, Positions
 from statsmodels_synth.options import Kind
 
+Rows = TypeVar("Rows", bound="DesignRows")
+
 
 @dataclass(frozen=True)
 class DesignRows:
     """
     Rows of a design that belong to units.
 
-    Attributes
+    Parameters
     ----------
     endog : ndarray (R,)
         Outcome.
@@ -47,18 +50,56 @@ class DesignRows:
     has_replicates: bool = False
 
     def rows(self, start: int, stop: int) -> slice:
-        """Rows of the units ``start .. stop - 1``."""
+        """
+        Rows of a range of units.
+
+        Parameters
+        ----------
+        start, stop : int
+            The units are ``start .. stop - 1``.
+
+        Returns
+        -------
+        slice
+            Their rows.
+        """
         if self.units is None:
             return slice(start, stop)
         first, last = np.searchsorted(self.units, [start, stop])
         return slice(int(first), int(last))
 
     def unit_of(self, rows: slice) -> slice | Positions:
-        """Index of the units of `rows` into an array of one value per unit."""
+        """
+        Index of the units of some rows into an array of one value per unit.
+
+        Parameters
+        ----------
+        rows : slice
+            The rows.
+
+        Returns
+        -------
+        slice or ndarray of int
+            The index.
+        """
         return rows if self.units is None else self.units[rows]
 
-    def take(self, keep: Positions, units: Positions | None) -> DesignRows:
-        """The rows `keep`, copied, now belonging to `units`."""
+    def take(self: Rows, keep: Positions, units: Positions | None) -> Rows:
+        """
+        Copy some of the rows.
+
+        Parameters
+        ----------
+        keep : ndarray of int
+            The rows.
+        units : ndarray of int or None
+            The units they belong to from now on.
+
+        Returns
+        -------
+        DesignRows
+            Of the same class.
+        """
         return replace(
             self,
             endog=self.endog[keep],
@@ -74,8 +115,20 @@ class SourceArrays(DesignRows):
     """
     One auxiliary data set as arrays: a proxy or a synthetic frame.
 
-    Attributes
+    Parameters
     ----------
+    endog : ndarray (R,)
+        Outcome.
+    exog : ndarray (R, p)
+        Regressors.
+    units : ndarray (R,) or None
+        Position of the unit of each row, not decreasing. None: row t is unit t.
+    offset : ndarray (R,) or None
+        Offset of the linear predictor, log exposure included.
+    weights : ndarray (R,) or None
+        Set by the model from the weights of the units.
+    has_replicates : bool
+        Set by the model.
     name : str
         Name of the source.
     kind : {"proxy", "synthetic"}
@@ -94,7 +147,7 @@ class AlignedDesign:
     """
     Everything the estimator needs, aligned by unit.
 
-    Attributes
+    Parameters
     ----------
     labeled : DesignRows
         The n labelled units, in the order of the units.
@@ -130,12 +183,12 @@ class AlignedDesign:
     @property
     def k_params(self) -> int:
         """Number of target coefficients, p."""
-        return self.labeled.exog.shape[1]
+        return int(self.labeled.exog.shape[1])
 
     @property
     def n_labeled(self) -> int:
         """Number of labelled units, n."""
-        return self.labeled.exog.shape[0]
+        return int(self.labeled.exog.shape[0])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -143,7 +196,19 @@ class AlignedDesign:
         return tuple(source.name for source in self.sources)
 
     def with_sources(self, keep: Sequence[int]) -> AlignedDesign:
-        """The same design with some of the sources."""
+        """
+        The same design with some of the sources.
+
+        Parameters
+        ----------
+        keep : sequence of int
+            Their positions.
+
+        Returns
+        -------
+        AlignedDesign
+            Labels, units and order unchanged.
+        """
         return replace(
             self,
             sources=tuple(self.sources[m] for m in keep),

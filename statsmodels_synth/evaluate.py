@@ -15,7 +15,18 @@ from statsmodels_synth.frames import AlignedFrames, SourceFrame
 
 
 class Labels(NamedTuple):
-    """Labelled rows: outcome, design matrix, offset and exposure, if any."""
+    """
+    Labelled rows of data.
+
+    Parameters
+    ----------
+    endog : Series (n,)
+        Outcome.
+    exog : DataFrame (n, p)
+        Design matrix.
+    offset, exposure : ndarray (n,) or None
+        Of the rows, if given.
+    """
 
     endog: pd.Series
     exog: pd.DataFrame
@@ -100,8 +111,8 @@ def _evaluate_source(
     where = f"Source {source.name!r}"
     if not len(source.frame):
         raise DataError(
-            f"{where} has no row with every variable of the formula: {source.n_dropped} "
-            "rows were left out because a value is missing."
+            f"{where} has no row with every variable of the formula: "
+            f"{source.n_dropped} rows were left out because a value is missing."
         )
     if source.own.isdisjoint(learned.parsed.regressors):
         # Its regressors are those of data: do not evaluate or store them twice.
@@ -130,7 +141,7 @@ def _evaluate_source(
         None if every_unit else source.units,
         total,
         name=source.name,
-        kind=source.kind,  # type: ignore[arg-type]
+        kind=source.kind,
         n_dropped=source.n_dropped,
     )
 

@@ -18,8 +18,8 @@ from statsmodels.tools.sm_exceptions import (
 
 __all__ = [
     "AlignmentError",
-    "CollinearityError",
     "CollinearSourceWarning",
+    "CollinearityError",
     "ConvergenceWarning",
     "CoverageWarning",
     "DataError",
@@ -67,7 +67,7 @@ class SynthWarning(UserWarning):
     """Root of every warning that this package issues."""
 
 
-class ConvergenceWarning(SynthWarning, StatsmodelsConvergenceWarning):
+class ConvergenceWarning(SynthWarning, StatsmodelsConvergenceWarning):  # type: ignore[misc]
     """The solver stopped before the moment conditions were solved."""
 
 

@@ -42,7 +42,7 @@ class ParsedFormula:
     """
     A formula and what it refers to.
 
-    Attributes
+    Parameters
     ----------
     text : str
         The formula.
@@ -143,7 +143,11 @@ def read_formula(
     >>> parsed.response, parsed.regressors
     (('y',), ('x', 'g'))
     """
-    if not isinstance(text, str) or "~" not in text or not text.split("~")[0].strip():
+    if (
+        not isinstance(text, str)
+        or "~" not in text
+        or not text.split("~", maxsplit=1)[0].strip()
+    ):
         raise FormulaError(
             f"The formula {text!r} needs an outcome and regressors, such as 'y ~ x'."
         )
@@ -277,7 +281,8 @@ class LearnedFormula:
 
     def _learn(self) -> None:
         parsed, labels, frame = self.parsed, self.labels, self.frame
-        assert labels is not None and frame is not None
+        assert labels is not None
+        assert frame is not None
         # The intercept keeps both engines from mistaking the left side alone
         # for a one-sided formula.
         left, _ = self._matrices(f"{parsed.left} ~ 1", labels, "data")

@@ -38,7 +38,7 @@ class GivenSource:
     """
     One source as the user gave it.
 
-    Attributes
+    Parameters
     ----------
     name : str
         Name.
@@ -61,7 +61,7 @@ class SourceFrame:
     """
     The complete rows of one source.
 
-    Attributes
+    Parameters
     ----------
     name, kind : str
         Name and kind.
@@ -91,7 +91,7 @@ class AlignedFrames:
     """
     All frames, matched.
 
-    Attributes
+    Parameters
     ----------
     units : Index (T,)
         Unit labels: those of data first, then those of the sources.
@@ -344,9 +344,9 @@ def _keyed(frame: pd.DataFrame, on: On, where: str) -> pd.DataFrame:
         frame = frame.set_index(keys, drop=False)
         frame.index.names = [None] * frame.index.nlevels
     if frame.index.hasnans:
+        n_missing = int(np.sum(frame.index.isna()))
         raise AlignmentError(
-            f"{where} has {int(frame.index.isna().sum())} rows whose unit is missing. "
-            "Every row needs one."
+            f"{where} has {n_missing} rows whose unit is missing. Every row needs one."
         )
     doubled = frame.columns[frame.columns.duplicated()]
     if len(doubled):
@@ -501,7 +501,7 @@ def _labeled_rows(
     )
     short = wanted & ~complete
     if missing == "raise" and short.any():
-        column = next(n for n in data if data.loc[short, n].isna().any())
+        column = next(n for n in data if data[n][short].isna().any())
         raise DataError(
             f"data: column {column!r} is missing for {int(short.sum())} labelled units "
             f"({format_units(data.index[short])}). Complete them or set "

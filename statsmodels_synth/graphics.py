@@ -43,7 +43,7 @@ def plot_coefficients(
         The figure.
     """
     try:
-        import matplotlib.pyplot as plt
+        import matplotlib.pyplot as plt  # noqa: PLC0415
     except ImportError as error:
         raise ImportError(
             'Figures need matplotlib: pip install "statsmodels-synth[plot]"'
@@ -74,8 +74,11 @@ def plot_coefficients(
     ax.set_ylim(len(shown) - 0.5, -0.5)
     ax.set_xlabel(f"Coefficient, with {1 - alpha:.0%} interval")
     ax.legend(
-        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=min(3, len(rows)),
-        frameon=False, fontsize="small",
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=min(3, len(rows)),
+        frameon=False,
+        fontsize="small",
     )
     ax.spines[["top", "right"]].set_visible(False)
     return ax.figure

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 import sys
 from typing import Any
 import warnings
 
 import numpy as np
 import pandas as pd
-import scipy.linalg
 from statsmodels.genmod import families
 
-from statsmodels_synth._arrays import Floats, Positions, as_floats
-from statsmodels_synth._statsmodels import GMM
+from statsmodels_synth._arrays import Floats, as_floats
 from statsmodels_synth.checks import (
     agrees_with_labels,
-    check_coverage,
-    check_endog,
-    check_labeled_design,
+    check_problem,
     check_separation,
-    check_source_design,
-    check_values,
 )
 from statsmodels_synth.design import (
     AlignedDesign,
     DesignRows,
-    SourceArrays,
     align_design,
 )
+from statsmodels_synth.evaluate import evaluate_frames
 from statsmodels_synth.exceptions import (
     CollinearSourceWarning,
     ConvergenceWarning,
@@ -37,10 +31,8 @@ from statsmodels_synth.exceptions import (
     LabelAgreementWarning,
     OptionError,
 )
-from statsmodels_synth.evaluate import evaluate_frames
 from statsmodels_synth.formula import LearnedFormula, calling_namespace, read_formula
 from statsmodels_synth.frames import On, align_frames, given_sources, with_columns
-from statsmodels_synth.moment_sums import MomentSums, moment_blocks, moment_sums
 from statsmodels_synth.options import (
     CovType,
     Engine,
@@ -55,9 +47,6 @@ from statsmodels_synth.results import AugmentedGMMResults, AugmentedGMMResultsWr
 from statsmodels_synth.scores import glm_score
 from statsmodels_synth.solver import (
     Solution,
-    Weight,
-    block_jacobian,
-    optimal_weight,
     solve,
 )
 from statsmodels_synth.sources import (
@@ -67,7 +56,7 @@ from statsmodels_synth.sources import (
     offsets,
     unit_weights,
 )
-from statsmodels_synth.starts import START_ROWS, start_params
+from statsmodels_synth.stock import StackedMomentsGMM
 
 _FORMULA_KEYS = [
     *("proxy", "synthetic", "on", "labeled", "family", "weights", "offset"),
@@ -88,7 +77,7 @@ _INIT_KEYS = [
 ]
 
 
-class AugmentedGMM(GMM):  # type: ignore[misc]
+class AugmentedGMM(StackedMomentsGMM):
     r"""
     Regression on human labels, augmented by imperfect proxies and synthetic data.
 
@@ -177,9 +166,9 @@ class AugmentedGMM(GMM):  # type: ignore[misc]
     >>> labels = np.where(np.arange(2000) < 200, truth, np.nan)
     >>> result = AugmentedGMM(labels, x, proxy={"llm": (guess, x)}).fit()
     >>> result.params.round(2)
-    array([0.97, 0.5 ])
+    array([0.97, 0.53])
     >>> result.effective_nobs.round()
-    array([717., 693.])
+    array([679., 805.])
     """
 
     results_class = "AugmentedGMMResults"
@@ -240,7 +229,15 @@ class AugmentedGMM(GMM):  # type: ignore[misc]
             if index is not None and len(index) == n_units:
                 units = index
         labeled_units = np.flatnonzero(mask)
-        self._check(labels, labeled_units, sources, units, family, names, yname)
+        check_problem(
+            labels,
+            labeled_units,
+            sources,
+            units=units,
+            family=family,
+            names=names,
+            yname=yname,
+        )
 
         self.aligned = align_design(labels, labeled_units, sources, n_units)
         if self.aligned.kept is not None:
@@ -271,35 +268,6 @@ class AugmentedGMM(GMM):  # type: ignore[misc]
         if learned is not None:
             self.formula = learned.parsed.text
             self.data.model_spec = learned.spec
-
-    def _check(
-        self,
-        labels: DesignRows,
-        labeled_units: Positions,
-        sources: Sequence[SourceArrays],
-        units: pd.Index,
-        family: families.Family,
-        names: Sequence[str],
-        yname: str,
-    ) -> None:
-        """Refuse what has no answer, before anything is computed."""
-        check_values(labels, "data", names, yname, units[labeled_units])
-        check_labeled_design(labels.exog, names, [s.exog for s in sources])
-        check_endog(labels.endog, family, "data", yname, units[labeled_units])
-        p, k_sources = labels.exog.shape[1], len(sources)
-        if len(labels.endog) <= p * (1 + k_sources) and len(labels.endog) < len(units):
-            raise DataError(
-                f"There are {len(labels.endog)} labelled units for {p} coefficients "
-                f"and {k_sources} sources, which need more than {p * (1 + k_sources)}. "
-                "Label more units, use fewer sources or shorten the formula."
-            )
-        for source in sources:
-            where = f"Source {source.name!r}"
-            of_row = units if source.units is None else units[source.units]
-            check_coverage(source.units, labeled_units, source.name, units)
-            check_values(source, where, names, yname, of_row)
-            check_endog(source.endog, family, where, yname, of_row)
-            check_source_design(source.exog, source.name, names)
 
     @classmethod
     def from_formula(
@@ -385,7 +353,9 @@ class AugmentedGMM(GMM):  # type: ignore[misc]
         check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
         check_choice("missing", missing, Missing)
         given = given_sources(proxy, synthetic)
-        data, named = with_columns(data, weights=weights, offset=offset, exposure=exposure)
+        data, named = with_columns(
+            data, weights=weights, offset=offset, exposure=exposure
+        )
         extra = [named[key] for key in ("offset", "exposure") if key in named]
         parsed = read_formula(
             formula,
@@ -411,14 +381,11 @@ class AugmentedGMM(GMM):  # type: ignore[misc]
         )
         mask = np.zeros(len(frames.units), dtype=bool)
         mask[frames.labeled_rows] = True
-        by_kind = {
-            kind: {s.name: s for s in sources if s.kind == kind}
-            for kind in ("proxy", "synthetic")
-        }
         model = cls(
             labels.endog,
             labels.exog,
-            **by_kind,
+            {s.name: s for s in sources if s.kind == "proxy"},
+            {s.name: s for s in sources if s.kind == "synthetic"},
             labeled=mask,
             family=family,
             weights=frames.weights,
@@ -433,90 +400,7 @@ class AugmentedGMM(GMM):  # type: ignore[misc]
         model.data.frame = data
         return model
 
-    # Moment conditions, for stock GMM methods; fitting does not use them.
-
-    def _split(self, params: Any) -> tuple[Floats, Floats]:
-        params = np.asarray(params, dtype=float)
-        p, k_sources = self.k_params, len(self.aligned.sources)
-        if params.shape != (p * (1 + k_sources),):
-            raise DataError(
-                f"params has shape {params.shape}; theta and eta of {k_sources} sources "
-                f"are {p * (1 + k_sources)} values."
-            )
-        return params[:p], params[p:].reshape(k_sources, p)
-
-    def momcond(self, params: Any) -> Floats:
-        """
-        Moment conditions of every unit.
-
-        Parameters
-        ----------
-        params : array_like (p + M p,)
-            theta, then eta source by source.
-
-        Returns
-        -------
-        ndarray (T, p + 2 M p)
-            Labelled score, then labelled and all-units moments of each source.
-        """
-        theta, eta = self._split(params)
-        moments = np.empty((self.n_units, self.nmoms))
-        for units, block in moment_blocks(self.aligned, self.target_score, theta, eta):
-            moments[units] = block
-        return moments
-
-    def gradient_momcond(self, params: Any, *args: Any, **kwargs: Any) -> Floats:
-        """
-        Exact Jacobian of the mean moments.
-
-        Parameters
-        ----------
-        params : array_like (p + M p,)
-            theta, then eta source by source.
-        *args, **kwargs
-            Ignored: stock GMM passes options of a numeric derivative here.
-
-        Returns
-        -------
-        ndarray (p + 2 M p, p + M p)
-            Jacobian.
-        """
-        theta, eta = self._split(params)
-        sums = moment_sums(self.aligned, self.target_score, theta, eta)
-        return scipy.linalg.block_diag(sums.target, block_jacobian(sums.auxiliary))
-
-    def fitstart(self) -> Floats:
-        """
-        Starting values: GLM on the labels and on (part of) each source.
-
-        Returns
-        -------
-        ndarray (p + M p,)
-            theta, then eta source by source.
-        """
-        theta = start_params(self.aligned.labeled, self.family)
-        eta = [start_params(s, self.family, START_ROWS) for s in self.aligned.sources]
-        return np.concatenate([theta, *eta])
-
-    def optimal_weight(self, sums: MomentSums, centered: bool = False) -> Weight:
-        """
-        Optimal weight from the second moment of the moments.
-
-        Parameters
-        ----------
-        sums : MomentSums
-            With second moment.
-        centered : bool
-            Whether to centre it.
-
-        Returns
-        -------
-        Weight
-            Partitioned inverse.
-        """
-        return optimal_weight(sums.omega(centered), self.aligned_basis)
-
-    def fit(  # type: ignore[override]
+    def fit(
         self,
         start_params: Any = None,
         maxiter: MaxIter = 2,
@@ -644,69 +528,23 @@ class AugmentedGMM(GMM):  # type: ignore[misc]
     def _warn(self, design: AlignedDesign, solution: Solution) -> None:
         if not solution.converged:
             warnings.warn(
-                "The moment conditions were not solved: do not use the estimates. Rescale "
-                "regressors of very different size, give start_params, or use fewer "
-                "sources.",
+                "The moment conditions were not solved: do not use the estimates. "
+                "Rescale regressors of very different size, give start_params, or use "
+                "fewer sources.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
         for source, rows in zip(design.sources, design.labeled_sources, strict=True):
             if agrees_with_labels(rows, design.labeled):
                 warnings.warn(
-                    f"Source {source.name!r} agrees with all {design.n_labeled} labels, "
-                    "so nothing is known of its errors but that they are rare: with "
-                    f"{design.n_labeled} labels up to {3 / design.n_labeled:.1%} of its "
-                    "rows may be wrong (95 %, rule of three). The standard errors "
-                    "suppose that none is.",
+                    f"Source {source.name!r} agrees with all {design.n_labeled} "
+                    "labels, so nothing is known of its errors but that they are "
+                    f"rare: up to {3 / design.n_labeled:.1%} of its rows may be wrong "
+                    "(95 %, rule of three). The standard errors suppose that none "
+                    "is.",
                     LabelAgreementWarning,
                     stacklevel=3,
                 )
-
-    def predict(
-        self,
-        params: Any,
-        exog: Any = None,
-        *,
-        which: str = "mean",
-        offset: Any = None,
-        exposure: Any = None,
-    ) -> Floats:
-        """
-        Mean or linear predictor.
-
-        Parameters
-        ----------
-        params : array_like (p,)
-            Target coefficients.
-        exog : array_like (rows, p), optional
-            Design matrix; the labelled rows if omitted.
-        which : {"mean", "linear"}
-            What to predict.
-        offset, exposure : array_like (rows,), optional
-            Of the rows; those of the labelled rows if `exog` is omitted, else none.
-
-        Returns
-        -------
-        ndarray (rows,)
-            Predictions.
-        """
-        if which not in ("mean", "linear"):
-            raise OptionError(
-                f"which={which!r} does not exist. There are: 'mean', 'linear'."
-            )
-        if exog is None:
-            exog = self.exog
-            own = self.aligned.labeled.offset
-            linear = exog @ np.asarray(params) + (0.0 if own is None else own)
-        else:
-            linear = np.asarray(exog, dtype=float) @ np.asarray(params)
-        if offset is not None:
-            linear = linear + as_floats(offset, "offset")
-        if exposure is not None:
-            linear = linear + np.log(as_floats(exposure, "exposure"))
-        return np.asarray(
-            linear if which == "linear" else self.family.link.inverse(linear)
-        )
 
     def labeled_only(
         self, theta: Floats, settings: FitSettings
@@ -740,31 +578,3 @@ class AugmentedGMM(GMM):  # type: ignore[misc]
         return model.fit(
             theta, maxiter=1, use_t=settings.use_t, centered=settings.centered
         )
-
-    def remove_data(self) -> None:
-        """Drop every array and frame with one value per unit."""
-        _ = self.data.ynames, self.data.xnames  # cached, for the summary
-        for name in self._data_attr:
-            owner, _, attribute = name.rpartition(".")
-            target = getattr(self, owner) if owner else self
-            if attribute in target.__dict__:
-                target.__dict__[attribute] = None
-        self.data._cache.pop("row_labels", None)
-        if self.learned is not None:
-            self.learned.forget()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the formula's specification to :class:`LearnedFormula`."""
-        state = self.__dict__.copy()
-        # Not copy(): it would go through the pickling of statsmodels' data class,
-        # which evaluates the formula again, with whichever engine is the default.
-        data = object.__new__(type(self.data))
-        data.__dict__.update(self.data.__dict__)
-        data.__dict__.pop("model_spec", None)
-        return state | {"data": data}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Attach the specification that was learned again."""
-        self.__dict__.update(state)
-        if self.learned is not None:
-            self.data.model_spec = self.learned.spec

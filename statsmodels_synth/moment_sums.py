@@ -38,7 +38,7 @@ class MomentSums:
     """
     Mean, Jacobian and second moment of the stacked moments at one point.
 
-    Attributes
+    Parameters
     ----------
     mean : ndarray (q,)
         Mean over the T units of the ``q = p + 2 M p`` moments.
@@ -57,7 +57,19 @@ class MomentSums:
     second_moment: Floats | None
 
     def omega(self, centered: bool = False) -> Floats:
-        """Second moment, minus the outer product of the mean if `centered`."""
+        """
+        Second moment of the moments.
+
+        Parameters
+        ----------
+        centered : bool
+            Whether the outer product of the mean is subtracted.
+
+        Returns
+        -------
+        ndarray (q, q)
+            Omega.
+        """
         if self.second_moment is None:
             raise RuntimeError("the second moment was not computed")
         if centered:
@@ -70,7 +82,7 @@ class SourceSums:
     """
     Means over all units of the moments of the sources.
 
-    Attributes
+    Parameters
     ----------
     mean : ndarray (M, p)
         Mean of the scores.

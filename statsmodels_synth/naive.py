@@ -25,7 +25,7 @@ class NaiveEstimate:
     """
     Naive estimates of all sources.
 
-    Attributes
+    Parameters
     ----------
     params : ndarray (M, p)
         Solutions of each source's own score equations over its covered units.

@@ -76,7 +76,7 @@ class FitSettings:
     """
     Validated settings of one fit.
 
-    Attributes
+    Parameters
     ----------
     maxiter : int or "cue"
         Steps of the estimator.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -25,10 +25,11 @@ from statsmodels_synth.covariance import (
     influence_map,
     sandwich,
 )
-from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.moment_sums import moment_blocks
 from statsmodels_synth.naive import NaiveEstimate, naive_estimate
 from statsmodels_synth.options import FitSettings
+from statsmodels_synth.weights import optimal_weight
 
 if TYPE_CHECKING:
     from statsmodels_synth.design import AlignedDesign
@@ -78,7 +79,7 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
     """
 
     #: Rows that ``summary_col`` adds below the coefficients.
-    default_model_infos = summary.model_infos()
+    default_model_infos: ClassVar[dict[str, Any]] = summary.model_infos()
 
     def __init__(
         self,
@@ -113,13 +114,13 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         self._design = design
         self._influence_map = influence_map(solution.sums, solution.weight)
         if settings.maxiter != 1:
-            final = model.optimal_weight(solution.sums, settings.centered)
+            omega = solution.sums.omega(settings.centered)
+            final = optimal_weight(omega, design.basis)
             self._influence_map = influence_map(solution.sums, final)
         self.cov_params_default = sandwich(
             solution.sums, self._influence_map, design.n_units, settings.centered
         )
         self._data_attr.extend(["_design"])
-        self._data_in_cache.extend(["influence"])
 
     # The parts that the sources contribute
 
@@ -128,41 +129,56 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         """Names of the sources that took part, in order."""
         return [row[0] for row in self._source_facts]
 
-    @cache_readonly
+    # ``_summary_cache`` is statsmodels' own: what it holds survives remove_data().
+
+    @property
     def _source_facts(self) -> list[tuple[str, str, int, int, float, int]]:
         """Name, kind, covered, covered labelled, replicates, dropped rows."""
-        facts = []
-        design = self._design
-        for source, labeled in zip(
-            design.sources, design.labeled_sources, strict=True
-        ):
-            counts = [
-                rows.endog.shape[0] if rows.units is None else len(np.unique(rows.units))
-                for rows in (source, labeled)
-            ]
-            facts.append(
-                (
-                    source.name,
-                    source.kind,
-                    counts[0],
-                    counts[1],
-                    len(source.endog) / counts[0],
-                    source.n_dropped,
-                )
+        return self._summary_cache(  # type: ignore[no-any-return]
+            "source_facts", lambda: _source_facts(self._design_or_raise)
+        )
+
+    @property
+    def _naive(self) -> NaiveEstimate:
+        return self._summary_cache(  # type: ignore[no-any-return]
+            "naive",
+            lambda: naive_estimate(
+                self._design_or_raise, self.model.target_score, self._solution.eta
+            ),
+        )
+
+    @property
+    def real_only(self) -> AugmentedGMMResultsWrapper:
+        """
+        The labelled-only result: the same class, without any source.
+
+        Returns
+        -------
+        AugmentedGMMResultsWrapper
+            Its parameters are those of statsmodels' GLM on the labelled rows,
+            its covariance the robust (HC0) one.
+        """
+        if not self.source_names:
+            return AugmentedGMMResultsWrapper(self)
+        return self._summary_cache(  # type: ignore[no-any-return]
+            "real_only",
+            lambda: self.model.labeled_only(self._solution.theta_real, self.settings),
+        )
+
+    @property
+    def _design_or_raise(self) -> AlignedDesign:
+        if self._design is None:
+            raise DataError(
+                "The data were removed with remove_data(), and this needs them. Ask "
+                "for it before."
             )
-        return facts
+        return self._design
 
     @property
     def auxiliary_params(self) -> pd.DataFrame:
         """Coefficients eta of each source, (M, p)."""
         return pd.DataFrame(
             self._solution.eta, index=self.source_names, columns=self.model.exog_names
-        )
-
-    @cache_readonly
-    def _naive(self) -> NaiveEstimate:
-        return naive_estimate(
-            self._design, self.model.target_score, self._solution.eta
         )
 
     @property
@@ -193,7 +209,7 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
             self._naive.bse, index=self.source_names, columns=self.model.exog_names
         )
 
-    @cache_readonly
+    @property
     def sources(self) -> pd.DataFrame:
         """
         What each source is and how much it knows, one row per source.
@@ -223,20 +239,7 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         naive.columns = [f"naive[{name}]" for name in naive.columns]
         return pd.concat([frame, naive], axis=1)
 
-    @cache_readonly
-    def real_only(self) -> AugmentedGMMResultsWrapper:
-        """
-        The labelled-only result: the same class, without any source.
-
-        Returns
-        -------
-        AugmentedGMMResultsWrapper
-            Its parameters are those of statsmodels' GLM on the labelled rows,
-            its covariance the robust (HC0) one.
-        """
-        return self.model.labeled_only(self._solution.theta_real, self.settings)
-
-    @cache_readonly
+    @cache_readonly  # type: ignore[untyped-decorator]
     def variance_reduction(self) -> Floats:
         """
         Share of the labelled-only variance that the sources remove, (p,).
@@ -250,7 +253,7 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         real = np.asarray(self.real_only.bse)
         return np.asarray(1.0 - (np.asarray(self.bse) / real) ** 2)
 
-    @cache_readonly
+    @cache_readonly  # type: ignore[untyped-decorator]
     def effective_nobs(self) -> Floats:
         """
         Labels that would give the same standard error without sources, (p,).
@@ -262,7 +265,7 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         """
         return np.asarray(self.n_labeled / (1.0 - np.asarray(self.variance_reduction)))
 
-    @cache_readonly
+    @cache_readonly  # type: ignore[untyped-decorator]
     def influence(self) -> pd.DataFrame:
         """
         Influence of each unit on each coefficient, (T, p).
@@ -270,10 +273,10 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         Returns
         -------
         DataFrame
-            Row t is ``K g_t``; the rows' second moment over T is the
-            covariance of the estimates.
+            Row t is ``K g_t`` (see :mod:`statsmodels_synth.covariance`); the sum of
+            their outer products over T squared is the covariance of the estimates.
         """
-        design, solution = self._design, self._solution
+        design, solution = self._design_or_raise, self._solution
         values = np.empty((design.n_units, design.k_params))
         blocks = moment_blocks(
             design, self.model.target_score, solution.theta, solution.eta
@@ -288,7 +291,7 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
 
     def jtest(self) -> tuple[float, float, int]:
         """
-        Hansen's J: do the labelled units look like the rest to the sources?
+        Hansen's J: whether labelled units look like the rest to the sources.
 
         The moments of each source are taken twice, over labelled units and over
         all units, with the same parameters. If labelling is independent of the
@@ -328,12 +331,12 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         """Minimised criterion, J / T."""
         return self.jtest()[0] / self.n_units
 
-    @cached_data
+    @cached_data  # type: ignore[untyped-decorator]
     def fittedvalues(self) -> Floats:
         """Fitted means of the labelled units, (n,)."""
         return np.asarray(self.model.predict(self.params))
 
-    @cached_data
+    @cached_data  # type: ignore[untyped-decorator]
     def resid(self) -> Floats:
         """Labels minus fitted means, (n,)."""
         return np.asarray(self.model.endog - self.fittedvalues)
@@ -403,7 +406,7 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         Returns
         -------
         PredictionResults
-            statsmodels' class, with ``summary_frame()`` and ``conf_int()``.
+            The class of statsmodels, with ``summary_frame()`` and ``conf_int()``.
         """
         if which not in ("mean", "linear"):
             raise OptionError(
@@ -423,12 +426,36 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         )
 
     def wald_test_terms(self, *args: Any, **kwargs: Any) -> Any:
-        """See :meth:`statsmodels.base.model.LikelihoodModelResults.wald_test_terms`."""
+        """
+        Call statsmodels' method with the engine of the model's formula.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            See ``statsmodels.base.model.LikelihoodModelResults.wald_test_terms``.
+
+        Returns
+        -------
+        object
+            What statsmodels returns.
+        """
         with formula_engine(self.model.engine):
             return super().wald_test_terms(*args, **kwargs)
 
     def t_test_pairwise(self, *args: Any, **kwargs: Any) -> Any:
-        """See :meth:`statsmodels.base.model.LikelihoodModelResults.t_test_pairwise`."""
+        """
+        Call statsmodels' method with the engine of the model's formula.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            See ``statsmodels.base.model.LikelihoodModelResults.t_test_pairwise``.
+
+        Returns
+        -------
+        object
+            What statsmodels returns.
+        """
         with formula_engine(self.model.engine):
             return super().t_test_pairwise(*args, **kwargs)
 
@@ -473,8 +500,14 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
 
         Parameters
         ----------
-        yname, xname, title, alpha
-            As in :meth:`summary`.
+        yname : str, optional
+            Name of the outcome.
+        xname : list of str, optional
+            Names of the coefficients.
+        title : str, optional
+            Title of the table.
+        alpha : float
+            One minus the level of the confidence intervals.
         float_format : str
             Format of numbers.
 
@@ -518,21 +551,44 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         the frames are gone, and no human label is left in a pickle. With a
         formula, a pickle of the result predicts from design matrices only.
         """
-        summary.summary(self, None, None, None, 0.05)
-        _ = self.sources, self._source_facts, self.effective_nobs
-        self.real_only._results._wipe()
-        self._wipe()
+        if self.source_names:
+            _ = self._naive
+            self.real_only.remove_data()
 
-    def _wipe(self) -> None:
         self.model.remove_data()  # first: it needs names that super() wipes
         super().remove_data()
-        self._cache.pop("influence", None)
+
+
+def _source_facts(
+    design: AlignedDesign,
+) -> list[tuple[str, str, int, int, float, int]]:
+    facts: list[tuple[str, str, int, int, float, int]] = []
+    for source, labeled in zip(design.sources, design.labeled_sources, strict=True):
+        covered, covered_labeled = (
+            len(rows.endog) if rows.units is None else len(np.unique(rows.units))
+            for rows in (source, labeled)
+        )
+        replicates = len(source.endog) / covered
+        facts.append(
+            (
+                source.name,
+                source.kind,
+                covered,
+                covered_labeled,
+                replicates,
+                source.n_dropped,
+            )
+        )
+    return facts
 
 
 class AugmentedGMMResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
     """Results with pandas labels wherever the input had them."""
 
-    _attrs = {"variance_reduction": "columns", "effective_nobs": "columns"}
+    _attrs: ClassVar[dict[str, str]] = {
+        "variance_reduction": "columns",
+        "effective_nobs": "columns",
+    }
     _wrap_attrs = LikelihoodResultsWrapper._wrap_attrs | _attrs
     _wrap_methods = LikelihoodResultsWrapper._wrap_methods
 

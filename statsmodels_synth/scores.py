@@ -14,7 +14,7 @@ another target model needs another class with the same method.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.special import expit
@@ -28,7 +28,21 @@ class Score(Protocol):
     """What the sums over rows need to know of a target model."""
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
-        """Score factor ``s`` and its derivative ``s'``, both of shape (rows,)."""
+        """
+        Score factor and its derivative, row by row.
+
+        Parameters
+        ----------
+        endog : ndarray (rows,)
+            Outcome.
+        linear : ndarray (rows,)
+            Linear predictor.
+
+        Returns
+        -------
+        factor, derivative : ndarray (rows,)
+            New arrays ``s`` and ``s'``, which the caller may overwrite.
+        """
         ...
 
 
@@ -86,21 +100,19 @@ class FamilyScore:
         var = variance(mean)
         residual = endog - mean
         ratio = slope / var
-        derivative = residual * (
-            curvature / var - ratio * ratio * variance.deriv(mean)
-        )
+        derivative = residual * (curvature / var - ratio * ratio * variance.deriv(mean))
         derivative -= slope * ratio
         return residual * ratio, derivative
 
 
-_CANONICAL: tuple[tuple[type, type, type], ...] = (
+_CANONICAL: tuple[tuple[type, type, type[Score]], ...] = (
     (families.Gaussian, families.links.Identity, GaussianIdentityScore),
     (families.Binomial, families.links.Logit, BinomialLogitScore),
     (families.Poisson, families.links.Log, PoissonLogScore),
 )
 
 
-def glm_score(family: families.Family) -> Score:
+def glm_score(family: Any) -> Score:
     """
     Score of a generalised linear model.
 
@@ -134,8 +146,9 @@ def glm_score(family: families.Family) -> Score:
         )
     for family_type, link_type, score_type in _CANONICAL:
         # Exact types: CDFLink and CLogLog derive from Logit in statsmodels.
-        if type(family) is family_type and type(family.link) is link_type:
-            return score_type()  # type: ignore[no-any-return]
+        types = (type(family), type(family.link))
+        if types == (family_type, link_type):
+            return score_type()
     return FamilyScore(family)
 
 

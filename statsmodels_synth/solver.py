@@ -34,6 +34,14 @@ from statsmodels_synth.moment_sums import (
     source_sums,
 )
 from statsmodels_synth.scores import Score
+from statsmodels_synth.weights import (
+    Weight,
+    block_jacobian,
+    first_weight,
+    optimal_weight,
+    redundant_sources,
+    scaled_lstsq,
+)
 
 #: Relative step below which eta counts as solved. Gauss-Newton converges
 #: quadratically here, and the last step is applied to the mean as well, so the
@@ -45,35 +53,6 @@ TARGET_TOLERANCE = 1e-12
 WEIGHT_TOLERANCE = 1e-8
 MAX_STEPS = 50
 MAX_HALVINGS = 30
-#: Directions of Omega whose share of the variance is below this are rounding.
-RANK_TOLERANCE = 1e-12
-#: A source is redundant when others explain all but this share of a moment.
-REDUNDANT_SHARE = 1e-10
-#: Scores below this share of the outcome are rounding of zero.
-ZERO_SCORE = 1e-9
-
-
-@dataclass(frozen=True)
-class Weight:
-    """
-    Optimal weight of the moments, partitioned for the two sub-problems.
-
-    Attributes
-    ----------
-    whiten : ndarray (rank, 2 M p)
-        ``whiten' whiten`` is the (generalised) inverse of Omega_22.
-    gain : ndarray (p, 2 M p)
-        ``Omega_12 Omega_22^-1``: regression of the labelled score on the
-        moments of the sources.
-    """
-
-    whiten: Floats
-    gain: Floats
-
-    @property
-    def rank(self) -> int:
-        """Number of linearly independent moments of the sources."""
-        return self.whiten.shape[0]
 
 
 @dataclass(frozen=True)
@@ -81,7 +60,7 @@ class Solution:
     """
     Parameters that solve the moment conditions.
 
-    Attributes
+    Parameters
     ----------
     theta : ndarray (p,)
         Target parameters.
@@ -116,88 +95,6 @@ class Solution:
     iterations: int
     passes: int
     redundant: dict[int, str] = field(default_factory=dict)
-
-
-def block_jacobian(auxiliary: Floats) -> Floats:
-    """
-    Jacobian of the moments of the sources with respect to all of eta.
-
-    Parameters
-    ----------
-    auxiliary : ndarray (M, 2, p, p)
-        Per-source Jacobians.
-
-    Returns
-    -------
-    ndarray (2 M p, M p)
-        Block diagonal matrix.
-    """
-    k_sources, _, p, _ = auxiliary.shape
-    full = np.zeros((k_sources, 2 * p, k_sources, p))
-    for m in range(k_sources):
-        full[m, :, m] = auxiliary[m].reshape(2 * p, p)
-    return full.reshape(2 * k_sources * p, k_sources * p)
-
-
-def identity_weight(p: int, k_sources: int) -> Weight:
-    """Weight of the first step: identity, so that theta is labelled-only."""
-    size = 2 * k_sources * p
-    return Weight(np.eye(size), np.zeros((p, size)))
-
-
-def optimal_weight(omega: Floats, basis: Floats) -> Weight:
-    """
-    Weight from the second moment of the stacked moments.
-
-    Parameters
-    ----------
-    omega : ndarray (q, q)
-        Second moment.
-    basis : ndarray (p, p)
-        Change of basis that makes the labelled design orthonormal. The result
-        does not depend on it; the decision on what is rounding does, and would
-        otherwise mistake a badly scaled x for a redundant source.
-
-    Returns
-    -------
-    Weight
-        With a generalised inverse where moments are redundant: where a unit
-        is covered only if labelled, or where all units are labelled.
-    """
-    p = basis.shape[0]
-    blocks = (len(omega) - p) // p
-    change = np.kron(np.eye(blocks), basis.T)
-    omega_22 = change @ omega[p:, p:] @ change.T
-    scale = np.sqrt(np.diag(omega_22))
-    largest = scale.max(initial=0.0)
-    inverse = np.zeros_like(scale)
-    np.divide(1.0, scale, out=inverse, where=scale > RANK_TOLERANCE * largest)
-    values, vectors = np.linalg.eigh(omega_22 * np.outer(inverse, inverse))
-    keep = values > RANK_TOLERANCE * values.max(initial=0.0)
-    whiten = (vectors[:, keep] / np.sqrt(values[keep])).T * inverse @ change
-    return Weight(whiten, (omega[:p, p:] @ whiten.T) @ whiten)
-
-
-def scaled_lstsq(matrix: Floats, target: Floats) -> Floats:
-    """
-    Least squares with columns brought to unit length first.
-
-    Parameters
-    ----------
-    matrix : ndarray (rows, k)
-        Regressors; columns may differ by many orders of magnitude.
-    target : ndarray (rows,) or (rows, r)
-        Left-hand side.
-
-    Returns
-    -------
-    ndarray (k,) or (k, r)
-        Coefficients.
-    """
-    length = np.linalg.norm(matrix, axis=0)
-    length[length == 0.0] = 1.0
-    solution = scipy.linalg.lstsq(matrix / length, target)[0]
-    return (solution.T / length).T
 
 
 def solve_target(
@@ -259,7 +156,21 @@ def solve_target(
 
 
 def relative_step(step: Floats, point: Floats, column_scale: Floats) -> float:
-    """Largest change of the linear predictor as a share of its level."""
+    """
+    Largest change of the linear predictor as a share of its level.
+
+    Parameters
+    ----------
+    step, point : ndarray (p,) or (M, p)
+        Change and value of the parameters.
+    column_scale : ndarray (p,)
+        Root mean square of each regressor.
+
+    Returns
+    -------
+    float
+        The share; sources are compared each with its own level.
+    """
     change = (np.abs(step) * column_scale).max(axis=-1, initial=0.0)
     level = (np.abs(point) * column_scale).max(axis=-1, initial=0.0)
     return float(np.max(change / np.maximum(level, 1e-300), initial=0.0))
@@ -270,6 +181,20 @@ def score_step(step: Floats, jacobian: Floats, second_moment: Floats) -> float:
     Largest change of a mean score as a share of the score's root mean square.
 
     Decides where all coefficients are zero and a relative step says nothing.
+
+    Parameters
+    ----------
+    step : ndarray (p,)
+        Change of the parameters.
+    jacobian : ndarray (p, p)
+        Derivative of the mean score.
+    second_moment : ndarray (p, p)
+        Second moment of the score.
+
+    Returns
+    -------
+    float
+        The share.
     """
     change = np.abs(jacobian @ step)
     rms = np.sqrt(np.diag(second_moment))
@@ -416,7 +341,7 @@ def solve(
         design, score, theta, np.zeros(design.k_params)
     )
     state = _Auxiliary(design, score, theta_real, eta)
-    weight = identity_weight(design.k_params, len(eta))
+    weight = first_weight(design)
     converged &= state.solve(weight)
     redundant = redundant_sources(design, state.sums) if converged else {}
     iterations = 1
@@ -455,51 +380,6 @@ def solve(
     )
 
 
-def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]:
-    """
-    Sources whose moments are zero or repeat those of the sources before them.
-
-    Parameters
-    ----------
-    design : AlignedDesign
-        Aligned arrays.
-    sums : MomentSums
-        With second moment, at the estimates of the first step, where a copy has
-        the same parameters as its original.
-
-    Returns
-    -------
-    dict
-        From the position of the source to the reason, in words.
-    """
-    p, k_sources = design.k_params, len(design.sources)
-    own = sums.omega()[p:, p:].reshape((k_sources, 2, p) * 2)[:, 1, :, :, 1]
-    basis, size = design.basis, p * k_sources
-    change = np.kron(np.eye(k_sources), basis.T)
-    outer = change @ own.reshape(size, size) @ change.T
-    redundant: dict[int, str] = {}
-    kept: list[int] = []
-    for m, source in enumerate(design.sources):
-        here = np.arange(m * p, (m + 1) * p)
-        rms = np.sqrt(np.diag(own[m, :, m])) / design.column_scale
-        if rms.max() <= ZERO_SCORE * np.sqrt(np.mean(source.endog**2)):
-            redundant[m] = (
-                "its outcome is an exact function of its regressors, so that its "
-                "scores are all zero"
-            )
-            continue
-        both = np.r_[np.array(kept, dtype=int), here]
-        scale = np.sqrt(np.diag(outer)[both])
-        scale[scale == 0.0] = 1.0
-        values = np.linalg.eigvalsh(outer[np.ix_(both, both)] / np.outer(scale, scale))
-        if values[0] <= REDUNDANT_SHARE:
-            others = ", ".join(repr(design.names[k // p]) for k in kept[::p])
-            redundant[m] = f"its moments are collinear with those of {others}"
-            continue
-        kept.extend(here.tolist())
-    return redundant
-
-
 def _settled(step: Floats, sums: MomentSums, design: AlignedDesign) -> bool:
     """Whether a step is negligible in labelled-only standard errors."""
     p = len(step)
@@ -517,8 +397,9 @@ def _continuously_update(
     centered: bool,
 ) -> tuple[Floats, Floats, bool, int]:
     """
-    Minimise ``gbar' Omega(beta)^-1 gbar`` over all parameters (Hansen, Heaton
-    and Yaron 1996).
+    Minimise ``gbar' Omega(beta)^-1 gbar`` over all parameters.
+
+    Continuously updated GMM (Hansen, Heaton and Yaron 1996).
 
     The gradient is ``2/T sum_t (1 - lambda' g_t) G_t' lambda`` with
     ``lambda = Omega^-1 gbar`` (Donald and Newey 2000), which holds for the
@@ -531,7 +412,7 @@ def _continuously_update(
     passes = 0
 
     def jacobian(target: Floats, auxiliary: Floats) -> Floats:
-        return scipy.linalg.block_diag(target, block_jacobian(auxiliary))
+        return np.asarray(scipy.linalg.block_diag(target, block_jacobian(auxiliary)))
 
     inverse = _inverse(sums.omega(), design.basis)
     whitened = inverse @ jacobian(sums.target, sums.auxiliary)
@@ -555,7 +436,10 @@ def _continuously_update(
         return value, scale.T @ (2.0 * n_units * tilted.T @ multiplier)
 
     found = scipy.optimize.minimize(
-        objective, np.zeros(scale.shape[1]), jac=True, method="BFGS",
+        objective,
+        np.zeros(scale.shape[1]),
+        jac=True,
+        method="BFGS",
         options={"gtol": 1e-6},
     )
     point = start + scale @ found.x

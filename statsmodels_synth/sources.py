@@ -27,9 +27,7 @@ _FORMS = (
 )
 
 
-def labeled_rows(
-    endog: Any, exog: Any, labeled: Any
-) -> tuple[Any, Any, Bools, int]:
+def labeled_rows(endog: Any, exog: Any, labeled: Any) -> tuple[Any, Any, Bools, int]:
     """
     Labelled rows of endog and exog.
 
@@ -66,8 +64,8 @@ def labeled_rows(
         exog = exog[:, None] if exog.ndim == 1 else exog
     if np.ndim(endog) != 1 or exog.ndim != 2 or len(endog) != len(exog):
         raise DataError(
-            f"endog has shape {np.shape(endog)} and exog {np.shape(exog)}. They must be "
-            "(rows,) and (rows, columns)."
+            f"endog has shape {np.shape(endog)} and exog {np.shape(exog)}. They must "
+            "be (rows,) and (rows, columns)."
         )
     pandas = [isinstance(part, (pd.Series, pd.DataFrame)) for part in (endog, exog)]
     if all(pandas) and not endog.index.equals(exog.index):
@@ -310,16 +308,19 @@ def collect_sources(
     DataError
         If a source has another form, length or number of columns.
     """
-    given: dict[Kind, Mapping[str, object]] = {}
-    for kind, value in (("proxy", proxy), ("synthetic", synthetic)):
-        if value is None:
-            value = {}
-        if not isinstance(value, Mapping):
+    given: dict[Kind, Mapping[str, object]] = {"proxy": {}, "synthetic": {}}
+    kinds: tuple[tuple[Kind, object], ...] = (
+        ("proxy", proxy),
+        ("synthetic", synthetic),
+    )
+    for kind, value in kinds:
+        if isinstance(value, Mapping):
+            given[kind] = value
+        elif value is not None:
             raise DataError(
                 f"{kind}= is a {type(value).__name__}. {_FORMS} Data frames and "
                 "formulas go to AugmentedGMM.from_formula."
             )
-        given[kind] = value  # type: ignore[index]
     names = unique_names(list(given["proxy"]), list(given["synthetic"]))
     result = []
     for kind, sources in given.items():
@@ -340,9 +341,7 @@ def collect_sources(
                 arrays = replace(arrays, offset=offset[arrays.unit_of(everyone)])
             arrays = _drop_missing(arrays, missing, index)
             row_weights, repeated = replicate_weights(arrays.units, weights, n_units)
-            result.append(
-                replace(arrays, weights=row_weights, has_replicates=repeated)
-            )
+            result.append(replace(arrays, weights=row_weights, has_replicates=repeated))
     return result
 
 
@@ -413,8 +412,8 @@ def _positions(units: object, name: str, n_rows: int, n_units: int) -> Positions
     if outside.any():
         raise DataError(
             f"Source {name!r}: units must be from 0 to {n_units - 1}; "
-            f"{int(outside.sum())} are not (rows {format_units(np.flatnonzero(outside))}"
-            ")."
+            f"{int(outside.sum())} are not (rows "
+            f"{format_units(np.flatnonzero(outside))})."
         )
     return positions.astype(np.intp)
 

@@ -27,8 +27,8 @@ class _Summary(Summary):  # type: ignore[misc]
 
     def as_latex(self) -> str:
         """Tables and notes as LaTeX."""
-        notes = self.extra_txt
-        self.extra_txt = "".join(_LATEX.get(c, c) for c in notes)
+        notes: str = self.extra_txt or ""
+        self.extra_txt: str | None = "".join(_LATEX.get(c, c) for c in notes)
         try:
             return str(super().as_latex())
         finally:
@@ -49,8 +49,10 @@ def summary(
     ----------
     results : AugmentedGMMResults
         The results.
-    yname, xname, title, alpha
+    yname, xname, title : optional
         See :meth:`AugmentedGMMResults.summary`.
+    alpha : float
+        Likewise.
 
     Returns
     -------
@@ -59,9 +61,9 @@ def summary(
     """
     header = _header(results)
     half = (len(header) + 1) // 2
-    left = [("Dep. Variable:", None), ("Model:", None)]
+    left: list[tuple[str, Any]] = [("Dep. Variable:", None), ("Model:", None)]
     left += [(f"{k}:", [v]) for k, v in header[:half]]
-    right = [(f"{k}:", [v]) for k, v in header[half:]]
+    right: list[tuple[str, Any]] = [(f"{k}:", [v]) for k, v in header[half:]]
     right += [("Date:", None), ("Time:", None)]
     table = _Summary()
     table.add_table_2cols(
@@ -98,8 +100,12 @@ def summary2(
     ----------
     results : AugmentedGMMResults
         The results.
-    yname, xname, title, alpha, float_format
+    yname, xname, title : optional
         See :meth:`AugmentedGMMResults.summary2`.
+    alpha : float
+        Likewise.
+    float_format : str
+        Likewise.
 
     Returns
     -------
@@ -239,8 +245,9 @@ def _notes(results: AugmentedGMMResults) -> list[str]:
         verdict = (
             "No sign here that they do not."
             if pvalue >= _J_LEVEL
-            else "Here they do not: the labels may be a selection, or a source was made "
-            "differently for labelled units. The estimates are then not to be trusted."
+            else "Here they do not: the labels may be a selection, or a source was "
+            "made differently for labelled units. Find out why before you rely on "
+            "the estimates."
         )
         notes.append(
             "Hansen J tests whether the labelled units look like the rest, as far as "
@@ -248,9 +255,9 @@ def _notes(results: AugmentedGMMResults) -> list[str]:
         )
     if results.source_names:
         notes.append(
-            "Labels only: the same model without the sources. Var. reduction: the share "
-            "of its variance that the sources remove. Eff. labels: how many labels "
-            "would give the same standard error without them."
+            "Labels only: the same model without the sources. Var. reduction: the "
+            "share of its variance that the sources remove. Eff. labels: how many "
+            "labels would give the same standard error without them."
         )
         if np.any(np.asarray(results.variance_reduction) < 0):
             notes.append(
@@ -266,11 +273,11 @@ def _notes(results: AugmentedGMMResults) -> list[str]:
             "variable and count as unlabelled."
         )
     if results.source_names:
-        for name, rows in results.sources["dropped_rows"].items():
-            if rows:
-                notes.append(
-                    f"Source {name!r}: {rows} rows with missing values are left out."
-                )
+        notes += [
+            f"Source {name!r}: {rows} rows with missing values are left out."
+            for name, rows in results.sources["dropped_rows"].items()
+            if rows
+        ]
     if not results.converged:
         notes.insert(0, "NOT CONVERGED: do not use these numbers.")
     return notes
@@ -280,8 +287,8 @@ def _label_note(results: AugmentedGMMResults) -> str:
     if results.n_labeled >= FEW_LABELS:
         return ""
     return (
-        f"With {results.n_labeled} labels they are likely too small: read the intervals "
-        "as optimistic."
+        f"With {results.n_labeled} labels they are likely too small: read the "
+        "intervals as optimistic."
     )
 
 

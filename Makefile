@@ -1,0 +1,44 @@
+# make demo    the main job on a real survey, from a fresh checkout
+# make test    everything that CI runs
+# make docs    the documentation, in docs/_build/html
+# make bench   ratios of speed and memory against named peers
+# All of them need python3 (3.10 or newer) and make; they build their own .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test docs bench lint types unit clean
+
+demo: $(VENV)/plot.stamp
+	$(BIN)/python -m statsmodels_synth.demo --figure demo-output/coefficients.png
+
+test: lint types unit docs
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python tests/check_docstrings.py
+
+types: $(VENV)/test.stamp
+	$(BIN)/mypy
+
+unit: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q -n auto
+
+docs: $(VENV)/docs.stamp
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "Documentation: docs/_build/html/index.html"
+
+bench: $(VENV)/test.stamp
+	$(BIN)/python -m benchmarks.speed
+
+# One stamp per extra: installed anew when the metadata change.
+$(VENV)/%.stamp: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -e ".[$*]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) docs/_build docs/reference/generated demo-output

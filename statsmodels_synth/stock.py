@@ -1,0 +1,186 @@
+"""What statsmodels' own GMM, prediction and pickling code need of the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from statsmodels.genmod import families
+
+from statsmodels_synth._arrays import Floats, as_floats
+from statsmodels_synth._statsmodels import GMM
+from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.formula import LearnedFormula
+from statsmodels_synth.moment_sums import moment_blocks, moment_sums
+from statsmodels_synth.scores import Score
+from statsmodels_synth.starts import START_ROWS, start_params
+from statsmodels_synth.weights import block_jacobian
+
+
+class StackedMomentsGMM(GMM):  # type: ignore[misc]
+    """
+    Stock GMM over the stacked moments of an aligned design.
+
+    Every method of statsmodels' ``GMM`` that goes through ``momcond`` works on
+    the full parameter vector, theta and then eta source by source. Fitting
+    uses none of them.
+
+    Attributes
+    ----------
+    aligned : AlignedDesign
+        Arrays, aligned by unit.
+    target_score : Score
+        Score of the target model.
+    family : statsmodels.genmod.families.Family
+        Its family and link.
+    learned : LearnedFormula or None
+        The formula, if there is one.
+    n_units : int
+        Number of units T.
+    """
+
+    aligned: AlignedDesign
+    target_score: Score
+    family: families.Family
+    learned: LearnedFormula | None
+    n_units: int
+
+    def _split(self, params: Any) -> tuple[Floats, Floats]:
+        params = np.asarray(params, dtype=float)
+        p, k_sources = self.k_params, len(self.aligned.sources)
+        if params.shape != (p * (1 + k_sources),):
+            raise DataError(
+                f"params has shape {params.shape}; theta and eta of {k_sources} "
+                f"sources are {p * (1 + k_sources)} values."
+            )
+        return params[:p], params[p:].reshape(k_sources, p)
+
+    def momcond(self, params: Any) -> Floats:
+        """
+        Moment conditions of every unit.
+
+        Parameters
+        ----------
+        params : array_like (p + M p,)
+            Theta, then eta source by source.
+
+        Returns
+        -------
+        ndarray (T, p + 2 M p)
+            Labelled score, then labelled and all-units moments of each source.
+        """
+        theta, eta = self._split(params)
+        moments = np.empty((self.n_units, self.nmoms))
+        for units, block in moment_blocks(self.aligned, self.target_score, theta, eta):
+            moments[units] = block
+        return moments
+
+    def gradient_momcond(self, params: Any, *args: Any, **kwargs: Any) -> Floats:
+        """
+        Exact Jacobian of the mean moments.
+
+        Parameters
+        ----------
+        params : array_like (p + M p,)
+            Theta, then eta source by source.
+        *args, **kwargs
+            Ignored: stock GMM passes options of a numeric derivative here.
+
+        Returns
+        -------
+        ndarray (p + 2 M p, p + M p)
+            Jacobian.
+        """
+        theta, eta = self._split(params)
+        sums = moment_sums(self.aligned, self.target_score, theta, eta)
+        jacobian = block_jacobian(sums.auxiliary)
+        return np.asarray(scipy.linalg.block_diag(sums.target, jacobian))
+
+    def fitstart(self) -> Floats:
+        """
+        Starting values: GLM on the labels and on (part of) each source.
+
+        Returns
+        -------
+        ndarray (p + M p,)
+            Theta, then eta source by source.
+        """
+        theta = start_params(self.aligned.labeled, self.family)
+        eta = [start_params(s, self.family, START_ROWS) for s in self.aligned.sources]
+        return np.concatenate([theta, *eta])
+
+    def predict(
+        self,
+        params: Any,
+        exog: Any = None,
+        *,
+        which: str = "mean",
+        offset: Any = None,
+        exposure: Any = None,
+    ) -> Floats:
+        """
+        Mean or linear predictor.
+
+        Parameters
+        ----------
+        params : array_like (p,)
+            Target coefficients.
+        exog : array_like (rows, p), optional
+            Design matrix; the labelled rows if omitted.
+        which : {"mean", "linear"}
+            What to predict.
+        offset, exposure : array_like (rows,), optional
+            Of the rows; those of the labelled rows if `exog` is omitted, else none.
+
+        Returns
+        -------
+        ndarray (rows,)
+            Predictions.
+        """
+        if which not in ("mean", "linear"):
+            raise OptionError(
+                f"which={which!r} does not exist. There are: 'mean', 'linear'."
+            )
+        if exog is None:
+            exog = self.exog
+            own = self.aligned.labeled.offset
+            linear = exog @ np.asarray(params) + (0.0 if own is None else own)
+        else:
+            linear = np.asarray(exog, dtype=float) @ np.asarray(params)
+        if offset is not None:
+            linear = linear + as_floats(offset, "offset")
+        if exposure is not None:
+            linear = linear + np.log(as_floats(exposure, "exposure"))
+        return np.asarray(
+            linear if which == "linear" else self.family.link.inverse(linear)
+        )
+
+    def remove_data(self) -> None:
+        """Drop every array and frame with one value per unit."""
+        _ = self.data.ynames, self.data.xnames  # cached, for the summary
+        for name in self._data_attr:
+            owner, _, attribute = name.rpartition(".")
+            target = getattr(self, owner) if owner else self
+            if attribute in target.__dict__:
+                target.__dict__[attribute] = None
+        self.data._cache.pop("row_labels", None)
+        if self.learned is not None:
+            self.learned.forget()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the formula's specification to :class:`LearnedFormula`."""
+        state = self.__dict__.copy()
+        # Not copy(): it would go through the pickling of statsmodels' data class,
+        # which evaluates the formula again, with whichever engine is the default.
+        data = object.__new__(type(self.data))
+        data.__dict__.update(self.data.__dict__)
+        data.__dict__.pop("model_spec", None)
+        return state | {"data": data}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Attach the specification that was learned again."""
+        self.__dict__.update(state)
+        if self.learned is not None:
+            self.data.model_spec = self.learned.spec

@@ -1,0 +1,196 @@
+"""Weight matrices of the stacked moments, and the linear algebra around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.moment_sums import MomentSums
+
+#: Condition number of the labelled design above which the first step is taken in
+#: an orthonormal basis. On the survey of the demo, with x in other units, the
+#: paper's identity weight did as well as the orthonormal one at 12, failed to
+#: converge in 8 % of the draws at 38, in 40 % at 68 and in 67 % at 260, where the
+#: mean squared error of the rest was 3.5 times as large.
+ILL_CONDITIONED = 25.0
+#: Directions of Omega whose share of the variance is below this are rounding.
+RANK_TOLERANCE = 1e-12
+#: A source is redundant when others explain all but this share of a moment.
+REDUNDANT_SHARE = 1e-10
+#: Scores below this share of the outcome are rounding of zero.
+ZERO_SCORE = 1e-9
+
+
+@dataclass(frozen=True)
+class Weight:
+    """
+    Optimal weight of the moments, partitioned for the two sub-problems.
+
+    Parameters
+    ----------
+    whiten : ndarray (rank, 2 M p)
+        ``whiten' whiten`` is the (generalised) inverse of Omega_22.
+    gain : ndarray (p, 2 M p)
+        ``Omega_12 Omega_22^-1``: regression of the labelled score on the
+        moments of the sources.
+    """
+
+    whiten: Floats
+    gain: Floats
+
+    @property
+    def rank(self) -> int:
+        """Number of linearly independent moments of the sources."""
+        return int(self.whiten.shape[0])
+
+
+def block_jacobian(auxiliary: Floats) -> Floats:
+    """
+    Jacobian of the moments of the sources with respect to all of eta.
+
+    Parameters
+    ----------
+    auxiliary : ndarray (M, 2, p, p)
+        Per-source Jacobians.
+
+    Returns
+    -------
+    ndarray (2 M p, M p)
+        Block diagonal matrix.
+    """
+    k_sources, _, p, _ = auxiliary.shape
+    full = np.zeros((k_sources, 2 * p, k_sources, p))
+    for m in range(k_sources):
+        full[m, :, m] = auxiliary[m].reshape(2 * p, p)
+    return full.reshape(2 * k_sources * p, k_sources * p)
+
+
+def first_weight(design: AlignedDesign) -> Weight:
+    """
+    Weight of the first step: the identity, so that theta is labelled-only.
+
+    The paper's identity weight depends on the units of x. With regressors as
+    different as a constant and an age in years it is dominated by one moment
+    and its eta can end up far from any sensible value, and the weight of the
+    second step with it. An ill-conditioned design therefore gets the identity
+    in the basis in which the labelled design is orthonormal, which does not
+    depend on units.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+
+    Returns
+    -------
+    Weight
+        Without gain.
+    """
+    p, blocks = design.k_params, 2 * len(design.sources)
+    condition = np.linalg.cond(design.basis)
+    root = np.eye(p) if condition <= ILL_CONDITIONED else design.basis.T
+    return Weight(np.kron(np.eye(blocks), root), np.zeros((p, blocks * p)))
+
+
+def optimal_weight(omega: Floats, basis: Floats) -> Weight:
+    """
+    Weight from the second moment of the stacked moments.
+
+    Parameters
+    ----------
+    omega : ndarray (q, q)
+        Second moment.
+    basis : ndarray (p, p)
+        Change of basis that makes the labelled design orthonormal. The result
+        does not depend on it; the decision on what is rounding does, and would
+        otherwise mistake a badly scaled x for a redundant source.
+
+    Returns
+    -------
+    Weight
+        With a generalised inverse where moments are redundant: where a unit
+        is covered only if labelled, or where all units are labelled.
+    """
+    p = basis.shape[0]
+    blocks = (len(omega) - p) // p
+    change = np.kron(np.eye(blocks), basis.T)
+    omega_22 = change @ omega[p:, p:] @ change.T
+    scale = np.sqrt(np.diag(omega_22))
+    largest = scale.max(initial=0.0)
+    inverse = np.zeros_like(scale)
+    np.divide(1.0, scale, out=inverse, where=scale > RANK_TOLERANCE * largest)
+    values, vectors = np.linalg.eigh(omega_22 * np.outer(inverse, inverse))
+    keep = values > RANK_TOLERANCE * values.max(initial=0.0)
+    whiten = (vectors[:, keep] / np.sqrt(values[keep])).T * inverse @ change
+    return Weight(whiten, (omega[:p, p:] @ whiten.T) @ whiten)
+
+
+def scaled_lstsq(matrix: Floats, target: Floats) -> Floats:
+    """
+    Least squares with columns brought to unit length first.
+
+    Parameters
+    ----------
+    matrix : ndarray (rows, k)
+        Regressors; columns may differ by many orders of magnitude.
+    target : ndarray (rows,) or (rows, r)
+        Left-hand side.
+
+    Returns
+    -------
+    ndarray (k,) or (k, r)
+        Coefficients.
+    """
+    length = np.linalg.norm(matrix, axis=0)
+    length[length == 0.0] = 1.0
+    solution = scipy.linalg.lstsq(matrix / length, target)[0]
+    return np.asarray((solution.T / length).T)
+
+
+def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]:
+    """
+    Sources whose moments are zero or repeat those of the sources before them.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    sums : MomentSums
+        With second moment, at the estimates of the first step, where a copy has
+        the same parameters as its original.
+
+    Returns
+    -------
+    dict
+        From the position of the source to the reason, in words.
+    """
+    p, k_sources = design.k_params, len(design.sources)
+    own = sums.omega()[p:, p:].reshape((k_sources, 2, p) * 2)[:, 1, :, :, 1]
+    basis, size = design.basis, p * k_sources
+    change = np.kron(np.eye(k_sources), basis.T)
+    outer = change @ own.reshape(size, size) @ change.T
+    redundant: dict[int, str] = {}
+    kept: list[int] = []
+    for m, source in enumerate(design.sources):
+        here = np.arange(m * p, (m + 1) * p)
+        rms = np.sqrt(np.diag(own[m, :, m])) / design.column_scale
+        if rms.max() <= ZERO_SCORE * np.sqrt(np.mean(source.endog**2)):
+            redundant[m] = (
+                "its outcome is an exact function of its regressors, so that its "
+                "scores are all zero"
+            )
+            continue
+        both = np.r_[np.array(kept, dtype=int), here]
+        scale = np.sqrt(np.diag(outer)[both])
+        scale[scale == 0.0] = 1.0
+        values = np.linalg.eigvalsh(outer[np.ix_(both, both)] / np.outer(scale, scale))
+        if values[0] <= REDUNDANT_SHARE:
+            others = ", ".join(repr(design.names[k // p]) for k in kept[::p])
+            redundant[m] = f"its moments are collinear with those of {others}"
+            continue
+        kept.extend(here.tolist())
+    return redundant

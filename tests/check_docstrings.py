@@ -1,0 +1,57 @@
+"""Validate the docstrings of everything public with numpydoc; prints what is wrong."""
+
+from __future__ import annotations
+
+import configparser
+import importlib
+import inspect
+from pathlib import Path
+import pkgutil
+import sys
+
+from numpydoc.validate import validate
+
+import statsmodels_synth
+
+#: Classes whose constructor or methods are documented elsewhere: statsmodels' own
+#: wrapper and GMM, and the score factors by the protocol that they implement.
+INHERITED = ("Wrapper", "StackedMomentsGMM", "Score")
+
+
+def public_names() -> list[str]:
+    """Qualified names of public modules, functions, classes and methods."""
+    names = []
+    for info in pkgutil.iter_modules(statsmodels_synth.__path__, "statsmodels_synth."):
+        module = importlib.import_module(info.name)
+        for name, value in vars(module).items():
+            ours = getattr(value, "__module__", None) == info.name
+            if name.startswith("_") or name.endswith(INHERITED) or not ours:
+                continue
+            if inspect.isfunction(value) or inspect.isclass(value):
+                names.append(f"{info.name}.{name}")
+            if inspect.isclass(value):
+                names += [
+                    f"{info.name}.{name}.{method}"
+                    for method, member in vars(value).items()
+                    if not method.startswith("_")
+                    and (inspect.isfunction(member) or isinstance(member, classmethod))
+                ]
+    return names
+
+
+def main() -> int:
+    """Return the number of errors, printed one a line."""
+    config = configparser.ConfigParser()
+    config.read(Path(__file__).parents[1] / "setup.cfg")
+    skipped = set(config["tool:numpydoc_validation"]["checks"].split(",")) - {"all"}
+    errors = []
+    for name in public_names():
+        for code, message in validate(name)["errors"]:
+            if code not in skipped:
+                errors.append(f"{name}: {code} {message}")
+    print("\n".join(errors) or "docstrings: all valid")
+    return len(errors)
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(), 1))
