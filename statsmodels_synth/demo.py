@@ -116,21 +116,19 @@ def fit_study(study: Study) -> tuple[pd.DataFrame, AugmentedGMMResultsWrapper]:
         The estimate from labels, proxy and synthetic rows.
     """
     family = sm.families.Binomial()
-    frames = {"data": study.respondents[["age", "educ", "income"]].copy()}
-    frames["data"]["dole"] = study.labelled["dole"]  # NaN where nobody asked
+    data = study.respondents[["age", "educ", "income"]].copy()
+    data["dole"] = study.labelled["dole"]  # NaN where nobody asked
     by_proxy = AugmentedGMM.from_formula(
-        FORMULA, **frames, proxy={"guess": study.proxy}, family=family
+        FORMULA, data, proxy={"guess": study.proxy}, family=family
     ).fit()
     by_both = AugmentedGMM.from_formula(
         FORMULA,
-        **frames,
+        data,
         proxy={"guess": study.proxy},
         synthetic={"draws": study.synthetic},
         family=family,
     ).fit()
-    pooled = frames["data"].assign(
-        dole=frames["data"]["dole"].fillna(study.proxy["dole"])
-    )
+    pooled = data.assign(dole=data["dole"].fillna(study.proxy["dole"]))
     fits = {
         "labels only": by_both.real_only,
         "naive pooled": smf.glm(FORMULA, pooled, family=family).fit(cov_type="HC0"),

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_synth._arrays import Bools, Floats, Positions, as_floats
+from statsmodels_synth.columns import matched_type, plain_columns
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
@@ -235,7 +236,7 @@ def align_frames(
             f"({format_units(repeated)}). Keep one row per unit; only sources may "
             "have replicates."
         )
-    frame = _plain(keyed[variables], set(response) - set(regressors), "data")
+    frame = plain_columns(keyed[variables], set(response) - set(regressors), "data")
     framed = [_source_columns(s, keyed, variables, on) for s in sources]
     units = _all_units(keyed, framed, on)
     aligned = [
@@ -432,7 +433,7 @@ def _align_source(
 ) -> SourceFrame:
     where = f"Source {given.name!r}"
     own = [name for name in variables if name in keyed]
-    frame = _plain(keyed[own], set(), where)
+    frame = plain_columns(keyed[own], set(), where)
     if keyed.index.equals(units):
         positions = np.arange(len(units))
     else:
@@ -448,7 +449,7 @@ def _align_source(
             f"Add {borrowed[0]!r} to the source, or give data for all units."
         )
     whole = frame.shape[0] == len(data) and np.array_equal(data_rows, range(len(data)))
-    columns = {name: _matched_type(frame[name], data[name], where) for name in own}
+    columns = {name: matched_type(frame[name], data[name], where) for name in own}
     for name in borrowed:
         values = data[name] if whole else data[name].take(data_rows)
         columns[name] = values.set_axis(keyed.index)
@@ -542,63 +543,3 @@ def _weights(
             f"that has these units.{'' if name in data else suggest(name, list(data))}"
         )
     return values
-
-
-def _plain(frame: pd.DataFrame, response: set[str], where: str) -> pd.DataFrame:
-    """Columns as plain NumPy types: both engines misread nullable ones."""
-    columns = {}
-    for name in frame:
-        column = frame[name]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            pass
-        elif column.dtype == object and _all_numbers(column):
-            column = column.astype("float64")
-        elif pd.api.types.is_bool_dtype(column.dtype):
-            if name in response or column.isna().any():
-                column = column.astype("float64" if name in response else object)
-            else:
-                column = column.astype(bool)
-        elif pd.api.types.is_numeric_dtype(column.dtype):
-            if pd.api.types.is_complex_dtype(column.dtype):
-                raise DataError(f"{where}: column {name!r} is complex. Give numbers.")
-            if not isinstance(column.dtype, np.dtype):
-                column = column.astype("float64")
-        columns[name] = column
-    return pd.DataFrame(columns, index=frame.index)
-
-
-def _all_numbers(column: pd.Series) -> bool:
-    """Whether an object column holds numbers, apart from missing values."""
-    present = column.dropna()
-    return len(present) > 0 and pd.api.types.infer_dtype(present) in (
-        "integer",
-        "floating",
-        "mixed-integer-float",
-    )
-
-
-def _matched_type(column: pd.Series, model: pd.Series, where: str) -> pd.Series:
-    """A source's column in the type that data has for it."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
-    if isinstance(model.dtype, pd.CategoricalDtype):
-        return column
-    if pd.api.types.is_bool_dtype(model.dtype):
-        if pd.api.types.is_numeric_dtype(column.dtype) and (
-            column.dropna().isin([0, 1]).all()
-        ):
-            return column.astype(object if column.isna().any() else bool)
-        return column
-    if pd.api.types.is_numeric_dtype(model.dtype):
-        if pd.api.types.is_bool_dtype(column.dtype):
-            return column.astype("float64")
-        if not pd.api.types.is_numeric_dtype(column.dtype):
-            numbers = pd.to_numeric(column, errors="coerce")
-            text = column[numbers.isna() & column.notna()]
-            if len(text):
-                raise DataError(
-                    f"{where}: column {str(column.name)!r} has {text.iloc[0]!r} where "
-                    f"data has numbers (units {format_units(text.index)}). Convert it."
-                )
-            return numbers
-    return column

@@ -93,6 +93,7 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         # differentiation and sets df_resid to infinity, which breaks summary2
         # and f_test.
         LikelihoodModelResults.__init__(self, model, solution.theta)
+        self._cache: dict[str, Any] = {}
         self.nobs = float(design.n_labeled)
         self.df_model = float(design.k_params - model.k_constant)
         self.df_resid = float(design.n_labeled - design.k_params)

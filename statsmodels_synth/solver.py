@@ -226,14 +226,15 @@ class _Auxiliary:
 
     def solve(self, weight: Weight) -> bool:
         """Minimise under `weight`; leaves eta and its sums, with Omega."""
-        p = self.design.k_params
-        if not len(self.eta):
+        solved = self._iterate(weight) if len(self.eta) else True
+        if self.sums.second_moment is None:
             self.sums = self._evaluate(self.eta, second_moment=True)
-            return True
+        return solved
+
+    def _iterate(self, weight: Weight) -> bool:
+        p = self.design.k_params
         for count in range(MAX_STEPS):
             residual = weight.whiten @ self.sums.mean[p:]
-            if not np.all(np.isfinite(residual)):
-                return False
             jacobian = block_jacobian(self.sums.auxiliary)
             step = scaled_lstsq(weight.whiten @ jacobian, -residual)
             step = step.reshape(self.eta.shape)
@@ -250,7 +251,8 @@ class _Auxiliary:
             # Quadratic convergence: after a step of this size the next is the
             # last, and its sums are wanted with the second moment.
             last = relative**2 <= STEP_TOLERANCE
-            self._move(weight, step, float(residual @ residual), last or count > 8)
+            if not self._move(weight, step, residual, last or count > 8):
+                return False
         return False
 
     def _score_step(self, step: Floats) -> float:
@@ -262,19 +264,20 @@ class _Auxiliary:
         )
 
     def _move(
-        self, weight: Weight, step: Floats, criterion: float, second_moment: bool
-    ) -> None:
-        """Take the step, halved while the criterion rises."""
+        self, weight: Weight, step: Floats, residual: Floats, second_moment: bool
+    ) -> bool:
+        """Take the step, halved while the criterion rises or overflows."""
         p = self.design.k_params
+        # At convergence the criterion is flat and may rise by rounding.
+        limit = float(residual @ residual) * (1 + 1e-6) + 1e-30
         for _ in range(MAX_HALVINGS):
-            eta = self.eta + step
-            sums = self._evaluate(eta, second_moment)
+            sums = self._evaluate(self.eta + step, second_moment)
             new = weight.whiten @ sums.mean[p:]
-            # At convergence the criterion is flat and may rise by rounding.
-            if float(new @ new) <= criterion * (1 + 1e-6) + 1e-30:
-                break
+            if float(new @ new) <= limit and np.all(np.isfinite(sums.auxiliary)):
+                self.eta, self.sums = self.eta + step, sums
+                return True
             step = step / 2
-        self.eta, self.sums = eta, sums
+        return False
 
     def refresh(self, theta: Floats) -> None:
         """Second moment at a new theta, which enters the labelled rows only."""

@@ -92,8 +92,9 @@ def first_weight(design: AlignedDesign) -> Weight:
     """
     p, blocks = design.k_params, 2 * len(design.sources)
     condition = np.linalg.cond(design.basis)
-    root = np.eye(p) if condition <= ILL_CONDITIONED else design.basis.T
-    return Weight(np.kron(np.eye(blocks), root), np.zeros((p, blocks * p)))
+    root: Floats = np.eye(p) if condition <= ILL_CONDITIONED else design.basis.T
+    whiten = np.asarray(np.kron(np.eye(blocks), root), dtype=float)
+    return Weight(whiten, np.zeros((p, blocks * p)))
 
 
 def optimal_weight(omega: Floats, basis: Floats) -> Weight:

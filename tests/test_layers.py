@@ -1,0 +1,94 @@
+"""Data flows one way: no module imports a later one."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+import subprocess
+import sys
+
+import statsmodels_synth
+
+PACKAGE = Path(statsmodels_synth.__file__).parent
+#: From first to last. What is on one line does not import each other either.
+ORDER = [
+    ["exceptions"],
+    ["options", "_arrays"],
+    ["_statsmodels"],
+    ["design"],
+    ["sources"],
+    ["columns"],
+    ["frames", "formula"],
+    ["evaluate"],
+    ["scores"],
+    ["checks"],
+    ["starts", "moment_sums"],
+    ["weights"],
+    ["solver"],
+    ["covariance", "naive"],
+    ["summary", "graphics"],
+    ["results"],
+    ["stock"],
+    ["model"],
+    ["__init__"],
+    ["demo"],
+]
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of the package that a file imports at run time."""
+    found = set()
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only or not isinstance(node, ast.ImportFrom):
+            continue
+        package, _, module = (node.module or "").partition(".")
+        if package == "statsmodels_synth":
+            names = [module] if module else [alias.name for alias in node.names]
+            found |= {
+                n if (PACKAGE / f"{n}.py").exists() else "__init__" for n in names
+            }
+    return found
+
+
+def test_every_module_has_its_place() -> None:
+    modules = {path.stem for path in PACKAGE.glob("*.py")}
+    assert modules == {name for level in ORDER for name in level}
+
+
+def test_no_module_imports_a_later_one() -> None:
+    rank = {name: k for k, level in enumerate(ORDER) for name in level}
+    for name, own in rank.items():
+        for other in imported(PACKAGE / f"{name}.py"):
+            assert rank[other] < own, f"{name} imports {other}"
+
+
+def test_private_statsmodels_in_one_place() -> None:
+    for path in PACKAGE.glob("*.py"):
+        if path.stem == "_statsmodels":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+                "statsmodels."
+            ):
+                parts = node.module.split(".")
+                private = any(p.startswith("_") or p == "sandbox" for p in parts)
+                assert not private, f"{path.name} imports {node.module}"
+
+
+def test_files_stay_small() -> None:
+    for path in PACKAGE.glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 600, path.name
+
+
+def test_matplotlib_is_not_imported_until_a_figure_is_drawn() -> None:
+    code = "import statsmodels_synth, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
+    before = "import statsmodels.api, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
+    alone = subprocess.run([sys.executable, "-c", before], check=False).returncode
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode <= alone

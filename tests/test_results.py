@@ -1,0 +1,297 @@
+"""What results print, draw, keep and forget."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+from matplotlib.figure import Figure
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from statsmodels.iolib.summary2 import summary_col
+from statsmodels.tools.sm_exceptions import ConvergenceWarning as StatsmodelsWarning
+
+from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.demo import fit_study, main, make_study
+from statsmodels_synth.exceptions import DataError
+from tests import dense
+
+
+def survey(n_units: int = 500, n_labeled: int = 150, seed: int = 1) -> pd.DataFrame:
+    """Units with a text outcome that somebody labelled, and a guess of it."""
+    problem = dense.simulate(
+        "binomial", seed=seed, n_units=n_units, n_labeled=n_labeled
+    )
+    units = pd.Index([f"id_{t}" for t in range(n_units)], name="unit")
+    return pd.DataFrame(
+        {
+            "polite": problem.endog,
+            "hedge": problem.x[:, 1],
+            "length": problem.x[:, 2],
+            "polite_llm": problem.sources[0][0],
+        },
+        index=units,
+    )
+
+
+def fitted(**kwargs: Any) -> Any:
+    return AugmentedGMM.from_formula(
+        "polite ~ hedge + length",
+        survey(),
+        proxy={"gpt_4o": {"polite": "polite_llm"}},
+        family=sm.families.Binomial(),
+    ).fit(**kwargs)
+
+
+def test_summary_says_what_was_done() -> None:
+    result = fitted()
+    text = str(result.summary())
+    for part in (
+        "Augmented GMM Results",
+        "Dep. Variable:                  polite",
+        "No. Labelled (n):                  150",
+        "No. Units (T):                     500",
+        "Binomial",
+        "Logit",
+        "GMM-Synth, two-step",
+        "No. Sources:",
+        "Hansen J:",
+        "(df 3)",
+        "Prob (Hansen J):",
+        "labels only    std err var. reduction eff. labels",
+        "score explained",
+        "whether the labelled units look like the rest",
+        "P>|z|",
+    ):
+        assert part in " ".join(text.split("\n")) or part in text, part
+    assert max(len(line) for line in text.splitlines()) <= 90
+    statistic, pvalue, df = result.jtest()
+    assert f"{statistic:#.4g} (df {df})" in text
+    assert f"{pvalue:#.3g}" in text
+    second = str(result.summary2())
+    assert "score explained" in second
+    assert "whether the" in second
+
+
+def test_summary_of_labels_alone_has_no_gains() -> None:
+    result = fitted().real_only
+    text = str(result.summary())
+    assert "var. reduction" not in text
+    assert "Hansen" not in text
+    assert result.real_only.params.equals(result.params)
+    np.testing.assert_allclose(result.variance_reduction, 0.0)
+
+
+def test_summary_is_frank() -> None:
+    few = AugmentedGMM.from_formula(
+        "polite ~ hedge + length",
+        survey(n_labeled=60),
+        proxy={"polite": "polite_llm"},
+        family=sm.families.Binomial(),
+    ).fit()
+    assert "With 60 labels they are likely too small" in " ".join(
+        str(few.summary()).split()
+    )
+    incomplete = survey()
+    incomplete.loc[incomplete["polite"].notna().idxmax(), "hedge"] = np.nan
+    text = str(
+        AugmentedGMM.from_formula(
+            "polite ~ hedge",
+            incomplete,
+            proxy={"polite": "polite_llm"},
+            family=sm.families.Binomial(),
+        )
+        .fit()
+        .summary()
+    )
+    assert "1 units with an outcome" in text
+
+
+def test_exports() -> None:
+    result = fitted()
+    summary = result.summary()
+    latex = summary.as_latex()
+    assert r"\begin{tabular}" in latex
+    assert "gpt\\_4o" in latex
+    assert summary.extra_txt.startswith("Notes:")  # as_latex leaves it as it was
+    assert "<table" in summary.as_html()
+    assert "hedge" in summary.as_csv()
+    columns = str(summary_col([result, result.real_only], model_names=["a", "b"]))
+    assert "Labelled units" in columns
+    titled = str(result.summary(yname="Y", xname=["a", "b", "c"], title="T", alpha=0.1))
+    assert "[0.05" in titled
+    assert "length" not in titled
+
+
+def test_tables_have_names() -> None:
+    result = fitted()
+    names = ["Intercept", "hedge", "length"]
+    for table in (result.params, result.variance_reduction, result.effective_nobs):
+        assert isinstance(table, pd.Series)
+        assert list(table.index) == names
+    real = result.real_only
+    np.testing.assert_allclose(
+        result.variance_reduction, 1 - (result.bse / real.bse) ** 2, rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        result.effective_nobs, 150 * (real.bse / result.bse) ** 2, rtol=1e-12
+    )
+    assert list(result.auxiliary_params.columns) == names
+    sources = result.sources
+    assert sources.loc["gpt_4o", "kind"] == "proxy"
+    assert sources.loc["gpt_4o", ["covered", "covered_labeled"]].tolist() == [500, 150]
+    assert 0 < sources.loc["gpt_4o", "explained"] < 1
+    assert list(result.influence.index) == list(survey().index)
+
+
+def test_naive_estimate_is_the_glm_on_the_source() -> None:
+    result = fitted()
+    frame = survey()
+    peer = sm.GLM(
+        frame["polite_llm"],
+        sm.add_constant(frame[["hedge", "length"]]),
+        family=sm.families.Binomial(),
+    ).fit(cov_type="HC0")
+    np.testing.assert_allclose(
+        result.naive_params.loc["gpt_4o"], peer.params, rtol=1e-7
+    )
+    np.testing.assert_allclose(result.naive_bse.loc["gpt_4o"], peer.bse, rtol=1e-6)
+
+
+def test_explained_share_of_a_perfect_and_of_a_useless_source() -> None:
+    problem = dense.simulate("gaussian", n_units=2000, n_labeled=1000, error=0.0)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=2000)
+    with pytest.warns(UserWarning, match="agrees with all 1000 labels"):
+        result = AugmentedGMM(
+            problem.endog,
+            problem.x,
+            proxy={"same": problem.sources[0], "noise": (noise, problem.x)},
+        ).fit()
+    explained = result.sources["explained"]
+    assert explained["same"] > 0.999
+    assert explained["noise"] < 0.02
+    # Finite and positive, though Omega is singular.
+    assert np.all(np.asarray(result.bse) > 0)
+
+
+def test_prediction() -> None:
+    result = fitted()
+    new = pd.DataFrame({"hedge": [0.0, 1.0, np.nan], "length": 0.5}, index=list("abc"))
+    linear = result.params["Intercept"] + 0.5 * result.params["length"]
+    means = result.predict(new)
+    np.testing.assert_allclose(means["a"], 1 / (1 + np.exp(-linear)))
+    assert np.isnan(means["c"])
+    assert list(means.index) == list("abc")
+    np.testing.assert_allclose(result.predict(new, which="linear")["a"], linear)
+    frame = result.get_prediction(new.iloc[:2]).summary_frame()
+    gradient = np.array([1.0, 0.0, 0.5])
+    error = np.sqrt(gradient @ result.cov_params().to_numpy() @ gradient)
+    interval = 1 / (1 + np.exp(-(linear + np.array([-1, 1]) * 1.959964 * error)))
+    np.testing.assert_allclose(
+        frame.iloc[0][["ci_lower", "ci_upper"]].astype(float), interval, rtol=1e-6
+    )
+    average = result.get_prediction(new.iloc[:2], average=True).summary_frame()
+    np.testing.assert_allclose(average["predicted"], means.iloc[:2].mean())
+    line = result.get_prediction(new.iloc[:1], which="linear").summary_frame()
+    np.testing.assert_allclose(line.iloc[0, 1], error)
+
+
+@pytest.mark.parametrize("engine", ["patsy", "formulaic"])
+def test_no_label_survives_remove_data(engine: str) -> None:
+    """Labels, ids and x are floats and strings that occur nowhere else."""
+    frame = survey()
+    rng = np.random.default_rng(7)
+    frame["polite"] = frame["polite"].where(
+        frame["polite"].isna(), rng.uniform(0.1, 0.9, len(frame))
+    )
+    result = AugmentedGMM.from_formula(
+        "polite ~ hedge + center(length)",
+        frame,
+        proxy={"polite": "polite_llm"},
+        family=sm.families.Binomial(),
+        engine=engine,
+    ).fit()
+    _ = result.influence, result.resid, result.summary(), result.real_only.resid
+    before = pickle.dumps(result)
+    labels = frame["polite"].dropna()
+    assert any(np.float64(v).tobytes() in before for v in labels)
+    result.remove_data()
+    after = pickle.dumps(result)
+    for column in ("polite", "hedge", "length"):
+        for value in frame[column].dropna():
+            assert np.float64(value).tobytes() not in after
+    assert not any(unit.encode() in after for unit in frame.index)
+
+    restored = pickle.loads(after)
+    text = str(restored.summary())
+    assert "No. Labelled (n):                  150" in text
+    assert list(restored.real_only.params.index) == list(restored.params.index)
+    assert isinstance(restored.plot_coefficients(), Figure)
+    plt.close("all")
+    with pytest.raises(DataError, match="removed"):
+        _ = restored.influence
+    with pytest.raises(DataError, match="transform=False"):
+        restored.predict(frame)
+    design = np.array([[1.0, 0.2, 0.1]])
+    np.testing.assert_allclose(
+        restored.predict(design, transform=False),
+        result.predict(design, transform=False),
+    )
+
+
+def test_figure_draws_every_estimate() -> None:
+    result = fitted()
+    figure = result.plot_coefficients()
+    assert isinstance(figure, Figure)
+    (ax,) = figure.axes
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["hedge", "length"]
+    labels = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert labels == ["labels only (n = 150)", "augmented", "gpt_4o as if real"]
+    drawn = [c.lines[0].get_xdata() for c in ax.containers]
+    np.testing.assert_allclose(drawn[0], result.real_only.params.iloc[1:])
+    np.testing.assert_allclose(drawn[1], result.params.iloc[1:])
+    np.testing.assert_allclose(drawn[2], result.naive_params.loc["gpt_4o"].iloc[1:])
+    _, own = plt.subplots()
+    assert result.plot_coefficients(own, drop_intercept=False) is own.figure
+    assert len(own.get_yticks()) == 3
+    plt.close("all")
+
+
+def test_not_converged_is_said_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("statsmodels_synth.solver.MAX_STEPS", 1)
+    with pytest.warns(StatsmodelsWarning, match="do not use"):
+        result = fitted()
+    assert not result.converged
+    assert "NOT CONVERGED" in str(result.summary())
+
+
+def test_use_t() -> None:
+    result = fitted(use_t=True)
+    assert result.df_resid == 147
+    assert "P>|t|" in str(result.summary())
+    plain = fitted()
+    assert np.all(result.pvalues > plain.pvalues)
+    np.testing.assert_allclose(result.bse, plain.bse)
+
+
+def test_demo(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "new" / "figure.png"
+    main(["--figure", str(path)])
+    text = capsys.readouterr().out
+    assert path.stat().st_size > 10_000
+    for part in ("stand in for one", "GMM-Proxy", "GMM-Synth", "naive pooled", "truth"):
+        assert part in text
+
+
+def test_demo_never_shows_a_source_the_own_answer() -> None:
+    """The synthetic rows and the proxy are the same whatever people answered."""
+    one, other = make_study(n_labelled=150), make_study(n_labelled=300)
+    assert not one.respondents.index.isin(one.labelled.index).all()
+    pd.testing.assert_frame_equal(one.proxy, other.proxy)
+    table, result = fit_study(one)
+    assert result.n_labeled == 150
+    assert np.isfinite(table.to_numpy()).all()
