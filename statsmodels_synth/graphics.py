@@ -76,7 +76,7 @@ def plot_coefficients(
     ax.legend(
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
-        ncols=min(3, len(rows)),
+        ncols=min(4, len(rows)),
         frameon=False,
         fontsize="small",
     )

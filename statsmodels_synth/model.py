@@ -146,13 +146,14 @@ class AugmentedGMM(StackedMomentsGMM):
 
     Notes
     -----
-    The moment conditions are equation (3) of [1]_; see the page on the method in
-    the documentation for the equations and how they are solved.
+    The explanation of the method in the documentation has every equation, with
+    the function that computes it.
 
     References
     ----------
-    .. [1] Byun, Y., et al. (2025). Valid inference with imperfect synthetic data.
-       NeurIPS 2025, arXiv:2508.06635.
+    .. [1] Byun, Y., Gupta, S., Lipton, Z. C., Childers, R. L. and Wilder, B. (2025).
+       Valid inference with imperfect synthetic data. NeurIPS 2025,
+       arXiv:2508.06635.
 
     Examples
     --------

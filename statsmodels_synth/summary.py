@@ -217,7 +217,13 @@ def _gains_table(results: AugmentedGMMResults, names: list[str]) -> SimpleTable:
         ]
         for _, row in frame.iterrows()
     ]
-    return SimpleTable(rows, list(frame.columns), names, txt_fmt=fmt_params)
+    return SimpleTable(
+        rows,
+        list(frame.columns),
+        names,
+        title="What the sources bought",
+        txt_fmt=fmt_params,
+    )
 
 
 def _sources_table(results: AugmentedGMMResults) -> SimpleTable:
@@ -232,7 +238,13 @@ def _sources_table(results: AugmentedGMMResults) -> SimpleTable:
         ]
         for _, row in frame.iterrows()
     ]
-    return SimpleTable(rows, list(frame.columns), list(frame.index), txt_fmt=fmt_params)
+    return SimpleTable(
+        rows,
+        list(frame.columns),
+        list(frame.index),
+        title="Sources",
+        txt_fmt=fmt_params,
+    )
 
 
 def _notes(results: AugmentedGMMResults) -> list[str]:
