@@ -293,6 +293,7 @@ def check_separation(
     rows: DesignRows,
     params: Floats,
     converged: bool,
+    *,
     family: families.Family,
     where: str,
     names: Sequence[str],

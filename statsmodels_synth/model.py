@@ -66,6 +66,8 @@ _FIT_KEYS = [
     *("start_params", "maxiter", "weights_method", "cov_type", "cov_kwds", "use_t"),
     "centered",
 ]
+#: Ratio of eigenvalues of a derivative below which a source may be separated.
+FLAT = 1e-3
 _INIT_KEYS = [
     "proxy",
     "synthetic",
@@ -516,13 +518,22 @@ class AugmentedGMM(StackedMomentsGMM):
             continuous=settings.maxiter == "cue",
             centered=settings.centered,
         )
-        names = self.exog_names
         fitted = [(design.labeled, solution.theta_real, "the labelled units")]
-        for source, eta_m in zip(design.sources, solution.eta, strict=True):
-            fitted.append((source, eta_m, f"source {source.name!r}"))
+        for m, source in enumerate(design.sources):
+            # A look at every row of a source is worth it only on suspicion: along a
+            # separated direction the derivative of the score vanishes.
+            slope = design.basis.T @ solution.sums.auxiliary[m, 1] @ design.basis
+            values = np.abs(np.linalg.eigvalsh(slope))
+            if not solution.converged or values.min() < FLAT * values.max():
+                fitted.append((source, solution.eta[m], f"source {source.name!r}"))
         for rows, params, where in fitted:
             check_separation(
-                rows, params, solution.converged, self.family, where, names
+                rows,
+                params,
+                solution.converged,
+                family=self.family,
+                where=where,
+                names=self.exog_names,
             )
         return solution
 

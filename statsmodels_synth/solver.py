@@ -26,6 +26,7 @@ import scipy.optimize
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.moment_sums import (
     MomentSums,
     labeled_scores,
@@ -131,9 +132,8 @@ def solve_target(
         return mean - shift, target / design.n_units, psi
 
     residual, jacobian, psi = evaluate(theta)
+    _require_finite(residual, jacobian)
     for _ in range(MAX_STEPS):
-        if not (np.all(np.isfinite(residual)) and np.all(np.isfinite(jacobian))):
-            break
         step = scaled_lstsq(jacobian, -residual)
         negligible = (
             min(
@@ -146,13 +146,26 @@ def solve_target(
         for _ in range(MAX_HALVINGS):
             new, new_jacobian, psi = evaluate(theta + step)
             # A step at rounding level need not reduce the residual further.
-            if negligible or np.linalg.norm(design.basis.T @ new) <= size:
+            if negligible or (
+                np.linalg.norm(design.basis.T @ new) <= size
+                and np.all(np.isfinite(new_jacobian))
+            ):
                 break
             step = step / 2
+        else:
+            return theta, False
         theta, residual, jacobian = theta + step, new, new_jacobian
         if negligible:
             return theta, True
     return theta, False
+
+
+def _require_finite(*arrays: Floats) -> None:
+    if not all(np.all(np.isfinite(array)) for array in arrays):
+        raise DataError(
+            "The moments are infinite at the starting values. Give start_params nearer "
+            "to the estimate, such as those of a GLM on the labelled rows."
+        )
 
 
 def relative_step(step: Floats, point: Floats, column_scale: Floats) -> float:
@@ -216,6 +229,7 @@ class _Auxiliary:
         self.passes = 0
         self.eta = eta
         self.sums = self._evaluate(eta, second_moment=False)
+        _require_finite(self.sums.mean, self.sums.auxiliary)
 
     def _evaluate(self, eta: Floats, second_moment: bool) -> MomentSums:
         self.passes += 1 if len(eta) else 0
@@ -348,7 +362,7 @@ def solve(
     converged &= state.solve(weight)
     redundant = redundant_sources(design, state.sums) if converged else {}
     iterations = 1
-    while not redundant and iterations < (2 if continuous else steps):
+    while converged and not redundant and iterations < (2 if continuous else steps):
         weight = optimal_weight(state.sums.omega(centered), design.basis)
         before = state.theta
         solved = state.solve(weight)
@@ -359,7 +373,7 @@ def solve(
         iterations += 1
         if iterations > 2 and _settled(theta - before, state.sums, design):
             break
-    if continuous and len(eta) and not redundant:
+    if continuous and len(eta) and converged and not redundant:
         theta, eta, solved, more = _continuously_update(
             design, score, state.theta, state.eta, state.sums, centered
         )

@@ -22,10 +22,11 @@ settings.register_profile(
 settings.load_profile("project")
 
 
-@pytest.fixture(autouse=True)
-def _leave_global_random_state() -> Iterator[None]:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Fail a test that draws from NumPy's global generator."""
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     yield
     after = np.random.get_state()[1]  # noqa: NPY002
-    assert np.array_equal(before, after), "a test used NumPy's global generator"
+    if not np.array_equal(before, after):
+        pytest.fail(f"{item.name} used NumPy's global generator")
