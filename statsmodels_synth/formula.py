@@ -195,11 +195,8 @@ def _columns_of(
     known = {*dir(builtins), *dir(patsy.builtins), *TRANSFORMS}
     found = []
     tree = ast.parse(code.strip("{} "), mode="eval")
-    functions = {
-        id(node.func if isinstance(node, ast.Call) else node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Call, ast.Attribute))
-    }
+    # A column may share its name with a function that is called, as in C(C).
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     # Arguments after the first, such as the knots of a spline, may be arrays.
     options = {
         id(inner)
@@ -216,7 +213,7 @@ def _columns_of(
             found.append(str(name))
         if not isinstance(node, ast.Name):
             continue
-        if node.id in columns and id(node) not in functions:
+        if node.id in columns and id(node) not in called:
             found.append(node.id)
         elif node.id in namespace:
             value = namespace[node.id]

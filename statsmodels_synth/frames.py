@@ -30,7 +30,8 @@ from statsmodels_synth.sources import unique_names
 On = str | Sequence[str] | None
 
 _FORMS = (
-    "Give a DataFrame, {name: DataFrame}, or {variable of the formula: column of data}."
+    "Give a DataFrame (or a Series named like a variable of the formula), {name: "
+    "DataFrame}, or {variable of the formula: column of data}."
 )
 
 
@@ -145,7 +146,7 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
     for kind, value in kinds:
         if value is None:
             forms[kind] = {}
-        elif isinstance(value, pd.DataFrame):
+        elif isinstance(value, (pd.DataFrame, pd.Series)):
             forms[kind] = {kind: value}
         elif not isinstance(value, Mapping):
             raise DataError(f"{kind}= is a {type(value).__name__}. {_FORMS}")
@@ -158,6 +159,8 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
     for kind, sources in forms.items():
         for key, value in sources.items():
             name = names[f"{kind}:{key}"]
+            if isinstance(value, pd.Series) and value.name is not None:
+                value = value.to_frame()  # noqa: PLW2901
             if isinstance(value, pd.DataFrame):
                 result.append(GivenSource(name, kind, value, {}))
             elif isinstance(value, Mapping) and all(

@@ -461,11 +461,17 @@ class AugmentedGMM(StackedMomentsGMM):
             If a source agrees with every label.
         """
         check_keywords("fit", kwargs, _FIT_KEYS)
+        settings = FitSettings(maxiter, weights_method, cov_type, centered, bool(use_t))
         if cov_kwds:
             raise OptionError(
-                f"cov_kwds={dict(cov_kwds)!r}: cov_type={cov_type!r} has no options."
+                f"cov_kwds has {', '.join(map(repr, cov_kwds))}, but "
+                f"cov_type={cov_type!r} has no options. Leave cov_kwds out."
             )
-        settings = FitSettings(maxiter, weights_method, cov_type, centered, bool(use_t))
+        if self.aligned is None:
+            raise DataError(
+                "The data were removed with remove_data(). Build the model again to "
+                "fit it."
+            )
         theta, eta = self._start(start_params)
         design, dropped = self.aligned, {}
         if design.n_labeled == design.n_units and design.sources:

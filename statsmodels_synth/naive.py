@@ -19,6 +19,9 @@ from statsmodels_synth.solver import (
     score_step,
 )
 
+#: Condition number of a Jacobian beyond which a Newton step is rounding.
+SINGULAR = 1e14
+
 
 @dataclass(frozen=True)
 class NaiveEstimate:
@@ -58,7 +61,7 @@ def naive_estimate(design: AlignedDesign, score: Score, eta: Floats) -> NaiveEst
     eta = eta.copy()
     k_sources, p = eta.shape
     bse = np.full((k_sources, p), np.nan)
-    unsolved = list(range(k_sources))
+    unsolved, failed = list(range(k_sources)), []
     for _ in range(MAX_STEPS):
         if not unsolved:
             break
@@ -67,7 +70,12 @@ def naive_estimate(design: AlignedDesign, score: Score, eta: Floats) -> NaiveEst
         assert sums.outer is not None
         own = sums.outer.reshape(k_sources, p, k_sources, p)
         for m in list(unsolved):
-            bread = np.linalg.inv(sums.jacobian[m])
+            slope = sums.jacobian[m]
+            if not np.all(np.isfinite(slope)) or np.linalg.cond(slope) > SINGULAR:
+                unsolved.remove(m)
+                failed.append(m)
+                continue
+            bread = np.linalg.inv(slope)
             step = -bread @ sums.mean[m]
             moved = min(
                 relative_step(step, eta[m], design.column_scale),
@@ -78,7 +86,7 @@ def naive_estimate(design: AlignedDesign, score: Score, eta: Floats) -> NaiveEst
                 variance = np.diag(bread @ own[m, :, m] @ bread.T) / design.n_units
                 bse[m] = np.sqrt(variance)
                 unsolved.remove(m)
-    for m in unsolved:
+    for m in [*unsolved, *failed]:
         eta[m] = np.nan
         warnings.warn(
             f"Source {design.names[m]!r}: the estimate from this source alone did not "

@@ -335,11 +335,13 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
     @cached_data  # type: ignore[untyped-decorator]
     def fittedvalues(self) -> Floats:
         """Fitted means of the labelled units, (n,)."""
+        _ = self._design_or_raise
         return np.asarray(self.model.predict(self.params))
 
     @cached_data  # type: ignore[untyped-decorator]
     def resid(self) -> Floats:
         """Labels minus fitted means, (n,)."""
+        _ = self._design_or_raise
         return np.asarray(self.model.endog - self.fittedvalues)
 
     def predict(

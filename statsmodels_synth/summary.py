@@ -255,7 +255,8 @@ def _notes(results: AugmentedGMMResults) -> list[str]:
     _, pvalue, df = results.jtest()
     if df:
         verdict = (
-            "No sign here that they do not."
+            "No sign here that they do not, which is no proof: with few labels the "
+            "test sees only large differences."
             if pvalue >= _J_LEVEL
             else "Here they do not: the labels may be a selection, or a source was "
             "made differently for labelled units. Find out why before you rely on "

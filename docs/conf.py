@@ -1,0 +1,85 @@
+"""Sphinx configuration. Nothing here needs a network."""
+
+from __future__ import annotations
+
+import atexit
+from datetime import datetime, timezone
+import os
+from pathlib import Path
+import shutil
+import sys
+import tempfile
+
+ROOT = Path(__file__).resolve().parents[1]
+# The kernels that execute the pages are other processes: tell them too.
+sys.path.insert(0, str(ROOT))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part
+)
+# Many small problems are solved: threads only get in their way.
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+# A profile of our own, so that nobody's IPython settings get into the pages.
+IPYTHON = Path(tempfile.mkdtemp(prefix="ipython-"))
+atexit.register(shutil.rmtree, IPYTHON, ignore_errors=True)
+os.environ["IPYTHONDIR"] = str(IPYTHON)
+(IPYTHON / "profile_default").mkdir()
+(IPYTHON / "profile_default" / "ipython_kernel_config.py").write_text(
+    """\
+c.IPKernelApp.log_level = 40
+c.HistoryManager.enabled = False
+c.InlineBackend.rc = {"figure.dpi": 120}
+"""
+)
+
+import statsmodels_synth  # noqa: E402
+
+project = "statsmodels_synth"
+author = "statsmodels_synth developers"
+project_copyright = f"{datetime.now(tz=timezone.utc).year}, {author}"
+version = release = statsmodels_synth.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "myst_nb",
+]
+root_doc = "index"
+exclude_patterns = ["_build", "**.ipynb_checkpoints"]
+templates_path = ["_templates"]
+
+# Pages that start with a kernel in their header are executed at every build.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 60
+nb_execution_show_tb = True
+nb_merge_streams = True
+# Whatever a cell prints to stderr is a mistake, and fails a build with -W.
+nb_output_stderr = "warn"
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings give types and shapes
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+math_number_all = False
+numfig = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "statsmodels_synth"
+html_theme_options = {
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "secondary_sidebar_items": ["page-toc"],
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {"index": []}
+html_show_sourcelink = False
+html_copy_source = False
