@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeAlias
 
 import numpy as np
@@ -38,16 +39,28 @@ def as_floats(value: object, where: str) -> Floats:
     DataError
         If a value is not a number.
     """
+    kinds = (
+        [d.kind for d in value.dtypes if isinstance(d, np.dtype)]
+        if isinstance(value, pd.DataFrame)
+        else [getattr(getattr(value, "dtype", None), "kind", "")]
+    )
+    if "c" in kinds or (isinstance(value, list) and np.iscomplexobj(value)):
+        raise DataError(f"{where} is complex. Give real numbers.")
     if isinstance(value, (pd.Series, pd.DataFrame)):
         try:
             # pd.NA has no float of its own: to_numpy needs to be told.
             return np.asarray(value.to_numpy(dtype=float, na_value=np.nan))
         except (TypeError, ValueError) as error:
-            raise DataError(f"{where} is not numeric: {error}.") from error
+            raise DataError(f"{where} is not numeric: {_plain(error)}.") from error
     try:
         return np.asarray(value, dtype=float)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{where} is not numeric: {error}.") from error
+        raise DataError(f"{where} is not numeric: {_plain(error)}.") from error
+
+
+def _plain(error: Exception) -> str:
+    """Message without the names of NumPy's types."""
+    return re.sub(r"np\.\w+\(('[^']*')\)", r"\1", str(error))
 
 
 def missing_rows(*arrays: Floats | None) -> Bools | None:

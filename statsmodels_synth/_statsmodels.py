@@ -31,6 +31,7 @@ __all__ = [
     "cached_data",
     "default_engine",
     "formula_engine",
+    "formula_ordering",
     "populate_wrapper",
     "prediction_inference",
 ]
@@ -67,3 +68,22 @@ def formula_engine(engine: Engine | None) -> Iterator[None]:
         yield
     finally:
         options.formula_engine = before
+
+
+@contextmanager
+def formula_ordering(ordering: str | None) -> Iterator[None]:
+    """
+    Set statsmodels' option for the order of terms for a while.
+
+    Parameters
+    ----------
+    ordering : str or None
+        Ordering; None leaves the option alone.
+    """
+    options = statsmodels.formula.options
+    before = options.ordering
+    options.ordering = before if ordering is None else ordering
+    try:
+        yield
+    finally:
+        options.ordering = before

@@ -11,21 +11,25 @@ import scipy.linalg
 import scipy.optimize
 from statsmodels.genmod import families
 
-from statsmodels_synth._arrays import Bools, Floats, Positions, infinite_rows
-from statsmodels_synth.design import DesignRows, SourceArrays
+from statsmodels_synth._arrays import Floats, Positions, infinite_rows
+from statsmodels_synth.design import AlignedDesign, DesignRows, SourceArrays
 from statsmodels_synth.exceptions import (
     CollinearityError,
+    ConvergenceWarning,
     CoverageWarning,
     DataError,
-    SeparationError,
+    LabelAgreementWarning,
+    count,
     format_units,
 )
+from statsmodels_synth.moment_sums import MomentSums
 from statsmodels_synth.scores import admissible_range
+from statsmodels_synth.solver import Solution
+from statsmodels_synth.weights import ZERO_SCORE
 
-#: Columns count as dependent when what one adds is this small a share of it.
-COLLINEARITY_TOLERANCE = 1e-10
-#: Rows of the first look for separation.
-_PART = 2000
+#: Columns count as dependent when what one adds is this small a share of it: sums
+#: of squares lose the rest to rounding.
+COLLINEARITY_TOLERANCE = 1e-7
 
 
 def check_values(
@@ -57,13 +61,14 @@ def check_values(
         column = int(np.flatnonzero(np.isinf(rows.exog[bad]).any(axis=0))[0])
         bad = bad[np.isinf(rows.exog[bad, column])]
         raise DataError(
-            f"{where}: column {names[column]!r} is infinite for {len(bad)} rows "
+            f"{where}: column {names[column]!r} is infinite for "
+            f"{count(len(bad), 'row')} "
             f"(units {format_units(units[bad])}). Correct or remove them."
         )
     bad = infinite_rows(rows.endog)
     if len(bad):
         raise DataError(
-            f"{where}: {yname!r} is infinite for {len(bad)} rows (units "
+            f"{where}: {yname!r} is infinite for {count(len(bad), 'row')} (units "
             f"{format_units(units[bad])}). Correct or remove them."
         )
 
@@ -99,8 +104,8 @@ def check_endog(
         bad = np.flatnonzero(outside)
         raise DataError(
             f"{where}: {yname!r} must be {text} for the "
-            f"{type(family).__name__} family, but {len(bad)} rows are not, such as "
-            f"{endog[bad[0]]:g} (units {format_units(units[bad])}). Recode "
+            f"{type(family).__name__} family, but {count(len(bad), 'row')} are not, "
+            f"such as {endog[bad[0]]:g} (units {format_units(units[bad])}). Recode "
             f"{yname!r} or choose another family."
         )
 
@@ -167,7 +172,7 @@ def check_labeled_design(
         )
     if n <= p:
         raise DataError(
-            f"There are {n} labelled units for {p} coefficients ({', '.join(names)}). "
+            f"There are {n} labelled units for {p} coefficients ({_some(names)}). "
             "Label more units or shorten the formula."
         )
     dependent, partners = dependent_columns(exog, COLLINEARITY_TOLERANCE)
@@ -186,12 +191,56 @@ def check_labeled_design(
             "not for the others: its coefficient cannot be estimated from the labels. "
             "Label units where it differs, merge levels, or leave it out."
         )
-    columns = ", ".join(repr(names[j]) for j in dependent)
-    combined = ", ".join(repr(names[j]) for j in partners) or "zero"
     raise CollinearityError(
-        f"The design of the {n} labelled units is collinear: {columns} is a linear "
-        f"combination of {combined}. Leave one of them out."
+        f"The design of the {n} labelled units is collinear: "
+        f"{_dependence(dependent, partners, names)}. Leave one of them out."
     )
+
+
+def _dependence(
+    dependent: Sequence[int], partners: Sequence[int], names: Sequence[str]
+) -> str:
+    """Which columns depend on which, in words."""
+    columns = ", ".join(repr(names[j]) for j in dependent)
+    if not partners:
+        return f"{columns} is zero in every row"
+    others = ", ".join(repr(names[j]) for j in partners)
+    return f"{columns} is a linear combination of {others}"
+
+
+def _some(names: Sequence[str]) -> str:
+    """Up to ten names."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more
+
+
+def check_exact_fit(design: AlignedDesign, sums: MomentSums, yname: str) -> None:
+    """
+    Raise if the model fits every label exactly: no interval has a width then.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    sums : MomentSums
+        With second moment, at the estimate.
+    yname : str
+        Name of the outcome.
+
+    Raises
+    ------
+    DataError
+        Names the outcome.
+    """
+    p, n = design.k_params, design.n_labeled
+    variance = np.diag(sums.omega()[:p, :p]) * design.n_units / n
+    rms = np.sqrt(variance) / design.column_scale
+    if rms.max() <= ZERO_SCORE * np.sqrt(np.mean(design.labeled.endog**2)):
+        raise DataError(
+            f"The regressors fit all {n} labels of {yname!r} exactly, so no standard "
+            "error can be estimated. Is the outcome an exact function of the "
+            "regressors, or constant?"
+        )
 
 
 def check_source_design(exog: Floats, name: str, names: Sequence[str]) -> None:
@@ -216,149 +265,17 @@ def check_source_design(exog: Floats, name: str, names: Sequence[str]) -> None:
     scale = np.sqrt(np.diag(gram))
     if np.all(scale > 0):
         smallest = np.linalg.eigvalsh(gram / np.outer(scale, scale))[0]
-        # The eigenvalue is a squared share, so rounding hides shares below 1e-7:
-        # only then are the columns themselves worth a decomposition.
-        if smallest > 1e-12:
+        # The eigenvalue is a squared share and smaller than any single one: only
+        # near the tolerance are the columns themselves worth a decomposition.
+        if smallest > 1e4 * COLLINEARITY_TOLERANCE**2:
             return
     dependent, partners = dependent_columns(exog, COLLINEARITY_TOLERANCE)
     if dependent:
-        columns = ", ".join(repr(names[j]) for j in dependent)
-        others = ", ".join(repr(names[j]) for j in partners) or "zero"
         raise CollinearityError(
-            f"Source {name!r}: in its {len(exog)} rows {columns} is a linear "
-            f"combination of {others}, so its moments are not defined. Leave the "
-            "source or the column out."
+            f"Source {name!r}: in its {len(exog)} rows "
+            f"{_dependence(dependent, partners, names)}, so its moments are not "
+            "defined. Leave the source or the column out."
         )
-
-
-def separating_columns(
-    rows: DesignRows, family: families.Family, names: Sequence[str]
-) -> list[str]:
-    """
-    Columns along which the outcome is separated (Konis 2007).
-
-    A linear programme looks for a direction ``b`` with ``x b >= 0`` where y is
-    1, ``x b <= 0`` where y is 0, and at least one strict inequality; along it
-    the likelihood rises for ever. For counts: ``x b <= 0`` where y is 0 and
-    ``x b = 0`` elsewhere.
-
-    Parameters
-    ----------
-    rows : DesignRows
-        The rows.
-    family : statsmodels.genmod.families.Family
-        The family.
-    names : sequence of str
-        Names of the columns.
-
-    Returns
-    -------
-    list of str
-        Columns with a part in the direction; empty where there is none.
-
-    References
-    ----------
-    Konis, K. (2007). Linear programming algorithms for detecting separated data
-    in binary logistic regression models. DPhil thesis, University of Oxford.
-    """
-    high = np.inf
-    if isinstance(family, families.Binomial):
-        high = 1.0
-    elif not (
-        isinstance(family.link, families.links.Log) and admissible_range(family)[0] == 0
-    ):
-        return []
-    sign = np.where(rows.endog <= 0.0, -1.0, np.where(rows.endog >= high, 1.0, 0.0))
-    scale = np.sqrt(np.mean(rows.exog**2, axis=0))
-    signed = rows.exog / scale * sign[:, None]
-    open_ended = signed[sign != 0]
-    fixed = (rows.exog / scale)[sign == 0]
-    if not len(open_ended):
-        return []
-    found = scipy.optimize.linprog(
-        -open_ended.sum(axis=0),
-        A_ub=-open_ended,
-        b_ub=np.zeros(len(open_ended)),
-        A_eq=fixed if len(fixed) else None,
-        b_eq=np.zeros(len(fixed)) if len(fixed) else None,
-        bounds=(-1.0, 1.0),
-        method="highs",
-    )
-    if not found.success or -found.fun < 1e-6:
-        return []
-    return [names[int(j)] for j in np.flatnonzero(np.abs(found.x) > 1e-7)]
-
-
-def check_separation(
-    rows: DesignRows,
-    params: Floats,
-    converged: bool,
-    *,
-    family: families.Family,
-    where: str,
-    names: Sequence[str],
-) -> None:
-    """
-    Raise if the outcome is separated; cheap where nothing hints at it.
-
-    Parameters
-    ----------
-    rows : DesignRows
-        The rows that were fitted.
-    params : ndarray (p,)
-        The estimate on them.
-    converged : bool
-        Whether the fit converged.
-    family : statsmodels.genmod.families.Family
-        The family.
-    where : str
-        "the labelled units" or the source, for the message.
-    names : sequence of str
-        Names of the columns.
-
-    Raises
-    ------
-    SeparationError
-        Names the columns.
-    """
-    # Under separation some fitted means run into a bound, at the latest until
-    # the solver's tolerance stops them within 1e-5 of it.
-    extreme = _at_bound(rows, params, family)
-    if converged and not extreme.any():
-        return
-    # Rows that are singled out end at the bound, and what is separated stays
-    # so in any part that holds them: a clean part clears the whole.
-    part = np.unique(
-        np.r_[
-            np.flatnonzero(extreme)[:_PART],
-            np.linspace(0, len(extreme) - 1, _PART).astype(int),
-        ]
-    )
-    columns = separating_columns(rows.take(part, None), family, names)
-    if columns and len(part) < len(extreme):
-        columns = separating_columns(rows, family, names)
-    if columns:
-        listed = ", ".join(repr(c) for c in columns)
-        raise SeparationError(
-            f"Perfect separation in {where}: the outcome is the same in every row "
-            f"that {listed} singles out, so the coefficient has no finite estimate. "
-            "Leave the column out, merge levels, or label more units."
-        )
-
-
-def _at_bound(rows: DesignRows, params: Floats, family: families.Family) -> Bools:
-    """Rows whose fitted mean is within 1e-5 of a bound of its range."""
-    binomial = isinstance(family, families.Binomial)
-    if not binomial and admissible_range(family)[0] != 0.0:
-        return np.zeros(len(rows.endog), dtype=bool)
-    with np.errstate(all="ignore"):
-        linear = rows.exog @ params
-        mean = family.link.inverse(
-            linear if rows.offset is None else linear + rows.offset
-        )
-    if binomial:
-        return np.asarray(~(np.minimum(mean, 1.0 - mean) >= 1e-5))
-    return np.asarray(~(mean >= 1e-5 * float(rows.endog.mean())))
 
 
 def check_coverage(
@@ -489,9 +406,9 @@ def check_problem(
     n, needed = len(labels.endog), p * (1 + k_sources)
     if n <= needed and n < len(units):
         raise DataError(
-            f"There are {n} labelled units for {p} coefficients and {k_sources} "
-            f"sources, which need more than {needed}. Label more units, use fewer "
-            "sources or shorten the formula."
+            f"There are {n} labelled units for {p} coefficients and "
+            f"{count(k_sources, 'source')}, which need more than {needed}. Label more "
+            "units, use fewer sources or shorten the formula."
         )
     for source in sources:
         where = f"Source {source.name!r}"
@@ -500,3 +417,42 @@ def check_problem(
         check_values(source, where, names, yname, of_row)
         check_endog(source.endog, family, where, yname, of_row)
         check_source_design(source.exog, source.name, names)
+
+
+def warn_of(design: AlignedDesign, solution: Solution) -> None:
+    """
+    Warn of what makes a solution less than it seems.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    solution : Solution
+        What the solver found.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the moment conditions were not solved.
+    LabelAgreementWarning
+        If a source agrees with every label that it covers.
+    """
+    if not solution.converged:
+        warnings.warn(
+            "The moment conditions were not solved: do not use the estimates. Rescale "
+            "regressors of very different size, give start_params, or use fewer "
+            "sources.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    for source, rows in zip(design.sources, design.labeled_sources, strict=True):
+        if agrees_with_labels(rows, design.labeled):
+            n_seen = len(rows.endog) if rows.units is None else len(set(rows.units))
+            warnings.warn(
+                f"Source {source.name!r} agrees with all {n_seen} labels that it "
+                "covers, so nothing is known of its errors but that they are rare: up "
+                f"to {3 / n_seen:.1%} of its rows may be wrong (95 %, rule of three). "
+                "The standard errors suppose that none is.",
+                LabelAgreementWarning,
+                stacklevel=3,
+            )

@@ -26,6 +26,7 @@ from statsmodels_synth._arrays import Floats
 from statsmodels_synth.moment_sums import MomentSums
 from statsmodels_synth.weights import (
     RANK_TOLERANCE,
+    SINGULAR,
     Weight,
     block_jacobian,
     optimal_weight,
@@ -56,6 +57,9 @@ def influence_map(sums: MomentSums, weight: Weight) -> Floats:
         whitened = weight.whiten @ jacobian
         gain = gain - gain @ jacobian @ scaled_lstsq(whitened, weight.whiten)
     stacked = np.hstack([np.eye(p), -gain])
+    if np.linalg.cond(sums.target) > SINGULAR:
+        # A solver that ran off, which the result says: NaN is the honest covariance.
+        return np.full_like(stacked, np.nan)
     return np.asarray(-np.linalg.solve(sums.target, stacked), dtype=float)
 
 

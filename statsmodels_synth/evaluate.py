@@ -10,8 +10,9 @@ import pandas as pd
 from statsmodels_synth._arrays import Floats, Positions
 from statsmodels_synth.design import SourceArrays
 from statsmodels_synth.exceptions import DataError, format_units
-from statsmodels_synth.formula import LearnedFormula, ParsedFormula
+from statsmodels_synth.formula import LearnedFormula
 from statsmodels_synth.frames import AlignedFrames, SourceFrame
+from statsmodels_synth.parsing import ParsedFormula
 
 
 class Labels(NamedTuple):
@@ -71,8 +72,11 @@ def evaluate_frames(
     data = frames.data
     rows = frames.labeled_rows
     if not len(rows):
-        empty = [name for name in data if data[name].isna().all()]
-        reason = f" Column {empty[0]!r} is missing everywhere." if empty else ""
+        gaps = data.isna().mean()
+        reason = "".join(
+            f" {name!r} is missing in {share:.0%} of the rows."
+            for name, share in gaps[gaps > 0].items()
+        )
         raise DataError(
             "There is no labelled unit: no row of data has every variable of the "
             f"formula.{reason} Check the outcome column, labeled= and missing values."
@@ -109,11 +113,6 @@ def _evaluate_source(
     exposure: str | None,
 ) -> SourceArrays:
     where = f"Source {source.name!r}"
-    if not len(source.frame):
-        raise DataError(
-            f"{where} has no row with every variable of the formula: "
-            f"{source.n_dropped} rows were left out because a value is missing."
-        )
     if source.own.isdisjoint(learned.parsed.regressors):
         # Its regressors are those of data: do not evaluate or store them twice.
         shared = learned.exog.to_numpy()

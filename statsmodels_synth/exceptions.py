@@ -87,6 +87,78 @@ class FullyLabeledWarning(SynthWarning):
     """Every unit is labelled, so the sources have nothing to add."""
 
 
+def show(value: object) -> str:
+    """
+    Write a value of a frame for a message, without its NumPy type.
+
+    Parameters
+    ----------
+    value : object
+        A scalar.
+
+    Returns
+    -------
+    str
+        Its plain form.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> show(np.int64(3)), show("a")
+    ('3', "'a'")
+    """
+    return repr(value.item() if hasattr(value, "item") else value)
+
+
+def column_label(name: object) -> str:
+    """
+    Write the name of a column, or the option whose array became one.
+
+    Parameters
+    ----------
+    name : object
+        Name; ``"(offset)"`` and the like hold what was given as an array.
+
+    Returns
+    -------
+    str
+        For example "column 'x'" or "offset=".
+
+    Examples
+    --------
+    >>> column_label("x"), column_label("(offset)")
+    ("column 'x'", 'offset=')
+    """
+    text = str(name)
+    if text.startswith("(") and text.endswith(")"):
+        return f"{text[1:-1]}="
+    return f"column {text!r}"
+
+
+def count(number: int, noun: str) -> str:
+    """
+    Write a number with its noun.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    noun : str
+        Noun in the singular, regular in the plural.
+
+    Returns
+    -------
+    str
+        For example "1 row" or "3 rows".
+
+    Examples
+    --------
+    >>> count(1, "row"), count(3, "row")
+    ('1 row', '3 rows')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def format_units(units: Iterable[object]) -> str:
     """
     Write up to five units for a message.
@@ -109,10 +181,7 @@ def format_units(units: Iterable[object]) -> str:
     "'a'"
     """
     listed = list(units)
-    shown = [
-        repr(unit.item() if hasattr(unit, "item") else unit)
-        for unit in listed[:MAX_UNITS_SHOWN]
-    ]
+    shown = [show(unit) for unit in listed[:MAX_UNITS_SHOWN]]
     text = ", ".join(shown)
     more = len(listed) - len(shown)
     return f"{text} and {more} more" if more else text

@@ -1,5 +1,5 @@
 """
-Formulas: which columns they use, and a design that is learned once.
+A formula that is learned once and evaluated alike on every frame.
 
 Levels, centring and spline knots come from `data`; every source is evaluated
 with what was learned there. Both engines of statsmodels, patsy and formulaic,
@@ -9,233 +9,34 @@ go through its own ``FormulaManager``.
 from __future__ import annotations
 
 import ast
-import builtins
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from importlib import import_module
 import pickle
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
+import warnings
 
-import formulaic
-from formulaic.transforms import TRANSFORMS
+from formulaic.errors import DataMismatchWarning
 import numpy as np
 import pandas as pd
-import patsy
-import patsy.builtins
 
 from statsmodels_synth._arrays import Floats
-from statsmodels_synth._statsmodels import FormulaManager, default_engine
+from statsmodels_synth._statsmodels import FormulaManager, formula_ordering
+from statsmodels_synth.columns import matched_type, plain_columns, settled_booleans
 from statsmodels_synth.exceptions import (
+    MAX_UNITS_SHOWN,
     DataError,
     FormulaError,
+    count,
     format_units,
+    show,
     suggest,
 )
-from statsmodels_synth.options import Engine, check_choice
+from statsmodels_synth.parsing import ParsedFormula, columns_of, plain_text
 
 #: Rows of the check that no term depends on which other rows are present.
 _PROBE_ROWS = 50
-
-
-@dataclass(frozen=True)
-class ParsedFormula:
-    """
-    A formula and what it refers to.
-
-    Parameters
-    ----------
-    text : str
-        The formula.
-    engine : {"patsy", "formulaic"}
-        Engine that evaluates it.
-    response, regressors : tuple of str
-        Columns used on the left and on the right of the tilde.
-    namespace : dict
-        Functions and constants of the calling code that it uses.
-    """
-
-    text: str
-    engine: Engine
-    response: tuple[str, ...]
-    regressors: tuple[str, ...]
-    namespace: dict[str, Any] = field(repr=False)
-
-    @property
-    def left(self) -> str:
-        """Left side of the formula."""
-        return self.text.split("~", 1)[0].strip()
-
-    @property
-    def right(self) -> str:
-        """Right side of the formula."""
-        return self.text.split("~", 1)[1].strip()
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """All columns that the formula uses, the outcome's first."""
-        return tuple(dict.fromkeys(self.response + self.regressors))
-
-
-def calling_namespace(
-    frame: FrameType | None, eval_env: int | Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """
-    Names that a formula may use besides columns.
-
-    Captured once as a dict: formulaic's specification does not remember the
-    names, and a later evaluation would look them up elsewhere.
-
-    Parameters
-    ----------
-    frame : frame or None
-        Frame of the caller.
-    eval_env : int, mapping or None
-        How many frames further up to look; -1 for none; or the names.
-
-    Returns
-    -------
-    dict
-        Globals and locals of that frame.
-    """
-    if isinstance(eval_env, Mapping):
-        return dict(eval_env)
-    if eval_env == -1:
-        return {}
-    for _ in range(eval_env or 0):
-        frame = frame.f_back if frame is not None else None
-    return {} if frame is None else {**frame.f_globals, **frame.f_locals}
-
-
-def read_formula(
-    text: str,
-    columns: set[str],
-    namespace: Mapping[str, Any],
-    engine: Engine | None = None,
-) -> ParsedFormula:
-    """
-    Find the columns, functions and constants that a formula uses.
-
-    Parameters
-    ----------
-    text : str
-        Formula with both sides.
-    columns : set of str
-        Columns of all frames.
-    namespace : mapping
-        Names of the calling code.
-    engine : {"patsy", "formulaic"}, optional
-        statsmodels' current engine if omitted.
-
-    Returns
-    -------
-    ParsedFormula
-        Its namespace holds only what the formula uses.
-
-    Raises
-    ------
-    FormulaError
-        If the formula has no left side, cannot be parsed, or uses a name that
-        is neither a column nor a function or constant.
-
-    Examples
-    --------
-    >>> parsed = read_formula("y ~ np.log(x) + C(g)", {"y", "x", "g"}, {"np": np})
-    >>> parsed.response, parsed.regressors
-    (('y',), ('x', 'g'))
-    """
-    if (
-        not isinstance(text, str)
-        or "~" not in text
-        or not text.split("~", maxsplit=1)[0].strip()
-    ):
-        raise FormulaError(
-            f"The formula {text!r} needs an outcome and regressors, such as 'y ~ x'."
-        )
-    engine = default_engine() if engine is None else engine
-    check_choice("engine", engine, Engine)
-    try:
-        sides = _factor_codes(text, engine)
-    except Exception as error:  # both engines raise many types for bad syntax
-        raise FormulaError(f"{engine} cannot parse {text!r}: {error}") from error
-    used: dict[str, Any] = {}
-    found: list[tuple[str, ...]] = []
-    for codes in sides:
-        names: dict[str, None] = {}
-        for code in codes:
-            names |= dict.fromkeys(_columns_of(code, columns, namespace, text, used))
-        found.append(tuple(names))
-    return ParsedFormula(text, engine, found[0], found[1], used)
-
-
-def _factor_codes(text: str, engine: Engine) -> tuple[list[str], list[str]]:
-    """Python code of the factors on each side."""
-    if engine == "patsy":
-        parsed = patsy.ModelDesc.from_formula(text)
-        sides = [parsed.lhs_termlist, parsed.rhs_termlist]
-        codes = [[f.code for term in side for f in term.factors] for side in sides]
-    else:
-        formula = formulaic.Formula(text)
-        codes = [
-            [f.expr for term in side for f in term.factors if f.expr != "1"]
-            for side in (formula.lhs, formula.rhs)
-        ]
-    return codes[0], codes[1]
-
-
-def _columns_of(
-    code: str,
-    columns: set[str],
-    namespace: Mapping[str, Any],
-    text: str,
-    used: dict[str, Any],
-) -> list[str]:
-    """Columns that one factor uses; other names it needs go into `used`."""
-    if code in columns:
-        return [code]
-    known = {*dir(builtins), *dir(patsy.builtins), *TRANSFORMS}
-    found = []
-    tree = ast.parse(code.strip("{} "), mode="eval")
-    # A column may share its name with a function that is called, as in C(C).
-    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    # Arguments after the first, such as the knots of a spline, may be arrays.
-    options = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        for argument in [*node.args[1:], *(k.value for k in node.keywords)]
-        for inner in ast.walk(argument)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Q":
-            name = getattr(node.args[0], "value", None) if node.args else None
-            if name not in columns:
-                raise _unknown(str(name), text, columns)
-            found.append(str(name))
-        if not isinstance(node, ast.Name):
-            continue
-        if node.id in columns and id(node) not in called:
-            found.append(node.id)
-        elif node.id in namespace:
-            value = namespace[node.id]
-            if isinstance(value, (np.ndarray, pd.Series, list)) and (
-                id(node) not in options
-            ):
-                raise FormulaError(
-                    f"{node.id!r} in the formula {text!r} is an array of the calling "
-                    "code, not a column. It cannot be matched by unit: make it a "
-                    "column of data and of the sources."
-                )
-            used[node.id] = value
-        elif node.id not in known:
-            raise _unknown(node.id, text, columns)
-    return found
-
-
-def _unknown(name: str, text: str, columns: set[str]) -> FormulaError:
-    return FormulaError(
-        f"{name!r} in the formula {text!r} is not a column of data or of a source."
-        f"{suggest(name, sorted(columns))}"
-    )
 
 
 class LearnedFormula:
@@ -274,6 +75,10 @@ class LearnedFormula:
         self.parsed = parsed
         self.labels: pd.DataFrame | None = labels
         self.frame: pd.DataFrame | None = frame
+        # No rows, only the type of each column, for frames to predict.
+        self._types = frame.iloc[:0]
+        #: Why the specification is gone, once it is.
+        self.lost = "it was removed with the data"
         self._learn()
 
     def _learn(self) -> None:
@@ -288,16 +93,23 @@ class LearnedFormula:
         )
         self.yname = str(left.columns[0])
         if left.shape[1] != 1:
+            values = pd.unique(labels[parsed.response[0]])[:MAX_UNITS_SHOWN]
             raise DataError(
-                f"The outcome {parsed.left!r} is not numeric: it has the levels "
-                f"{', '.join(str(c) for c in left.columns[:5])}. Recode it as "
-                "numbers, 0 and 1 for a binary outcome."
+                f"The outcome {parsed.left!r} is not numeric: it has values such as "
+                f"{', '.join(show(v) for v in values)}. Recode it as numbers, 0 and 1 "
+                "for a binary outcome."
             )
         manager = FormulaManager(parsed.engine)
         right = self._matrices(f"~ {parsed.right}", frame, "data", manager)
         self.spec = manager.spec
+        if not right.shape[1]:
+            raise FormulaError(
+                f"The formula {parsed.text!r} has no regressor, not even a constant."
+            )
         self.exog = pd.DataFrame(
-            np.asarray(right, dtype=float), frame.index, [str(c) for c in right.columns]
+            self._finite(right, "data"),
+            frame.index,
+            [str(c) for c in right.columns],
         )
         self._levels = _single_column_levels(self.spec, parsed)
         self._refuse_row_dependence()
@@ -310,6 +122,14 @@ class LearnedFormula:
         manager: Any = None,
         prediction: bool = False,
     ) -> Any:
+        try:
+            return self._call_engine(formula, frame, manager, prediction)
+        except Exception as error:  # whatever the user's functions raise
+            raise FormulaError(self._explain(error, formula, frame, where)) from error
+
+    def _call_engine(
+        self, formula: Any, frame: pd.DataFrame, manager: Any, prediction: bool
+    ) -> Any:
         manager = FormulaManager(self.parsed.engine) if manager is None else manager
         # Rows with missing values have gone before; nothing may be dropped here,
         # where it would be dropped silently.
@@ -318,40 +138,93 @@ class LearnedFormula:
             if self.parsed.engine == "patsy"
             else "ignore"
         )
-        try:
+        # To order the terms of a specification again is an error in statsmodels.
+        ordering = "legacy" if prediction else None
+        with warnings.catch_warnings(), formula_ordering(ordering):
+            # formulaic codes an unseen level as the reference and goes on.
+            warnings.simplefilter("error", DataMismatchWarning)
             return manager.get_matrices(
                 formula,
-                frame,
+                settled_booleans(frame),
                 eval_env=dict(self.parsed.namespace),
                 pandas=True,
                 na_action=keep,
                 prediction=prediction,
             )
-        except Exception as error:  # whatever the user's functions raise
-            raise FormulaError(
+
+    def _explain(
+        self, error: Exception, formula: Any, frame: pd.DataFrame, where: str
+    ) -> str:
+        """Say what an engine's error means, and for which units."""
+        text = plain_text(error)
+        if any(
+            phrase in text
+            for phrase in ("outside the outermost knots", "extend beyond upper and/or")
+        ):
+            meaning = (
+                "a value is beyond the boundaries of a spline in "
+                f"{self.parsed.text!r}, which were learned on data"
+            )
+            advice = (
+                "Give the spline lower_bound= and upper_bound= that hold all sources, "
+                "or leave these rows out."
+            )
+        elif isinstance(error, DataMismatchWarning) or "expected levels" in text:
+            meaning = f"a level does not occur in data ({text})"
+            advice = "Recode or leave out these rows."
+        else:
+            return (
                 f"{where}: {self.parsed.engine} cannot evaluate "
-                f"{self.parsed.text!r}: {error}"
-            ) from error
+                f"{self.parsed.text!r}: {text}"
+            )
+        units = frame.index[self._failing_rows(formula, frame)]
+        return f"{where}: {meaning} (units {format_units(units)}). {advice}"
+
+    def _failing_rows(self, formula: Any, frame: pd.DataFrame) -> list[int]:
+        """First rows that fail by themselves, by halving."""
+        found: list[int] = []
+        parts = [(0, len(frame))]
+        while parts and len(found) <= MAX_UNITS_SHOWN:
+            start, stop = parts.pop()
+            if stop - start == 1:
+                found.append(start)
+                continue
+            middle = (start + stop) // 2
+            for low, high in ((middle, stop), (start, middle)):
+                try:
+                    self._call_engine(formula, frame.iloc[low:high], None, True)
+                except Exception:  # noqa: PERF203 - the one looked for
+                    parts.append((low, high))
+        return found
 
     def _refuse_row_dependence(self) -> None:
         """A term such as ``x - x.mean()`` would differ from source to source."""
         assert self.frame is not None
-        n = len(self.frame)
-        if n < 4:
-            return
-        probe = np.unique(np.linspace(0, n // 2, min(_PROBE_ROWS, n // 2)).astype(int))
-        alone = self.evaluate_exog(self.frame.iloc[probe], "data")
-        whole = self.exog.to_numpy()[probe]
-        scale = np.abs(self.exog.to_numpy()).max(axis=0)
-        differs = ~np.isclose(alone, whole, rtol=1e-9, atol=1e-9 * scale).all(axis=0)
-        if differs.any():
-            name = self.exog.columns[int(np.flatnonzero(differs)[0])]
-            raise FormulaError(
-                f"The term {name!r} depends on which other rows are present, so it "
-                "would mean something else in each source. Use center(), "
-                "standardize() or a spline, which are learned once on data, or "
-                "compute the column beforehand."
-            )
+        assert self.labels is not None
+        left = pd.DataFrame(
+            self.evaluate_endog(self.labels, "data"), self.labels.index, [self.yname]
+        )
+        for frame, whole, evaluate in (
+            (self.labels, left, self.evaluate_endog),
+            (self.frame, self.exog, self.evaluate_exog),
+        ):
+            n = len(frame)
+            if n < 4:
+                continue
+            probe = np.linspace(0, n // 2, min(_PROBE_ROWS, n // 2)).astype(int)
+            probe = np.unique(probe)
+            alone = evaluate(frame.iloc[probe], "data").reshape(len(probe), -1)
+            values = whole.to_numpy()
+            scale = np.abs(values).max(axis=0)
+            differs = np.abs(alone - values[probe]) > 1e-9 * scale
+            if differs.any():
+                name = whole.columns[int(np.flatnonzero(differs.any(axis=0))[0])]
+                raise FormulaError(
+                    f"The term {name!r} depends on which other rows are present, so it "
+                    "would mean something else in each source. Use center(), "
+                    "standardize() or a spline, which are learned once on data, or "
+                    "compute the column beforehand."
+                )
 
     def _check_levels(self, frame: pd.DataFrame, where: str) -> None:
         for column, levels in self._levels.items():
@@ -361,11 +234,11 @@ class LearnedFormula:
             unseen = [v for v in pd.unique(values) if v not in levels]
             if unseen:
                 units = frame.index[values.isin(unseen)]
-                known = ", ".join(repr(v) for v in list(levels)[:10])
+                known = ", ".join(show(v) for v in list(levels)[:10])
                 raise FormulaError(
-                    f"{where}: column {column!r} has the level {unseen[0]!r}, which "
-                    f"data does not have (units {format_units(units)}). Known levels: "
-                    f"{known}. Recode or remove these rows."
+                    f"{where}: column {column!r} has the level {show(unseen[0])}, "
+                    f"which data does not have (units {format_units(units)}). Known "
+                    f"levels: {known}. Recode or remove these rows."
                 )
 
     def evaluate_exog(self, frame: pd.DataFrame, where: str) -> Floats:
@@ -421,8 +294,8 @@ class LearnedFormula:
             units = matrix.index[bad[:, column]]
             raise FormulaError(
                 f"{where}: {matrix.columns[column]!r} is not a number for "
-                f"{int(bad[:, column].sum())} rows (units {format_units(units)}). "
-                "Correct or remove them."
+                f"{count(len(units), 'row')} (units {format_units(units)}). Correct or "
+                "remove them."
             )
         return values
 
@@ -449,8 +322,8 @@ class LearnedFormula:
             frame = pd.DataFrame(frame, index=[0] if scalars else None)
         if self.spec is None:
             raise FormulaError(
-                "The formula was removed with the data. Give a design matrix with the "
-                "columns of params and transform=False."
+                f"The formula cannot be evaluated any more: {self.lost}. Give a design "
+                "matrix with the columns of params and transform=False."
             )
         for name in self.parsed.regressors:
             if name not in frame:
@@ -458,15 +331,22 @@ class LearnedFormula:
                     f"The rows to predict have no column {name!r}."
                     f"{suggest(name, list(frame.columns))}"
                 )
-        complete = frame[list(self.parsed.regressors)].notna().all(axis=1)
+        where = "the rows to predict"
+        frame = plain_columns(frame[list(self.parsed.regressors)], set(), where)
+        frame = pd.DataFrame(
+            {
+                name: matched_type(frame[name], self._types[name], where)
+                for name in frame
+            },
+            index=frame.index,
+        )
+        complete = frame.notna().all(axis=1)
         result = pd.DataFrame(
             np.nan, index=frame.index, columns=_column_names(self.spec)
         )
         if complete.any():
             rows = frame.loc[complete.to_numpy()]
-            result.loc[complete.to_numpy()] = self.evaluate_exog(
-                rows, "the rows to predict"
-            )
+            result.loc[complete.to_numpy()] = self.evaluate_exog(rows, where)
         return result
 
     def forget(self) -> None:
@@ -488,14 +368,16 @@ class LearnedFormula:
         """Learn again from the frames, if they are still there."""
         self.__dict__.update(state)
         namespace = {
-            name: __import__("importlib").import_module(value.name)
-            if isinstance(value, _Module)
-            else value
+            name: import_module(value.name) if isinstance(value, _Module) else value
             for name, value in self.parsed.namespace.items()
         }
         self.parsed = replace(self.parsed, namespace=namespace)
         if self.frame is not None:
-            self._learn()
+            try:
+                self._learn()
+            except FormulaError as error:
+                # The numbers are whole; only new frames cannot be predicted.
+                self.lost = str(error)
 
 
 @dataclass(frozen=True)
@@ -542,7 +424,7 @@ def _single_column_levels(spec: Any, parsed: ParsedFormula) -> dict[str, list[An
     for code, known in factors.items():
         used: dict[str, Any] = {}
         names = set(
-            _columns_of(
+            columns_of(
                 code, set(parsed.regressors), parsed.namespace, parsed.text, used
             )
         )

@@ -9,25 +9,26 @@ indexes say so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from statsmodels_synth._arrays import Bools, Floats, Positions, as_floats
-from statsmodels_synth.columns import matched_type, plain_columns
+from statsmodels_synth.columns import check_frame, matched_type, plain_columns
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
+    count,
     format_units,
     suggest,
 )
 from statsmodels_synth.options import Kind, Missing
 from statsmodels_synth.sources import unique_names
 
-On = str | Sequence[str] | None
+On: TypeAlias = Hashable | Sequence[Hashable] | None
 
 _FORMS = (
     "Give a DataFrame (or a Series named like a variable of the formula), {name: "
@@ -218,19 +219,16 @@ def align_frames(
     DataError, AlignmentError
         Name source, column, up to five units, and what to do.
     """
-    if not isinstance(data, pd.DataFrame):
-        raise DataError(
-            f"data is a {type(data).__name__}. Give a pandas DataFrame with one row "
-            "per unit."
-        )
+    check_frame(data)
     variables = list(dict.fromkeys([*response, *regressors, *extra]))
     labeled_mask = _labeled_mask(data, labeled)
     keyed = _keyed(data, on, "data")
     for name in variables:
         if name not in keyed.columns:
+            purpose = " (offset or exposure)" if name in extra else ""
             raise DataError(
-                f"data has no column {name!r}, which every labelled unit needs."
-                f"{suggest(name, list(keyed.columns))}"
+                f"data has no column {name!r}{purpose}, which every labelled unit "
+                f"needs.{suggest(name, list(keyed.columns))}"
             )
     repeated = keyed.index[keyed.index.duplicated()].unique()
     if len(repeated):
@@ -255,55 +253,6 @@ def align_frames(
         weights=None if weights is None else _weights(weights, keyed, framed, units),
         n_incomplete=n_incomplete,
     )
-
-
-def with_columns(
-    data: pd.DataFrame, **given: object
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """
-    Make columns of data of what was given as arrays.
-
-    Parameters
-    ----------
-    data : DataFrame
-        Data.
-    **given : str, array_like or None
-        Column name, or one value per row of `data`.
-
-    Returns
-    -------
-    data : DataFrame
-        With a column ``"(name)"`` for each array; the input is not changed.
-    named : dict
-        From option to column, for the options that were given.
-
-    Raises
-    ------
-    DataError
-        If an array has another length, or a Series another index.
-    """
-    named: dict[str, str] = {}
-    arrays: dict[str, Floats] = {}
-    for option, value in given.items():
-        if value is None:
-            continue
-        if isinstance(value, str):
-            named[option] = value
-            continue
-        if isinstance(value, pd.Series) and not value.index.equals(data.index):
-            raise AlignmentError(
-                f"{option}= is a Series whose index differs from that of data. Reindex "
-                "it or make it a column of data."
-            )
-        values = as_floats(value, option)
-        if values.shape != (len(data),):
-            raise DataError(
-                f"{option}= has shape {values.shape}; data has {len(data)} rows. Give "
-                "one value per row, or the name of a column."
-            )
-        named[option] = f"({option})"
-        arrays[f"({option})"] = values
-    return (data.assign(**arrays) if arrays else data), named
 
 
 def _labeled_mask(data: pd.DataFrame, labeled: object) -> Bools | None:
@@ -338,17 +287,20 @@ def _labeled_mask(data: pd.DataFrame, labeled: object) -> Bools | None:
 def _keyed(frame: pd.DataFrame, on: On, where: str) -> pd.DataFrame:
     """The frame indexed by unit."""
     if on is not None:
-        for name in [on] if isinstance(on, str) else on:
+        keys = list(on) if isinstance(on, (list, tuple)) else [on]
+        for name in keys:
             if name not in frame:
                 raise AlignmentError(
                     f"{where} has no column {name!r} (on={on!r})."
                     f"{suggest(name, list(frame.columns))}"
                 )
-        keys = [on] if isinstance(on, str) else list(on)
         frame = frame.set_index(keys, drop=False)
         frame.index.names = [None] * frame.index.nlevels
-    if frame.index.hasnans:
-        n_missing = int(np.sum(frame.index.isna()))
+    if not len(frame):
+        raise DataError(f"{where} has no rows.")
+    labels = frame.index.to_frame(index=False)
+    n_missing = int(labels.isna().any(axis=1).sum())
+    if n_missing:
         raise AlignmentError(
             f"{where} has {n_missing} rows whose unit is missing. Every row needs one."
         )
@@ -421,6 +373,15 @@ def _all_units(
                 f"{data.index.inferred_type} ({format_units(data.index[:3])}). Use the "
                 "same identifiers in both, or set on=."
             )
+        strange = data.index[~data.index.isin(index)]
+        renumbered = _is_default(index) and not _is_default(data.index)
+        if on is None and renumbered and len(strange):
+            raise AlignmentError(
+                f"data has units that source {given.name!r}, with its default index 0 "
+                f"to {len(index) - 1}, does not have ({format_units(strange)}), so the "
+                "two may not count the same units. Set on= to the column that "
+                "identifies units, or set the index of both."
+            )
         if not index.equals(units):
             units = units.append(index[~index.isin(units)].unique())
     return units
@@ -465,6 +426,16 @@ def _align_source(
             f"{where}: column {column!r} is missing for units "
             f"{format_units(complete.index[lacking])}. Complete them or set "
             "missing='drop'."
+        )
+    if bad.all():
+        empty = [n for n in variables if complete[n].isna().all()] or [
+            n for n in variables if complete[n].isna().any()
+        ]
+        share = complete[empty[0]].isna().mean()
+        raise DataError(
+            f"{where} has no row with every variable of the formula: {empty[0]!r} is "
+            f"missing in {share:.0%} of its {count(len(bad), 'row')}. Complete it or "
+            "leave the source out."
         )
     if bad.any():
         complete, positions, data_rows = (
@@ -522,27 +493,41 @@ def _weights(
 ) -> Floats:
     """Weight of each unit: from data, else from a source that has the column."""
     values = np.full(len(units), np.nan)
+    label = "weights=" if name == "(weights)" else f"weights={name!r}"
+    known = {*data, *(c for _, frame in framed for c in frame)}
+    if name not in known:
+        raise DataError(
+            f"{label} is not a column of data or of a source."
+            f"{suggest(name, sorted(map(str, known)))}"
+        )
     if name in data:
-        values[: len(data)] = as_floats(data[name], f"data: weights {name!r}")
+        values[: len(data)] = as_floats(data[name], f"data: {label}")
     for given, frame in framed:
         if name not in frame or given.frame is None:
             continue
-        own = as_floats(frame[name], f"Source {given.name!r}: weights {name!r}")
+        own = as_floats(frame[name], f"Source {given.name!r}: {label}")
         positions = units.get_indexer(frame.index)
         unset = np.isnan(values[positions])
         values[positions[unset]] = own[unset]
         differs = ~np.isnan(own) & (own != values[positions])
         if differs.any():
             raise DataError(
-                f"Source {given.name!r}: weights {name!r} differ from those of data or "
+                f"Source {given.name!r}: {label} differ from those of data or "
                 f"of another row for units {format_units(frame.index[differs])}. A "
                 "unit has one weight."
             )
     if np.isnan(values).any():
         absent = np.isnan(values)
         raise DataError(
-            f"weights={name!r} are missing for {int(absent.sum())} units "
+            f"{label} are missing for {count(int(absent.sum()), 'unit')} "
             f"({format_units(units[absent])}). Add the column to data or to a source "
-            f"that has these units.{'' if name in data else suggest(name, list(data))}"
+            "that has these units."
+        )
+    bad = ~(values > 0) | np.isinf(values)
+    if bad.any():
+        raise DataError(
+            f"{label} must be finite and above 0; {int(bad.sum())} are not "
+            f"(units {format_units(units[bad])}). Leave out units that should not "
+            "count."
         )
     return values

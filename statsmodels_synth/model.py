@@ -13,10 +13,11 @@ from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats, as_floats
 from statsmodels_synth.checks import (
-    agrees_with_labels,
+    check_exact_fit,
     check_problem,
-    check_separation,
+    warn_of,
 )
+from statsmodels_synth.columns import check_frame, with_columns
 from statsmodels_synth.design import (
     AlignedDesign,
     DesignRows,
@@ -25,14 +26,12 @@ from statsmodels_synth.design import (
 from statsmodels_synth.evaluate import evaluate_frames
 from statsmodels_synth.exceptions import (
     CollinearSourceWarning,
-    ConvergenceWarning,
     DataError,
     FullyLabeledWarning,
-    LabelAgreementWarning,
     OptionError,
 )
-from statsmodels_synth.formula import LearnedFormula, calling_namespace, read_formula
-from statsmodels_synth.frames import On, align_frames, given_sources, with_columns
+from statsmodels_synth.formula import LearnedFormula
+from statsmodels_synth.frames import On, align_frames, given_sources
 from statsmodels_synth.options import (
     CovType,
     Engine,
@@ -43,8 +42,10 @@ from statsmodels_synth.options import (
     check_choice,
     check_keywords,
 )
+from statsmodels_synth.parsing import calling_namespace, read_formula
 from statsmodels_synth.results import AugmentedGMMResults, AugmentedGMMResultsWrapper
 from statsmodels_synth.scores import glm_score
+from statsmodels_synth.separation import LABELS, check_separation, check_solution
 from statsmodels_synth.solver import (
     Solution,
     solve,
@@ -54,6 +55,7 @@ from statsmodels_synth.sources import (
     column_names,
     labeled_rows,
     offsets,
+    same_index,
     unit_weights,
 )
 from statsmodels_synth.stock import StackedMomentsGMM
@@ -66,8 +68,6 @@ _FIT_KEYS = [
     *("start_params", "maxiter", "weights_method", "cov_type", "cov_kwds", "use_t"),
     "centered",
 ]
-#: Ratio of eigenvalues of a derivative below which a source may be separated.
-FLAT = 1e-3
 _INIT_KEYS = [
     "proxy",
     "synthetic",
@@ -198,9 +198,16 @@ class AugmentedGMM(StackedMomentsGMM):
         family = families.Gaussian() if family is None else family
         self.target_score = glm_score(family)
 
-        endog, exog, mask, n_incomplete = labeled_rows(endog, exog, labeled)
+        endog, exog, mask, index, n_incomplete = labeled_rows(
+            endog, exog, labeled, missing
+        )
         n_units = len(mask)
-        index = endog.index if isinstance(endog, pd.Series) else None
+        for name, given in (
+            ("weights", weights),
+            ("offset", offset),
+            ("exposure", exposure),
+        ):
+            same_index(given, index, name)
         unit_offset, label_offset = offsets(offset, exposure, family, mask)
         weights_ = unit_weights(weights, n_units)
         labels = DesignRows(
@@ -216,7 +223,7 @@ class AugmentedGMM(StackedMomentsGMM):
             synthetic,
             k_params=labels.exog.shape[1],
             exog_names=names,
-            index=index if len(endog) == n_units else None,
+            index=index,
             n_units=n_units,
             weights=weights_,
             offset=unit_offset,
@@ -228,9 +235,7 @@ class AugmentedGMM(StackedMomentsGMM):
                 f"need one for each of the {n_units} units. Give {n_units} values."
             )
         if units is None:
-            units = pd.RangeIndex(n_units)
-            if index is not None and len(index) == n_units:
-                units = index
+            units = pd.RangeIndex(n_units) if index is None else index
         labeled_units = np.flatnonzero(mask)
         check_problem(
             labels,
@@ -356,6 +361,7 @@ class AugmentedGMM(StackedMomentsGMM):
         check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
         check_choice("missing", missing, Missing)
         given = given_sources(proxy, synthetic)
+        check_frame(data)
         data, named = with_columns(
             data, weights=weights, offset=offset, exposure=exposure
         )
@@ -461,7 +467,13 @@ class AugmentedGMM(StackedMomentsGMM):
             If a source agrees with every label.
         """
         check_keywords("fit", kwargs, _FIT_KEYS)
-        settings = FitSettings(maxiter, weights_method, cov_type, centered, bool(use_t))
+        settings = FitSettings(
+            maxiter,
+            weights_method,
+            cov_type,
+            centered,
+            False if use_t is None else use_t,
+        )
         if cov_kwds:
             raise OptionError(
                 f"cov_kwds has {', '.join(map(repr, cov_kwds))}, but "
@@ -496,17 +508,25 @@ class AugmentedGMM(StackedMomentsGMM):
             keep = [m for m in range(len(eta)) if m not in solution.redundant]
             design = design.with_sources(keep)
             solution = self._solve(design, theta, solution.eta[keep], settings)
-        self._warn(design, solution)
+        warn_of(design, solution)
         return AugmentedGMMResultsWrapper(
             AugmentedGMMResults(self, solution, design, settings, dropped)
         )
 
     def _start(self, start: Any) -> tuple[Floats, Floats]:
-        if start is None or np.shape(start) == (self.k_params,):
-            full = self.fitstart()
-            full[: self.k_params] = full[: self.k_params] if start is None else start
-            return self._split(full)
-        return self._split(start)
+        if start is None:
+            return self._split(self.fitstart())
+        values = as_floats(start, "start_params")
+        p, full = self.k_params, self.k_params * (1 + len(self.aligned.sources))
+        if values.shape not in {(p,), (full,)} or not np.all(np.isfinite(values)):
+            raise DataError(
+                f"start_params must be {p} finite values for theta"
+                + (f", or {full} for theta and eta" if full > p else "")
+                + f"; it has shape {values.shape}."
+            )
+        if values.shape == (full,):
+            return self._split(values)
+        return self._split(np.r_[values, self.fitstart()[p:]])
 
     def _solve(
         self,
@@ -515,6 +535,14 @@ class AugmentedGMM(StackedMomentsGMM):
         eta: Floats,
         settings: FitSettings,
     ) -> Solution:
+        check_separation(
+            design.labeled,
+            theta,
+            True,
+            family=self.family,
+            where=LABELS,
+            names=self.exog_names,
+        )
         solution = solve(
             design,
             self.target_score,
@@ -524,45 +552,9 @@ class AugmentedGMM(StackedMomentsGMM):
             continuous=settings.maxiter == "cue",
             centered=settings.centered,
         )
-        fitted = [(design.labeled, solution.theta_real, "the labelled units")]
-        for m, source in enumerate(design.sources):
-            # A look at every row of a source is worth it only on suspicion: along a
-            # separated direction the derivative of the score vanishes.
-            slope = design.basis.T @ solution.sums.auxiliary[m, 1] @ design.basis
-            values = np.abs(np.linalg.eigvalsh(slope))
-            if not solution.converged or values.min() < FLAT * values.max():
-                fitted.append((source, solution.eta[m], f"source {source.name!r}"))
-        for rows, params, where in fitted:
-            check_separation(
-                rows,
-                params,
-                solution.converged,
-                family=self.family,
-                where=where,
-                names=self.exog_names,
-            )
+        check_exact_fit(design, solution.sums, self.endog_names)
+        check_solution(design, solution, self.family, self.exog_names)
         return solution
-
-    def _warn(self, design: AlignedDesign, solution: Solution) -> None:
-        if not solution.converged:
-            warnings.warn(
-                "The moment conditions were not solved: do not use the estimates. "
-                "Rescale regressors of very different size, give start_params, or use "
-                "fewer sources.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        for source, rows in zip(design.sources, design.labeled_sources, strict=True):
-            if agrees_with_labels(rows, design.labeled):
-                warnings.warn(
-                    f"Source {source.name!r} agrees with all {design.n_labeled} "
-                    "labels, so nothing is known of its errors but that they are "
-                    f"rare: up to {3 / design.n_labeled:.1%} of its rows may be wrong "
-                    "(95 %, rule of three). The standard errors suppose that none "
-                    "is.",
-                    LabelAgreementWarning,
-                    stacklevel=3,
-                )
 
     def labeled_only(
         self, theta: Floats, settings: FitSettings

@@ -18,9 +18,7 @@ from statsmodels_synth.solver import (
     relative_step,
     score_step,
 )
-
-#: Condition number of a Jacobian beyond which a Newton step is rounding.
-SINGULAR = 1e14
+from statsmodels_synth.weights import SINGULAR
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal, TypeAlias, get_args
 
 from statsmodels_synth.exceptions import OptionError, suggest
@@ -99,15 +100,20 @@ class FitSettings:
     def __post_init__(self) -> None:
         check_choice("weights_method", self.weights_method, WeightsMethod)
         check_choice("cov_type", self.cov_type, CovType)
-        if self.maxiter != "cue" and not (
-            isinstance(self.maxiter, int)
-            and not isinstance(self.maxiter, bool)
-            and self.maxiter >= 1
-        ):
+        whole = isinstance(self.maxiter, Integral) and not isinstance(
+            self.maxiter, bool
+        )
+        if self.maxiter != "cue" and not (whole and int(self.maxiter) >= 1):
             raise OptionError(
                 f"maxiter={self.maxiter!r} does not exist. Give 1 (one-step), 2 "
                 "(two-step, the default), a larger integer (iterated) or 'cue'."
             )
+        for name in ("centered", "use_t"):
+            value = getattr(self, name)
+            if value not in (True, False):
+                raise OptionError(
+                    f"{name}={value!r} does not exist. Give True or False."
+                )
 
     @property
     def method(self) -> str:

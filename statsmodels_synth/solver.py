@@ -36,6 +36,7 @@ from statsmodels_synth.moment_sums import (
 )
 from statsmodels_synth.scores import Score
 from statsmodels_synth.weights import (
+    SINGULAR,
     Weight,
     block_jacobian,
     first_weight,
@@ -126,14 +127,15 @@ def solve_target(
     none = np.empty((0, design.k_params))
 
     def evaluate(point: Floats) -> tuple[Floats, Floats, Floats]:
-        with np.errstate(all="ignore"):  # a trial step may overflow; it is halved
-            psi, _, target, _ = labeled_scores(labels_only, score, point, none)
+        psi, _, target, _ = labeled_scores(labels_only, score, point, none)
         mean = design.design_weights @ psi / design.n_units
         return mean - shift, target / design.n_units, psi
 
     residual, jacobian, psi = evaluate(theta)
     _require_finite(residual, jacobian)
     for _ in range(MAX_STEPS):
+        if np.linalg.cond(design.basis.T @ jacobian @ design.basis) > SINGULAR:
+            return theta, False
         step = scaled_lstsq(jacobian, -residual)
         negligible = (
             min(
@@ -233,10 +235,9 @@ class _Auxiliary:
 
     def _evaluate(self, eta: Floats, second_moment: bool) -> MomentSums:
         self.passes += 1 if len(eta) else 0
-        with np.errstate(all="ignore"):  # a trial step may overflow; it is halved
-            return moment_sums(
-                self.design, self.score, self.theta, eta, second_moment=second_moment
-            )
+        return moment_sums(
+            self.design, self.score, self.theta, eta, second_moment=second_moment
+        )
 
     def solve(self, weight: Weight) -> bool:
         """Minimise under `weight`; leaves eta and its sums, with Omega."""
@@ -250,7 +251,10 @@ class _Auxiliary:
         for count in range(MAX_STEPS):
             residual = weight.whiten @ self.sums.mean[p:]
             jacobian = block_jacobian(self.sums.auxiliary)
-            step = scaled_lstsq(weight.whiten @ jacobian, -residual)
+            whitened = weight.whiten @ jacobian
+            if not (np.all(np.isfinite(residual)) and np.all(np.isfinite(whitened))):
+                return False
+            step = scaled_lstsq(whitened, -residual)
             step = step.reshape(self.eta.shape)
             relative = relative_step(step, self.eta, self.design.column_scale)
             if self.sums.second_moment is not None and (
@@ -264,7 +268,7 @@ class _Auxiliary:
                 return True
             # Quadratic convergence: after a step of this size the next is the
             # last, and its sums are wanted with the second moment.
-            last = relative**2 <= STEP_TOLERANCE
+            last = relative <= np.sqrt(STEP_TOLERANCE)
             if not self._move(weight, step, residual, last or count > 8):
                 return False
         return False
@@ -318,6 +322,8 @@ def _with_target(
     return replace(sums, mean=mean, target=target / n_units, second_moment=omega)
 
 
+# A trial step may overflow. It is found out by its values, and halved.
+@np.errstate(all="ignore")
 def solve(
     design: AlignedDesign,
     score: Score,

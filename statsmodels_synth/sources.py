@@ -18,7 +18,12 @@ from statsmodels_synth._arrays import (
     missing_rows,
 )
 from statsmodels_synth.design import SourceArrays, replicate_weights
-from statsmodels_synth.exceptions import AlignmentError, DataError, format_units
+from statsmodels_synth.exceptions import (
+    AlignmentError,
+    DataError,
+    count,
+    format_units,
+)
 from statsmodels_synth.options import Kind, Missing
 
 _FORMS = (
@@ -27,7 +32,36 @@ _FORMS = (
 )
 
 
-def labeled_rows(endog: Any, exog: Any, labeled: Any) -> tuple[Any, Any, Bools, int]:
+def same_index(given: Any, index: pd.Index | None, name: str) -> None:
+    """
+    Raise if a Series has another index than the rows it goes with.
+
+    Parameters
+    ----------
+    given : Series, array_like or None
+        What was given.
+    index : pandas.Index or None
+        Index of the rows; None where they have none.
+    name : str
+        The argument, for the message.
+
+    Raises
+    ------
+    AlignmentError
+        Asks to reindex.
+    """
+    if not isinstance(given, pd.Series) or index is None:
+        return
+    if len(given) == len(index) and not given.index.equals(index):
+        raise AlignmentError(
+            f"{name}= is a Series whose index differs from that of the rows it belongs "
+            "to. Reindex it."
+        )
+
+
+def labeled_rows(
+    endog: Any, exog: Any, labeled: Any, missing: Missing = "drop"
+) -> tuple[Any, Any, Bools, pd.Index | None, int]:
     """
     Labelled rows of endog and exog.
 
@@ -39,6 +73,8 @@ def labeled_rows(endog: Any, exog: Any, labeled: Any) -> tuple[Any, Any, Bools, 
         Regressors.
     labeled : array_like of bool (T,) or None
         Which units are labelled.
+    missing : {"drop", "raise"}
+        What to do with rows that have an outcome but lack a regressor.
 
     Returns
     -------
@@ -46,6 +82,8 @@ def labeled_rows(endog: Any, exog: Any, labeled: Any) -> tuple[Any, Any, Bools, 
         The n labelled rows.
     labeled : ndarray (T,) of bool
         Which units are labelled.
+    index : pandas.Index (T,) or None
+        Unit labels, where pandas objects with one row per unit have them.
     n_incomplete : int
         Rows with an outcome but without a regressor.
 
@@ -74,12 +112,21 @@ def labeled_rows(endog: Any, exog: Any, labeled: Any) -> tuple[Any, Any, Bools, 
         endog = as_floats(endog, "endog")
     if pandas[1] and not pandas[0]:
         endog = pd.Series(endog, index=exog.index, name="y")
+    index = endog.index if isinstance(endog, pd.Series) else None
+    same_index(labeled, index, "labeled")
     values, regressors = as_floats(endog, "endog"), as_floats(exog, "exog")
     lacking = missing_rows(values, regressors)
     n_incomplete = 0
     if labeled is None:
         mask = np.ones(len(values), dtype=bool) if lacking is None else ~lacking
-        n_incomplete = int((~np.isnan(values) & ~mask).sum())
+        short = np.flatnonzero(~np.isnan(values) & ~mask)
+        n_incomplete = len(short)
+        if n_incomplete and missing == "raise":
+            raise DataError(
+                f"exog is missing for {count(n_incomplete, 'labelled row')} (units "
+                f"{format_units(short if index is None else index[short])}). Complete "
+                "them or set missing='drop', which counts them as unlabelled."
+            )
         rows = np.flatnonzero(mask)
     else:
         mask = np.asarray(labeled)
@@ -101,14 +148,18 @@ def labeled_rows(endog: Any, exog: Any, labeled: Any) -> tuple[Any, Any, Bools, 
         if lacking is not None and lacking[rows].any():
             bad = rows[lacking[rows]]
             raise DataError(
-                f"{len(bad)} labelled rows have missing values (rows "
-                f"{format_units(bad)}). Complete them or set labeled=False for them."
+                f"{count(len(bad), 'labelled row')} have missing values (units "
+                f"{format_units(bad if index is None else index[bad])}). Complete them "
+                "or set labeled=False for them."
             )
-    if len(rows) == len(values):
-        return endog, exog, mask, n_incomplete
-    if isinstance(endog, pd.Series):
-        return endog.iloc[rows], exog.iloc[rows], mask, n_incomplete
-    return values[rows], regressors[rows], mask, n_incomplete
+    if len(mask) != len(values):
+        index = None
+    if len(rows) < len(values):
+        if isinstance(endog, pd.Series):
+            endog, exog = endog.iloc[rows], exog.iloc[rows]
+        else:
+            endog, exog = values[rows], regressors[rows]
+    return endog, exog, mask, index, n_incomplete
 
 
 def column_names(exog: Any) -> list[str]:
@@ -226,11 +277,19 @@ def offsets(
                     "exposure needs a log link, and the link is "
                     f"{type(family.link).__name__}. Use offset."
                 )
-            if not np.all(values > 0):
-                raise DataError("exposure must be above 0 for every unit.")
+            bad = ~(values > 0)
+            if bad.any():
+                raise DataError(
+                    f"exposure must be above 0 for every unit; {int(bad.sum())} are "
+                    f"not (positions {format_units(np.flatnonzero(bad))})."
+                )
             values = np.log(values)
-        if not np.all(np.isfinite(values)):
-            raise DataError(f"{name} must be finite for every unit.")
+        bad = ~np.isfinite(values)
+        if bad.any():
+            raise DataError(
+                f"{name} must be finite for every unit; {int(bad.sum())} are not "
+                f"(positions {format_units(np.flatnonzero(bad))})."
+            )
         if len(values) == len(labeled):
             by_unit = values if by_unit is None else by_unit + values
             values = values[labeled]
@@ -430,8 +489,8 @@ def _drop_missing(
             units = np.unique(arrays.units[units])
         shown = format_units(units if index is None else index[units])
         raise DataError(
-            f"Source {arrays.name!r} has {int(bad.sum())} rows with missing values "
-            f"(units {shown}). Complete them or set missing='drop'."
+            f"Source {arrays.name!r} has {count(int(bad.sum()), 'row')} with missing "
+            f"values (units {shown}). Complete them or set missing='drop'."
         )
     keep = np.flatnonzero(~bad)
     units = keep if arrays.units is None else arrays.units[keep]

@@ -64,12 +64,17 @@ def start_params(
             RuntimeWarning,
         ):
             warnings.simplefilter("ignore", category)
-        result = GLM(
+        glm = GLM(
             rows.endog,
             rows.exog,
             family=family,
             offset=rows.offset,
             var_weights=rows.weights,
-        ).fit(tol=1e-6)
-    params = np.asarray(result.params, dtype=float)
+        )
+        try:
+            params = np.asarray(glm.fit(tol=1e-6).params, dtype=float)
+        except ValueError:
+            # GLM refuses an outcome that it fits exactly, or cannot start from; the
+            # solver finds out which, and says so.
+            return np.zeros(rows.exog.shape[1])
     return np.where(np.isfinite(params), params, 0.0)

@@ -19,6 +19,8 @@ from statsmodels_synth.moment_sums import MomentSums
 ILL_CONDITIONED = 25.0
 #: Directions of Omega whose share of the variance is below this are rounding.
 RANK_TOLERANCE = 1e-12
+#: Condition number of a Jacobian beyond which a Newton step is rounding.
+SINGULAR = 1e14
 #: A source is redundant when others explain all but this share of a moment.
 REDUNDANT_SHARE = 1e-10
 #: Scores below this share of the outcome are rounding of zero.
