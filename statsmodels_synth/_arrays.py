@@ -63,6 +63,12 @@ def _plain(error: Exception) -> str:
     return re.sub(r"np\.\w+\(('[^']*')\)", r"\1", str(error))
 
 
+def _all_finite(array: Floats) -> bool:
+    """Whether the sum is finite: one read, and no false yes (a no may be overflow)."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(array.sum()))
+
+
 def missing_rows(*arrays: Floats | None) -> Bools | None:
     """
     Rows with a NaN in any of several arrays of the same length.
@@ -79,7 +85,7 @@ def missing_rows(*arrays: Floats | None) -> Bools | None:
     """
     mask: Bools | None = None
     for array in arrays:
-        if array is None:
+        if array is None or _all_finite(array):
             continue
         for start in range(0, len(array), _BLOCK):
             bad = np.isnan(array[start : start + _BLOCK])
@@ -106,6 +112,8 @@ def infinite_rows(array: Floats) -> Positions:
         Positions, in order.
     """
     found: list[Positions] = []
+    if _all_finite(array):
+        return np.empty(0, dtype=np.intp)
     for start in range(0, len(array), _BLOCK):
         bad = np.isinf(array[start : start + _BLOCK])
         if bad.any():

@@ -98,7 +98,7 @@ class SourceSums:
 
 
 def row_factors(
-    source: DesignRows, rows: slice, eta: Floats, score: Score
+    source: DesignRows, rows: slice, linear: Floats, score: Score
 ) -> tuple[Floats, Floats]:
     """
     Weighted score factors of a block of rows of a source.
@@ -109,8 +109,8 @@ def row_factors(
         The source, or the labelled units in the same form.
     rows : slice
         The rows.
-    eta : ndarray (p,)
-        Parameters.
+    linear : ndarray (rows,)
+        Their linear predictor without offset; overwritten.
     score : Score
         Target model.
 
@@ -119,7 +119,6 @@ def row_factors(
     factor, derivative : ndarray (rows,)
         ``w s`` and ``w s'``, where w holds the weight and 1 / replicates.
     """
-    linear = source.exog[rows] @ eta
     if source.offset is not None:
         linear += source.offset[rows]
     factor, derivative = score.factors(source.endog[rows], linear)
@@ -201,39 +200,47 @@ def source_sums(
         Sums divided by T.
     """
     k_sources, p = eta.shape
-    mean = np.zeros((k_sources, p))
-    jacobian = np.zeros((k_sources, p, p))
-    cross = np.zeros((k_sources * p, k_sources * p)) if outer else None
-    weighted = np.empty((block_size, p))
-    scores = np.empty((block_size, k_sources * p)) if outer else None
+    # Per source the Jacobian and, in the last column, the mean: one product of
+    # x with both weights gives them at once.
+    both = np.zeros((k_sources, p, p + 1))
+    cross = np.zeros((k_sources, p, k_sources * p))
+    # Blocks are transposed once: products with p long rows are what BLAS and the
+    # vector units do best. The last row of `scores` is never used; with all rows
+    # NumPy would take A @ A.T for a symmetric update, which is slower at this size.
+    columns, weighted = np.empty((p, block_size)), np.empty((p + 1, block_size))
+    scores = np.zeros((k_sources * p + 1, block_size if outer else 0))
     for start in range(0, n_units, block_size):
         stop = min(start + block_size, n_units)
         for m, source in enumerate(sources):
             rows = source.rows(start, stop)
             exog = source.exog[rows]
-            factor, derivative = row_factors(source, rows, eta[m], score)
+            if len(exog) > columns.shape[1]:  # replicates
+                columns, weighted = (np.empty((k, len(exog))) for k in (p, p + 1))
+            x, w = columns[:, : len(exog)], weighted[:, : len(exog)]
+            np.copyto(x, exog.T)
+            factor, derivative = row_factors(source, rows, eta[m] @ x, score)
             if unit_weights is not None:
                 derivative = derivative * unit_weights[m][source.unit_of(rows)]
-            if len(exog) > len(weighted):
-                weighted = np.empty((len(exog), p))
-            block = weighted[: len(exog)]
-            np.multiply(exog, derivative[:, None], out=block)
-            jacobian[m] += exog.T @ block
-            mean[m] += factor @ exog
-            if scores is not None:
-                unit_scores(
-                    source,
-                    rows,
-                    factor,
-                    start,
-                    scores[: stop - start, m * p : (m + 1) * p],
-                )
-        if scores is not None and cross is not None:
-            filled = scores[: stop - start]
-            cross += filled.T @ filled
-    if cross is not None:
-        cross /= n_units
-    return SourceSums(mean / n_units, jacobian / n_units, cross)
+            np.multiply(x, derivative, out=w[:p])
+            w[p] = factor
+            both[m] += x @ w.T
+            if outer:
+                own = scores[m * p : (m + 1) * p, : stop - start]
+                if source.units is None:
+                    np.multiply(x, factor, out=own)
+                else:
+                    unit_scores(source, rows, factor, start, own.T)
+        if outer:
+            block = scores[:, : stop - start]
+            for m in range(k_sources):  # the upper triangle
+                product = block[m * p : (m + 1) * p] @ block[m * p :].T
+                cross[m, :, m * p :] += product[:, :-1]
+    second_moment = None
+    if outer:
+        upper = np.triu(cross.reshape(k_sources * p, k_sources * p)) / n_units
+        second_moment = upper + np.triu(upper, 1).T
+    both /= n_units
+    return SourceSums(both[:, :, p], both[:, :, :p], second_moment)
 
 
 def labeled_scores(
@@ -267,14 +274,15 @@ def labeled_scores(
     labels = design.labeled
     k_sources, p = len(design.sources), design.k_params
     everything = slice(None)
-    factor, derivative = row_factors(labels, everything, theta, score)
+    factor, derivative = row_factors(labels, everything, labels.exog @ theta, score)
     psi = labels.exog * factor[:, None]
     derivative = derivative * design.design_weights
     target = labels.exog.T @ (labels.exog * derivative[:, None])
     h = np.empty((design.n_labeled, k_sources * p))
     auxiliary = np.empty((k_sources, p, p))
     for m, source in enumerate(design.labeled_sources):
-        factor, derivative = row_factors(source, everything, eta[m], score)
+        linear = source.exog @ eta[m]
+        factor, derivative = row_factors(source, everything, linear, score)
         unit_scores(source, everything, factor, 0, h[:, m * p : (m + 1) * p])
         derivative = derivative * design.design_weights[source.unit_of(everything)]
         auxiliary[m] = source.exog.T @ (source.exog * derivative[:, None])
@@ -415,7 +423,7 @@ def moment_blocks(
             first = p + 2 * m * p
             block[local, first : first + p] = h[labeled, m * p : (m + 1) * p]
             rows = source.rows(start, stop)
-            factor, _ = row_factors(source, rows, eta[m], score)
+            factor, _ = row_factors(source, rows, source.exog[rows] @ eta[m], score)
             unit_scores(
                 source, rows, factor, start, block[:, first + p : first + 2 * p]
             )

@@ -17,7 +17,6 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.special import expit
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats
@@ -59,7 +58,12 @@ class BinomialLogitScore:
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
         """See :class:`Score`."""
-        mean = expit(linear)
+        # In place, and half the time of scipy.special.expit.
+        mean = np.negative(linear)
+        with np.errstate(over="ignore"):  # exp(-linear) = inf gives the mean 0
+            np.exp(mean, out=mean)
+        mean += 1.0
+        np.reciprocal(mean, out=mean)
         derivative = mean - 1.0
         derivative *= mean
         return np.subtract(endog, mean, out=mean), derivative

@@ -115,10 +115,15 @@ def labeled_rows(
     index = endog.index if isinstance(endog, pd.Series) else None
     same_index(labeled, index, "labeled")
     values, regressors = as_floats(endog, "endog"), as_floats(exog, "exog")
-    lacking = missing_rows(values, regressors)
+    # Regressors matter only where there is a label, which is rare.
+    lacking = np.isnan(values)
+    present = np.flatnonzero(~lacking)
+    incomplete = missing_rows(regressors[present])
+    if incomplete is not None:
+        lacking[present] = incomplete
     n_incomplete = 0
     if labeled is None:
-        mask = np.ones(len(values), dtype=bool) if lacking is None else ~lacking
+        mask = ~lacking
         short = np.flatnonzero(~np.isnan(values) & ~mask)
         n_incomplete = len(short)
         if n_incomplete and missing == "raise":
@@ -145,7 +150,7 @@ def labeled_rows(
                 f"{int(mask.sum())} of them True. Give endog and exog for all units or "
                 "for the labelled ones."
             )
-        if lacking is not None and lacking[rows].any():
+        if lacking[rows].any():
             bad = rows[lacking[rows]]
             raise DataError(
                 f"{count(len(bad), 'labelled row')} have missing values (units "
