@@ -116,6 +116,8 @@ def plain_columns(frame: pd.DataFrame, response: set[str], where: str) -> pd.Dat
         column = frame[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
             pass
+        elif isinstance(column.dtype, pd.StringDtype):
+            column = column.astype(object)
         elif column.dtype == object and _all_numbers(column, name in response):
             column = column.astype("float64")
         elif pd.api.types.is_bool_dtype(column.dtype):

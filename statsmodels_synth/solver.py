@@ -47,8 +47,12 @@ from statsmodels_synth.weights import (
 
 #: Relative step below which eta counts as solved. Gauss-Newton converges
 #: quadratically here, and the last step is applied to the mean as well, so the
-#: error that remains in eta is of the order of this squared.
+#: error that remains in eta is of the order of this squared. With many units a
+#: pass is dear, and the looser tolerance still leaves errors far below 1e-6
+#: standard errors; with few, estimates shall not depend on the order of the rows.
 STEP_TOLERANCE = 1e-7
+TIGHT_STEP_TOLERANCE = 1e-10
+MANY_UNITS = 100_000
 #: The same for theta, whose rows are few.
 TARGET_TOLERANCE = 1e-12
 #: Iterated estimator: stop when no coefficient moves by more standard errors.
@@ -229,6 +233,8 @@ class _Auxiliary:
     ) -> None:
         self.design, self.score, self.theta = design, score, theta
         self.passes = 0
+        many = design.n_units > MANY_UNITS
+        self.tolerance = STEP_TOLERANCE if many else TIGHT_STEP_TOLERANCE
         self.eta = eta
         self.sums = self._evaluate(eta, second_moment=False)
         _require_finite(self.sums.mean, self.sums.auxiliary)
@@ -258,7 +264,7 @@ class _Auxiliary:
             step = step.reshape(self.eta.shape)
             relative = relative_step(step, self.eta, self.design.column_scale)
             if self.sums.second_moment is not None and (
-                min(relative, self._score_step(step)) <= STEP_TOLERANCE
+                min(relative, self._score_step(step)) <= self.tolerance
             ):
                 # Apply the last step to first order: no pass is worth it.
                 mean = self.sums.mean.copy()
@@ -268,7 +274,7 @@ class _Auxiliary:
                 return True
             # Quadratic convergence: after a step of this size the next is the
             # last, and its sums are wanted with the second moment.
-            last = relative <= np.sqrt(STEP_TOLERANCE)
+            last = relative <= np.sqrt(self.tolerance)
             if not self._move(weight, step, residual, last or count > 8):
                 return False
         return False
