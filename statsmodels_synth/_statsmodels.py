@@ -30,8 +30,7 @@ __all__ = [
     "cache_readonly",
     "cached_data",
     "default_engine",
-    "formula_engine",
-    "formula_ordering",
+    "formula_options",
     "populate_wrapper",
     "prediction_inference",
 ]
@@ -50,40 +49,25 @@ def default_engine() -> Engine:
 
 
 @contextmanager
-def formula_engine(engine: Engine | None) -> Iterator[None]:
+def formula_options(
+    *, engine: Engine | None = None, ordering: str | None = None
+) -> Iterator[None]:
     """
-    Let statsmodels' own methods use the engine that the model was built with.
-
-    They ask the global option, which may have changed since.
+    Set statsmodels' global formula options for a while.
 
     Parameters
     ----------
-    engine : str or None
-        Engine; None leaves the option alone.
+    engine : {"patsy", "formulaic"}, optional
+        Engine that statsmodels' own methods shall use; they ask the option, which
+        may have changed since the model was built.
+    ordering : str, optional
+        Order of terms that formulaic shall use.
     """
     options = statsmodels.formula.options
-    before = options.formula_engine
-    options.formula_engine = before if engine is None else engine
+    before = options.formula_engine, options.ordering
+    options.formula_engine = before[0] if engine is None else engine
+    options.ordering = before[1] if ordering is None else ordering
     try:
         yield
     finally:
-        options.formula_engine = before
-
-
-@contextmanager
-def formula_ordering(ordering: str | None) -> Iterator[None]:
-    """
-    Set statsmodels' option for the order of terms for a while.
-
-    Parameters
-    ----------
-    ordering : str or None
-        Ordering; None leaves the option alone.
-    """
-    options = statsmodels.formula.options
-    before = options.ordering
-    options.ordering = before if ordering is None else ordering
-    try:
-        yield
-    finally:
-        options.ordering = before
+        options.formula_engine, options.ordering = before

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_synth._arrays import Floats
-from statsmodels_synth._statsmodels import FormulaManager, formula_ordering
+from statsmodels_synth._statsmodels import FormulaManager, formula_options
 from statsmodels_synth.columns import matched_type, plain_columns, settled_booleans
 from statsmodels_synth.exceptions import (
     MAX_UNITS_SHOWN,
@@ -140,7 +140,7 @@ class LearnedFormula:
         )
         # To order the terms of a specification again is an error in statsmodels.
         ordering = "legacy" if prediction else None
-        with warnings.catch_warnings(), formula_ordering(ordering):
+        with warnings.catch_warnings(), formula_options(ordering=ordering):
             # formulaic codes an unseen level as the reference and goes on.
             warnings.simplefilter("error", DataMismatchWarning)
             return manager.get_matrices(

@@ -15,7 +15,7 @@ from statsmodels_synth._statsmodels import (
     LikelihoodResultsWrapper,
     cache_readonly,
     cached_data,
-    formula_engine,
+    formula_options,
     populate_wrapper,
     prediction_inference,
 )
@@ -442,7 +442,7 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         object
             What statsmodels returns.
         """
-        with formula_engine(self.model.engine):
+        with formula_options(engine=self.model.engine):
             return super().wald_test_terms(*args, **kwargs)
 
     def t_test_pairwise(self, *args: Any, **kwargs: Any) -> Any:
@@ -459,7 +459,7 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         object
             What statsmodels returns.
         """
-        with formula_engine(self.model.engine):
+        with formula_options(engine=self.model.engine):
             return super().t_test_pairwise(*args, **kwargs)
 
     def summary(
