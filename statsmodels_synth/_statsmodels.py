@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-import statsmodels.base._prediction_inference as prediction_inference
+from statsmodels.base import _prediction_inference
 from statsmodels.base.model import LikelihoodModelResults, LikelihoodResultsWrapper
 from statsmodels.base.wrapper import populate_wrapper
 import statsmodels.formula
@@ -32,7 +33,7 @@ __all__ = [
     "default_engine",
     "formula_options",
     "populate_wrapper",
-    "prediction_inference",
+    "predictions",
 ]
 
 
@@ -71,3 +72,56 @@ def formula_options(
         yield
     finally:
         options.formula_engine, options.ordering = before
+
+
+def predictions(
+    results: Any,
+    exog: Any,
+    *,
+    which: str,
+    average: bool,
+    agg_weights: Any,
+    row_labels: Any,
+    offset: Any,
+    exposure: Any,
+) -> Any:
+    """
+    Predictions with standard errors, from design matrices.
+
+    The parts and not ``get_prediction`` of statsmodels: that applies the formula
+    once more before it averages, and needs data that may have been removed.
+
+    Parameters
+    ----------
+    results : AugmentedGMMResults
+        The results.
+    exog : array_like (rows, p) or None
+        Design matrix; the labelled rows if None.
+    which : {"mean", "linear"}
+        What to predict.
+    average : bool
+        Whether to average over rows.
+    agg_weights, row_labels, offset, exposure : array_like, optional
+        Weights of the average; labels, offset and exposure of the rows.
+
+    Returns
+    -------
+    PredictionResults
+        The class of statsmodels.
+    """
+    kwds: dict[str, Any] = {
+        "exog": exog,
+        "transform": False,
+        "row_labels": row_labels,
+        "pred_kwds": {"offset": offset, "exposure": exposure},
+    }
+    if average:
+        return _prediction_inference.get_prediction_delta(
+            results, which=which, average=True, agg_weights=agg_weights, **kwds
+        )
+    if which == "linear":
+        return _prediction_inference.get_prediction_linear(results, **kwds)
+    kwds["pred_kwds"]["which"] = "mean"
+    return _prediction_inference.get_prediction_monotonic(
+        results, link=results.model.family.link, **kwds
+    )

@@ -16,6 +16,28 @@ from statsmodels_synth.exceptions import (
 )
 
 
+def type_name(value: object) -> str:
+    """
+    Name of a type for a message, with its library where that is a data frame's.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+
+    Returns
+    -------
+    str
+        For example "list" or "polars DataFrame (call .to_pandas())".
+    """
+    name = type(value).__name__
+    library = type(value).__module__.partition(".")[0]
+    if library in {"polars", "pyarrow", "dask", "modin"}:
+        convert = "compute" if library == "dask" else "to_pandas"
+        return f"{library} {name} (call .{convert}())"
+    return name
+
+
 def check_frame(data: object) -> None:
     """
     Raise unless data is a DataFrame.
@@ -32,8 +54,8 @@ def check_frame(data: object) -> None:
     """
     if not isinstance(data, pd.DataFrame):
         raise DataError(
-            f"data is a {type(data).__name__}. Give a pandas DataFrame with one row "
-            "per unit."
+            f"data is a {type_name(data)}. Give a pandas DataFrame with one row per "
+            "unit."
         )
 
 

@@ -28,13 +28,14 @@ from statsmodels_synth.weights import (
     RANK_TOLERANCE,
     SINGULAR,
     Weight,
+    block_basis,
     block_jacobian,
     optimal_weight,
     scaled_lstsq,
 )
 
 
-def influence_map(sums: MomentSums, weight: Weight) -> Floats:
+def influence_map(sums: MomentSums, weight: Weight, basis: Floats) -> Floats:
     """
     Linear map from the moments of a unit to its influence on theta.
 
@@ -44,6 +45,9 @@ def influence_map(sums: MomentSums, weight: Weight) -> Floats:
         At the final parameters.
     weight : Weight
         The weight whose first-order condition theta solves.
+    basis : ndarray (p, p)
+        Change of basis that makes the labelled design orthonormal. The map does
+        not depend on it; the arithmetic does, where x is badly scaled.
 
     Returns
     -------
@@ -53,14 +57,15 @@ def influence_map(sums: MomentSums, weight: Weight) -> Floats:
     p = len(sums.target)
     gain = weight.gain
     if weight.rank:
-        jacobian = block_jacobian(sums.auxiliary)
+        jacobian = block_jacobian(sums.auxiliary) @ block_basis(basis, len(gain.T), p)
         whitened = weight.whiten @ jacobian
         gain = gain - gain @ jacobian @ scaled_lstsq(whitened, weight.whiten)
     stacked = np.hstack([np.eye(p), -gain])
-    if np.linalg.cond(sums.target) > SINGULAR:
+    slope = basis.T @ sums.target @ basis
+    if np.linalg.cond(slope) > SINGULAR:
         # A solver that ran off, which the result says: NaN is the honest covariance.
         return np.full_like(stacked, np.nan)
-    return np.asarray(-np.linalg.solve(sums.target, stacked), dtype=float)
+    return np.asarray(-basis @ np.linalg.solve(slope, basis.T @ stacked), dtype=float)
 
 
 def sandwich(sums: MomentSums, map_: Floats, n_units: int, centered: bool) -> Floats:
@@ -146,7 +151,9 @@ def hansen_j(
     return criterion, float(stats.chi2.sf(criterion, df)), df
 
 
-def explained_share(sums: MomentSums, basis: Floats) -> tuple[Floats, Floats]:
+def explained_share(
+    sums: MomentSums, basis: Floats, n_labeled: Floats
+) -> tuple[Floats, Floats]:
     """
     Share of the labelled score that each source explains, alone.
 
@@ -156,6 +163,9 @@ def explained_share(sums: MomentSums, basis: Floats) -> tuple[Floats, Floats]:
         At the final parameters.
     basis : ndarray (p, p)
         Change of basis in which what is rounding is decided.
+    n_labeled : ndarray (M,)
+        Labelled units that each source covers: with p moments a source of pure
+        noise explains p / n by chance, for which the shares are adjusted.
 
     Returns
     -------
@@ -168,7 +178,7 @@ def explained_share(sums: MomentSums, basis: Floats) -> tuple[Floats, Floats]:
     k_sources, _, p, _ = sums.auxiliary.shape
     omega = sums.omega()
     own = omega[:p, :p]
-    bread = np.linalg.inv(sums.target)
+    bread = basis @ np.linalg.inv(basis.T @ sums.target @ basis) @ basis.T
     total = np.diag(bread @ own @ bread.T)
     overall, by_coefficient = np.empty(k_sources), np.empty((k_sources, p))
     for m in range(k_sources):
@@ -178,6 +188,10 @@ def explained_share(sums: MomentSums, basis: Floats) -> tuple[Floats, Floats]:
         )
         cross = omega[:p, at] @ basis
         explained = cross @ inverse @ cross.T
-        overall[m] = np.trace(np.linalg.solve(own, explained)) / p
+        turned = basis.T @ explained @ basis
+        overall[m] = np.trace(np.linalg.solve(basis.T @ own @ basis, turned)) / p
         by_coefficient[m] = np.diag(bread @ explained @ bread.T) / total
+    chance = (p / np.maximum(n_labeled, p + 1))[:, None]
+    by_coefficient = (by_coefficient - chance) / (1 - chance)
+    overall = (overall - chance[:, 0]) / (1 - chance[:, 0])
     return np.clip(overall, 0, 1), np.clip(by_coefficient, 0, 1)

@@ -324,3 +324,40 @@ def replicate_weights(
     base = np.ones(n_units) if unit_weights is None else unit_weights
     weights: Floats = base[units] / count[units]
     return weights, repeated
+
+
+def source_facts(
+    design: AlignedDesign,
+) -> list[tuple[str, Kind, int, int, float, int]]:
+    """
+    What each source covers.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+
+    Returns
+    -------
+    list of tuple
+        Name, kind, covered units, covered labelled units, rows per covered unit,
+        rows that were left out; one tuple per source.
+    """
+    facts = []
+    for source, labeled in zip(design.sources, design.labeled_sources, strict=True):
+        covered, covered_labeled = (
+            len(rows.endog) if rows.units is None else len(np.unique(rows.units))
+            for rows in (source, labeled)
+        )
+        replicates = len(source.endog) / covered
+        facts.append(
+            (
+                source.name,
+                source.kind,
+                covered,
+                covered_labeled,
+                replicates,
+                source.n_dropped,
+            )
+        )
+    return facts

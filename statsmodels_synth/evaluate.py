@@ -9,7 +9,7 @@ import pandas as pd
 
 from statsmodels_synth._arrays import Floats, Positions
 from statsmodels_synth.design import SourceArrays
-from statsmodels_synth.exceptions import DataError, format_units
+from statsmodels_synth.exceptions import DataError, column_label, format_units
 from statsmodels_synth.formula import LearnedFormula
 from statsmodels_synth.frames import AlignedFrames, SourceFrame
 from statsmodels_synth.parsing import ParsedFormula
@@ -130,7 +130,7 @@ def _evaluate_source(
         if not np.all(exposed > 0):
             bad = source.frame.index[~(exposed > 0)]
             raise DataError(
-                f"{where}: exposure {exposure!r} must be above 0 (units "
+                f"{where}: exposure ({column_label(exposure)}) must be above 0 (units "
                 f"{format_units(bad)})."
             )
         total = np.log(exposed) if total is None else total + np.log(exposed)
@@ -152,6 +152,6 @@ def _column(frame: pd.DataFrame, name: str | None, where: str) -> Floats | None:
     if not np.all(np.isfinite(values)):
         bad = frame.index[~np.isfinite(values)]
         raise DataError(
-            f"{where}: column {name!r} is infinite (units {format_units(bad)})."
+            f"{where}: {column_label(name)} is infinite (units {format_units(bad)})."
         )
     return values

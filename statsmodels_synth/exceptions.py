@@ -211,7 +211,13 @@ def suggest(name: object, known: Sequence[object]) -> str:
     " There are: 'length', 'hedge'."
     """
     names = [str(k) for k in known]
-    close = difflib.get_close_matches(str(name), names, n=1)
+    # "nonrobust" is no misspelt "robust": what only adds or drops a word is not it.
+    near = [
+        k
+        for k in names
+        if abs(len(k) - len(str(name))) < 3 or not (k in str(name) or str(name) in k)
+    ]
+    close = difflib.get_close_matches(str(name), near, n=1)
     if close:
         return f" Did you mean {close[0]!r}?"
     if not names:

@@ -93,11 +93,13 @@ class LearnedFormula:
         )
         self.yname = str(left.columns[0])
         if left.shape[1] != 1:
-            values = pd.unique(labels[parsed.response[0]])[:MAX_UNITS_SHOWN]
+            values = "categories"
+            if parsed.left == parsed.response[0]:
+                some = pd.unique(labels[parsed.left])[:MAX_UNITS_SHOWN]
+                values = f"values such as {', '.join(show(v) for v in some)}"
             raise DataError(
-                f"The outcome {parsed.left!r} is not numeric: it has values such as "
-                f"{', '.join(show(v) for v in values)}. Recode it as numbers, 0 and 1 "
-                "for a binary outcome."
+                f"The outcome {parsed.left!r} is not numeric: it has {values}. Recode "
+                "it as numbers, 0 and 1 for a binary outcome."
             )
         manager = FormulaManager(parsed.engine)
         right = self._matrices(f"~ {parsed.right}", frame, "data", manager)
@@ -140,7 +142,9 @@ class LearnedFormula:
         )
         # To order the terms of a specification again is an error in statsmodels.
         ordering = "legacy" if prediction else None
-        with warnings.catch_warnings(), formula_options(ordering=ordering):
+        # What comes out as NaN or infinite is refused, with the units.
+        quiet = np.errstate(all="ignore")
+        with quiet, warnings.catch_warnings(), formula_options(ordering=ordering):
             # formulaic codes an unseen level as the reference and goes on.
             warnings.simplefilter("error", DataMismatchWarning)
             return manager.get_matrices(
@@ -166,8 +170,9 @@ class LearnedFormula:
                 f"{self.parsed.text!r}, which were learned on data"
             )
             advice = (
-                "Give the spline lower_bound= and upper_bound= that hold all sources, "
-                "or leave these rows out."
+                "Give data for all units (without outcome where unlabelled), give the "
+                "spline lower_bound= and upper_bound= that hold all sources, or leave "
+                "these rows out."
             )
         elif isinstance(error, DataMismatchWarning) or "expected levels" in text:
             meaning = f"a level does not occur in data ({text})"
@@ -213,7 +218,15 @@ class LearnedFormula:
                 continue
             probe = np.linspace(0, n // 2, min(_PROBE_ROWS, n // 2)).astype(int)
             probe = np.unique(probe)
-            alone = evaluate(frame.iloc[probe], "data").reshape(len(probe), -1)
+            try:
+                alone = evaluate(frame.iloc[probe], "data").reshape(len(probe), -1)
+            except FormulaError as error:
+                raise FormulaError(
+                    f"The formula {self.parsed.text!r} can be evaluated on all rows of "
+                    "data, but not on some of them alone: a term depends on which "
+                    "other rows are present, as pd.cut(x, 3) does, or on an array of "
+                    "the calling code. Compute the column beforehand."
+                ) from error
             values = whole.to_numpy()
             scale = np.abs(values).max(axis=0)
             differs = np.abs(alone - values[probe]) > 1e-9 * scale

@@ -17,7 +17,12 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_synth._arrays import Bools, Floats, Positions, as_floats
-from statsmodels_synth.columns import check_frame, matched_type, plain_columns
+from statsmodels_synth.columns import (
+    check_frame,
+    matched_type,
+    plain_columns,
+    type_name,
+)
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
@@ -150,7 +155,7 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
         elif isinstance(value, (pd.DataFrame, pd.Series)):
             forms[kind] = {kind: value}
         elif not isinstance(value, Mapping):
-            raise DataError(f"{kind}= is a {type(value).__name__}. {_FORMS}")
+            raise DataError(f"{kind}= is a {type_name(value)}. {_FORMS}")
         elif value and all(isinstance(v, str) for v in value.values()):
             forms[kind] = {kind: value}
         else:
@@ -170,7 +175,7 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
                 result.append(GivenSource(name, kind, None, dict(value)))
             else:
                 raise DataError(
-                    f"{kind}={{{key!r}: ...}} is a {type(value).__name__}. {_FORMS}"
+                    f"{kind}={{{key!r}: ...}} is a {type_name(value)}. {_FORMS}"
                 )
     return result
 
@@ -288,6 +293,8 @@ def _keyed(frame: pd.DataFrame, on: On, where: str) -> pd.DataFrame:
     """The frame indexed by unit."""
     if on is not None:
         keys = list(on) if isinstance(on, (list, tuple)) else [on]
+        if list(frame.index.names) == keys and not set(keys) & set(frame.columns):
+            frame = frame.reset_index()
         for name in keys:
             if name not in frame:
                 raise AlignmentError(
@@ -371,7 +378,8 @@ def _all_units(
                 f"Source {given.name!r} has no unit in common with data: its units are "
                 f"{index.inferred_type} ({format_units(index[:3])}), those of data "
                 f"{data.index.inferred_type} ({format_units(data.index[:3])}). Use the "
-                "same identifiers in both, or set on=."
+                "same identifiers in both, or set on=; and a source needs rows for the "
+                "labelled units too."
             )
         strange = data.index[~data.index.isin(index)]
         renumbered = _is_default(index) and not _is_default(data.index)

@@ -52,9 +52,13 @@ def plot_coefficients(
     constant = results.model.data.const_idx if drop_intercept else None
     shown = [j for j in range(len(names)) if j != constant or len(names) == 1]
     rows = _series(results, alpha)
+    longest = max(len(row[0]) for row in rows)
+    columns = max(1, min(len(rows), 96 // (longest + 8)))
     if ax is None:
-        height = 1.2 + 0.22 * len(shown) * (len(rows) + 1)
-        _, ax = plt.subplots(figsize=(7.5, height), layout="constrained")
+        height = 1.0 + 0.2 * -(-len(rows) // columns)
+        height += min(0.22 * len(shown) * (len(rows) + 1), 12.0)
+        width = 7.5 + 0.08 * max(0, max(len(names[j]) for j in shown) - 14)
+        _, ax = plt.subplots(figsize=(min(width, 14.0), height), layout="constrained")
     spread = 0.75 / len(rows)
     for k, (label, color, marker, centre, half) in enumerate(rows):
         at = np.arange(len(shown)) + (k - (len(rows) - 1) / 2) * spread
@@ -76,7 +80,7 @@ def plot_coefficients(
     ax.legend(
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
-        ncols=min(4, len(rows)),
+        ncols=columns,
         frameon=False,
         fontsize="small",
     )
@@ -101,7 +105,7 @@ def _series(results: AugmentedGMMResults, alpha: float) -> list[Any]:
             (
                 f"{name} as if real",
                 _NAIVE[m % len(_NAIVE)],
-                _MARKERS[m % len(_MARKERS)],
+                _MARKERS[(m + m // len(_NAIVE)) % len(_MARKERS)],
                 results.naive_params.to_numpy()[m],
                 normal * results.naive_bse.to_numpy()[m],
             )

@@ -174,8 +174,6 @@ class AugmentedGMM(StackedMomentsGMM):
     array([679., 805.])
     """
 
-    results_class = "AugmentedGMMResults"
-
     def __init__(
         self,
         endog: Any,
@@ -491,7 +489,7 @@ class AugmentedGMM(StackedMomentsGMM):
             design, eta = design.with_sources([]), eta[:0]
             warnings.warn(
                 "Every unit is labelled, so the sources have nothing to add: the "
-                "result is that of the labels alone.",
+                "result is that of the labels alone. Are data and a source swapped?",
                 FullyLabeledWarning,
                 stacklevel=2,
             )

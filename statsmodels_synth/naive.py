@@ -68,12 +68,12 @@ def naive_estimate(design: AlignedDesign, score: Score, eta: Floats) -> NaiveEst
         assert sums.outer is not None
         own = sums.outer.reshape(k_sources, p, k_sources, p)
         for m in list(unsolved):
-            slope = sums.jacobian[m]
+            slope = design.basis.T @ sums.jacobian[m] @ design.basis
             if not np.all(np.isfinite(slope)) or np.linalg.cond(slope) > SINGULAR:
                 unsolved.remove(m)
                 failed.append(m)
                 continue
-            bread = np.linalg.inv(slope)
+            bread = design.basis @ np.linalg.inv(slope) @ design.basis.T
             step = -bread @ sums.mean[m]
             moved = min(
                 relative_step(step, eta[m], design.column_scale),

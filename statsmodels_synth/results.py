@@ -17,7 +17,7 @@ from statsmodels_synth._statsmodels import (
     cached_data,
     formula_options,
     populate_wrapper,
-    prediction_inference,
+    predictions,
 )
 from statsmodels_synth.covariance import (
     explained_share,
@@ -25,6 +25,7 @@ from statsmodels_synth.covariance import (
     influence_map,
     sandwich,
 )
+from statsmodels_synth.design import source_facts
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.moment_sums import moment_blocks
 from statsmodels_synth.naive import NaiveEstimate, naive_estimate
@@ -113,11 +114,13 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         self.weights = solution.weight
         self._solution = solution
         self._design = design
-        self._influence_map = influence_map(solution.sums, solution.weight)
+        self._influence_map = influence_map(
+            solution.sums, solution.weight, design.basis
+        )
         if settings.maxiter != 1:
             omega = solution.sums.omega(settings.centered)
             final = optimal_weight(omega, design.basis)
-            self._influence_map = influence_map(solution.sums, final)
+            self._influence_map = influence_map(solution.sums, final, design.basis)
         self.cov_params_default = sandwich(
             solution.sums, self._influence_map, design.n_units, settings.centered
         )
@@ -136,7 +139,7 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
     def _source_facts(self) -> list[tuple[str, str, int, int, float, int]]:
         """Name, kind, covered, covered labelled, replicates, dropped rows."""
         return self._summary_cache(  # type: ignore[no-any-return]
-            "source_facts", lambda: _source_facts(self._design_or_raise)
+            "source_facts", lambda: source_facts(self._design_or_raise)
         )
 
     @property
@@ -234,7 +237,11 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
                 "dropped_rows",
             ],
         ).set_index("source")
-        overall, _ = explained_share(self._solution.sums, self.model.aligned_basis)
+        overall, _ = explained_share(
+            self._solution.sums,
+            self.model.aligned_basis,
+            frame["covered_labeled"].to_numpy(dtype=float),
+        )
         frame["explained"] = overall
         naive = self.naive_params
         naive.columns = [f"naive[{name}]" for name in naive.columns]
@@ -372,6 +379,8 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         if exog is not None and transform and self.model.learned is not None:
             exog = self.model.learned.predict_exog(exog)
             transform = False
+        if exog is None:
+            _ = self._design_or_raise
         return super().predict(exog, transform, *args, **kwargs)
 
     def get_prediction(
@@ -417,15 +426,17 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
             )
         if exog is not None and transform and self.model.learned is not None:
             exog = self.model.learned.predict_exog(exog)
-        return prediction_inference.get_prediction(
+        if exog is None:
+            _ = self._design_or_raise
+        return predictions(
             self,
             exog,
             which=which,
-            transform=False,
             average=average,
             agg_weights=agg_weights,
             row_labels=row_labels,
-            pred_kwds={"offset": offset, "exposure": exposure},
+            offset=offset,
+            exposure=exposure,
         )
 
     def wald_test_terms(self, *args: Any, **kwargs: Any) -> Any:
@@ -560,29 +571,6 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
 
         self.model.remove_data()  # first: it needs names that super() wipes
         super().remove_data()
-
-
-def _source_facts(
-    design: AlignedDesign,
-) -> list[tuple[str, str, int, int, float, int]]:
-    facts: list[tuple[str, str, int, int, float, int]] = []
-    for source, labeled in zip(design.sources, design.labeled_sources, strict=True):
-        covered, covered_labeled = (
-            len(rows.endog) if rows.units is None else len(np.unique(rows.units))
-            for rows in (source, labeled)
-        )
-        replicates = len(source.endog) / covered
-        facts.append(
-            (
-                source.name,
-                source.kind,
-                covered,
-                covered_labeled,
-                replicates,
-                source.n_dropped,
-            )
-        )
-    return facts
 
 
 class AugmentedGMMResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]

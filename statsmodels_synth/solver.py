@@ -38,6 +38,7 @@ from statsmodels_synth.scores import Score
 from statsmodels_synth.weights import (
     SINGULAR,
     Weight,
+    block_basis,
     block_jacobian,
     first_weight,
     optimal_weight,
@@ -138,9 +139,10 @@ def solve_target(
     residual, jacobian, psi = evaluate(theta)
     _require_finite(residual, jacobian)
     for _ in range(MAX_STEPS):
-        if np.linalg.cond(design.basis.T @ jacobian @ design.basis) > SINGULAR:
+        slope = design.basis.T @ jacobian @ design.basis
+        if np.linalg.cond(slope) > SINGULAR:
             return theta, False
-        step = scaled_lstsq(jacobian, -residual)
+        step = -design.basis @ np.linalg.solve(slope, design.basis.T @ residual)
         negligible = (
             min(
                 relative_step(step, theta, design.column_scale),
@@ -260,7 +262,10 @@ class _Auxiliary:
             whitened = weight.whiten @ jacobian
             if not (np.all(np.isfinite(residual)) and np.all(np.isfinite(whitened))):
                 return False
-            step = scaled_lstsq(whitened, -residual)
+            # In the basis in which the labelled design is orthonormal: in that of
+            # x the normal equations may be too ill-conditioned to be solved.
+            turned = block_basis(self.design.basis, len(jacobian), p)
+            step = turned @ scaled_lstsq(whitened @ turned, -residual)
             step = step.reshape(self.eta.shape)
             relative = relative_step(step, self.eta, self.design.column_scale)
             if self.sums.second_moment is not None and (
@@ -412,7 +417,8 @@ def solve(
 def _settled(step: Floats, sums: MomentSums, design: AlignedDesign) -> bool:
     """Whether a step is negligible in labelled-only standard errors."""
     p = len(step)
-    bread = np.linalg.inv(sums.target)
+    basis = design.basis
+    bread = basis @ np.linalg.inv(basis.T @ sums.target @ basis) @ basis.T
     variance = np.diag(bread @ sums.omega()[:p, :p] @ bread.T) / design.n_units
     return bool(np.all(np.abs(step) <= WEIGHT_TOLERANCE * np.sqrt(variance)))
 

@@ -12,27 +12,40 @@ from statsmodels.iolib.summary2 import Summary as Summary2
 from statsmodels.iolib.summary2 import summary_params
 from statsmodels.iolib.table import SimpleTable
 
+from statsmodels_synth.exceptions import count
+
 if TYPE_CHECKING:
     from statsmodels_synth.results import AugmentedGMMResults
 
 _WIDTH = 78
 #: Below this many labels the asymptotic standard errors are called too small.
 FEW_LABELS = 100
+#: Likewise where the sources have more moments than this share of the labels. In
+#: simulations of this package the coverage of 95 % intervals fell to .85 to .93.
+MANY_MOMENTS = 0.05
 _J_LEVEL = 0.05
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}"}
 
 
 class _Summary(Summary):  # type: ignore[misc]
-    """statsmodels' summary, with notes escaped for LaTeX."""
+    """statsmodels' summary, with notes that LaTeX and HTML break themselves."""
+
+    notes: list[str]
 
     def as_latex(self) -> str:
         """Tables and notes as LaTeX."""
-        notes: str = self.extra_txt or ""
-        self.extra_txt: str | None = "".join(_LATEX.get(c, c) for c in notes)
-        try:
-            return str(super().as_latex())
-        finally:
-            self.extra_txt = notes
+        escaped = ["".join(_LATEX.get(c, c) for c in note) for note in self.notes]
+        return str(self._with_notes(escaped).as_latex())
+
+    def as_html(self) -> str:
+        """Tables and notes as HTML."""
+        return str(self._with_notes(self.notes).as_html())
+
+    def _with_notes(self, notes: list[str]) -> Summary:
+        plain = Summary()
+        plain.tables = self.tables
+        plain.add_extra_txt(notes)
+        return plain
 
 
 def summary(
@@ -81,6 +94,7 @@ def summary(
         names = list(results.model.exog_names if xname is None else xname)
         table.tables.append(_gains_table(results, names))
         table.tables.append(_sources_table(results))
+    table.notes = ["Notes:", *_numbered(_notes(results))]
     table.add_extra_txt(_wrapped(_notes(results)))
     return table
 
@@ -191,7 +205,7 @@ def _header(results: AugmentedGMMResults) -> list[tuple[str, str]]:
     pairs = [
         ("Family", type(family).__name__),
         ("Link", type(family.link).__name__),
-        ("Method", results.settings.method),
+        ("Method", results.settings.method if results.source_names else "Labels only"),
         ("Covariance Type", results.cov_type),
         ("No. Labelled (n)", str(results.n_labeled)),
         ("No. Units (T)", str(results.n_units)),
@@ -258,9 +272,10 @@ def _notes(results: AugmentedGMMResults) -> list[str]:
             "No sign here that they do not, which is no proof: with few labels the "
             "test sees only large differences."
             if pvalue >= _J_LEVEL
-            else "Here they do not: the labels may be a selection, or a source was "
-            "made differently for labelled units. Find out why before you rely on "
-            "the estimates."
+            else f"Here they seem to differ (p = {pvalue:.2g}). With random labels "
+            "this happens 1 time in 20, more often with few labels. Are the labels a "
+            "selection, or was a source made differently for labelled units? Find out "
+            "before you rely on the estimates."
         )
         notes.append(
             "Hansen J tests whether the labelled units look like the rest, as far as "
@@ -297,21 +312,32 @@ def _notes(results: AugmentedGMMResults) -> list[str]:
 
 
 def _label_note(results: AugmentedGMMResults) -> str:
-    if results.n_labeled >= FEW_LABELS:
+    """What few labels do to the numbers; a moment costs about one label."""
+    n, k = results.n_labeled, 0
+    if results.source_names:
+        n = min(n, int(results.sources["covered_labeled"].min()))
+        k = len(results.source_names) * results.model.k_params
+    if n >= FEW_LABELS and k <= MANY_MOMENTS * n:
         return ""
+    if not k:
+        return f"With {n} labels they are likely too small."
     return (
-        f"With {results.n_labeled} labels they are likely too small: read the "
-        "intervals as optimistic."
+        f"With {n} labels for {count(results.model.k_params, 'coefficient')} and "
+        f"{count(len(results.source_names), 'source')} they are likely too small, and "
+        f"the variance reduction too large: sources of pure noise would show about "
+        f"{min(k / n, 1):.0%}."
     )
 
 
 def _wrapped(notes: list[str]) -> list[str]:
     lines = ["Notes:"]
-    for number, note in enumerate(notes, start=1):
-        lines += textwrap.wrap(
-            f"[{number}] {note}", width=_WIDTH, subsequent_indent="    "
-        )
+    for note in _numbered(notes):
+        lines += textwrap.wrap(note, width=_WIDTH, subsequent_indent="    ")
     return lines
+
+
+def _numbered(notes: list[str]) -> list[str]:
+    return [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
 
 
 def model_infos() -> dict[str, Any]:

@@ -71,6 +71,27 @@ def block_jacobian(auxiliary: Floats) -> Floats:
     return full.reshape(2 * k_sources * p, k_sources * p)
 
 
+def block_basis(basis: Floats, n_moments: int, p: int) -> Floats:
+    """
+    The same change of basis for the coefficients of every source.
+
+    Parameters
+    ----------
+    basis : ndarray (p, p)
+        Change of basis.
+    n_moments : int
+        Number of moments of the sources, ``2 M p``.
+    p : int
+        Number of coefficients of one.
+
+    Returns
+    -------
+    ndarray (M p, M p)
+        Block diagonal matrix.
+    """
+    return np.asarray(np.kron(np.eye(n_moments // (2 * p)), basis), dtype=float)
+
+
 def first_weight(design: AlignedDesign) -> Weight:
     """
     Weight of the first step: the identity, so that theta is labelled-only.

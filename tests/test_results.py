@@ -92,7 +92,7 @@ def test_summary_is_frank() -> None:
         proxy={"polite": "polite_llm"},
         family=sm.families.Binomial(),
     ).fit()
-    assert "With 60 labels they are likely too small" in " ".join(
+    assert "With 60 labels for 3 coefficients and 1 source they are likely" in " ".join(
         str(few.summary()).split()
     )
     incomplete = survey()
@@ -241,6 +241,72 @@ def test_no_label_survives_remove_data(engine: str) -> None:
         restored.predict(design, transform=False),
         result.predict(design, transform=False),
     )
+
+
+def test_predictions_need_no_data() -> None:
+    result = fitted()
+    new = pd.DataFrame({"hedge": [0.0, 1.0], "length": 0.5})
+    before = [
+        result.get_prediction(new, **options).summary_frame()
+        for options in ({}, {"which": "linear"}, {"average": True})
+    ]
+    result.remove_data()
+    after = [
+        result.get_prediction(new, **options).summary_frame()
+        for options in ({}, {"which": "linear"}, {"average": True})
+    ]
+    for one, other in zip(before, after, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+    for ask in (result.predict, result.get_prediction):
+        with pytest.raises(DataError, match="removed"):
+            ask()
+
+
+def test_summary_counts_moments_against_labels() -> None:
+    """One source and three coefficients on 150 labels are fine, four are not."""
+    frame = survey()
+    rng = np.random.default_rng(0)
+    noise = {
+        f"noise{k}": frame[["hedge"]].assign(polite=rng.integers(0, 2, len(frame)))
+        for k in range(3)
+    }
+    few = str(fitted().summary())
+    assert "likely too small" not in few
+    model = AugmentedGMM.from_formula(
+        "polite ~ hedge + length",
+        frame,
+        proxy={"gpt": frame[["polite_llm"]].set_axis(["polite"], axis=1), **noise},
+        family=sm.families.Binomial(),
+    )
+    text = " ".join(str(model.fit().summary()).split())
+    assert "150 labels for 3 coefficients and 4 sources they are likely too" in text
+    assert "pure noise would show about 8%" in text
+
+
+def test_figure_holds_many_names() -> None:
+    frame = survey()
+    rng = np.random.default_rng(0)
+    names = [f"a source with a rather long name, number {k}" for k in range(7)]
+    proxies = {
+        name: pd.DataFrame({"polite": rng.integers(0, 2, len(frame))}, frame.index)
+        for name in names
+    }
+    result = AugmentedGMM.from_formula(
+        "polite ~ hedge + length", frame, proxy=proxies, family=sm.families.Binomial()
+    ).fit()
+    figure = result.plot_coefficients()
+    figure.canvas.draw()  # warns, which is an error here, if the axes collapse
+    legend = figure.axes[0].get_legend()
+    assert len(legend.get_texts()) == 9
+    box = legend.get_window_extent()
+    assert box.x1 <= figure.bbox.x1
+    assert box.y1 <= figure.bbox.y1 + 1
+    drawn = {
+        (c.lines[0].get_marker(), c.lines[0].get_color())
+        for c in figure.axes[0].containers
+    }
+    assert len(drawn) == 9  # no two sources look alike
+    plt.close("all")
 
 
 def test_figure_draws_every_estimate() -> None:
