@@ -427,7 +427,8 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         if exog is not None and transform and self.model.learned is not None:
             exog = self.model.learned.predict_exog(exog)
         if exog is None:
-            _ = self._design_or_raise
+            own = self._design_or_raise.labeled.offset
+            offset = own if offset is None and exposure is None else offset
         return predictions(
             self,
             exog,

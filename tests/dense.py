@@ -95,7 +95,13 @@ def minimise(problem: Problem, params: Array, weight: Array) -> Array:
     return np.asarray(found.x)
 
 
-def fit(problem: Problem, steps: int = 2) -> dict[str, Any]:
+def second_moment(g: Array, centered: bool) -> Array:
+    """Second moment of the moments, about their mean or about zero."""
+    mean = g.mean(0) if centered else np.zeros(g.shape[1])
+    return np.asarray((g - mean).T @ (g - mean) / len(g))
+
+
+def fit(problem: Problem, steps: int = 2, centered: bool = False) -> dict[str, Any]:
     """Two-step (or longer) GMM with the identity first: theta, cov, eta, J."""
     p, t = problem.x.shape[1], len(problem.y)
     start = [_glm(problem, problem.labeled, problem.y, problem.x)]
@@ -105,11 +111,12 @@ def fit(problem: Problem, steps: int = 2) -> dict[str, Any]:
     params = minimise(problem, params, weight)
     for _ in range(steps - 1):
         g = moments(problem, params)
-        weight = np.linalg.inv(g.T @ g / t)
+        weight = np.linalg.inv(second_moment(g, centered))
         params = minimise(problem, params, weight)
     g = moments(problem, params)
     slope = jacobian(problem, params)
-    cov = np.linalg.inv(slope.T @ np.linalg.inv(g.T @ g / t) @ slope) / t
+    omega = second_moment(g, centered)
+    cov = np.linalg.inv(slope.T @ np.linalg.inv(omega) @ slope) / t
     mean = g.mean(0)
     return {
         "params": params[:p],
