@@ -283,7 +283,11 @@ def check_source_design(exog: Floats, name: str, names: Sequence[str]) -> None:
 
 
 def check_coverage(
-    units: Positions | None, labeled_units: Positions, name: str, index: pd.Index
+    units: Positions | None,
+    labeled_units: Positions,
+    name: str,
+    index: pd.Index,
+    p: int,
 ) -> None:
     """
     Raise unless a source covers labelled and unlabelled units; warn of gaps.
@@ -298,11 +302,14 @@ def check_coverage(
         Name of the source.
     index : pandas.Index (T,)
         Unit labels.
+    p : int
+        Number of coefficients.
 
     Raises
     ------
     DataError
-        If no labelled unit, or no unlabelled unit, is covered.
+        If no more labelled units than coefficients, or no unlabelled unit, are
+        covered.
 
     Warns
     -----
@@ -321,6 +328,12 @@ def check_coverage(
             "units too, or check that units have the same identifiers."
         )
     covered_labeled = len(labeled_units) - len(absent)
+    if covered_labeled <= p:
+        raise DataError(
+            f"Source {name!r} covers {count(covered_labeled, 'labelled unit')}, too "
+            f"few to learn its errors in {count(p, 'coefficient')}. Run the model on more "
+            "of the labelled units, or leave the source out."
+        )
     if len(labeled_units) < len(index) and covered.sum() == covered_labeled:
         raise DataError(
             f"Source {name!r} covers no unlabelled unit, so it adds nothing to the "
@@ -417,7 +430,7 @@ def check_problem(
     for source in sources:
         where = f"Source {source.name!r}"
         of_row = units if source.units is None else units[source.units]
-        check_coverage(source.units, labeled_units, source.name, units)
+        check_coverage(source.units, labeled_units, source.name, units, p)
         check_values(source, where, names, yname, of_row)
         check_endog(source.endog, family, where, yname, of_row)
         check_source_design(source.exog, source.name, names)

@@ -392,6 +392,9 @@ def collect_sources(
             name = names[f"{kind}:{key}"]
             if isinstance(value, SourceArrays):
                 arrays = replace(value, name=name, kind=kind)
+                if value.units is not None:
+                    positions = _positions(value.units, name, len(value.endog), n_units)
+                    arrays = _sorted_by_unit(replace(arrays, units=positions))
             else:
                 arrays = _from_tuple(value, name, kind, exog_names, index, n_units)
             if arrays.exog.shape[1] != k_params:
@@ -457,12 +460,16 @@ def _from_tuple(
         return SourceArrays(endog, exog, name=name, kind=kind)
     positions = _positions(units, name, len(endog), n_units)
     arrays = SourceArrays(endog, exog, positions, name=name, kind=kind)
-    if np.any(positions[1:] < positions[:-1]):
-        order = np.argsort(positions, kind="stable")
-        arrays = replace(
-            arrays, endog=endog[order], exog=exog[order], units=positions[order]
-        )
-    return arrays
+    return _sorted_by_unit(arrays)
+
+
+def _sorted_by_unit(arrays: SourceArrays) -> SourceArrays:
+    """Rows in the order of their units, which the sums over blocks rely on."""
+    units = arrays.units
+    if units is None or not np.any(units[1:] < units[:-1]):
+        return arrays
+    order = np.argsort(units, kind="stable")
+    return arrays.take(order, units[order])
 
 
 def _positions(units: object, name: str, n_rows: int, n_units: int) -> Positions:

@@ -132,7 +132,8 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
         which : {"mean", "linear"}
             What to predict.
         offset, exposure : array_like (rows,), optional
-            Of the rows; those of the labelled rows if `exog` is omitted, else none.
+            Of the rows; if `exog` is omitted those of the labelled rows, unless
+            one is given.
 
         Returns
         -------
@@ -145,7 +146,9 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
             )
         if exog is None:
             exog = self.exog
-            own = self.aligned.labeled.offset
+            # As in GLM: what is given replaces what the rows came with.
+            given = offset is not None or exposure is not None
+            own = None if given else self.aligned.labeled.offset
             linear = exog @ np.asarray(params) + (0.0 if own is None else own)
         else:
             linear = np.asarray(exog, dtype=float) @ np.asarray(params)

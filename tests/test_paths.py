@@ -11,7 +11,8 @@ import pytest
 from scipy import stats
 import statsmodels.api as sm
 
-from statsmodels_synth import AugmentedGMM
+from statsmodels_synth import AugmentedGMM, SourceArrays
+from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.moment_sums import moment_blocks, moment_sums
 from tests import dense
 
@@ -171,6 +172,46 @@ def test_labels_only_keeps_weights_offset_and_t() -> None:
     )
     predicted = result.get_prediction().predicted
     np.testing.assert_allclose(predicted, result.fittedvalues)
+
+
+def test_given_offset_replaces_that_of_the_rows() -> None:
+    problem = dense.simulate("poisson", seed=8)
+    offset = np.random.default_rng(8).normal(size=len(problem.y))
+    result = model_of(problem, offset=offset).fit()
+    rows = problem.labeled
+    none = np.zeros(int(rows.sum()))
+    expected = np.exp(problem.x[rows] @ result.params)
+    np.testing.assert_allclose(result.predict(offset=none), expected)
+    np.testing.assert_allclose(result.get_prediction(offset=none).predicted, expected)
+
+
+def test_rows_of_a_source_in_any_order() -> None:
+    """Also across blocks, and for the class as well as for tuples."""
+    problem = dense.simulate("gaussian", seed=9, n_units=9000, n_labeled=300)
+    y_0, x_0 = problem.sources[0]
+    order = np.random.default_rng(9).permutation(len(y_0))
+    forms = [
+        (y_0, x_0),
+        (y_0[order], x_0[order], order),
+        SourceArrays(y_0[order], x_0[order], order),
+    ]
+    results = [
+        AugmentedGMM(problem.endog, problem.x, proxy={"p": form}).fit()
+        for form in forms
+    ]
+    for other in results[1:]:
+        np.testing.assert_allclose(other.params, results[0].params, rtol=1e-10)
+        np.testing.assert_allclose(other.bse, results[0].bse, rtol=1e-9)
+
+
+def test_a_source_that_covers_hardly_any_label() -> None:
+    problem = dense.simulate("gaussian", seed=10)
+    y_0, x_0 = problem.sources[0]
+    seen = np.r_[np.flatnonzero(problem.labeled)[:3], np.flatnonzero(~problem.labeled)]
+    with pytest.raises(DataError, match="covers 3 labelled units, too few"):
+        AugmentedGMM(
+            problem.endog, problem.x, proxy={"p": (y_0[seen], x_0[seen], seen)}
+        )
 
 
 def test_offset_and_exposure_by_column() -> None:
