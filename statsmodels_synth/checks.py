@@ -331,8 +331,8 @@ def check_coverage(
     if covered_labeled <= p:
         raise DataError(
             f"Source {name!r} covers {count(covered_labeled, 'labelled unit')}, too "
-            f"few to learn its errors in {count(p, 'coefficient')}. Run the model on more "
-            "of the labelled units, or leave the source out."
+            f"few to learn its errors in {count(p, 'coefficient')}. Run the model on "
+            "more of the labelled units, or leave the source out."
         )
     if len(labeled_units) < len(index) and covered.sum() == covered_labeled:
         raise DataError(
