@@ -164,8 +164,8 @@ def explained_share(
     basis : ndarray (p, p)
         Change of basis in which what is rounding is decided.
     n_labeled : ndarray (M,)
-        Labelled units that each source covers: with p moments a source of pure
-        noise explains p / n by chance, for which the shares are adjusted.
+        Labelled units, n: with p moments a source of pure noise explains p / n of
+        the score by chance, however many it covers; shares are adjusted for it.
 
     Returns
     -------

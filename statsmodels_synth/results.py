@@ -240,7 +240,7 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         overall, _ = explained_share(
             self._solution.sums,
             self.model.aligned_basis,
-            frame["covered_labeled"].to_numpy(dtype=float),
+            np.full(len(frame), float(self.n_labeled)),
         )
         frame["explained"] = overall
         naive = self.naive_params

@@ -61,6 +61,7 @@ def separating_columns(
         return []
     sign = np.where(rows.endog <= 0.0, -1.0, np.where(rows.endog >= high, 1.0, 0.0))
     scale = np.sqrt(np.mean(rows.exog**2, axis=0))
+    scale[scale == 0.0] = 1.0  # a rare dummy may be absent from a part of the rows
     signed = rows.exog / scale * sign[:, None]
     open_ended = signed[sign != 0]
     fixed = (rows.exog / scale)[sign == 0]
