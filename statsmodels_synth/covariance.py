@@ -116,7 +116,7 @@ def hansen_j(
     n_units : int
         Number of units T.
     basis : ndarray (p, p)
-        See :func:`~statsmodels_synth.solver.optimal_weight`.
+        See :func:`~statsmodels_synth.weights.optimal_weight`.
     optimal : bool
         Whether the weight is optimal. If not, the statistic is the quadratic
         form of the moments in the inverse of their own covariance at the
@@ -151,9 +151,7 @@ def hansen_j(
     return criterion, float(stats.chi2.sf(criterion, df)), df
 
 
-def explained_share(
-    sums: MomentSums, basis: Floats, n_labeled: Floats
-) -> tuple[Floats, Floats]:
+def explained_share(sums: MomentSums, basis: Floats, n_labeled: int) -> Floats:
     """
     Share of the labelled score that each source explains, alone.
 
@@ -163,35 +161,26 @@ def explained_share(
         At the final parameters.
     basis : ndarray (p, p)
         Change of basis in which what is rounding is decided.
-    n_labeled : ndarray (M,)
+    n_labeled : int
         Labelled units, n: with p moments a source of pure noise explains p / n of
         the score by chance, however many it covers; shares are adjusted for it.
 
     Returns
     -------
-    overall : ndarray (M,)
+    ndarray (M,)
         Mean squared canonical correlation between the labelled scores of the
         humans and those of the source, in [0, 1].
-    by_coefficient : ndarray (M, p)
-        Squared multiple correlation of the influence of each coefficient.
     """
     k_sources, _, p, _ = sums.auxiliary.shape
     omega = sums.omega()
-    own = omega[:p, :p]
-    bread = basis @ np.linalg.inv(basis.T @ sums.target @ basis) @ basis.T
-    total = np.diag(bread @ own @ bread.T)
-    overall, by_coefficient = np.empty(k_sources), np.empty((k_sources, p))
+    own = basis.T @ omega[:p, :p] @ basis
+    share = np.empty(k_sources)
     for m in range(k_sources):
         at = slice(p + 2 * m * p, p + 2 * m * p + p)
         inverse = np.linalg.pinv(
             basis.T @ omega[at, at] @ basis, rcond=RANK_TOLERANCE, hermitian=True
         )
-        cross = omega[:p, at] @ basis
-        explained = cross @ inverse @ cross.T
-        turned = basis.T @ explained @ basis
-        overall[m] = np.trace(np.linalg.solve(basis.T @ own @ basis, turned)) / p
-        by_coefficient[m] = np.diag(bread @ explained @ bread.T) / total
-    chance = (p / np.maximum(n_labeled, p + 1))[:, None]
-    by_coefficient = (by_coefficient - chance) / (1 - chance)
-    overall = (overall - chance[:, 0]) / (1 - chance[:, 0])
-    return np.clip(overall, 0, 1), np.clip(by_coefficient, 0, 1)
+        cross = basis.T @ omega[:p, at] @ basis
+        share[m] = np.trace(np.linalg.solve(own, cross @ inverse @ cross.T)) / p
+    chance = p / max(n_labeled, p + 1)
+    return np.asarray(np.clip((share - chance) / (1 - chance), 0, 1))

@@ -237,12 +237,9 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
                 "dropped_rows",
             ],
         ).set_index("source")
-        overall, _ = explained_share(
-            self._solution.sums,
-            self.model.aligned_basis,
-            np.full(len(frame), float(self.n_labeled)),
+        frame["explained"] = explained_share(
+            self._solution.sums, self.model.aligned_basis, self.n_labeled
         )
-        frame["explained"] = overall
         naive = self.naive_params
         naive.columns = [f"naive[{name}]" for name in naive.columns]
         return pd.concat([frame, naive], axis=1)
