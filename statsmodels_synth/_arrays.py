@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 
-from statsmodels_synth.exceptions import DataError
+from statsmodels_synth.exceptions import DataError, format_units
 
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
 Positions: TypeAlias = NDArray[np.intp]
 
 _BLOCK = 65_536
+#: Advice that goes with weights of 0.
+LEAVE_OUT = " Leave out units that should not count."
 
 
 def as_floats(value: object, where: str) -> Floats:
@@ -120,3 +122,38 @@ def infinite_rows(array: Floats) -> Positions:
             rows = bad if bad.ndim == 1 else bad.any(axis=1)
             found.append(np.flatnonzero(rows) + start)
     return np.concatenate(found) if found else np.empty(0, dtype=np.intp)
+
+
+def check_positive(
+    values: Floats, label: str, units: pd.Index | None, advice: str = ""
+) -> None:
+    """
+    Raise unless every weight or exposure is a finite number above 0.
+
+    Parameters
+    ----------
+    values : ndarray (rows,)
+        Values.
+    label : str
+        What they are, for the message.
+    units : pandas.Index (rows,) or None
+        Unit of each value; positions are named where there is none.
+    advice : str
+        What to do about it.
+
+    Raises
+    ------
+    DataError
+        Names up to five units.
+    """
+    bad = ~(values > 0) | np.isinf(values)
+    if bad.any():
+        where = (
+            f"positions {format_units(np.flatnonzero(bad))}"
+            if units is None
+            else f"units {format_units(units[bad])}"
+        )
+        raise DataError(
+            f"{label} must be finite and above 0; {int(bad.sum())} are not ({where})."
+            f"{advice}"
+        )

@@ -240,7 +240,8 @@ def align_design(
     -------
     AlignedDesign
         Units that are neither labelled nor covered are left out: they add
-        zeros to every moment, which changes neither estimate nor variance.
+        zeros to every moment, which changes neither estimate nor variance where
+        Omega is not centred.
     """
     part = np.zeros(n_units, dtype=bool)
     part[labeled_units] = True

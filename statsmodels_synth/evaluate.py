@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Floats, Positions
+from statsmodels_synth._arrays import Floats, Positions, check_positive
 from statsmodels_synth.design import SourceArrays
 from statsmodels_synth.exceptions import DataError, column_label, format_units
 from statsmodels_synth.formula import LearnedFormula
@@ -127,12 +127,8 @@ def _evaluate_source(
     total = _column(source.frame, offset, where)
     exposed = _column(source.frame, exposure, where)
     if exposed is not None:
-        if not np.all(exposed > 0):
-            bad = source.frame.index[~(exposed > 0)]
-            raise DataError(
-                f"{where}: exposure ({column_label(exposure)}) must be above 0 (units "
-                f"{format_units(bad)})."
-            )
+        label = f"{where}: exposure ({column_label(exposure)})"
+        check_positive(exposed, label, source.frame.index)
         total = np.log(exposed) if total is None else total + np.log(exposed)
     return SourceArrays(
         learned.evaluate_endog(source.frame, where),

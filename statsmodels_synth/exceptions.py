@@ -23,6 +23,7 @@ __all__ = [
     "ConvergenceWarning",
     "CoverageWarning",
     "DataError",
+    "FewUnitsWarning",
     "FormulaError",
     "FullyLabeledWarning",
     "LabelAgreementWarning",
@@ -77,6 +78,10 @@ class CoverageWarning(SynthWarning):
 
 class CollinearSourceWarning(SynthWarning):
     """A source was dropped: its moments repeat those of other sources."""
+
+
+class FewUnitsWarning(SynthWarning):
+    """A coefficient rests on very few labelled units."""
 
 
 class LabelAgreementWarning(SynthWarning):

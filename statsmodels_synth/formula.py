@@ -35,7 +35,7 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.parsing import ParsedFormula, columns_of, plain_text
 
-#: Rows of the check that no term depends on which other rows are present.
+#: Rows of either half in the check that no term depends on which others are there.
 _PROBE_ROWS = 50
 
 
@@ -76,7 +76,7 @@ class LearnedFormula:
         self.labels: pd.DataFrame | None = labels
         self.frame: pd.DataFrame | None = frame
         # No rows, only the type of each column, for frames to predict.
-        self._types = frame.iloc[:0]
+        self._types = frame.iloc[:0].reset_index(drop=True)
         #: Why the specification is gone, once it is.
         self.lost = "it was removed with the data"
         self._learn()
@@ -216,10 +216,16 @@ class LearnedFormula:
             n = len(frame)
             if n < 4:
                 continue
-            probe = np.linspace(0, n // 2, min(_PROBE_ROWS, n // 2)).astype(int)
-            probe = np.unique(probe)
+            # The halves apart: a maximum or a mean is that of all rows in neither.
+            halves = [
+                np.unique(np.linspace(low, high - 1, _PROBE_ROWS).astype(int))
+                for low, high in ((0, n // 2), (n // 2, n))
+            ]
+            probe = np.concatenate(halves)
             try:
-                alone = evaluate(frame.iloc[probe], "data").reshape(len(probe), -1)
+                alone = np.concatenate(
+                    [evaluate(frame.iloc[half], "data") for half in halves]
+                ).reshape(len(probe), -1)
             except FormulaError as error:
                 raise FormulaError(
                     f"The formula {self.parsed.text!r} can be evaluated on all rows of "

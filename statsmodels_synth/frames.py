@@ -16,7 +16,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Bools, Floats, Positions, as_floats
+from statsmodels_synth._arrays import (
+    LEAVE_OUT,
+    Bools,
+    Floats,
+    Positions,
+    as_floats,
+    check_positive,
+)
 from statsmodels_synth.columns import (
     check_frame,
     matched_type,
@@ -243,13 +250,13 @@ def align_frames(
             "have replicates."
         )
     frame = plain_columns(keyed[variables], set(response) - set(regressors), "data")
+    rows, n_incomplete = _labeled_rows(frame, response, labeled_mask, missing)
     framed = [_source_columns(s, keyed, variables, on) for s in sources]
     units = _all_units(keyed, framed, on)
     aligned = [
         _align_source(given, columns, frame, units, variables, missing)
         for given, columns in framed
     ]
-    rows, n_incomplete = _labeled_rows(frame, response, labeled_mask, missing)
     return AlignedFrames(
         units=units,
         data=frame,
@@ -356,6 +363,8 @@ def _all_units(
     units = data.index
     for given, frame in framed:
         index = frame.index
+        if on is None and given.frame is not None:
+            _refuse_index_and_column(data, frame, given.name)
         if on is None and _is_default(data.index):
             if _is_default(index) and len(index) != len(data):
                 raise AlignmentError(
@@ -395,6 +404,24 @@ def _all_units(
     return units
 
 
+def _refuse_index_and_column(
+    data: pd.DataFrame, frame: pd.DataFrame, name: str
+) -> None:
+    """Raise if units are the index of one frame and a column of the other."""
+    source = f"source {name!r}"
+    for keyed, counted, its, other in (
+        (data, frame, "data", source),
+        (frame, data, source, "data"),
+    ):
+        key = keyed.index.name
+        if key is not None and _is_default(counted.index) and key in counted.columns:
+            raise AlignmentError(
+                f"The units of {its} are its index {key!r}; {other} has a column "
+                f"{key!r} and a default index, which would be matched by position. Set "
+                f"on={key!r}."
+            )
+
+
 def _align_source(
     given: GivenSource,
     keyed: pd.DataFrame,
@@ -427,13 +454,13 @@ def _align_source(
         columns[name] = values.set_axis(keyed.index)
     complete = pd.DataFrame(columns, index=keyed.index)[variables]
     bad = complete.isna().any(axis=1).to_numpy()
-    lacking = complete[own].isna().any(axis=1).to_numpy()
-    if missing == "raise" and lacking.any():
-        column = next(n for n in own if complete[n].isna().any())
+    if missing == "raise" and bad.any():
+        column = next(n for n in variables if complete[n].isna().any())
+        lender = "" if column in own else ", taken from data,"
         raise DataError(
-            f"{where}: column {column!r} is missing for units "
-            f"{format_units(complete.index[lacking])}. Complete them or set "
-            "missing='drop'."
+            f"{where}: column {column!r}{lender} is missing for units "
+            f"{format_units(complete.index[complete[column].isna()])}. Complete them "
+            "or set missing='drop'."
         )
     if bad.all():
         empty = [n for n in variables if complete[n].isna().all()] or [
@@ -465,7 +492,7 @@ def _align_source(
         positions,
         data_rows,
         frozenset(own),
-        int(lacking.sum()),
+        int(bad.sum()),
     )
 
 
@@ -531,11 +558,5 @@ def _weights(
             f"({format_units(units[absent])}). Add the column to data or to a source "
             "that has these units."
         )
-    bad = ~(values > 0) | np.isinf(values)
-    if bad.any():
-        raise DataError(
-            f"{label} must be finite and above 0; {int(bad.sum())} are not "
-            f"(units {format_units(units[bad])}). Leave out units that should not "
-            "count."
-        )
+    check_positive(values, label, units, LEAVE_OUT)
     return values

@@ -12,24 +12,16 @@ import pandas as pd
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats, as_floats
-from statsmodels_synth.checks import (
-    check_exact_fit,
-    check_problem,
-    warn_of,
-)
+from statsmodels_synth.checks import check_problem
 from statsmodels_synth.columns import check_frame, with_columns
-from statsmodels_synth.design import (
-    AlignedDesign,
-    DesignRows,
-    align_design,
-)
+from statsmodels_synth.design import DesignRows, align_design
 from statsmodels_synth.evaluate import evaluate_frames
 from statsmodels_synth.exceptions import (
-    CollinearSourceWarning,
     DataError,
-    FullyLabeledWarning,
+    FewUnitsWarning,
     OptionError,
 )
+from statsmodels_synth.fitting import Target, fit_design
 from statsmodels_synth.formula import LearnedFormula
 from statsmodels_synth.frames import On, align_frames, given_sources
 from statsmodels_synth.options import (
@@ -45,17 +37,12 @@ from statsmodels_synth.options import (
 from statsmodels_synth.parsing import calling_namespace, read_formula
 from statsmodels_synth.results import AugmentedGMMResults, AugmentedGMMResultsWrapper
 from statsmodels_synth.scores import glm_score
-from statsmodels_synth.separation import LABELS, check_separation, check_solution
-from statsmodels_synth.solver import (
-    Solution,
-    solve,
-)
 from statsmodels_synth.sources import (
     collect_sources,
     column_names,
     labeled_rows,
     offsets,
-    same_index,
+    unit_labels,
     unit_weights,
 )
 from statsmodels_synth.stock import StackedMomentsGMM
@@ -76,6 +63,8 @@ _INIT_KEYS = [
     "weights",
     "offset",
     "exposure",
+    "missing",
+    "hasconst",
 ]
 
 
@@ -191,7 +180,7 @@ class AugmentedGMM(StackedMomentsGMM):
     ) -> None:
         learned: LearnedFormula | None = kwargs.pop("learned", None)
         units: pd.Index | None = kwargs.pop("unit_index", None)
-        check_keywords("AugmentedGMM", kwargs, [*_INIT_KEYS, "missing", "hasconst"])
+        check_keywords("AugmentedGMM", kwargs, _INIT_KEYS)
         check_choice("missing", missing, Missing)
         family = families.Gaussian() if family is None else family
         self.target_score = glm_score(family)
@@ -200,12 +189,18 @@ class AugmentedGMM(StackedMomentsGMM):
             endog, exog, labeled, missing
         )
         n_units = len(mask)
-        for name, given in (
-            ("weights", weights),
-            ("offset", offset),
-            ("exposure", exposure),
-        ):
-            same_index(given, index, name)
+        index = unit_labels(
+            index,
+            mask,
+            {
+                "labeled": labeled,
+                "weights": weights,
+                "offset": offset,
+                "exposure": exposure,
+            },
+            proxy,
+            synthetic,
+        )
         unit_offset, label_offset = offsets(offset, exposure, family, mask)
         weights_ = unit_weights(weights, n_units)
         labels = DesignRows(
@@ -265,6 +260,7 @@ class AugmentedGMM(StackedMomentsGMM):
         # model again from (endog, exog, **kwds).
         self.proxy, self.synthetic, self.labeled = proxy, synthetic, mask
         self.weights, self.offset, self.exposure = weights, offset, exposure
+        self.missing, self.hasconst = missing, hasconst
         self._init_keys = list(_INIT_KEYS)
         self._data_attr.extend(
             ["proxy", "synthetic", "labeled", "weights", "offset", "exposure"]
@@ -483,33 +479,11 @@ class AugmentedGMM(StackedMomentsGMM):
                 "fit it."
             )
         theta, eta = self._start(start_params)
-        design, dropped = self.aligned, {}
-        if design.n_labeled == design.n_units and design.sources:
-            dropped = dict.fromkeys(design.names, "every unit is labelled")
-            design, eta = design.with_sources([]), eta[:0]
-            warnings.warn(
-                "Every unit is labelled, so the sources have nothing to add: the "
-                "result is that of the labels alone. Are data and a source swapped?",
-                FullyLabeledWarning,
-                stacklevel=2,
-            )
-        solution = self._solve(design, theta, eta, settings)
-        if solution.redundant:
-            for m, reason in solution.redundant.items():
-                dropped[design.names[m]] = reason
-                warnings.warn(
-                    f"Source {design.names[m]!r} is left out: {reason}. The estimate "
-                    "is that without it.",
-                    CollinearSourceWarning,
-                    stacklevel=2,
-                )
-            keep = [m for m in range(len(eta)) if m not in solution.redundant]
-            design = design.with_sources(keep)
-            solution = self._solve(design, theta, solution.eta[keep], settings)
-        warn_of(design, solution)
-        return AugmentedGMMResultsWrapper(
-            AugmentedGMMResults(self, solution, design, settings, dropped)
+        target = Target(
+            self.family, self.target_score, self.exog_names, self.endog_names
         )
+        fit = fit_design(self.aligned, target, theta, eta, settings)
+        return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit, settings))
 
     def _start(self, start: Any) -> tuple[Floats, Floats]:
         if start is None:
@@ -525,34 +499,6 @@ class AugmentedGMM(StackedMomentsGMM):
         if values.shape == (full,):
             return self._split(values)
         return self._split(np.r_[values, self.fitstart()[p:]])
-
-    def _solve(
-        self,
-        design: AlignedDesign,
-        theta: Floats,
-        eta: Floats,
-        settings: FitSettings,
-    ) -> Solution:
-        check_separation(
-            design.labeled,
-            theta,
-            True,
-            family=self.family,
-            where=LABELS,
-            names=self.exog_names,
-        )
-        solution = solve(
-            design,
-            self.target_score,
-            theta,
-            eta,
-            steps=2 if settings.maxiter == "cue" else settings.maxiter,
-            continuous=settings.maxiter == "cue",
-            centered=settings.centered,
-        )
-        check_exact_fit(design, solution.sums, self.endog_names)
-        check_solution(design, solution, self.family, self.exog_names)
-        return solution
 
     def labeled_only(
         self, theta: Floats, settings: FitSettings
@@ -573,7 +519,16 @@ class AugmentedGMM(StackedMomentsGMM):
             Labelled-only result.
         """
         labels = self.aligned.labeled
-        model = type(self)(
+        with warnings.catch_warnings():
+            # They were said when this model was made.
+            warnings.simplefilter("ignore", FewUnitsWarning)
+            model = self._without_sources(labels)
+        return model.fit(
+            theta, maxiter=1, use_t=settings.use_t, centered=settings.centered
+        )
+
+    def _without_sources(self, labels: DesignRows) -> AugmentedGMM:
+        return type(self)(
             self.data.orig_endog,
             self.data.orig_exog,
             family=self.family,
@@ -582,7 +537,4 @@ class AugmentedGMM(StackedMomentsGMM):
             hasconst=bool(self.k_constant),
             learned=self.learned,
             unit_index=self.unit_index[self.aligned.labeled_units],
-        )
-        return model.fit(
-            theta, maxiter=1, use_t=settings.use_t, centered=settings.centered
         )

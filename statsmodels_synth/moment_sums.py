@@ -76,6 +76,19 @@ class MomentSums:
             return self.second_moment - np.outer(self.mean, self.mean)
         return self.second_moment
 
+    def source_outer(self) -> Floats:
+        """
+        Second moment of the all-units moments, source by source.
+
+        Returns
+        -------
+        ndarray (M, p, M, p)
+            Part of Omega.
+        """
+        k_sources, _, p, _ = self.auxiliary.shape
+        sources = self.omega()[p:, p:].reshape((k_sources, 2, p) * 2)
+        return np.asarray(sources[:, 1, :, :, 1])
+
 
 @dataclass(frozen=True)
 class SourceSums:
@@ -340,11 +353,11 @@ def moment_sums(
     auxiliary = np.stack([auxiliary_labeled / n_units, sums.jacobian], axis=1)
     omega = None
     if sums.outer is not None:
-        omega = _stack_second_moment(psi, h, sums.outer, a, n_units)
+        omega = stack_second_moment(psi, h, sums.outer, a, n_units)
     return MomentSums(mean, target / n_units, auxiliary, omega)
 
 
-def _stack_second_moment(
+def stack_second_moment(
     psi: Floats, h: Floats, outer: Floats, a: Floats, n_units: int
 ) -> Floats:
     """
@@ -352,6 +365,24 @@ def _stack_second_moment(
 
     Only the block of two all-units moments needs every unit; wherever a
     labelled moment takes part, the product vanishes off the labelled units.
+
+    Parameters
+    ----------
+    psi : ndarray (n, p)
+        Scores of the labels, without the design weight.
+    h : ndarray (n, M p)
+        Scores of the sources for the labelled units, likewise.
+    outer : ndarray (M p, M p)
+        Second moment of the all-units moments.
+    a : ndarray (n,)
+        Design weights.
+    n_units : int
+        Number of units T.
+
+    Returns
+    -------
+    ndarray (q, q)
+        Omega.
     """
     p = psi.shape[1]
     k_sources = h.shape[1] // p

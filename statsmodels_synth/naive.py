@@ -18,7 +18,7 @@ from statsmodels_synth.solver import (
     relative_step,
     score_step,
 )
-from statsmodels_synth.weights import SINGULAR
+from statsmodels_synth.weights import SINGULAR, inverse_in_basis
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def naive_estimate(design: AlignedDesign, score: Score, eta: Floats) -> NaiveEst
                 unsolved.remove(m)
                 failed.append(m)
                 continue
-            bread = design.basis @ np.linalg.inv(slope) @ design.basis.T
+            bread = inverse_in_basis(sums.jacobian[m], design.basis)
             step = -bread @ sums.mean[m]
             moved = min(
                 relative_step(step, eta[m], design.column_scale),

@@ -29,13 +29,13 @@ from statsmodels_synth.design import source_facts
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.moment_sums import moment_blocks
 from statsmodels_synth.naive import NaiveEstimate, naive_estimate
-from statsmodels_synth.options import FitSettings
+from statsmodels_synth.options import FitSettings, check_keywords
 from statsmodels_synth.weights import optimal_weight
 
 if TYPE_CHECKING:
     from statsmodels_synth.design import AlignedDesign
+    from statsmodels_synth.fitting import Fit
     from statsmodels_synth.model import AugmentedGMM
-    from statsmodels_synth.solver import Solution
 
 
 class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
@@ -50,14 +50,11 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
     ----------
     model : AugmentedGMM
         The model.
-    solution : Solution
-        Parameters and sums at them.
-    design : AlignedDesign
-        The design that was solved: without the sources that were dropped.
+    fit : Fit
+        Parameters, sums at them, the design that was solved and the sources that
+        take no part.
     settings : FitSettings
         Options of the fit.
-    dropped_sources : dict
-        Sources that took no part, with the reason.
 
     Attributes
     ----------
@@ -69,6 +66,8 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         eta, the coefficients of each source.
     converged : bool
         Whether the moment conditions were solved.
+    settled : bool
+        Whether the last step of an iterated estimator hardly moved anything.
     iterations : int
         Steps of the estimator.
     passes : int
@@ -85,11 +84,10 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
     def __init__(
         self,
         model: AugmentedGMM,
-        solution: Solution,
-        design: AlignedDesign,
+        fit: Fit,
         settings: FitSettings,
-        dropped_sources: dict[str, str],
     ) -> None:
+        solution, design = fit.solution, fit.design
         # Not GMMResults.__init__: it computes a covariance by numeric
         # differentiation and sets df_resid to infinity, which breaks summary2
         # and f_test.
@@ -103,15 +101,15 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         self.n_labeled = design.n_labeled
         self.n_units = design.n_units
         self.converged = solution.converged
+        self.settled = solution.settled
         self.iterations = solution.iterations
         self.passes = solution.passes
-        self.dropped_sources = dropped_sources
+        self.dropped_sources = fit.dropped_sources
         self.cov_type = settings.cov_type
         self.cov_kwds = {
             "description": "Standard errors are asymptotic and robust to "
             "misspecification of the model."
         }
-        self.weights = solution.weight
         self._solution = solution
         self._design = design
         self._influence_map = influence_map(
@@ -307,7 +305,7 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         statistic : float
             J.
         pvalue : float
-            NaN where there is no source.
+            NaN where there is no source, or the fit did not converge.
         df : int
             Number of overidentifying restrictions, M p.
 
@@ -316,6 +314,8 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         Hansen, L. P. (1982). Large sample properties of generalized method of
         moments estimators. Econometrica, 50, 1029-1054.
         """
+        if not self.converged:
+            return float("nan"), float("nan"), 0
         return hansen_j(
             self._solution.sums,
             self._solution.weight,
@@ -330,6 +330,29 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
     def jval(self) -> float:
         """Hansen's J statistic."""
         return self.jtest()[0]
+
+    @property
+    def weights(self) -> Floats:
+        """Optimal weight of the moments at the estimate, (q, q): Omega^-1."""
+        omega = self._solution.sums.omega(self.settings.centered)
+        return np.asarray(np.linalg.pinv(omega, hermitian=True))
+
+    def get_bse(self, **kwargs: Any) -> Floats:
+        """
+        Standard errors, as :attr:`bse`.
+
+        Parameters
+        ----------
+        **kwargs
+            None: stock GMM's options ask for a covariance of all parameters.
+
+        Returns
+        -------
+        ndarray (p,)
+            Standard errors.
+        """
+        check_keywords("get_bse", kwargs, [])
+        return np.asarray(self.bse)
 
     @property
     def q(self) -> float:

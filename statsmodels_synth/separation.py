@@ -120,14 +120,14 @@ def check_separation(
         return
     # Rows that are singled out end at the bound, and what is separated stays
     # so in any part that holds them: a clean part clears the whole.
-    part = np.unique(
-        np.r_[
-            np.flatnonzero(extreme)[:_PART],
-            np.linspace(0, len(extreme) - 1, _PART).astype(int),
-        ]
-    )
-    columns = separating_columns(rows.take(part, None), family, names)
-    if columns and len(part) < len(extreme):
+    part = np.flatnonzero(extreme)
+    everything = len(part) > _PART
+    if not everything:
+        some = np.linspace(0, len(extreme) - 1, _PART).astype(int)
+        part = np.unique(np.r_[part, some])
+        columns = separating_columns(rows.take(part, None), family, names)
+        everything = bool(columns) and len(part) < len(extreme)
+    if everything:
         columns = separating_columns(rows, family, names)
     if columns:
         if np.ptp(rows.endog) == 0.0:

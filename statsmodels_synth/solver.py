@@ -33,6 +33,7 @@ from statsmodels_synth.moment_sums import (
     moment_blocks,
     moment_sums,
     source_sums,
+    stack_second_moment,
 )
 from statsmodels_synth.scores import Score
 from statsmodels_synth.weights import (
@@ -41,6 +42,7 @@ from statsmodels_synth.weights import (
     block_basis,
     block_jacobian,
     first_weight,
+    inverse_in_basis,
     optimal_weight,
     redundant_sources,
     scaled_lstsq,
@@ -56,8 +58,10 @@ TIGHT_STEP_TOLERANCE = 1e-10
 MANY_UNITS = 100_000
 #: The same for theta, whose rows are few.
 TARGET_TOLERANCE = 1e-12
-#: Iterated estimator: stop when no coefficient moves by more standard errors.
+#: Iterated estimator: stop when no coefficient moves by more standard errors; and
+#: what may still move when the steps run out, without a warning.
 WEIGHT_TOLERANCE = 1e-8
+SETTLED = 1e-3
 MAX_STEPS = 50
 MAX_HALVINGS = 30
 
@@ -83,6 +87,9 @@ class Solution:
         ``T gbar' W gbar`` with that weight: Hansen's J where W is optimal.
     converged : bool
         Whether every sub-problem was solved.
+    settled : bool
+        Whether the last step of the iterated estimator moved no coefficient by
+        more than :data:`SETTLED` standard errors; True for the others.
     iterations : int
         Steps of the estimator: how often the weight was chosen, plus one.
     passes : int
@@ -99,6 +106,7 @@ class Solution:
     weight: Weight
     criterion: float
     converged: bool
+    settled: bool
     iterations: int
     passes: int
     redundant: dict[int, str] = field(default_factory=dict)
@@ -285,11 +293,10 @@ class _Auxiliary:
         return False
 
     def _score_step(self, step: Floats) -> float:
-        p, k_sources = self.design.k_params, len(self.eta)
-        own = self.sums.omega()[p:, p:].reshape((k_sources, 2, p) * 2)
+        own = self.sums.source_outer()
         return max(
-            score_step(step[m], self.sums.auxiliary[m, 1], own[m, 1, :, m, 1])
-            for m in range(k_sources)
+            score_step(step[m], self.sums.auxiliary[m, 1], own[m, :, m])
+            for m in range(len(self.eta))
         )
 
     def _move(
@@ -323,13 +330,8 @@ def _with_target(
     psi, h, target, _ = labeled_scores(design, score, theta, eta)
     mean = sums.mean.copy()
     mean[:p] = a @ psi / n_units
-    omega = sums.omega().copy()
-    omega[:p, :p] = psi.T @ (psi * (a * a)[:, None]) / n_units
-    cross = np.empty((p, len(eta), 2, p))
-    cross[:, :, 0] = (psi.T @ (h * (a * a)[:, None]) / n_units).reshape(p, -1, p)
-    cross[:, :, 1] = (psi.T @ (h * a[:, None]) / n_units).reshape(p, -1, p)
-    omega[:p, p:] = cross.reshape(p, -1)
-    omega[p:, :p] = omega[:p, p:].T
+    outer = sums.source_outer().reshape(h.shape[1], h.shape[1])
+    omega = stack_second_moment(psi, h, outer, a, n_units)
     return replace(sums, mean=mean, target=target / n_units, second_moment=omega)
 
 
@@ -378,7 +380,7 @@ def solve(
     weight = first_weight(design)
     converged &= state.solve(weight)
     redundant = redundant_sources(design, state.sums) if converged else {}
-    iterations = 1
+    iterations, settled = 1, continuous or steps <= 2
     while converged and not redundant and iterations < (2 if continuous else steps):
         weight = optimal_weight(state.sums.omega(centered), design.basis)
         before = state.theta
@@ -388,16 +390,19 @@ def solve(
         converged &= solved and found
         state.refresh(theta)
         iterations += 1
-        if iterations > 2 and _settled(theta - before, state.sums, design):
-            break
+        if iterations > 2:
+            moved = _moved(theta - before, state.sums, design)
+            settled = moved <= SETTLED
+            if moved <= WEIGHT_TOLERANCE:
+                break
     if continuous and len(eta) and converged and not redundant:
-        theta, eta, solved, more = _continuously_update(
-            design, score, state.theta, state.eta, state.sums, centered
+        eta, factors, solved, more = _continuously_update(
+            design, score, state.theta, state.eta, state.sums
         )
-        converged &= solved
-        state.eta, state.passes = eta, state.passes + more
+        theta, found = _tilted_target(design, score, state.theta, factors)
+        converged &= solved and found
+        state.eta, state.theta, state.passes = eta, theta, state.passes + more
         state.sums = moment_sums(design, score, theta, eta, second_moment=True)
-        state.theta = theta
         weight = optimal_weight(state.sums.omega(centered), design.basis)
     whitened = weight.whiten @ state.sums.mean[design.k_params :]
     return Solution(
@@ -408,19 +413,19 @@ def solve(
         weight=weight,
         criterion=float(design.n_units * (whitened @ whitened)),
         converged=bool(converged),
+        settled=settled or not len(eta),
         iterations=iterations,
         passes=state.passes,
         redundant=redundant,
     )
 
 
-def _settled(step: Floats, sums: MomentSums, design: AlignedDesign) -> bool:
-    """Whether a step is negligible in labelled-only standard errors."""
+def _moved(step: Floats, sums: MomentSums, design: AlignedDesign) -> float:
+    """Size of a step in labelled-only standard errors."""
     p = len(step)
-    basis = design.basis
-    bread = basis @ np.linalg.inv(basis.T @ sums.target @ basis) @ basis.T
+    bread = inverse_in_basis(sums.target, design.basis)
     variance = np.diag(bread @ sums.omega()[:p, :p] @ bread.T) / design.n_units
-    return bool(np.all(np.abs(step) <= WEIGHT_TOLERANCE * np.sqrt(variance)))
+    return float(np.max(np.abs(step) / np.sqrt(variance)))
 
 
 def _continuously_update(
@@ -429,45 +434,48 @@ def _continuously_update(
     theta: Floats,
     eta: Floats,
     sums: MomentSums,
-    centered: bool,
 ) -> tuple[Floats, Floats, bool, int]:
     """
-    Minimise ``gbar' Omega(beta)^-1 gbar`` over all parameters.
+    Minimise ``gbar_2' Omega_22(eta)^-1 gbar_2`` over eta.
 
-    Continuously updated GMM (Hansen, Heaton and Yaron 1996).
+    Continuously updated GMM (Hansen, Heaton and Yaron 1996), with theta
+    concentrated out: it has as many moments as components, so that the criterion
+    over all parameters has its minimum where this one has.
 
-    The gradient is ``2/T sum_t (1 - lambda' g_t) G_t' lambda`` with
-    ``lambda = Omega^-1 gbar`` (Donald and Newey 2000), which holds for the
-    uncentred Omega; the centred criterion is an increasing function of the
-    uncentred one, so both have the same minimiser. BFGS works in the
-    coordinates in which the two-step covariance is the identity.
+    The gradient is ``2/T sum_t f_t G_2t' lambda`` with ``lambda = Omega_22^-1
+    gbar_2`` and ``f_t = 1 - lambda' g_2t`` (Donald and Newey 2000), which holds for
+    the uncentred Omega; the centred criterion is an increasing function of the
+    uncentred one, so both have the same minimiser. BFGS works in the coordinates
+    in which the two-step covariance of eta is the identity.
+
+    Returns eta, ``f`` (T,), whether a minimum was found, and the passes it took.
     """
-    p, k_sources, n_units = design.k_params, len(eta), design.n_units
-    start = np.concatenate([theta, eta.ravel()])
-    passes = 0
-
-    def jacobian(target: Floats, auxiliary: Floats) -> Floats:
-        return np.asarray(scipy.linalg.block_diag(target, block_jacobian(auxiliary)))
-
-    inverse = _inverse(sums.omega(), design.basis)
-    whitened = inverse @ jacobian(sums.target, sums.auxiliary)
+    p, n_units = design.k_params, design.n_units
+    start, passes = eta.ravel(), 0
+    weight = optimal_weight(sums.omega(), design.basis)
+    whitened = weight.whiten @ block_jacobian(sums.auxiliary)
     # Columns of `scale` are directions of one standard error each.
     scale = scipy.linalg.pinv(whitened) @ scipy.linalg.orth(whitened)
     scale = scale / np.sqrt(n_units)
 
+    def evaluate(z: Floats) -> tuple[float, Floats, Floats, Floats]:
+        nonlocal passes
+        passes += 2
+        point = (start + scale @ z).reshape(eta.shape)
+        here = moment_sums(design, score, theta, point, second_moment=True)
+        root = optimal_weight(here.omega(), design.basis).whiten
+        multiplier = root.T @ (root @ here.mean[p:])
+        factors = np.empty(n_units)
+        for units, block in moment_blocks(design, score, theta, point):
+            factors[units] = 1.0 - block[:, p:] @ multiplier
+        value = n_units * float(here.mean[p:] @ multiplier)
+        return value, point, multiplier, factors
+
     def objective(z: Floats) -> tuple[float, Floats]:
         nonlocal passes
-        point = start + scale @ z
-        now, aux = point[:p], point[p:].reshape(k_sources, p)
-        here = moment_sums(design, score, now, aux, second_moment=True)
-        root = _inverse(here.omega(), design.basis)
-        multiplier = root.T @ (root @ here.mean)
-        factors = np.empty(n_units)
-        for units, block in moment_blocks(design, score, now, aux):
-            factors[units] = 1.0 - block @ multiplier
-        passes += 3
-        tilted = jacobian(*_tilted_jacobian(design, score, now, aux, factors))
-        value = n_units * float(here.mean @ multiplier)
+        value, point, multiplier, factors = evaluate(z)
+        passes += 1
+        tilted = block_jacobian(_tilted_auxiliary(design, score, point, factors))
         return value, scale.T @ (2.0 * n_units * tilted.T @ multiplier)
 
     found = scipy.optimize.minimize(
@@ -477,31 +485,36 @@ def _continuously_update(
         method="BFGS",
         options={"gtol": 1e-6},
     )
-    point = start + scale @ found.x
+    _, point, _, factors = evaluate(found.x)
     # Status 2 is loss of precision: fine when the gradient is at rounding level.
     solved = bool(found.success or np.abs(found.jac).max() < 1e-4)
-    return point[:p], point[p:].reshape(k_sources, p), solved, passes
+    return point, factors, solved, passes
 
 
-def _inverse(omega: Floats, basis: Floats) -> Floats:
-    """Root of the generalised inverse of the whole Omega."""
-    p = len(basis)
-    padded = np.zeros((len(omega) + p,) * 2)
-    padded[p:, p:] = omega
-    return optimal_weight(padded, basis).whiten
-
-
-def _tilted_jacobian(
-    design: AlignedDesign,
-    score: Score,
-    theta: Floats,
-    eta: Floats,
-    factors: Floats,
-) -> tuple[Floats, Floats]:
-    """Jacobian of the moments with each unit weighted by ``1 - lambda' g_t``."""
+def _tilt(design: AlignedDesign, factors: Floats) -> AlignedDesign:
+    """The design with the weight of every labelled unit multiplied."""
     labeled = factors[design.labeled_units]
-    tilted = replace(design, design_weights=design.design_weights * labeled)
-    _, _, target, auxiliary = labeled_scores(tilted, score, theta, eta)
+    return replace(design, design_weights=design.design_weights * labeled)
+
+
+def _tilted_target(
+    design: AlignedDesign, score: Score, theta: Floats, factors: Floats
+) -> tuple[Floats, bool]:
+    """
+    Theta of continuously updated GMM, whose Omega_12 depends on theta itself.
+
+    ``mean(a psi) = Omega_12 Omega_22^-1 gbar_2`` with ``Omega_12 = mean(a psi g_2')``
+    is ``mean(f a psi) = 0``: a weighted score equation.
+    """
+    return solve_target(_tilt(design, factors), score, theta, np.zeros(len(theta)))
+
+
+def _tilted_auxiliary(
+    design: AlignedDesign, score: Score, eta: Floats, factors: Floats
+) -> Floats:
+    """Jacobian of the moments of the sources, each unit weighted by its factor."""
+    theta = np.zeros(design.k_params)
+    *_, auxiliary = labeled_scores(_tilt(design, factors), score, theta, eta)
     everyone = source_sums(
         design.sources,
         design.n_units,
@@ -509,5 +522,4 @@ def _tilted_jacobian(
         eta,
         unit_weights=np.broadcast_to(factors, (len(eta), len(factors))),
     )
-    stacked = np.stack([auxiliary / design.n_units, everyone.jacobian], axis=1)
-    return target / design.n_units, stacked
+    return np.stack([auxiliary / design.n_units, everyone.jacobian], axis=1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +12,12 @@ import pandas as pd
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import (
+    LEAVE_OUT,
     Bools,
     Floats,
     Positions,
     as_floats,
+    check_positive,
     missing_rows,
 )
 from statsmodels_synth.design import SourceArrays, replicate_weights
@@ -30,33 +33,69 @@ _FORMS = (
     "Give {name: (endog, exog)} with one row per unit, or {name: (endog, exog, "
     "units)} with the position of the unit of each row."
 )
+_BY_UNIT = (
+    " Arrays are matched by position: reindex it, or let AugmentedGMM.from_formula "
+    "match the frames by unit."
+)
 
 
-def same_index(given: Any, index: pd.Index | None, name: str) -> None:
+def unit_labels(
+    rows: pd.Index | None,
+    labeled: Bools,
+    given: Mapping[str, Any],
+    proxy: object,
+    synthetic: object,
+) -> pd.Index | None:
     """
-    Raise if a Series has another index than the rows it goes with.
+    Labels of the units, from whatever pandas objects were given.
 
     Parameters
     ----------
-    given : Series, array_like or None
-        What was given.
-    index : pandas.Index or None
-        Index of the rows; None where they have none.
-    name : str
-        The argument, for the message.
+    rows : pandas.Index (T,) or (n,), or None
+        Index of endog and exog.
+    labeled : ndarray (T,) of bool
+        Which units are labelled.
+    given : mapping
+        Further arguments by name, with one value per unit or per labelled unit.
+    proxy, synthetic : mapping or None
+        The sources as they were given.
+
+    Returns
+    -------
+    pandas.Index (T,) or None
+        None where nothing with one row per unit has an index.
 
     Raises
     ------
     AlignmentError
-        Asks to reindex.
+        If two indexes differ: arrays are matched by position.
     """
-    if not isinstance(given, pd.Series) or index is None:
-        return
-    if len(given) == len(index) and not given.index.equals(index):
-        raise AlignmentError(
-            f"{name}= is a Series whose index differs from that of the rows it belongs "
-            "to. Reindex it."
-        )
+    n_units, n_labeled = len(labeled), int(labeled.sum())
+    parts: list[tuple[str, str, pd.Index]] = []
+    if rows is not None:
+        parts.append(("The index of endog and exog", " Reindex them.", rows))
+    for name, part in given.items():
+        if isinstance(part, pd.Series):
+            text = f"{name}= is a Series whose index"
+            parts.append((text, " Reindex it.", part.index))
+    for mapping in (proxy, synthetic):
+        for name, value in mapping.items() if isinstance(mapping, Mapping) else ():
+            if not isinstance(value, (tuple, list)) or len(value) != 2:
+                continue
+            for what, part in zip(("endog", "exog"), value, strict=True):
+                if isinstance(part, (pd.Series, pd.DataFrame)):
+                    text = f"Source {name!r}: the index of its {what}"
+                    parts.append((text, _BY_UNIT, part.index))
+    index = next((own for *_, own in parts if len(own) == n_units), None)
+    some = rows if index is None else index[labeled]
+    for text, advice, own in parts:
+        # Other lengths are refused where the values are read.
+        expected = {n_labeled: some, n_units: index}.get(len(own))
+        if expected is not None and not own.equals(expected):
+            raise AlignmentError(
+                f"{text} differs from that of the rows it belongs to.{advice}"
+            )
+    return index
 
 
 def labeled_rows(
@@ -82,8 +121,8 @@ def labeled_rows(
         The n labelled rows.
     labeled : ndarray (T,) of bool
         Which units are labelled.
-    index : pandas.Index (T,) or None
-        Unit labels, where pandas objects with one row per unit have them.
+    index : pandas.Index (T,) or (n,), or None
+        Index of the rows that were given, where pandas objects have one.
     n_incomplete : int
         Rows with an outcome but without a regressor.
 
@@ -113,7 +152,6 @@ def labeled_rows(
     if pandas[1] and not pandas[0]:
         endog = pd.Series(endog, index=exog.index, name="y")
     index = endog.index if isinstance(endog, pd.Series) else None
-    same_index(labeled, index, "labeled")
     values, regressors = as_floats(endog, "endog"), as_floats(exog, "exog")
     # Regressors matter only where there is a label, which is rare.
     lacking = np.isnan(values)
@@ -157,8 +195,6 @@ def labeled_rows(
                 f"{format_units(bad if index is None else index[bad])}). Complete them "
                 "or set labeled=False for them."
             )
-    if len(mask) != len(values):
-        index = None
     if len(rows) < len(values):
         if isinstance(endog, pd.Series):
             endog, exog = endog.iloc[rows], exog.iloc[rows]
@@ -213,7 +249,7 @@ def unit_weights(weights: Any, n_units: int) -> Floats | None:
     Returns
     -------
     ndarray (T,) or None
-        Weights.
+        Weights, divided by their mean.
 
     Raises
     ------
@@ -228,14 +264,9 @@ def unit_weights(weights: Any, n_units: int) -> Floats | None:
             f"weights has shape {values.shape}; there are {n_units} units. Give one "
             "weight per unit."
         )
-    bad = ~(values > 0) | np.isinf(values)
-    if bad.any():
-        raise DataError(
-            f"weights must be finite and above 0; {int(bad.sum())} are not (positions "
-            f"{format_units(np.flatnonzero(bad))}). Leave out units that should not "
-            "count."
-        )
-    return values
+    check_positive(values, "weights", None, LEAVE_OUT)
+    # Only their ratios matter; as they are, tiny ones would look like rounding.
+    return np.asarray(values / values.mean())
 
 
 def offsets(
@@ -282,12 +313,7 @@ def offsets(
                     "exposure needs a log link, and the link is "
                     f"{type(family.link).__name__}. Use offset."
                 )
-            bad = ~(values > 0)
-            if bad.any():
-                raise DataError(
-                    f"exposure must be above 0 for every unit; {int(bad.sum())} are "
-                    f"not (positions {format_units(np.flatnonzero(bad))})."
-                )
+            check_positive(values, "exposure", None)
             values = np.log(values)
         bad = ~np.isfinite(values)
         if bad.any():
@@ -302,13 +328,15 @@ def offsets(
     return by_unit, of_labels
 
 
-def unique_names(proxy: Sequence[str], synthetic: Sequence[str]) -> dict[str, str]:
+def unique_names(
+    proxy: Sequence[Hashable], synthetic: Sequence[Hashable]
+) -> dict[str, str]:
     """
     Names of all sources, told apart where both kinds use the same.
 
     Parameters
     ----------
-    proxy, synthetic : sequence of str
+    proxy, synthetic : sequence
         Names as given.
 
     Returns
@@ -316,16 +344,27 @@ def unique_names(proxy: Sequence[str], synthetic: Sequence[str]) -> dict[str, st
     dict
         From ``"proxy:name"`` and ``"synthetic:name"`` to the name to show.
 
+    Raises
+    ------
+    DataError
+        If two sources would be shown under the same name.
+
     Examples
     --------
     >>> unique_names(["gpt4o"], ["gpt4o"])["proxy:gpt4o"]
     'gpt4o (proxy)'
     """
-    both = set(proxy) & set(synthetic)
-    names = {f"proxy:{n}": f"{n} (proxy)" if n in both else n for n in proxy}
-    return names | {
-        f"synthetic:{n}": f"{n} (synthetic)" if n in both else n for n in synthetic
+    both = {*map(str, proxy)} & {*map(str, synthetic)}
+    given = [("proxy", n) for n in proxy] + [("synthetic", n) for n in synthetic]
+    names = {
+        f"{kind}:{name}": f"{name} ({kind})" if str(name) in both else str(name)
+        for kind, name in given
     }
+    repeated = [n for n, times in Counter(names.values()).items() if times > 1]
+    if len(names) < len(given) or repeated:
+        shown = repeated[0] if repeated else str(given[0][1])
+        raise DataError(f"Two sources are named {shown!r}. Rename one.")
+    return names
 
 
 def collect_sources(
@@ -353,8 +392,7 @@ def collect_sources(
     exog_names : sequence of str
         Names of the columns of exog.
     index : pandas.Index or None
-        Index of the labels' endog where it has one row per unit: pandas
-        sources must have the same.
+        Unit labels, for messages.
     n_units : int
         Number of units T.
     weights, offset : ndarray (T,) or None
@@ -396,7 +434,7 @@ def collect_sources(
                     positions = _positions(value.units, name, len(value.endog), n_units)
                     arrays = _sorted_by_unit(replace(arrays, units=positions))
             else:
-                arrays = _from_tuple(value, name, kind, exog_names, index, n_units)
+                arrays = _from_tuple(value, name, kind, exog_names, n_units)
             if arrays.exog.shape[1] != k_params:
                 raise DataError(
                     f"Source {name!r} has {arrays.exog.shape[1]} columns in exog, the "
@@ -417,25 +455,20 @@ def _from_tuple(
     name: str,
     kind: Kind,
     exog_names: Sequence[str],
-    index: pd.Index | None,
     n_units: int,
 ) -> SourceArrays:
     if not isinstance(value, (tuple, list)) or len(value) not in (2, 3):
         raise DataError(f"Source {name!r} is a {type(value).__name__}. {_FORMS}")
     endog, exog = value[:2]
     units = value[2] if len(value) == 3 else None
-    for part, what in ((endog, "endog"), (exog, "exog")):
-        if (
-            isinstance(part, (pd.Series, pd.DataFrame))
-            and units is None
-            and index is not None
-            and not part.index.equals(index)
-        ):
-            raise AlignmentError(
-                f"Source {name!r}: the index of its {what} differs from that of the "
-                "labels, and arrays are matched by position. Reindex it, or let "
-                "AugmentedGMM.from_formula match the frames by unit."
-            )
+    if (
+        isinstance(endog, pd.Series)
+        and isinstance(exog, (pd.Series, pd.DataFrame))
+        and not endog.index.equals(exog.index)
+    ):
+        raise AlignmentError(
+            f"Source {name!r}: the indexes of its endog and exog differ. Reindex one."
+        )
     if isinstance(exog, pd.DataFrame):
         columns = [str(c) for c in exog.columns]
         if columns != list(exog_names):

@@ -23,7 +23,7 @@ RANK_TOLERANCE = 1e-12
 SINGULAR = 1e14
 #: A source is redundant when others explain all but this share of a moment.
 REDUNDANT_SHARE = 1e-10
-#: Scores below this share of the outcome are rounding of zero.
+#: Scores of a source below this share of the labels' scores are rounding of zero.
 ZERO_SCORE = 1e-9
 
 
@@ -153,6 +153,26 @@ def optimal_weight(omega: Floats, basis: Floats) -> Weight:
     return Weight(whiten, (omega[:p, p:] @ whiten.T) @ whiten)
 
 
+def inverse_in_basis(matrix: Floats, basis: Floats) -> Floats:
+    """
+    Inverse of a Jacobian, computed where it is well scaled.
+
+    Parameters
+    ----------
+    matrix : ndarray (p, p)
+        Jacobian of a mean score.
+    basis : ndarray (p, p)
+        Change of basis that makes the labelled design orthonormal.
+
+    Returns
+    -------
+    ndarray (p, p)
+        The inverse.
+    """
+    inverse = np.linalg.inv(basis.T @ matrix @ basis)
+    return np.asarray(basis @ inverse @ basis.T, dtype=float)
+
+
 def scaled_lstsq(matrix: Floats, target: Floats) -> Floats:
     """
     Least squares with columns brought to unit length first.
@@ -193,16 +213,18 @@ def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]
         From the position of the source to the reason, in words.
     """
     p, k_sources = design.k_params, len(design.sources)
-    own = sums.omega()[p:, p:].reshape((k_sources, 2, p) * 2)[:, 1, :, :, 1]
+    own = sums.source_outer()
+    per_label = design.n_units / design.n_labeled
+    labels_rms = np.sqrt(np.diag(sums.omega())[:p] * per_label) / design.column_scale
     basis, size = design.basis, p * k_sources
     change = np.kron(np.eye(k_sources), basis.T)
     outer = change @ own.reshape(size, size) @ change.T
     redundant: dict[int, str] = {}
     kept: list[int] = []
-    for m, source in enumerate(design.sources):
+    for m in range(k_sources):
         here = np.arange(m * p, (m + 1) * p)
         rms = np.sqrt(np.diag(own[m, :, m])) / design.column_scale
-        if rms.max() <= ZERO_SCORE * np.sqrt(np.mean(source.endog**2)):
+        if rms.max() <= ZERO_SCORE * labels_rms.max():
             redundant[m] = (
                 "its outcome is an exact function of its regressors, so that its "
                 "scores are all zero"

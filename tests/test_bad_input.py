@@ -30,6 +30,7 @@ from statsmodels_synth.exceptions import (
     ConvergenceWarning,
     CoverageWarning,
     DataError,
+    FewUnitsWarning,
     FormulaError,
     FullyLabeledWarning,
     LabelAgreementWarning,
@@ -470,6 +471,35 @@ case(
     AlignmentError,
     lambda f: from_frames(f, labeled=pd.Series(LABELED)),
     *("labeled=", "index", "Reindex"),
+)
+case(
+    "arrays: labels of the labelled rows in another order",
+    AlignmentError,
+    lambda f: from_pandas(
+        f,
+        endog=f.data["y"][LABELED].iloc[::-1],
+        exog=design(f)[LABELED].iloc[::-1],
+        labeled=pd.Series(LABELED, f.data.index),
+    ),
+    *("endog and exog", "Reindex"),
+)
+case(
+    "arrays: a source in another order than labeled",
+    AlignmentError,
+    lambda f: from_pandas(
+        f,
+        (f.llm["y"].iloc[::-1], design(f).iloc[::-1]),
+        endog=f.data["y"][LABELED].to_numpy(),
+        exog=design(f)[LABELED].to_numpy(),
+        labeled=pd.Series(LABELED, f.data.index),
+    ),
+    *("Source 'llm'", "endog", "reindex"),
+)
+case(
+    "arrays: endog and exog of a source with units in different order",
+    AlignmentError,
+    lambda f: from_arrays(f, (f.llm["y"].iloc[::-1], design(f), np.arange(T))),
+    *("Source 'llm'", "endog and exog", "Reindex"),
 )
 case(
     "labeled: not True or False",
@@ -1114,8 +1144,96 @@ for option in ("weights", "offset"):
         *(f"{option}=", "index", "Reindex"),
     )
 
+# One frame indexed by unit, the other with a column of units
+
+case(
+    "units: index of data, column of a source",
+    AlignmentError,
+    lambda f: from_frames(
+        f,
+        data=f.data.reset_index(drop=True).rename_axis("id"),
+        proxy={"llm": f.llm.reset_index(drop=True).rename_axis("id").reset_index()},
+    ),
+    *("data", "source 'llm'", "index 'id'", "column 'id'", "on='id'"),
+)
+case(
+    "units: column of data, index of a source",
+    AlignmentError,
+    lambda f: from_frames(
+        f,
+        data=f.data.reset_index(drop=True).rename_axis("id").reset_index(),
+        proxy={"llm": f.llm.set_axis(pd.RangeIndex(1, T + 1, name="id"))},
+    ),
+    *("data", "source 'llm'", "index 'id'", "column 'id'", "on='id'"),
+)
+
+# Coefficients that rest on too few labelled units
+
+case(
+    "labels: a dummy that is one for one labelled unit",
+    DataError,
+    lambda f: from_frames(
+        f,
+        "y ~ x + d",
+        data=f.data.assign(d=(K == 3).astype(float)),
+        proxy={"llm": f.llm.assign(d=(K % 7 == 3).astype(float))},
+    ),
+    *("'d'", "one labelled unit", "'u003'", "leave 'd' out"),
+)
+case(
+    "labels: a dummy that is one for two labelled units",
+    FewUnitsWarning,
+    lambda f: from_frames(
+        f,
+        "y ~ x + d",
+        data=f.data.assign(d=SOME.astype(float)),
+        proxy={"llm": f.llm.assign(d=(K % 7 == 3).astype(float))},
+    ),
+    *("'d'", "very few of the 48", "'u003'"),
+)
+
+# Sources with the same name
+
+case(
+    "sources: a name that is another's with its kind",
+    DataError,
+    lambda f: from_frames(
+        f, proxy={"a": f.llm, "a (proxy)": f.llm}, synthetic={"a": f.sim}
+    ),
+    *("'a (proxy)'", "Rename"),
+)
+case(
+    "arrays: sources named 1 and '1'",
+    DataError,
+    lambda f: from_arrays(
+        f,
+        proxy={
+            k: (f.llm["y"].to_numpy(), sm.add_constant(f.data[["x"]].to_numpy()))
+            for k in (1, "1")
+        },
+    ),
+    *("'1'", "Rename"),
+)
+
 # Missing values that were not to be dropped
 
+case(
+    "missing='raise': x of unlabelled units, which a source borrows",
+    DataError,
+    lambda f: from_frames(f, data=with_x(f, K == 100, np.nan), missing="raise"),
+    *("Source 'llm'", "'x'", "taken from data", "'u100'", "missing='drop'"),
+)
+for first in (True, False):
+    case(
+        f"formula: a maximum in the {'first' if first else 'second'} half",
+        FormulaError,
+        lambda f, first=first: from_frames(
+            f,
+            "y ~ np.clip(x, None, x.max() - 0.5)",
+            data=with_x(f, (5 if first else 100) == K, 9.0),
+        ),
+        *("np.clip", "depends on which other rows"),
+    )
 case(
     "missing='raise': x of labelled units",
     DataError,
@@ -1631,7 +1749,7 @@ def test_errors_have_one_root_and_are_value_errors() -> None:
 def test_warnings_have_one_root() -> None:
     for warning in (
         *(CollinearSourceWarning, ConvergenceWarning, CoverageWarning),
-        *(FullyLabeledWarning, LabelAgreementWarning),
+        *(FewUnitsWarning, FullyLabeledWarning, LabelAgreementWarning),
     ):
         assert issubclass(warning, SynthWarning)
         assert issubclass(warning, UserWarning)

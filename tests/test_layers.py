@@ -25,6 +25,7 @@ ORDER = [
     ["weights"],
     ["solver"],
     ["checks", "separation"],
+    ["fitting"],
     ["covariance", "naive"],
     ["summary", "graphics"],
     ["results"],

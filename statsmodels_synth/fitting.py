@@ -1,0 +1,159 @@
+"""One fit of an aligned design: solve, leave out what is redundant, check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import warnings
+
+from statsmodels.genmod import families
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.checks import check_exact_fit, warn_of
+from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.exceptions import CollinearSourceWarning, FullyLabeledWarning
+from statsmodels_synth.options import FitSettings
+from statsmodels_synth.scores import Score
+from statsmodels_synth.separation import LABELS, check_separation, check_solution
+from statsmodels_synth.solver import Solution, solve
+
+
+@dataclass(frozen=True)
+class Fit:
+    """
+    A solved design.
+
+    Parameters
+    ----------
+    solution : Solution
+        Parameters and sums at them.
+    design : AlignedDesign
+        What was solved: without the sources that take no part.
+    dropped_sources : dict
+        Sources that take no part, with the reason.
+    """
+
+    solution: Solution
+    design: AlignedDesign
+    dropped_sources: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    The target model.
+
+    Parameters
+    ----------
+    family : statsmodels.genmod.families.Family
+        Family and link.
+    score : Score
+        Its score.
+    names : sequence of str
+        Names of the coefficients.
+    yname : str
+        Name of the outcome.
+    """
+
+    family: families.Family
+    score: Score
+    names: Sequence[str]
+    yname: str
+
+
+def fit_design(
+    design: AlignedDesign,
+    target: Target,
+    theta: Floats,
+    eta: Floats,
+    settings: FitSettings,
+) -> Fit:
+    """
+    Estimate the parameters of an aligned design.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    target : Target
+        The target model.
+    theta : ndarray (p,)
+        Start.
+    eta : ndarray (M, p)
+        Start.
+    settings : FitSettings
+        Options of the fit.
+
+    Returns
+    -------
+    Fit
+        The solution, and which sources took part.
+
+    Raises
+    ------
+    SeparationError
+        If the labels or a source are perfectly separated.
+    DataError
+        If the labels are fitted exactly.
+
+    Warns
+    -----
+    FullyLabeledWarning
+        If every unit is labelled.
+    CollinearSourceWarning
+        If a source is left out because it repeats others.
+    ConvergenceWarning, LabelAgreementWarning
+        See :func:`~statsmodels_synth.checks.warn_of`.
+    """
+    dropped: dict[str, str] = {}
+    if design.n_labeled == design.n_units and design.sources:
+        dropped = dict.fromkeys(design.names, "every unit is labelled")
+        design, eta = design.with_sources([]), eta[:0]
+        warnings.warn(
+            "Every unit is labelled, so the sources have nothing to add: the result is "
+            "that of the labels alone. Are data and a source swapped?",
+            FullyLabeledWarning,
+            stacklevel=3,
+        )
+    solution = _checked_solution(design, target, theta, eta, settings)
+    if solution.redundant:
+        for m, reason in solution.redundant.items():
+            dropped[design.names[m]] = reason
+            warnings.warn(
+                f"Source {design.names[m]!r} is left out: {reason}. The estimate is "
+                "that without it.",
+                CollinearSourceWarning,
+                stacklevel=3,
+            )
+        keep = [m for m in range(len(eta)) if m not in solution.redundant]
+        design = design.with_sources(keep)
+        solution = _checked_solution(
+            design, target, theta, solution.eta[keep], settings
+        )
+    warn_of(design, solution)
+    return Fit(solution, design, dropped)
+
+
+def _checked_solution(
+    design: AlignedDesign,
+    target: Target,
+    theta: Floats,
+    eta: Floats,
+    settings: FitSettings,
+) -> Solution:
+    family, names = target.family, target.names
+    check_separation(
+        design.labeled, theta, True, family=family, where=LABELS, names=names
+    )
+    solution = solve(
+        design,
+        target.score,
+        theta,
+        eta,
+        steps=2 if settings.maxiter == "cue" else settings.maxiter,
+        continuous=settings.maxiter == "cue",
+        centered=settings.centered,
+    )
+    check_exact_fit(design.labeled, solution.theta_real, family, target.yname)
+    check_solution(design, solution, family, names)
+    return solution
