@@ -12,8 +12,12 @@ from scipy import stats
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM, SourceArrays
+from statsmodels_synth.covariance import influence_map, sandwich
+from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.moment_sums import moment_blocks, moment_sums
+from statsmodels_synth.solver import solve
+from statsmodels_synth.weights import block_jacobian, optimal_weight
 from tests import dense
 
 
@@ -25,29 +29,27 @@ def model_of(problem: dense.Problem, **kwargs: Any) -> AugmentedGMM:
     )
 
 
+def with_design_weights(
+    problem: dense.Problem, design: AlignedDesign
+) -> tuple[dense.Problem, AlignedDesign]:
+    """The same problem, labelled with unequal probabilities."""
+    a = np.random.default_rng(0).uniform(0.3, 3.0, len(problem.y))
+    return (
+        replace(problem, design_weights=a),
+        replace(design, design_weights=a[problem.labeled]),
+    )
+
+
 @pytest.mark.parametrize("k_sources", [1, 2])
 def test_design_weights_enter_the_labelled_moments(k_sources: int) -> None:
     """a_t multiplies what labelled units add, and nothing else."""
     problem = dense.simulate("binomial", seed=1, k_sources=k_sources)
     plain = model_of(problem).aligned
-    a = np.random.default_rng(0).uniform(0.3, 3.0, plain.n_labeled)
-    design = replace(plain, design_weights=a)
+    problem, design = with_design_weights(problem, plain)
     theta = np.array([0.1, 0.3, -0.2])
     eta = np.arange(3.0 * k_sources).reshape(k_sources, 3) / 10
-    everyone = np.zeros(len(problem.y))
-    everyone[problem.labeled] = a
     full = np.r_[theta, eta.ravel()]
-
-    def weighted(params: np.ndarray) -> np.ndarray:
-        # Labelled blocks are zero off the labels: scaling their rows is a_t.
-        g = dense.moments(problem, params)
-        p, scale = 3, np.where(problem.labeled, everyone, 1.0)[:, None]
-        g[:, :p] *= scale
-        for m in range(k_sources):
-            g[:, p + 2 * m * p : 2 * p + 2 * m * p] *= scale
-        return g
-
-    expected = weighted(full)
+    expected = dense.moments(problem, full)
     sums = moment_sums(
         design, model_of(problem).target_score, theta, eta, second_moment=True
     )
@@ -61,13 +63,47 @@ def test_design_weights_enter_the_labelled_moments(k_sources: int) -> None:
     blocks = moment_blocks(design, model_of(problem).target_score, theta, eta)
     stacked = np.vstack([block.copy() for _, block in blocks])
     np.testing.assert_allclose(stacked, expected, atol=1e-12)
-    step = 1e-6
-    for j in range(3):
-        up, down = full.copy(), full.copy()
-        up[j] += step
-        down[j] -= step
-        slope = (weighted(up).mean(0) - weighted(down).mean(0)) / (2 * step)
-        np.testing.assert_allclose(sums.target[:, j], slope[:3], atol=1e-8)
+    # The numeric Jacobian of the comparison is good to about 1e-9.
+    slope = dense.jacobian(problem, full)
+    np.testing.assert_allclose(sums.target, slope[:3, :3], atol=1e-9)
+    np.testing.assert_allclose(block_jacobian(sums.auxiliary), slope[3:, 3:], atol=1e-9)
+
+
+@pytest.mark.parametrize("centered", [False, True])
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["gaussian", "binomial"])
+def test_design_weights_in_the_solver(kind: str, steps: int, centered: bool) -> None:
+    """
+    Every place that reads a_t: with a_t = 1, a missing one would not be seen.
+
+    Two steps use Omega at the first estimate, three also that of the second, which
+    is put together in another place.
+    """
+    problem = dense.simulate(kind, seed=14, k_sources=2)
+    model = model_of(problem)
+    problem, design = with_design_weights(problem, model.aligned)
+    start = dense.glm_by_part(problem)
+    found = solve(
+        design,
+        model.target_score,
+        start[:3],
+        start[3:].reshape(2, 3),
+        steps=steps,
+        centered=centered,
+    )
+    assert found.converged
+    own = dense.fit(problem, steps=steps, centered=centered)
+    # Both solve to rounding; the numeric Jacobian is good to about 1e-9.
+    close = {"rtol": 1e-6, "atol": 1e-8}
+    np.testing.assert_allclose(found.theta, own["params"], **close)
+    np.testing.assert_allclose(found.eta, own["eta"], **close)
+    np.testing.assert_allclose(found.sums.omega(centered), own["omega"], **close)
+    np.testing.assert_allclose(found.criterion, own["J"], rtol=1e-6)
+    map_ = influence_map(
+        found.sums, optimal_weight(own["omega"], design.basis), design.basis
+    )
+    cov = sandwich(found.sums, map_, design.n_units, centered)
+    np.testing.assert_allclose(cov, own["cov"], **close)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "binomial"])
@@ -87,20 +123,23 @@ def test_centred_second_moment(kind: str) -> None:
     )
 
 
-def test_j_of_the_one_step_estimate() -> None:
+@pytest.mark.parametrize("centered", [False, True])
+def test_j_of_the_one_step_estimate(centered: bool) -> None:
     """Newey's form: moments in the inverse of their covariance at the estimate."""
     problem = dense.simulate("binomial", seed=3, k_sources=1)
-    result = model_of(problem).fit(maxiter=1)
+    result = model_of(problem).fit(maxiter=1, centered=centered)
     full = np.r_[result.params, np.asarray(result.auxiliary_params).ravel()]
     g = dense.moments(problem, full)[:, 3:]
     slope = dense.jacobian(problem, full)[3:, 3:]
     # What is left of the moments after the identity-weighted step for eta.
     rest = np.eye(6) - slope @ np.linalg.solve(slope.T @ slope, slope.T)
-    omega = g.T @ g / len(g)
+    omega = dense.second_moment(g, centered)
     middle = np.linalg.pinv(rest @ omega @ rest.T, rcond=1e-9)
     mean = rest @ g.mean(0)
     statistic, pvalue, df = result.jtest()
-    np.testing.assert_allclose(statistic, len(g) * mean @ middle @ mean, rtol=1e-5)
+    # The numeric Jacobian is good to 1e-9, and the pseudo-inverse makes that larger
+    # by the condition number. Centred and not differ by J / T, about 5e-3.
+    np.testing.assert_allclose(statistic, len(g) * mean @ middle @ mean, rtol=1e-6)
     assert df == 3
     np.testing.assert_allclose(pvalue, stats.chi2.sf(statistic, 3))
 
@@ -237,3 +276,103 @@ def test_offset_and_exposure_by_column() -> None:
     ).fit()
     np.testing.assert_allclose(frames.params, arrays.params, rtol=1e-10)
     np.testing.assert_allclose(frames.cov_params(), arrays.cov_params(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("form", [tuple, SourceArrays])
+def test_rows_of_a_source_take_the_offset_of_their_unit(form: Any) -> None:
+    """Rows in any order, several for a unit, none for others."""
+    problem = dense.simulate("poisson", seed=15)
+    y_0, x_0 = problem.sources[0]
+    rng = np.random.default_rng(15)
+    # Large, so that a wrong one is seen, and far from constant in blocks.
+    offset = rng.normal(scale=0.5, size=len(problem.y))
+    seen = rng.uniform(size=len(problem.y)) < 0.7
+    own = dense.fit(
+        replace(problem, sources=[(np.where(seen, y_0, np.nan), x_0)], offset=offset)
+    )
+    # Twice the same row of a unit counts once, so the dense fit needs one.
+    rows = np.flatnonzero(seen)
+    rows = rng.permutation(np.r_[rows, rows[::3]])
+    parts = (y_0[rows], x_0[rows], rows)
+    with pytest.warns(UserWarning, match="lacks"):
+        model = AugmentedGMM(
+            problem.endog,
+            problem.x,
+            synthetic={"s": parts if form is tuple else SourceArrays(*parts)},
+            family=problem.family,
+            offset=offset,
+        )
+    result = model.fit()
+    assert result.sources.loc["s", "covered"] == int(seen.sum())
+    # The numeric Jacobian of the comparison is good to about 1e-9.
+    close = {"rtol": 1e-6, "atol": 1e-8}
+    np.testing.assert_allclose(result.params, own["params"], **close)
+    np.testing.assert_allclose(result.auxiliary_params, own["eta"], **close)
+    np.testing.assert_allclose(result.cov_params(), own["cov"], **close)
+
+
+def test_a_source_may_have_an_offset_of_its_own() -> None:
+    problem = dense.simulate("poisson", seed=16)
+    y_0, x_0 = problem.sources[0]
+    rng = np.random.default_rng(16)
+    offset, other = rng.normal(scale=0.5, size=(2, len(problem.y)))
+    order = rng.permutation(len(y_0))
+    model = AugmentedGMM(
+        problem.endog,
+        problem.x,
+        proxy={"p": SourceArrays(y_0[order], x_0[order], order, other[order])},
+        family=problem.family,
+        offset=offset,
+    )
+    result = model.fit()
+    # Its own estimate is that of a GLM with its own offset.
+    peer = sm.GLM(y_0, x_0, family=problem.family, offset=other).fit(tol=1e-14)
+    np.testing.assert_allclose(result.naive_params.loc["p"], peer.params, rtol=1e-8)
+    labels = sm.GLM(
+        problem.y[problem.labeled],
+        problem.x[problem.labeled],
+        family=problem.family,
+        offset=offset[problem.labeled],
+    ).fit(tol=1e-14)
+    np.testing.assert_allclose(result.real_only.params, labels.params, rtol=1e-8)
+
+
+@pytest.mark.parametrize("data_has_weights", [True, False])
+@pytest.mark.parametrize("keyed", ["index", "on"])
+def test_weights_come_from_a_source(keyed: str, data_has_weights: bool) -> None:
+    """data holds the labelled units only; the weights of the others are elsewhere."""
+    problem = dense.simulate("binomial", seed=17, k_sources=2)
+    rng = np.random.default_rng(17)
+    weights = rng.uniform(0.3, 3.0, len(problem.y))
+    arrays = model_of(problem, weights=weights).fit()
+    units = np.array([f"u{t:04d}" for t in rng.permutation(len(problem.y))])
+
+    def frame(y: np.ndarray, x: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(x[:, 1:], units, ["x1", "x2"]).assign(y=y)
+
+    data = frame(problem.y, problem.x)
+    if data_has_weights:
+        data["w"] = weights
+    data = data[problem.labeled]
+    bare, weighted = (frame(y, x) for y, x in problem.sources)
+    # In another order, and only the second source has the column.
+    shuffled = weighted.assign(w=weights).sample(frac=1, random_state=rng)
+    proxies = {"s0": bare, "s1": shuffled}
+    on = None
+    if keyed == "on":
+        on = "unit"
+        data = data.rename_axis("unit").reset_index()
+        proxies = {k: f.rename_axis("unit").reset_index() for k, f in proxies.items()}
+    result = AugmentedGMM.from_formula(
+        "y ~ x1 + x2", data, proxy=proxies, on=on, family=problem.family, weights="w"
+    ).fit()
+    # The same sums in another order of units; the solver stops at 1e-10.
+    np.testing.assert_allclose(result.params, arrays.params, rtol=1e-8)
+    np.testing.assert_allclose(
+        result.auxiliary_params, arrays.auxiliary_params, rtol=1e-8
+    )
+    np.testing.assert_allclose(result.cov_params(), arrays.cov_params(), rtol=1e-7)
+    np.testing.assert_allclose(result.jtest()[0], arrays.jtest()[0], rtol=1e-7)
+    # That the weights matter here: without them the estimate is another one.
+    plain = model_of(problem).fit()
+    assert np.abs(plain.params - arrays.params).max() > 1e-2
