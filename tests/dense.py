@@ -157,7 +157,7 @@ def influence(problem: Problem, params: Array) -> Array:
     return np.asarray(g @ map_[: problem.x.shape[1]].T)
 
 
-def _glm(problem: Problem, rows: Array, y: Array, x: Array) -> Array:
+def _glm(problem: Problem, rows: NDArray[np.bool_], y: Array, x: Array) -> Array:
     offset, weights = problem.offset, problem.weights
     return np.asarray(
         sm.GLM(
