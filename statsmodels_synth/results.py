@@ -19,26 +19,19 @@ from statsmodels_synth._statsmodels import (
     populate_wrapper,
     predictions,
 )
-from statsmodels_synth.covariance import (
-    explained_share,
-    hansen_j,
-    influence_map,
-    sandwich,
-)
-from statsmodels_synth.design import source_facts
-from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.covariance import hansen_j, influence_map, sandwich
+from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.moment_sums import moment_blocks
-from statsmodels_synth.naive import NaiveEstimate, naive_estimate
 from statsmodels_synth.options import FitSettings, check_keywords
+from statsmodels_synth.source_results import SourceResults
 from statsmodels_synth.weights import optimal_weight
 
 if TYPE_CHECKING:
-    from statsmodels_synth.design import AlignedDesign
     from statsmodels_synth.fitting import Fit
     from statsmodels_synth.model import AugmentedGMM
 
 
-class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
+class AugmentedGMMResults(SourceResults, GMMResults):  # type: ignore[misc]
     r"""
     Results of a regression on labels augmented by imperfect sources.
 
@@ -124,150 +117,6 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         )
         self._data_attr.extend(["_design"])
 
-    # The parts that the sources contribute
-
-    @property
-    def source_names(self) -> list[str]:
-        """Names of the sources that took part, in order."""
-        return [row[0] for row in self._source_facts]
-
-    # ``_summary_cache`` is statsmodels' own: what it holds survives remove_data().
-
-    @property
-    def _source_facts(self) -> list[tuple[str, str, int, int, float, int]]:
-        """Name, kind, covered, covered labelled, replicates, dropped rows."""
-        return self._summary_cache(  # type: ignore[no-any-return]
-            "source_facts", lambda: source_facts(self._design_or_raise)
-        )
-
-    @property
-    def _naive(self) -> NaiveEstimate:
-        return self._summary_cache(  # type: ignore[no-any-return]
-            "naive",
-            lambda: naive_estimate(
-                self._design_or_raise, self.model.target_score, self._solution.eta
-            ),
-        )
-
-    @property
-    def real_only(self) -> AugmentedGMMResultsWrapper:
-        """
-        The labelled-only result: the same class, without any source.
-
-        Returns
-        -------
-        AugmentedGMMResultsWrapper
-            Its parameters are those of statsmodels' GLM on the labelled rows,
-            its covariance the robust (HC0) one.
-        """
-        if not self.source_names:
-            return AugmentedGMMResultsWrapper(self)
-        return self._summary_cache(  # type: ignore[no-any-return]
-            "real_only",
-            lambda: self.model.labeled_only(self._solution.theta_real, self.settings),
-        )
-
-    @property
-    def _design_or_raise(self) -> AlignedDesign:
-        if self._design is None:
-            raise DataError(
-                "The data were removed with remove_data(), and this needs them. Ask "
-                "for it before."
-            )
-        return self._design
-
-    @property
-    def auxiliary_params(self) -> pd.DataFrame:
-        """Coefficients eta of each source, (M, p)."""
-        return pd.DataFrame(
-            self._solution.eta, index=self.source_names, columns=self.model.exog_names
-        )
-
-    @property
-    def naive_params(self) -> pd.DataFrame:
-        """
-        Estimate from each source alone, as if it were real, (M, p).
-
-        Returns
-        -------
-        DataFrame
-            One row per source. Biased by whatever the LLM gets wrong.
-        """
-        return pd.DataFrame(
-            self._naive.params, index=self.source_names, columns=self.model.exog_names
-        )
-
-    @property
-    def naive_bse(self) -> pd.DataFrame:
-        """
-        Robust standard errors that go with :attr:`naive_params`, (M, p).
-
-        Returns
-        -------
-        DataFrame
-            One row per source. They know nothing of the bias.
-        """
-        return pd.DataFrame(
-            self._naive.bse, index=self.source_names, columns=self.model.exog_names
-        )
-
-    @property
-    def sources(self) -> pd.DataFrame:
-        """
-        What each source is and how much it knows, one row per source.
-
-        Returns
-        -------
-        DataFrame
-            `kind`; `covered` units and `covered_labeled` ones; `replicates` per
-            covered unit; `dropped_rows` with missing values; `explained`, the
-            share of the labelled score that the source explains; then
-            ``naive[name]``, the estimate from the source alone.
-        """
-        frame = pd.DataFrame(
-            self._source_facts,
-            columns=[
-                "source",
-                "kind",
-                "covered",
-                "covered_labeled",
-                "replicates",
-                "dropped_rows",
-            ],
-        ).set_index("source")
-        frame["explained"] = explained_share(
-            self._solution.sums, self.model.aligned_basis, self.n_labeled
-        )
-        naive = self.naive_params
-        naive.columns = [f"naive[{name}]" for name in naive.columns]
-        return pd.concat([frame, naive], axis=1)
-
-    @cache_readonly  # type: ignore[untyped-decorator]
-    def variance_reduction(self) -> Floats:
-        """
-        Share of the labelled-only variance that the sources remove, (p,).
-
-        Returns
-        -------
-        ndarray or Series
-            ``1 - Var / Var_real`` per coefficient; negative where the
-            estimated variance is larger than that of the labels alone.
-        """
-        real = np.asarray(self.real_only.bse)
-        return np.asarray(1.0 - (np.asarray(self.bse) / real) ** 2)
-
-    @cache_readonly  # type: ignore[untyped-decorator]
-    def effective_nobs(self) -> Floats:
-        """
-        Labels that would give the same standard error without sources, (p,).
-
-        Returns
-        -------
-        ndarray or Series
-            ``n Var_real / Var`` per coefficient.
-        """
-        return np.asarray(self.n_labeled / (1.0 - np.asarray(self.variance_reduction)))
-
     @cache_readonly  # type: ignore[untyped-decorator]
     def influence(self) -> pd.DataFrame:
         """
@@ -289,6 +138,9 @@ class AugmentedGMMResults(GMMResults):  # type: ignore[misc]
         return pd.DataFrame(
             values, index=self.model.unit_index, columns=self.model.exog_names
         )
+
+    def _wrapped(self) -> AugmentedGMMResultsWrapper:
+        return AugmentedGMMResultsWrapper(self)
 
     # What statsmodels' results offer
 

@@ -27,7 +27,7 @@ ORDER = [
     ["checks", "separation"],
     ["fitting"],
     ["covariance", "naive"],
-    ["summary", "graphics"],
+    ["summary", "graphics", "source_results"],
     ["results"],
     ["stock"],
     ["model"],

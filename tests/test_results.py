@@ -243,6 +243,33 @@ def test_no_label_survives_remove_data(engine: str) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["MultiIndex", "CategoricalIndex", "two columns"])
+def test_remove_data_leaves_no_unit_in_the_pickle(kind: str) -> None:
+    """The levels of an index outlive its rows, if they are let."""
+    frame = survey().rename_axis("unit").reset_index()
+    frame["school"] = [f"school{k % 7}" for k in range(len(frame))]
+    keys, on = list(frame["unit"]), None
+    if kind == "MultiIndex":
+        frame = frame.set_index(["school", "unit"])
+    elif kind == "CategoricalIndex":
+        frame = frame.set_index(pd.CategoricalIndex(frame.pop("unit")))
+    else:
+        on = ["school", "unit"]
+    result = AugmentedGMM.from_formula(
+        "polite ~ hedge + length",
+        frame,
+        proxy={"polite": "polite_llm"},
+        on=on,
+        family=sm.families.Binomial(),
+    ).fit()
+    before = pickle.dumps(result)
+    assert any(str(key).encode() in before for key in keys)
+    result.remove_data()
+    after = pickle.dumps(result)
+    assert not any(str(key).encode() in after for key in keys)
+    assert b"school1" not in after
+
+
 def test_predictions_need_no_data() -> None:
     result = fitted()
     new = pd.DataFrame({"hedge": [0.0, 1.0], "length": 0.5})

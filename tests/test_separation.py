@@ -70,11 +70,6 @@ def test_rare_dummy_with_both_outcomes(slope: float, noise: float) -> None:
     np.testing.assert_allclose(result.naive_params.loc["p"], peer.params, rtol=1e-5)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="check_separation looks at the first 2,000 rows at a bound; the separated "
-    "ones may come later. The fit then says converged, with eta of about -9e6.",
-)
 def test_separated_among_many_rows_at_a_bound() -> None:
     proxy = source(mixed=False, slope=10.0, noise=0.0)
     with pytest.raises(SeparationError, match="source 'p': 'x2' tells the outcome"):
