@@ -12,19 +12,18 @@ import scipy.optimize
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats, Positions, infinite_rows
-from statsmodels_synth.design import AlignedDesign, DesignRows, SourceArrays
+from statsmodels_synth.clusters import Clusters
+from statsmodels_synth.design import DesignRows, SourceArrays
 from statsmodels_synth.exceptions import (
     CollinearityError,
-    ConvergenceWarning,
     CoverageWarning,
     DataError,
+    FewClustersWarning,
     FewUnitsWarning,
-    LabelAgreementWarning,
     count,
     format_units,
 )
 from statsmodels_synth.scores import admissible_range
-from statsmodels_synth.solver import Solution
 
 #: Columns count as dependent when what one adds is this small a share of it: sums
 #: of squares lose the rest to rounding.
@@ -33,6 +32,8 @@ COLLINEARITY_TOLERANCE = 1e-7
 #: simulations a dummy with 2, 3, 4 and 5 ones had intervals with a coverage of .79
 #: to .83, .87, .89 to .91 and .92.
 FEW_UNITS = 4.0
+#: Clusters with labels below which a warning is due.
+FEW_CLUSTERS = 20
 #: Residuals below this share of the outcome's range are rounding of zero, and so
 #: are those below that share of its level, which is all that a number keeps.
 ZERO_RESIDUAL = 1e-9
@@ -259,6 +260,44 @@ def check_leverage(exog: Floats, names: Sequence[str], units: pd.Index) -> None:
         )
 
 
+def check_clusters(clusters: Clusters, names: Sequence[str]) -> None:
+    """
+    Raise if there are fewer clusters than coefficients; warn of few.
+
+    Parameters
+    ----------
+    clusters : Clusters
+        Clusters of the units.
+    names : sequence of str
+        Names of the coefficients.
+
+    Raises
+    ------
+    DataError
+        If not more clusters have a labelled unit than there are coefficients.
+
+    Warns
+    -----
+    FewClustersWarning
+        If fewer than :data:`FEW_CLUSTERS` have one.
+    """
+    n, p = clusters.n_labeled, len(names)
+    if n <= p:
+        raise DataError(
+            f"Labelled units are in {count(n, 'cluster')}, too few for "
+            f"{count(p, 'coefficient')} ({_some(names)}). Use smaller clusters, label "
+            "units in more of them, or shorten the formula."
+        )
+    if n < FEW_CLUSTERS:
+        warnings.warn(
+            f"Labelled units are in {n} clusters only. Intervals rest on the "
+            "differences between these: with so few they are wide, and may still be "
+            "too short where clusters differ in size.",
+            FewClustersWarning,
+            stacklevel=4,
+        )
+
+
 def _dependence(
     dependent: Sequence[int], partners: Sequence[int], names: Sequence[str]
 ) -> str:
@@ -418,36 +457,6 @@ def check_coverage(
         )
 
 
-def agrees_with_labels(rows: DesignRows, labels: DesignRows) -> bool:
-    """
-    Whether a source repeats outcome and regressors of every labelled unit.
-
-    Parameters
-    ----------
-    rows : DesignRows
-        Rows of the source for labelled units.
-    labels : DesignRows
-        The labelled rows.
-
-    Returns
-    -------
-    bool
-        True if no row differs.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> labels = DesignRows(np.array([0.0, 1.0]), np.ones((2, 1)))
-    >>> agrees_with_labels(labels, labels)
-    True
-    """
-    unit = rows.unit_of(slice(0, len(rows.endog)))
-    return bool(
-        np.array_equal(rows.endog, labels.endog[unit])
-        and np.array_equal(rows.exog, labels.exog[unit])
-    )
-
-
 def check_problem(
     labels: DesignRows,
     labeled_units: Positions,
@@ -502,51 +511,3 @@ def check_problem(
         check_values(source, where, names, yname, of_row)
         check_endog(source.endog, family, where, yname, of_row)
         check_source_design(source.exog, source.name, names)
-
-
-def warn_of(design: AlignedDesign, solution: Solution) -> None:
-    """
-    Warn of what makes a solution less than it seems.
-
-    Parameters
-    ----------
-    design : AlignedDesign
-        Aligned arrays.
-    solution : Solution
-        What the solver found.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If the moment conditions were not solved, or the iterated estimator
-        stopped before it settled.
-    LabelAgreementWarning
-        If a source agrees with every label that it covers.
-    """
-    if not solution.converged:
-        warnings.warn(
-            "The moment conditions were not solved: do not use the estimates. Rescale "
-            "regressors of very different size, give start_params, or use fewer "
-            "sources.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-    elif not solution.settled:
-        warnings.warn(
-            f"The estimate was still moving when the weight had been chosen "
-            f"{solution.iterations - 1} times. Raise maxiter, or use maxiter=2 or "
-            "'cue'.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-    for source, rows in zip(design.sources, design.labeled_sources, strict=True):
-        if agrees_with_labels(rows, design.labeled):
-            n_seen = len(rows.endog) if rows.units is None else len(set(rows.units))
-            warnings.warn(
-                f"Source {source.name!r} agrees with all {n_seen} labels that it "
-                "covers, so nothing is known of its errors but that they are rare: up "
-                f"to {3 / n_seen:.1%} of its rows may be wrong (95 %, rule of three). "
-                "The standard errors suppose that none is.",
-                LabelAgreementWarning,
-                stacklevel=4,
-            )

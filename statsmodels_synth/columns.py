@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Floats, as_floats
+from statsmodels_synth._arrays import as_floats
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
@@ -14,6 +16,9 @@ from statsmodels_synth.exceptions import (
     format_units,
     show,
 )
+
+#: Options whose values are only told apart, so that they may be text.
+TEXT_ALLOWED = ("strata",)
 
 
 def type_name(value: object) -> str:
@@ -85,7 +90,7 @@ def with_columns(
         If an array has another length, or a Series another index.
     """
     named: dict[str, str] = {}
-    arrays: dict[str, Floats] = {}
+    arrays: dict[str, Any] = {}
     for option, value in given.items():
         if value is None:
             continue
@@ -97,7 +102,11 @@ def with_columns(
                 f"{option}= is a Series whose index differs from that of data. Reindex "
                 "it or make it a column of data."
             )
-        values = as_floats(value, option)
+        values = (
+            pd.Series(value).to_numpy()
+            if option in TEXT_ALLOWED
+            else as_floats(value, option)
+        )
         if values.shape != (len(data),):
             raise DataError(
                 f"{option}= has shape {values.shape}; data has {len(data)} rows. Give "

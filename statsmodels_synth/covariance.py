@@ -23,6 +23,7 @@ from scipy import stats
 import scipy.linalg
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth.design import Labeling
 from statsmodels_synth.moment_sums import MomentSums
 from statsmodels_synth.weights import (
     RANK_TOLERANCE,
@@ -90,6 +91,53 @@ def sandwich(sums: MomentSums, map_: Floats, n_units: int, centered: bool) -> Fl
     """
     cov = map_ @ sums.omega(centered) @ map_.T / n_units
     return (cov + cov.T) / 2
+
+
+def stratified(
+    covariance: Floats, own: Floats, labeling: Labeling, *, unbiased: bool
+) -> Floats:
+    r"""
+    Covariance when the number of labels in each stratum was fixed.
+
+    What the labels of a stratum have in common is then no matter of chance, except for
+    the share of the stratum that they are: that of an infinite population,
+
+    .. math::
+        V - \sum_h (1 - \pi_h) \, n_h \, \bar l_h \bar l_h' .
+
+    Parameters
+    ----------
+    covariance : ndarray (p, p)
+        Covariance with labels drawn unit by unit.
+    own : ndarray (n, p)
+        Contributions of the labelled units through their labels.
+    labeling : Labeling
+        With strata and probabilities.
+    unbiased : bool
+        Whether the variance within a stratum has ``n_h - 1`` in the denominator.
+
+    Returns
+    -------
+    ndarray (p, p)
+        Covariance.
+
+    References
+    ----------
+    Cochran, W. G. (1977). Sampling Techniques, 3rd ed., section 5.4. Wiley.
+    """
+    strata, prob = labeling.strata, labeling.prob
+    if strata is None:
+        return covariance
+    result = covariance.copy()
+    for h in range(int(strata.max()) + 1):
+        rows = own[strata == h]
+        n, chance = len(rows), 1.0 if prob is None else 1.0 - prob[strata == h][0]
+        if n == 1:
+            continue  # its variance is unknown: as if drawn unit by unit
+        centred = rows - rows.mean(axis=0)
+        within = centred.T @ centred * (n / (n - 1) if unbiased else 1.0)
+        result += chance * (within - rows.T @ rows)
+    return result
 
 
 def hansen_j(

@@ -143,6 +143,32 @@ class SourceArrays(DesignRows):
 
 
 @dataclass(frozen=True)
+class Labeling:
+    """
+    How the labelled units were chosen.
+
+    Parameters
+    ----------
+    prob : ndarray (n,) or None
+        Probability with which each labelled unit was chosen; None where all are
+        alike.
+    strata : ndarray (n,) or None
+        Stratum of each labelled unit, 0 to H - 1, where the number of labels in each
+        was fixed.
+    """
+
+    prob: Floats | None = None
+    strata: Positions | None = None
+
+    @property
+    def name(self) -> str:
+        """What the summary calls it."""
+        if self.strata is not None:
+            return f"{int(self.strata.max()) + 1} strata"
+        return "equal" if self.prob is None else "given"
+
+
+@dataclass(frozen=True)
 class AlignedDesign:
     """
     Everything the estimator needs, aligned by unit.
@@ -154,7 +180,7 @@ class AlignedDesign:
     labeled_units : ndarray (n,)
         Their positions among the T units, increasing.
     design_weights : ndarray (n,)
-        ``a_t`` of the labelled units: one with equal labelling probabilities.
+        ``a_t`` of the labelled units, with a mean of one: inverse probabilities.
     sources : tuple of SourceArrays
         The M sources.
     labeled_sources : tuple of DesignRows
@@ -168,6 +194,8 @@ class AlignedDesign:
         ``labeled.exog @ basis`` has orthonormal columns.
     column_scale : ndarray (p,)
         Root mean square of each column of the labelled exog.
+    labeling : Labeling
+        How the labelled units were chosen.
     """
 
     labeled: DesignRows
@@ -179,6 +207,7 @@ class AlignedDesign:
     kept: Positions | None
     basis: Floats
     column_scale: Floats
+    labeling: Labeling
 
     @property
     def k_params(self) -> int:
@@ -221,6 +250,7 @@ def align_design(
     labeled_units: Positions,
     sources: Sequence[SourceArrays],
     n_units: int,
+    labeling: Labeling | None = None,
 ) -> AlignedDesign:
     """
     Put labelled rows and sources together.
@@ -235,6 +265,8 @@ def align_design(
         Sources, rows sorted by unit.
     n_units : int
         Number of units the positions refer to.
+    labeling : Labeling, optional
+        How the labelled units were chosen; all alike if omitted.
 
     Returns
     -------
@@ -258,16 +290,23 @@ def align_design(
         labeled_units = position[labeled_units]
         sources = [replace(s, units=position[s.units]) for s in sources]
     _, upper = scipy.linalg.qr(labeled.exog, mode="economic")
+    labeling = Labeling() if labeling is None else labeling
+    # Normalised to a mean of one (Hajek 1971): only ratios of probabilities matter.
+    weights = np.ones(len(labeled_units))
+    if labeling.prob is not None:
+        weights = 1.0 / labeling.prob
+        weights *= len(weights) / weights.sum()
     return AlignedDesign(
         labeled=labeled,
         labeled_units=labeled_units,
-        design_weights=np.ones(len(labeled_units)),
+        design_weights=weights,
         sources=tuple(sources),
         labeled_sources=tuple(_rows_of_labeled(s, labeled_units) for s in sources),
         n_units=n_units,
         kept=kept,
         basis=scipy.linalg.solve_triangular(upper, np.eye(len(upper))),
         column_scale=np.sqrt(np.mean(labeled.exog**2, axis=0)),
+        labeling=labeling,
     )
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "ConvergenceWarning",
     "CoverageWarning",
     "DataError",
+    "FewClustersWarning",
     "FewUnitsWarning",
     "FormulaError",
     "FullyLabeledWarning",
@@ -80,12 +81,16 @@ class CollinearSourceWarning(SynthWarning):
     """A source was dropped: its moments repeat those of other sources."""
 
 
+class FewClustersWarning(SynthWarning):
+    """There are few clusters with labelled units."""
+
+
 class FewUnitsWarning(SynthWarning):
     """A coefficient rests on very few labelled units."""
 
 
 class LabelAgreementWarning(SynthWarning):
-    """A source agrees with every label, so its error rate cannot be estimated."""
+    """A source agrees with (almost) every label: too little is known of its errors."""
 
 
 class FullyLabeledWarning(SynthWarning):

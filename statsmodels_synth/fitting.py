@@ -9,9 +9,12 @@ import warnings
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats
-from statsmodels_synth.checks import check_exact_fit, warn_of
+from statsmodels_synth.cautions import warn_of
+from statsmodels_synth.checks import check_exact_fit
+from statsmodels_synth.clusters import Clusters
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import CollinearSourceWarning, FullyLabeledWarning
+from statsmodels_synth.inference import Inference, infer
 from statsmodels_synth.options import FitSettings
 from statsmodels_synth.scores import Score
 from statsmodels_synth.separation import LABELS, check_separation, check_solution
@@ -31,11 +34,17 @@ class Fit:
         What was solved: without the sources that take no part.
     dropped_sources : dict
         Sources that take no part, with the reason.
+    inference : Inference
+        Covariance and degrees of freedom.
+    clusters : Clusters or None
+        Clusters of the units.
     """
 
     solution: Solution
     design: AlignedDesign
     dropped_sources: dict[str, str]
+    inference: Inference
+    clusters: Clusters | None
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ def fit_design(
     theta: Floats,
     eta: Floats,
     settings: FitSettings,
+    clusters: Clusters | None = None,
 ) -> Fit:
     """
     Estimate the parameters of an aligned design.
@@ -83,6 +93,8 @@ def fit_design(
         Start.
     settings : FitSettings
         Options of the fit.
+    clusters : Clusters, optional
+        Clusters of the units.
 
     Returns
     -------
@@ -103,7 +115,7 @@ def fit_design(
     CollinearSourceWarning
         If a source is left out because it repeats others.
     ConvergenceWarning, LabelAgreementWarning
-        See :func:`~statsmodels_synth.checks.warn_of`.
+        See :func:`~statsmodels_synth.cautions.warn_of`.
     """
     dropped: dict[str, str] = {}
     if design.n_labeled == design.n_units and design.sources:
@@ -115,7 +127,7 @@ def fit_design(
             FullyLabeledWarning,
             stacklevel=3,
         )
-    solution = _checked_solution(design, target, theta, eta, settings)
+    solution = _checked_solution(design, target, theta, eta, settings, clusters)
     if solution.redundant:
         for m, reason in solution.redundant.items():
             dropped[design.names[m]] = reason
@@ -128,10 +140,11 @@ def fit_design(
         keep = [m for m in range(len(eta)) if m not in solution.redundant]
         design = design.with_sources(keep)
         solution = _checked_solution(
-            design, target, theta, solution.eta[keep], settings
+            design, target, theta, solution.eta[keep], settings, clusters
         )
-    warn_of(design, solution)
-    return Fit(solution, design, dropped)
+    warn_of(design, solution, corrected=settings.use_correction)
+    inference = infer(design, target.score, solution, settings, clusters)
+    return Fit(solution, design, dropped, inference, clusters)
 
 
 def _checked_solution(
@@ -140,6 +153,7 @@ def _checked_solution(
     theta: Floats,
     eta: Floats,
     settings: FitSettings,
+    clusters: Clusters | None,
 ) -> Solution:
     family, names = target.family, target.names
     check_separation(
@@ -153,6 +167,8 @@ def _checked_solution(
         steps=2 if settings.maxiter == "cue" else settings.maxiter,
         continuous=settings.maxiter == "cue",
         centered=settings.centered,
+        shrink=settings.shrinks,
+        clusters=clusters,
     )
     check_exact_fit(design.labeled, solution.theta_real, family, target.yname)
     check_solution(design, solution, family, names)

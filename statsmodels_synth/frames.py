@@ -39,6 +39,7 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.options import Kind, Missing
 from statsmodels_synth.sources import unique_names
+from statsmodels_synth.unit_columns import UnitColumns
 
 On: TypeAlias = Hashable | Sequence[Hashable] | None
 
@@ -118,6 +119,8 @@ class AlignedFrames:
         The sources.
     weights : ndarray (T,) or None
         Weight of each unit.
+    columns : UnitColumns
+        Further columns of the units.
     n_incomplete : int
         Rows with an outcome, or declared labelled, that lack another variable
         and count as unlabelled.
@@ -128,6 +131,7 @@ class AlignedFrames:
     labeled_rows: Positions
     sources: tuple[SourceFrame, ...]
     weights: Floats | None
+    columns: UnitColumns
     n_incomplete: int
 
 
@@ -257,12 +261,15 @@ def align_frames(
         _align_source(given, columns, frame, units, variables, missing)
         for given, columns in framed
     ]
+    own = tuple((g.name, f) for g, f in framed if g.frame is not None)
+    columns = UnitColumns(keyed, own, units)
     return AlignedFrames(
         units=units,
         data=frame,
         labeled_rows=rows,
         sources=tuple(aligned),
-        weights=None if weights is None else _weights(weights, keyed, framed, units),
+        weights=None if weights is None else _weights(weights, columns),
+        columns=columns,
         n_incomplete=n_incomplete,
     )
 
@@ -520,43 +527,9 @@ def _labeled_rows(
     return np.flatnonzero(wanted & complete), int(short.sum())
 
 
-def _weights(
-    name: str,
-    data: pd.DataFrame,
-    framed: list[tuple[GivenSource, pd.DataFrame]],
-    units: pd.Index,
-) -> Floats:
-    """Weight of each unit: from data, else from a source that has the column."""
-    values = np.full(len(units), np.nan)
+def _weights(name: str, columns: UnitColumns) -> Floats:
+    """Weight of each unit."""
     label = "weights=" if name == "(weights)" else f"weights={name!r}"
-    known = {*data, *(c for _, frame in framed for c in frame)}
-    if name not in known:
-        raise DataError(
-            f"{label} is not a column of data or of a source."
-            f"{suggest(name, sorted(map(str, known)))}"
-        )
-    if name in data:
-        values[: len(data)] = as_floats(data[name], f"data: {label}")
-    for given, frame in framed:
-        if name not in frame or given.frame is None:
-            continue
-        own = as_floats(frame[name], f"Source {given.name!r}: {label}")
-        positions = units.get_indexer(frame.index)
-        unset = np.isnan(values[positions])
-        values[positions[unset]] = own[unset]
-        differs = ~np.isnan(own) & (own != values[positions])
-        if differs.any():
-            raise DataError(
-                f"Source {given.name!r}: {label} differ from those of data or "
-                f"of another row for units {format_units(frame.index[differs])}. A "
-                "unit has one weight."
-            )
-    if np.isnan(values).any():
-        absent = np.isnan(values)
-        raise DataError(
-            f"{label} are missing for {count(int(absent.sum()), 'unit')} "
-            f"({format_units(units[absent])}). Add the column to data or to a source "
-            "that has these units."
-        )
-    check_positive(values, label, units, LEAVE_OUT)
+    values = as_floats(columns.complete(name, label), label)
+    check_positive(values, label, columns.units, LEAVE_OUT)
     return values

@@ -12,18 +12,20 @@ import pandas as pd
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats, as_floats
-from statsmodels_synth.checks import check_problem
-from statsmodels_synth.columns import check_frame, with_columns
-from statsmodels_synth.design import DesignRows, align_design
-from statsmodels_synth.evaluate import evaluate_frames
+from statsmodels_synth.arguments import constructor_arguments
+from statsmodels_synth.checks import check_clusters, check_problem
+from statsmodels_synth.clusters import Clusters, find_clusters, read_groups
+from statsmodels_synth.design import DesignRows, Labeling, align_design
 from statsmodels_synth.exceptions import (
     DataError,
+    FewClustersWarning,
     FewUnitsWarning,
     OptionError,
 )
 from statsmodels_synth.fitting import Target, fit_design
 from statsmodels_synth.formula import LearnedFormula
-from statsmodels_synth.frames import On, align_frames, given_sources
+from statsmodels_synth.frames import On
+from statsmodels_synth.labeling import find_labeling
 from statsmodels_synth.options import (
     CovType,
     Engine,
@@ -34,7 +36,7 @@ from statsmodels_synth.options import (
     check_choice,
     check_keywords,
 )
-from statsmodels_synth.parsing import calling_namespace, read_formula
+from statsmodels_synth.parsing import calling_namespace
 from statsmodels_synth.results import AugmentedGMMResults, AugmentedGMMResultsWrapper
 from statsmodels_synth.scores import glm_score
 from statsmodels_synth.sources import (
@@ -46,14 +48,15 @@ from statsmodels_synth.sources import (
     unit_weights,
 )
 from statsmodels_synth.stock import StackedMomentsGMM
+from statsmodels_synth.unit_columns import UnitColumns
 
 _FORMULA_KEYS = [
-    *("proxy", "synthetic", "on", "labeled", "family", "weights", "offset"),
-    *("exposure", "missing", "engine", "eval_env"),
+    *("proxy", "synthetic", "on", "labeled", "labeling_prob", "strata", "family"),
+    *("weights", "offset", "exposure", "missing", "engine", "eval_env"),
 ]
 _FIT_KEYS = [
     *("start_params", "maxiter", "weights_method", "cov_type", "cov_kwds", "use_t"),
-    "centered",
+    *("centered", "use_correction"),
 ]
 _INIT_KEYS = [
     "proxy",
@@ -65,6 +68,8 @@ _INIT_KEYS = [
     "exposure",
     "missing",
     "hasconst",
+    "labeling_prob",
+    "strata",
 ]
 
 
@@ -107,6 +112,12 @@ class AugmentedGMM(StackedMomentsGMM):
         What to do with incomplete rows of sources.
     hasconst : bool, optional
         Whether `exog` has a constant; found out if omitted.
+    labeling_prob : float or array_like, optional
+        Probability with which each unit was chosen for labelling, NaN allowed where
+        it was not; one number if all had the same. If omitted, all had the same.
+    strata : array_like (T,), optional
+        Stratum of each unit, where a fixed number of units was labelled in each: the
+        probabilities are then the shares that were.
     **kwargs
         Set by :meth:`from_formula`.
 
@@ -160,7 +171,7 @@ class AugmentedGMM(StackedMomentsGMM):
     >>> result.params.round(2)
     array([0.97, 0.53])
     >>> result.effective_nobs.round()
-    array([679., 805.])
+    array([637., 749.])
     """
 
     def __init__(
@@ -176,10 +187,13 @@ class AugmentedGMM(StackedMomentsGMM):
         exposure: Any = None,
         missing: Missing = "drop",
         hasconst: bool | None = None,
+        labeling_prob: Any = None,
+        strata: Any = None,
         **kwargs: Any,
     ) -> None:
         learned: LearnedFormula | None = kwargs.pop("learned", None)
         units: pd.Index | None = kwargs.pop("unit_index", None)
+        labeling: Labeling | None = kwargs.pop("labeling", None)
         check_keywords("AugmentedGMM", kwargs, _INIT_KEYS)
         check_choice("missing", missing, Missing)
         family = families.Gaussian() if family is None else family
@@ -197,6 +211,8 @@ class AugmentedGMM(StackedMomentsGMM):
                 "weights": weights,
                 "offset": offset,
                 "exposure": exposure,
+                "labeling_prob": labeling_prob,
+                "strata": strata,
             },
             proxy,
             synthetic,
@@ -240,7 +256,9 @@ class AugmentedGMM(StackedMomentsGMM):
             yname=yname,
         )
 
-        self.aligned = align_design(labels, labeled_units, sources, n_units)
+        if labeling is None:
+            labeling = find_labeling(labeling_prob, strata, mask, units)
+        self.aligned = align_design(labels, labeled_units, sources, n_units, labeling)
         if self.aligned.kept is not None:
             units = units[self.aligned.kept]
         self.unit_index = units
@@ -261,10 +279,14 @@ class AugmentedGMM(StackedMomentsGMM):
         self.proxy, self.synthetic, self.labeled = proxy, synthetic, mask
         self.weights, self.offset, self.exposure = weights, offset, exposure
         self.missing, self.hasconst = missing, hasconst
+        self.labeling_prob, self.strata = labeling_prob, strata
+        #: Further columns of the units, with a formula.
+        self.unit_columns: UnitColumns | None = None
         self._init_keys = list(_INIT_KEYS)
         self._data_attr.extend(
             ["proxy", "synthetic", "labeled", "weights", "offset", "exposure"]
         )
+        self._data_attr.extend(["labeling_prob", "strata", "unit_columns"])
         self._data_attr.extend(["aligned", "unit_index", "instrument"])
         self._data_attr.extend(["data.frame", "data.orig_endog", "data.orig_exog"])
         if learned is not None:
@@ -281,6 +303,8 @@ class AugmentedGMM(StackedMomentsGMM):
         *,
         on: On = None,
         labeled: Any = None,
+        labeling_prob: Any = None,
+        strata: Any = None,
         family: families.Family | None = None,
         weights: Any = None,
         offset: Any = None,
@@ -311,6 +335,12 @@ class AugmentedGMM(StackedMomentsGMM):
         labeled : array_like of bool or str, optional
             Which rows of `data` are labelled, or the column that says so. If
             omitted, the rows in which every variable of the formula is present.
+        labeling_prob : float, str or array_like, optional
+            Probability with which each unit was chosen for labelling: one number, a
+            column, or one value per row of `data`. If omitted, all had the same.
+        strata : str or array_like, optional
+            Column that says which stratum a unit is in (or one value per row of
+            `data`), where a fixed number of units was labelled in each stratum.
         family : statsmodels.genmod.families.Family, optional
             Family and link. Gaussian if omitted.
         weights, offset, exposure : str or array_like, optional
@@ -354,53 +384,26 @@ class AugmentedGMM(StackedMomentsGMM):
         """
         check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
         check_choice("missing", missing, Missing)
-        given = given_sources(proxy, synthetic)
-        check_frame(data)
-        data, named = with_columns(
-            data, weights=weights, offset=offset, exposure=exposure
-        )
-        extra = [named[key] for key in ("offset", "exposure") if key in named]
-        parsed = read_formula(
+        arguments = constructor_arguments(
             formula,
-            set(map(str, data.columns)).union(
-                *(map(str, s.frame.columns) for s in given if s.frame is not None)
-            ),
-            calling_namespace(sys._getframe(1), eval_env),
-            engine,
-        )
-        frames = align_frames(
             data,
-            given,
-            parsed.response,
-            parsed.regressors,
+            proxy,
+            synthetic,
+            namespace=calling_namespace(sys._getframe(1), eval_env),
+            engine=engine,
             on=on,
             labeled=labeled,
-            weights=named.get("weights"),
-            extra=extra,
+            labeling_prob=labeling_prob,
+            strata=strata,
+            weights=weights,
+            offset=offset,
+            exposure=exposure,
             missing=missing,
         )
-        learned, labels, sources = evaluate_frames(
-            parsed, frames, named.get("offset"), named.get("exposure")
-        )
-        mask = np.zeros(len(frames.units), dtype=bool)
-        mask[frames.labeled_rows] = True
-        model = cls(
-            labels.endog,
-            labels.exog,
-            {s.name: s for s in sources if s.kind == "proxy"},
-            {s.name: s for s in sources if s.kind == "synthetic"},
-            labeled=mask,
-            family=family,
-            weights=frames.weights,
-            offset=labels.offset,
-            exposure=labels.exposure,
-            missing=missing,
-            learned=learned,
-            unit_index=frames.units,
-            **kwargs,
-        )
-        model.n_incomplete = frames.n_incomplete
-        model.data.frame = data
+        model = cls(**arguments.keywords, family=family, **kwargs)
+        model.unit_columns = arguments.columns
+        model.n_incomplete = arguments.n_incomplete
+        model.data.frame = arguments.data
         return model
 
     def fit(
@@ -412,6 +415,7 @@ class AugmentedGMM(StackedMomentsGMM):
         cov_kwds: Mapping[str, Any] | None = None,
         use_t: bool | None = None,
         centered: bool = False,
+        use_correction: bool | None = None,
         **kwargs: Any,
     ) -> AugmentedGMMResultsWrapper:
         """
@@ -427,15 +431,27 @@ class AugmentedGMM(StackedMomentsGMM):
             settles, at most so many steps. "cue": continuously updated.
         weights_method : {"cov"}
             How the weight is estimated: inverse second moment of the moments.
-        cov_type : {"robust"}
-            Covariance, robust to misspecification of the target model.
+        cov_type : {"robust", "cluster"}
+            Covariance, robust to misspecification of the target model; "cluster" also
+            to dependence within clusters.
         cov_kwds : mapping, optional
-            Options of `cov_type`; "robust" has none.
+            For "cluster": ``{"groups": ...}``, the name of a column or the cluster of
+            each unit. "robust" has none.
         use_t : bool, optional
-            Student t with n - p degrees of freedom instead of normal quantiles.
+            Student t instead of normal quantiles, with n minus the effective number
+            of estimated coefficients as degrees of freedom, or one less than the
+            number of clusters with labels, minus those of the sources. As
+            `use_correction` if omitted.
         centered : bool
             Whether the second moment of the moments is centred; the paper's is
             not.
+        use_correction : bool, optional
+            Whether to shrink what is taken off as far as few labels demand, and to
+            use the standard errors for few labels (see
+            :mod:`statsmodels_synth.shrinkage` and
+            :mod:`statsmodels_synth.correction`). True by default, but for "cue",
+            which has none. ``use_correction=False, use_t=False`` gives estimator and
+            interval of the paper.
         **kwargs
             Anything else is an error.
 
@@ -461,18 +477,16 @@ class AugmentedGMM(StackedMomentsGMM):
             If a source agrees with every label.
         """
         check_keywords("fit", kwargs, _FIT_KEYS)
+        if use_correction is None:
+            use_correction = maxiter != "cue"
         settings = FitSettings(
             maxiter,
             weights_method,
             cov_type,
             centered,
-            False if use_t is None else use_t,
+            use_correction if use_t is None else use_t,
+            use_correction,
         )
-        if cov_kwds:
-            raise OptionError(
-                f"cov_kwds has {', '.join(map(repr, cov_kwds))}, but "
-                f"cov_type={cov_type!r} has no options. Leave cov_kwds out."
-            )
         if self.aligned is None:
             raise DataError(
                 "The data were removed with remove_data(). Build the model again to "
@@ -482,8 +496,30 @@ class AugmentedGMM(StackedMomentsGMM):
         target = Target(
             self.family, self.target_score, self.exog_names, self.endog_names
         )
-        fit = fit_design(self.aligned, target, theta, eta, settings)
+        groups = read_groups(cov_type, dict(cov_kwds or {}))
+        clusters = None
+        if groups is not None:
+            clusters = self._clusters(groups)
+        fit = fit_design(self.aligned, target, theta, eta, settings, clusters)
         return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit, settings))
+
+    def _clusters(self, groups: Any) -> Clusters:
+        """Cluster of each unit, from a column or one value per unit."""
+        if isinstance(groups, str):
+            label = f"groups={groups!r}"
+            if self.unit_columns is None:
+                raise OptionError(
+                    f"{label} names a column, but the model was made from arrays. Give "
+                    "one value per unit."
+                )
+            groups = self.unit_columns.values(groups, label)
+        else:
+            label = "groups"
+        found = find_clusters(
+            groups, self.aligned, self.unit_index, len(self.labeled), label
+        )
+        check_clusters(found, self.exog_names)
+        return found
 
     def _start(self, start: Any) -> tuple[Floats, Floats]:
         if start is None:
@@ -501,7 +537,7 @@ class AugmentedGMM(StackedMomentsGMM):
         return self._split(np.r_[values, self.fitstart()[p:]])
 
     def labeled_only(
-        self, theta: Floats, settings: FitSettings
+        self, theta: Floats, settings: FitSettings, clusters: Clusters | None = None
     ) -> AugmentedGMMResultsWrapper:
         """
         The same model without sources, fitted.
@@ -512,20 +548,30 @@ class AugmentedGMM(StackedMomentsGMM):
             Start: the labelled-only estimate, where it is known.
         settings : FitSettings
             Settings of the fit it is compared with.
+        clusters : Clusters, optional
+            Clusters of that fit.
 
         Returns
         -------
         AugmentedGMMResultsWrapper
             Labelled-only result.
         """
-        labels = self.aligned.labeled
+        options = None
+        if clusters is not None:
+            options = {"groups": clusters.of_labeled}
         with warnings.catch_warnings():
-            # They were said when this model was made.
+            # They were said when this model was made and fitted.
             warnings.simplefilter("ignore", FewUnitsWarning)
-            model = self._without_sources(labels)
-        return model.fit(
-            theta, maxiter=1, use_t=settings.use_t, centered=settings.centered
-        )
+            warnings.simplefilter("ignore", FewClustersWarning)
+            return self._without_sources(self.aligned.labeled).fit(
+                theta,
+                maxiter=1,
+                cov_type=settings.cov_type,
+                cov_kwds=options,
+                use_t=settings.use_t,
+                centered=settings.centered,
+                use_correction=settings.use_correction,
+            )
 
     def _without_sources(self, labels: DesignRows) -> AugmentedGMM:
         return type(self)(
@@ -535,6 +581,7 @@ class AugmentedGMM(StackedMomentsGMM):
             weights=labels.weights,
             offset=labels.offset,
             hasconst=bool(self.k_constant),
+            labeling=self.aligned.labeling,
             learned=self.learned,
             unit_index=self.unit_index[self.aligned.labeled_units],
         )

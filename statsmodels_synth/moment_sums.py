@@ -302,6 +302,29 @@ def labeled_scores(
     return psi, h, target, auxiliary
 
 
+def labeled_derivatives(design: AlignedDesign, score: Score, theta: Floats) -> Floats:
+    """
+    Derivative of the labelled scores along the linear predictor, row by row.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    theta : ndarray (p,)
+        Target parameters.
+
+    Returns
+    -------
+    ndarray (n,)
+        ``a w s'``: times ``x x'`` it is the derivative of ``a psi``.
+    """
+    labels = design.labeled
+    _, derivative = row_factors(labels, slice(None), labels.exog @ theta, score)
+    return derivative * design.design_weights
+
+
 def moment_sums(
     design: AlignedDesign,
     score: Score,

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from statsmodels_synth.exceptions import OptionError, suggest
 
-CovType: TypeAlias = Literal["robust"]
+CovType: TypeAlias = Literal["robust", "cluster"]
 Engine: TypeAlias = Literal["patsy", "formulaic"]
 Kind: TypeAlias = Literal["proxy", "synthetic"]
 Missing: TypeAlias = Literal["drop", "raise"]
@@ -89,13 +89,17 @@ class FitSettings:
         Whether the second moment of the moment conditions is centred.
     use_t : bool
         Student t instead of normal quantiles.
+    use_correction : bool
+        Whether control coefficients are shrunken and the covariance is that for few
+        labels.
     """
 
     maxiter: MaxIter = 2
     weights_method: WeightsMethod = "cov"
     cov_type: CovType = "robust"
     centered: bool = False
-    use_t: bool = False
+    use_t: bool = True
+    use_correction: bool = True
 
     def __post_init__(self) -> None:
         check_choice("weights_method", self.weights_method, WeightsMethod)
@@ -108,16 +112,43 @@ class FitSettings:
                 f"maxiter={self.maxiter!r} does not exist. Give 1 (one-step), 2 "
                 "(two-step, the default), a larger integer (iterated) or 'cue'."
             )
-        for name in ("centered", "use_t"):
+        for name in ("centered", "use_t", "use_correction"):
             value = getattr(self, name)
             if value not in (True, False):
                 raise OptionError(
                     f"{name}={value!r} does not exist. Give True or False."
                 )
 
+        if self.maxiter == "cue" and self.use_correction:
+            raise OptionError(
+                "maxiter='cue' has no correction for few labels. Leave use_correction "
+                "out, or use maxiter=2."
+            )
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether the control coefficients are shrunken."""
+        return self.use_correction and self.maxiter != 1
+
+    @property
+    def covariance_note(self) -> str:
+        """What the standard errors are, in a sentence."""
+        clustered = " and to dependence within clusters" * (self.cov_type == "cluster")
+        kind = (
+            "corrected for few " + ("clusters" if clustered else "labels")
+            if self.use_correction
+            else "asymptotic"
+        )
+        return (
+            f"Standard errors are {kind}, and robust to misspecification of the model"
+            f"{clustered}."
+        )
+
     @property
     def method(self) -> str:
         """Name of the estimator, as the summary prints it."""
+        if self.shrinks:
+            return "GMM-Synth, shrunken"
         if self.maxiter == "cue":
             return "GMM-Synth, continuously updated"
         return {1: "GMM-Synth, one-step", 2: "GMM-Synth, two-step"}.get(

@@ -19,12 +19,12 @@ from statsmodels_synth._statsmodels import (
     populate_wrapper,
     predictions,
 )
-from statsmodels_synth.covariance import hansen_j, influence_map, sandwich
+from statsmodels_synth.covariance import hansen_j
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.moment_sums import moment_blocks
 from statsmodels_synth.options import FitSettings, check_keywords
+from statsmodels_synth.representativeness import representativeness
 from statsmodels_synth.source_results import SourceResults
-from statsmodels_synth.weights import optimal_weight
 
 if TYPE_CHECKING:
     from statsmodels_synth.fitting import Fit
@@ -68,7 +68,11 @@ class AugmentedGMMResults(SourceResults, GMMResults):  # type: ignore[misc]
     dropped_sources : dict
         Sources that took no part, with the reason.
     df_resid, df_model : float
-        ``n - p``, and p without the constant.
+        Degrees of freedom of the t distribution: ``n - p`` less the effective number
+        of control coefficients (clusters less one instead of ``n - p``); and p
+        without the constant.
+    n_clusters : int or None
+        Clusters with a labelled unit.
     """
 
     #: Rows that ``summary_col`` adds below the coefficients.
@@ -88,7 +92,7 @@ class AugmentedGMMResults(SourceResults, GMMResults):  # type: ignore[misc]
         self._cache: dict[str, Any] = {}
         self.nobs = float(design.n_labeled)
         self.df_model = float(design.k_params - model.k_constant)
-        self.df_resid = float(design.n_labeled - design.k_params)
+        self.df_resid = fit.inference.df
         self.use_t = settings.use_t
         self.settings = settings
         self.n_labeled = design.n_labeled
@@ -99,23 +103,15 @@ class AugmentedGMMResults(SourceResults, GMMResults):  # type: ignore[misc]
         self.passes = solution.passes
         self.dropped_sources = fit.dropped_sources
         self.cov_type = settings.cov_type
-        self.cov_kwds = {
-            "description": "Standard errors are asymptotic and robust to "
-            "misspecification of the model."
-        }
+        self.n_clusters = None if fit.clusters is None else fit.clusters.n_labeled
+        self.labeling = design.labeling.name
+        self.cov_kwds = {"description": settings.covariance_note}
         self._solution = solution
         self._design = design
-        self._influence_map = influence_map(
-            solution.sums, solution.weight, design.basis
-        )
-        if settings.maxiter != 1:
-            omega = solution.sums.omega(settings.centered)
-            final = optimal_weight(omega, design.basis)
-            self._influence_map = influence_map(solution.sums, final, design.basis)
-        self.cov_params_default = sandwich(
-            solution.sums, self._influence_map, design.n_units, settings.centered
-        )
-        self._data_attr.extend(["_design"])
+        self._clusters = fit.clusters
+        self._influence_map = fit.inference.map
+        self.cov_params_default = fit.inference.covariance
+        self._data_attr.extend(["_design", "_clusters"])
 
     @cache_readonly  # type: ignore[untyped-decorator]
     def influence(self) -> pd.DataFrame:
@@ -126,7 +122,8 @@ class AugmentedGMMResults(SourceResults, GMMResults):  # type: ignore[misc]
         -------
         DataFrame
             Row t is ``K g_t`` (see :mod:`statsmodels_synth.covariance`); the sum of
-            their outer products over T squared is the covariance of the estimates.
+            their outer products over T squared is the asymptotic covariance of the
+            estimates, that of ``use_correction=False``.
         """
         design, solution = self._design_or_raise, self._solution
         values = np.empty((design.n_units, design.k_params))
@@ -146,20 +143,27 @@ class AugmentedGMMResults(SourceResults, GMMResults):  # type: ignore[misc]
 
     def jtest(self) -> tuple[float, float, int]:
         """
-        Hansen's J: whether labelled units look like the rest to the sources.
+        Test whether labelled units look like the rest to the sources.
 
-        The moments of each source are taken twice, over labelled units and over
-        all units, with the same parameters. If labelling is independent of the
-        sources, both are zero in the population.
+        Each source has a mean score over the labelled units and one over all. If
+        labelling is independent of the sources, the two differ by chance only. A
+        small p-value says that they differ by more: the labels are a selection, or
+        a source was made differently for labelled units.
 
         Returns
         -------
         statistic : float
-            J.
+            Hansen's J, with the variance that holds if the labels were drawn as
+            the model supposes; with ``use_correction=False`` the usual one.
         pvalue : float
             NaN where there is no source, or the fit did not converge.
         df : int
-            Number of overidentifying restrictions, M p.
+            Number of overidentifying restrictions: M p, less where moments repeat
+            each other.
+
+        See Also
+        --------
+        representativeness : The same for each source.
 
         References
         ----------
@@ -168,6 +172,9 @@ class AugmentedGMMResults(SourceResults, GMMResults):  # type: ignore[misc]
         """
         if not self.converged:
             return float("nan"), float("nan"), 0
+        if self.settings.use_correction:
+            statistic, pvalue, df = self._representativeness[0][:3]
+            return float(statistic), float(pvalue), int(df)
         return hansen_j(
             self._solution.sums,
             self._solution.weight,
@@ -176,6 +183,43 @@ class AugmentedGMMResults(SourceResults, GMMResults):  # type: ignore[misc]
             basis=self.model.aligned_basis,
             optimal=self.settings.maxiter != 1,
             centered=self.settings.centered,
+        )
+
+    def representativeness(self) -> pd.DataFrame:
+        """
+        Test for each source whether labelled units look like the rest to it.
+
+        Returns
+        -------
+        DataFrame
+            One row for all sources together and one for each. `statistic`, `pvalue`,
+            `df`: the source by itself. `c_statistic`, `c_pvalue`: what it adds to the
+            other sources, the C statistic (a difference of two J). A source with a
+            small `pvalue` disagrees with the choice of labels; one with a large
+            `c_pvalue` says nothing that the others do not say.
+
+        References
+        ----------
+        Eichenbaum, M. S., Hansen, L. P. and Singleton, K. J. (1988). A time series
+        analysis of representative agent models of consumption and leisure choice
+        under uncertainty. Quarterly Journal of Economics, 103, 51-78.
+        """
+        return pd.DataFrame(
+            self._representativeness,
+            index=["all sources", *self.source_names],
+            columns=["statistic", "pvalue", "df", "c_statistic", "c_pvalue"],
+        )
+
+    @property
+    def _representativeness(self) -> list[tuple[float, float, int, float, float]]:
+        return self._summary_cache(  # type: ignore[no-any-return]
+            "representativeness",
+            lambda: representativeness(
+                self._design_or_raise,
+                self.model.target_score,
+                self._solution,
+                self._clusters,
+            ),
         )
 
     @property

@@ -25,6 +25,7 @@ import scipy.linalg
 import scipy.optimize
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth.clusters import Clusters, cluster_sums
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.moment_sums import (
@@ -36,9 +37,11 @@ from statsmodels_synth.moment_sums import (
     stack_second_moment,
 )
 from statsmodels_synth.scores import Score
+from statsmodels_synth.shrinkage import control_coefficients
 from statsmodels_synth.weights import (
     SINGULAR,
     Weight,
+    all_units_weight,
     block_basis,
     block_jacobian,
     first_weight,
@@ -346,6 +349,8 @@ def solve(
     steps: int = 2,
     continuous: bool = False,
     centered: bool = False,
+    shrink: bool = False,
+    clusters: Clusters | None = None,
 ) -> Solution:
     """
     Estimate theta and eta by one-step, two-step, iterated or continuous GMM.
@@ -367,6 +372,12 @@ def solve(
         Continuously updated GMM, started from step 2.
     centered : bool
         Whether Omega is centred.
+    shrink : bool
+        Whether eta is what each source says over all its units, and theta takes the
+        control coefficients of :mod:`~statsmodels_synth.shrinkage` instead of
+        ``Omega_12 Omega_22^-1``. Not for the continuously updated estimator.
+    clusters : Clusters, optional
+        Clusters of labelled units, which these coefficients regress over.
 
     Returns
     -------
@@ -377,12 +388,16 @@ def solve(
         design, score, theta, np.zeros(design.k_params)
     )
     state = _Auxiliary(design, score, theta_real, eta)
-    weight = first_weight(design)
+    shrink = shrink and bool(len(eta))
+    weight = all_units_weight(design) if shrink else first_weight(design)
     converged &= state.solve(weight)
     redundant = redundant_sources(design, state.sums) if converged else {}
     iterations, settled = 1, continuous or steps <= 2
     while converged and not redundant and iterations < (2 if continuous else steps):
-        weight = optimal_weight(state.sums.omega(centered), design.basis)
+        if shrink:
+            weight = _shrunken(weight, design, score, state, clusters)
+        else:
+            weight = optimal_weight(state.sums.omega(centered), design.basis)
         before = state.theta
         solved = state.solve(weight)
         shift = weight.gain @ state.sums.mean[design.k_params :]
@@ -418,6 +433,25 @@ def solve(
         passes=state.passes,
         redundant=redundant,
     )
+
+
+def _shrunken(
+    weight: Weight,
+    design: AlignedDesign,
+    score: Score,
+    state: _Auxiliary,
+    clusters: Clusters | None,
+) -> Weight:
+    """The weight with the gain that few labels can bear."""
+    psi, h, *_ = labeled_scores(design, score, state.theta, state.eta)
+    psi, h = (part * design.design_weights[:, None] for part in (psi, h))
+    if clusters is not None:
+        psi, h = (
+            cluster_sums(part, clusters.of_labeled, clusters.n_labeled)
+            for part in (psi, h)
+        )
+    controls = control_coefficients(psi, h, state.sums, design.basis)
+    return replace(weight, gain=controls.gain)
 
 
 def _moved(step: Floats, sums: MomentSums, design: AlignedDesign) -> float:

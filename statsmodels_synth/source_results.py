@@ -10,6 +10,7 @@ import pandas as pd
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth._statsmodels import cache_readonly
+from statsmodels_synth.clusters import Clusters
 from statsmodels_synth.covariance import explained_share
 from statsmodels_synth.design import AlignedDesign, source_facts
 from statsmodels_synth.exceptions import DataError
@@ -45,6 +46,7 @@ class SourceResults:
     n_labeled: int
     bse: Floats
     _design: AlignedDesign | None
+    _clusters: Clusters | None
     _solution: Solution
     _summary_cache: Any
     _wrapped: Callable[[], AugmentedGMMResultsWrapper]
@@ -87,7 +89,9 @@ class SourceResults:
             return self._wrapped()
         return self._summary_cache(  # type: ignore[no-any-return]
             "real_only",
-            lambda: self.model.labeled_only(self._solution.theta_real, self.settings),
+            lambda: self.model.labeled_only(
+                self._solution.theta_real, self.settings, self._clusters
+            ),
         )
 
     @property

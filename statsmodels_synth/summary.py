@@ -207,11 +207,19 @@ def _header(results: AugmentedGMMResults) -> list[tuple[str, str]]:
         ("Link", type(family.link).__name__),
         ("Method", results.settings.method if results.source_names else "Labels only"),
         ("Covariance Type", results.cov_type),
+    ]
+    if results.n_clusters is not None:
+        pairs.append(("No. Clusters", str(results.n_clusters)))
+    if results.labeling != "equal":
+        pairs.append(("Labelling prob.", results.labeling))
+    pairs += [
         ("No. Labelled (n)", str(results.n_labeled)),
         ("No. Units (T)", str(results.n_units)),
         ("No. Sources", str(len(results.source_names))),
     ]
     statistic, pvalue, df = results.jtest()
+    if results.use_t:
+        pairs.append(("Df Residuals", f"{results.df_resid:.1f}"))
     if df:
         pairs += [
             ("Hansen J", f"{statistic:#.4g} (df {df})"),
@@ -263,19 +271,23 @@ def _sources_table(results: AugmentedGMMResults) -> SimpleTable:
 
 def _notes(results: AugmentedGMMResults) -> list[str]:
     """Everything a reader must know besides the numbers, one note each."""
-    notes = [
-        f"Standard errors are asymptotic and robust. {_label_note(results)}".strip()
-    ]
+    notes = [f"{results.settings.covariance_note} {_label_note(results)}".strip()]
+    if results.settings.shrinks and results.source_names:
+        notes.append(
+            "What is taken off for the sources is shrunken as far as the number of "
+            "labels demands, and the degrees of freedom count what was estimated "
+            "for it."
+        )
     _, pvalue, df = results.jtest()
     if df:
         verdict = (
             "No sign here that they do not, which is no proof: with few labels the "
             "test sees only large differences."
             if pvalue >= _J_LEVEL
-            else f"Here they seem to differ (p = {pvalue:.2g}). With random labels "
-            "this happens 1 time in 20, more often with few labels. Are the labels a "
-            "selection, or was a source made differently for labelled units? Find out "
-            "before you rely on the estimates."
+            else f"Here they seem to differ (p = {pvalue:.2g}), which random labels do "
+            "1 time in 20. Are the labels a selection, or was a source made "
+            "differently for labelled units? Find out before you rely on the "
+            f"estimates.{_which_source(results)}"
         )
         notes.append(
             "Hansen J tests whether the labelled units look like the rest, as far as "
@@ -311,8 +323,21 @@ def _notes(results: AugmentedGMMResults) -> list[str]:
     return notes
 
 
+def _which_source(results: AugmentedGMMResults) -> str:
+    """Which of several sources the labelled units disagree with most."""
+    if len(results.source_names) < 2:
+        return ""
+    pvalues = results.representativeness()["pvalue"].iloc[1:]
+    return (
+        f" The smallest p-value of a source alone is {pvalues.min():.2g} "
+        f"({pvalues.idxmin()!r}): see representativeness()."
+    )
+
+
 def _label_note(results: AugmentedGMMResults) -> str:
     """What few labels do to the numbers; a moment costs about one label."""
+    if results.settings.use_correction:
+        return ""
     n, k = results.n_labeled, 0
     if results.source_names:
         n = min(n, int(results.sources["covered_labeled"].min()))

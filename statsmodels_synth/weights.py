@@ -120,6 +120,29 @@ def first_weight(design: AlignedDesign) -> Weight:
     return Weight(whiten, np.zeros((p, blocks * p)))
 
 
+def all_units_weight(design: AlignedDesign) -> Weight:
+    """
+    Weight under which eta is the estimate of each source over all its units.
+
+    The labelled moments of the sources then say nothing about eta. Asymptotically
+    they have nothing to say; in small samples their weight is noise.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+
+    Returns
+    -------
+    Weight
+        Without gain.
+    """
+    p, k_sources = design.k_params, len(design.sources)
+    rows = np.kron(np.array([[0.0, 1.0]]), design.basis.T)
+    whiten = np.asarray(np.kron(np.eye(k_sources), rows), dtype=float)
+    return Weight(whiten, np.zeros((p, 2 * k_sources * p)))
+
+
 def optimal_weight(omega: Floats, basis: Floats) -> Weight:
     """
     Weight from the second moment of the stacked moments.

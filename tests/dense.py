@@ -19,6 +19,8 @@ import statsmodels.api as sm
 from statsmodels.sandbox.regression.gmm import GMM
 
 Array = NDArray[np.float64]
+#: Settings that give the estimator and the interval of the paper.
+PAPER: dict[str, Any] = {"use_correction": False, "use_t": False}
 
 
 @dataclass(frozen=True)

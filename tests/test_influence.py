@@ -30,7 +30,7 @@ def model_of(problem: dense.Problem, **kwargs: Any) -> AugmentedGMM:
 def test_influence_is_that_of_the_whole_system(kind: str, k_sources: int) -> None:
     """Unit by unit, sign and scale included, and at a covered unit without label."""
     problem = dense.simulate(kind, seed=21, k_sources=k_sources)
-    result = model_of(problem).fit()
+    result = model_of(problem).fit(**dense.PAPER)
     full = np.r_[result.params, np.asarray(result.auxiliary_params).ravel()]
     expected = dense.influence(problem, full)
     # A share of the typical influence: the numeric Jacobian is good to about 1e-9.
@@ -57,7 +57,7 @@ def test_influence_is_what_more_weight_does(kind: str) -> None:
     """
     problem = dense.simulate(kind, seed=22)
     eps, n_units = 1e-3, len(problem.y)
-    result = model_of(problem).fit(maxiter=1)
+    result = model_of(problem).fit(maxiter=1, **dense.PAPER)
     influence = result.influence.to_numpy()
     scale = np.sqrt(np.mean(influence[problem.labeled] ** 2, axis=0))
     strongest = np.argmax(np.abs(influence[:, 1]))
@@ -67,7 +67,9 @@ def test_influence_is_what_more_weight_does(kind: str) -> None:
         for sign in (1, -1):
             weights = np.ones(n_units)
             weights[unit] += sign * eps
-            moved.append(model_of(problem, weights=weights).fit(maxiter=1).params)
+            moved.append(
+                model_of(problem, weights=weights).fit(maxiter=1, **dense.PAPER).params
+            )
         slope = (moved[0] - moved[1]) / (2 * eps / n_units)
         np.testing.assert_allclose(slope / scale, influence[unit] / scale, atol=1e-4)
     assert np.all(influence[~problem.labeled] == 0.0)
@@ -76,7 +78,7 @@ def test_influence_is_what_more_weight_does(kind: str) -> None:
 def test_influence_of_labels_alone() -> None:
     """Without a source T is n; what the issue calls the sandwich."""
     problem = dense.simulate("poisson", seed=23)
-    result = model_of(problem).fit()
+    result = model_of(problem).fit(**dense.PAPER)
     real = result.real_only
     influence = real.influence.to_numpy()
     assert influence.shape == (int(problem.labeled.sum()), 3)
@@ -85,7 +87,7 @@ def test_influence_of_labels_alone() -> None:
     )
     # The same estimate as the first step with sources, where units without a label
     # stretch T: T / n as much for each label, and nothing for the others.
-    one_step = model_of(problem).fit(maxiter=1).influence.to_numpy()
+    one_step = model_of(problem).fit(maxiter=1, **dense.PAPER).influence.to_numpy()
     share = problem.labeled.mean()
     np.testing.assert_allclose(one_step[problem.labeled] * share, influence, rtol=1e-7)
 
@@ -100,7 +102,7 @@ def test_no_slope_at_the_start(linear: float) -> None:
     problem = dense.simulate("binomial", seed=24)
     model = model_of(problem)
     with pytest.warns(ConvergenceWarning):
-        result = model.fit(start_params=[linear, 0.0, 0.0])
+        result = model.fit(start_params=[linear, 0.0, 0.0], **dense.PAPER)
     assert not result.converged
     assert np.all(np.isnan(result.cov_params()))
     assert np.all(np.isnan(result.bse))

@@ -109,14 +109,14 @@ def test_design_weights_in_the_solver(kind: str, steps: int, centered: bool) -> 
 @pytest.mark.parametrize("kind", ["gaussian", "binomial"])
 def test_centred_second_moment(kind: str) -> None:
     problem = dense.simulate(kind, seed=2, k_sources=2)
-    result = model_of(problem).fit(centered=True)
+    result = model_of(problem).fit(centered=True, **dense.PAPER)
     own = dense.fit(problem, centered=True)
     np.testing.assert_allclose(result.params, own["params"], rtol=1e-6)
     np.testing.assert_allclose(result.cov_params(), own["cov"], rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(result.jtest()[0], own["J"], rtol=1e-6)
-    continuous = model_of(problem).fit(maxiter="cue", centered=True)
+    continuous = model_of(problem).fit(maxiter="cue", centered=True, **dense.PAPER)
     # J about the mean is an increasing function of J about zero.
-    plain = model_of(problem).fit(maxiter="cue")
+    plain = model_of(problem).fit(maxiter="cue", **dense.PAPER)
     share = plain.jtest()[0] / len(problem.y)
     np.testing.assert_allclose(
         continuous.jtest()[0], len(problem.y) * share / (1 - share), rtol=1e-4
@@ -127,7 +127,7 @@ def test_centred_second_moment(kind: str) -> None:
 def test_j_of_the_one_step_estimate(centered: bool) -> None:
     """Newey's form: moments in the inverse of their covariance at the estimate."""
     problem = dense.simulate("binomial", seed=3, k_sources=1)
-    result = model_of(problem).fit(maxiter=1, centered=centered)
+    result = model_of(problem).fit(maxiter=1, centered=centered, **dense.PAPER)
     full = np.r_[result.params, np.asarray(result.auxiliary_params).ravel()]
     g = dense.moments(problem, full)[:, 3:]
     slope = dense.jacobian(problem, full)[3:, 3:]
@@ -152,7 +152,7 @@ def test_degrees_of_freedom_without_a_labelled_moment(maxiter: int) -> None:
     rare = x_0.copy()
     rare[problem.labeled, 2] = 0.0
     changed = replace(problem, sources=[(y_0, rare)])
-    result = model_of(changed).fit(maxiter=maxiter)
+    result = model_of(changed).fit(maxiter=maxiter, **dense.PAPER)
     assert result.jtest()[2] == 2
     assert np.all(np.isfinite(result.bse))
 
@@ -174,7 +174,7 @@ def test_units_that_nobody_sees_change_nothing() -> None:
     def fit(data: pd.DataFrame) -> Any:
         return AugmentedGMM.from_formula(
             "y ~ x1 + x2", data, proxy=proxies, family=problem.family
-        ).fit()
+        ).fit(**dense.PAPER)
 
     everything, known = fit(data), fit(data[seen | problem.labeled])
     assert everything.n_units == known.n_units == int((seen | problem.labeled).sum())
@@ -189,7 +189,9 @@ def test_labels_only_keeps_weights_offset_and_t() -> None:
     rng = np.random.default_rng(6)
     weights = rng.uniform(0.5, 2.0, len(problem.y))
     offset = rng.normal(scale=0.3, size=len(problem.y))
-    result = model_of(problem, weights=weights, offset=offset).fit(use_t=True)
+    result = model_of(problem, weights=weights, offset=offset).fit(
+        use_t=True, use_correction=False
+    )
     rows = problem.labeled
     peer = sm.GLM(
         problem.y[rows],
@@ -216,7 +218,7 @@ def test_labels_only_keeps_weights_offset_and_t() -> None:
 def test_given_offset_replaces_that_of_the_rows() -> None:
     problem = dense.simulate("poisson", seed=8)
     offset = np.random.default_rng(8).normal(size=len(problem.y))
-    result = model_of(problem, offset=offset).fit()
+    result = model_of(problem, offset=offset).fit(**dense.PAPER)
     rows = problem.labeled
     none = np.zeros(int(rows.sum()))
     expected = np.exp(problem.x[rows] @ result.params)
@@ -235,7 +237,7 @@ def test_rows_of_a_source_in_any_order() -> None:
         SourceArrays(y_0[order], x_0[order], order),
     ]
     results = [
-        AugmentedGMM(problem.endog, problem.x, proxy={"p": form}).fit()
+        AugmentedGMM(problem.endog, problem.x, proxy={"p": form}).fit(**dense.PAPER)
         for form in forms
     ]
     for other in results[1:]:
@@ -258,7 +260,7 @@ def test_offset_and_exposure_by_column() -> None:
     rng = np.random.default_rng(7)
     offset = rng.normal(scale=0.2, size=len(problem.y))
     exposure = rng.uniform(0.5, 2.0, len(problem.y))
-    arrays = model_of(problem, offset=offset, exposure=exposure).fit()
+    arrays = model_of(problem, offset=offset, exposure=exposure).fit(**dense.PAPER)
     frame = pd.DataFrame(problem.x[:, 1:], columns=["x1", "x2"]).assign(
         y=problem.endog, shift=offset, time=exposure
     )
@@ -273,7 +275,7 @@ def test_offset_and_exposure_by_column() -> None:
         family=problem.family,
         offset="shift",
         exposure="time",
-    ).fit()
+    ).fit(**dense.PAPER)
     np.testing.assert_allclose(frames.params, arrays.params, rtol=1e-10)
     np.testing.assert_allclose(frames.cov_params(), arrays.cov_params(), rtol=1e-9)
 
@@ -302,7 +304,7 @@ def test_rows_of_a_source_take_the_offset_of_their_unit(form: Any) -> None:
             family=problem.family,
             offset=offset,
         )
-    result = model.fit()
+    result = model.fit(**dense.PAPER)
     assert result.sources.loc["s", "covered"] == int(seen.sum())
     # The numeric Jacobian of the comparison is good to about 1e-9.
     close = {"rtol": 1e-6, "atol": 1e-8}
@@ -324,7 +326,7 @@ def test_a_source_may_have_an_offset_of_its_own() -> None:
         family=problem.family,
         offset=offset,
     )
-    result = model.fit()
+    result = model.fit(**dense.PAPER)
     # Its own estimate is that of a GLM with its own offset.
     peer = sm.GLM(y_0, x_0, family=problem.family, offset=other).fit(tol=1e-14)
     np.testing.assert_allclose(result.naive_params.loc["p"], peer.params, rtol=1e-8)
@@ -344,7 +346,7 @@ def test_weights_come_from_a_source(keyed: str, data_has_weights: bool) -> None:
     problem = dense.simulate("binomial", seed=17, k_sources=2)
     rng = np.random.default_rng(17)
     weights = rng.uniform(0.3, 3.0, len(problem.y))
-    arrays = model_of(problem, weights=weights).fit()
+    arrays = model_of(problem, weights=weights).fit(**dense.PAPER)
     units = np.array([f"u{t:04d}" for t in rng.permutation(len(problem.y))])
 
     def frame(y: np.ndarray, x: np.ndarray) -> pd.DataFrame:
@@ -365,7 +367,7 @@ def test_weights_come_from_a_source(keyed: str, data_has_weights: bool) -> None:
         proxies = {k: f.rename_axis("unit").reset_index() for k, f in proxies.items()}
     result = AugmentedGMM.from_formula(
         "y ~ x1 + x2", data, proxy=proxies, on=on, family=problem.family, weights="w"
-    ).fit()
+    ).fit(**dense.PAPER)
     # The same sums in another order of units; the solver stops at 1e-10.
     np.testing.assert_allclose(result.params, arrays.params, rtol=1e-8)
     np.testing.assert_allclose(
@@ -374,5 +376,5 @@ def test_weights_come_from_a_source(keyed: str, data_has_weights: bool) -> None:
     np.testing.assert_allclose(result.cov_params(), arrays.cov_params(), rtol=1e-7)
     np.testing.assert_allclose(result.jtest()[0], arrays.jtest()[0], rtol=1e-7)
     # That the weights matter here: without them the estimate is another one.
-    plain = model_of(problem).fit()
+    plain = model_of(problem).fit(**dense.PAPER)
     assert np.abs(plain.params - arrays.params).max() > 1e-2

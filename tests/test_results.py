@@ -56,7 +56,9 @@ def test_summary_says_what_was_done() -> None:
         "No. Units (T):                     500",
         "Binomial",
         "Logit",
-        "GMM-Synth, two-step",
+        "GMM-Synth, shrunken",
+        "corrected for few labels",
+        "Df Residuals:",
         "No. Sources:",
         "Hansen J:",
         "(df 3)",
@@ -64,7 +66,7 @@ def test_summary_says_what_was_done() -> None:
         "labels only    std err var. reduction eff. labels",
         "score explained",
         "whether the labelled units look like the rest",
-        "P>|z|",
+        "P>|t|",
     ):
         assert part in " ".join(text.split("\n")) or part in text, part
     assert max(len(line) for line in text.splitlines()) <= 90
@@ -91,7 +93,7 @@ def test_summary_is_frank() -> None:
         survey(n_labeled=60),
         proxy={"polite": "polite_llm"},
         family=sm.families.Binomial(),
-    ).fit()
+    ).fit(**dense.PAPER)
     assert "With 60 labels for 3 coefficients and 1 source they are likely" in " ".join(
         str(few.summary()).split()
     )
@@ -179,7 +181,7 @@ def test_explained_share_of_a_perfect_and_of_a_useless_source() -> None:
 
 
 def test_prediction() -> None:
-    result = fitted()
+    result = fitted(use_t=False)
     new = pd.DataFrame({"hedge": [0.0, 1.0, np.nan], "length": 0.5}, index=list("abc"))
     linear = result.params["Intercept"] + 0.5 * result.params["length"]
     means = result.predict(new)
@@ -297,7 +299,7 @@ def test_summary_counts_moments_against_labels() -> None:
         f"noise{k}": frame[["hedge"]].assign(polite=rng.integers(0, 2, len(frame)))
         for k in range(3)
     }
-    few = str(fitted().summary())
+    few = str(fitted(**dense.PAPER).summary())
     assert "likely too small" not in few
     model = AugmentedGMM.from_formula(
         "polite ~ hedge + length",
@@ -305,7 +307,7 @@ def test_summary_counts_moments_against_labels() -> None:
         proxy={"gpt": frame[["polite_llm"]].set_axis(["polite"], axis=1), **noise},
         family=sm.families.Binomial(),
     )
-    text = " ".join(str(model.fit().summary()).split())
+    text = " ".join(str(model.fit(**dense.PAPER).summary()).split())
     assert "150 labels for 3 coefficients and 4 sources they are likely too" in text
     assert "pure noise would show about 8%" in text
 
@@ -363,10 +365,13 @@ def test_not_converged_is_said_everywhere(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_use_t() -> None:
-    result = fitted(use_t=True)
-    assert result.df_resid == 147
+    result = fitted()
+    # 150 labels, three coefficients, and the effective number of control coefficients:
+    # between that of one multiple of the source's score and that of a matrix.
+    assert 147 - 3 <= result.df_resid <= 147 - 1 / 3
     assert "P>|t|" in str(result.summary())
-    plain = fitted()
+    assert fitted(use_correction=False, use_t=True).df_resid == 147
+    plain = fitted(use_t=False)
     assert np.all(result.pvalues > plain.pvalues)
     np.testing.assert_allclose(result.bse, plain.bse)
 

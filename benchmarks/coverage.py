@@ -1,0 +1,372 @@
+"""
+Coverage, width and error of the default interval, by simulation.
+
+Run from the root of the repository::
+
+    python -m benchmarks.coverage                 # the whole grid; about half an hour
+    python -m benchmarks.coverage --draws 200     # a rough look
+    python -m benchmarks.coverage --real          # real labels, where ../shared is
+
+Finished cells are kept in ``coverage-output/cells.csv``; run the command again and it
+goes on where it stopped. In the end a table is printed and a figure saved next to it.
+
+A cell is a number of labels n and of units T, a family, and sources of one quality:
+
+- ``useless``: outcome and regressor have nothing to do with the unit;
+- ``weak``: the outcome is unrelated for 70 % of the units (Binomial: flipped for 38 %),
+  the regressor is noisy;
+- ``ordinary``: 15 % (every other source 20 %) label errors, the regressor is noisy;
+- ``5 %`` and ``2 %``: so many label errors, the regressor is right.
+
+A label error is a draw that has nothing to do with the unit (Gaussian) or the other
+label (Binomial); errors of sources are independent. The slope is 1; in some cells it is
+2, so that one error moves the estimate far. The interval is that of the first slope at
+95 %; errors are those of all coefficients, each as a ratio to that of the labels alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+import warnings
+
+from joblib import Parallel, cpu_count, delayed
+import numpy as np
+from numpy.typing import NDArray
+import pandas as pd
+from scipy.special import expit
+import statsmodels.api as sm
+from tqdm import tqdm
+
+from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.exceptions import SeparationError
+
+Floats = NDArray[np.float64]
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+FAMILIES = {"gaussian": sm.families.Gaussian(), "binomial": sm.families.Binomial()}
+#: Aim for every cell: coverage of the 95 % interval.
+BAND = (0.935, 0.975)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One design to simulate."""
+
+    family: str
+    n: int
+    units: int
+    sources: int
+    quality: str
+    columns: int = 2
+    slope: float = 1.0
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One simulated sample: squared errors are of all coefficients."""
+
+    covered: bool
+    covered_paper: bool
+    covered_labels: bool
+    width: float
+    width_labels: float
+    error: Floats
+    error_paper: Floats
+    error_labels: Floats
+
+
+def simulate(cell: Cell, seed: int) -> tuple[Floats, Floats, dict[str, Any], Floats]:
+    """Labels (NaN where there is none), regressors, sources and the truth."""
+    rng = np.random.default_rng(seed)
+    size, columns = cell.units, cell.columns
+    x = np.column_stack([np.ones(size), rng.normal(size=(size, columns - 1))])
+    beta = np.r_[0.3, np.full(columns - 1, cell.slope / np.sqrt(columns - 1))]
+    binary = cell.family == "binomial"
+
+    def outcome(linear: Floats) -> Floats:
+        if binary:
+            return (rng.random(size) < expit(linear)).astype(float)
+        return np.asarray(linear + rng.normal(size=size))
+
+    y = outcome(x @ beta)
+    sources = {}
+    for m in range(cell.sources):
+        own = x.copy()
+        noise = {"weak": 0.5, "ordinary": 0.3}.get(cell.quality, 0.0)
+        own[:, 1:] += noise * rng.normal(size=(size, columns - 1))
+        fresh = np.column_stack([x[:, :1], rng.normal(size=(size, columns - 1))])
+        other = outcome(fresh @ beta)
+        if cell.quality == "useless":
+            sources[f"s{m}"] = (other, fresh)
+            continue
+        wrong = rng.random(size) < {
+            "weak": 0.38 if binary else 0.7,
+            "ordinary": 0.15 + 0.05 * (m % 2),
+            "5 %": 0.05,
+            "2 %": 0.02,
+        }.get(cell.quality, 0.0)
+        sources[f"s{m}"] = (np.where(wrong, 1.0 - y if binary else other, y), own)
+    return np.where(np.arange(size) < cell.n, y, np.nan), x, sources, beta
+
+
+def draw(cell: Cell, seed: int) -> Draw | None:
+    """Fit one sample; None where the labels are separated and the fit is refused."""
+    endog, exog, sources, beta = simulate(cell, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = AugmentedGMM(endog, exog, proxy=sources, family=FAMILIES[cell.family])
+        try:
+            result = model.fit()
+            paper = model.fit(use_correction=False)
+        except SeparationError:
+            return None
+        real = result.real_only
+        found = [np.asarray(r.conf_int())[1] for r in (result, paper, real)]
+    inside = [bool(low <= beta[1] <= high) for low, high in found]
+    errors = [(np.asarray(r.params) - beta) ** 2 for r in (result, paper, real)]
+    return Draw(
+        *inside,
+        float(np.diff(found[0])[0]),
+        float(np.diff(found[2])[0]),
+        errors[0],
+        errors[1],
+        errors[2],
+    )
+
+
+def _draws(cell: Cell, seeds: list[int]) -> list[Draw | None]:
+    return [draw(cell, seed) for seed in seeds]
+
+
+def study(cell: Cell, seeds: Iterable[int], jobs: int = 1) -> dict[str, Any]:
+    """Simulate a cell: one row of the table."""
+    seeds = list(seeds)
+    parts = [seeds[i :: 4 * jobs] for i in range(4 * jobs)]
+    results = Parallel(jobs)(delayed(_draws)(cell, part) for part in parts if part)
+    draws = [d for part in results for d in part if d is not None]
+    base = np.mean([d.error_labels for d in draws], axis=0)
+
+    def ratio(name: str) -> float:
+        return float(np.mean(np.mean([getattr(d, name) for d in draws], axis=0) / base))
+
+    return asdict(cell) | {
+        "draws": len(draws),
+        "separated": len(seeds) - len(draws),
+        "coverage": np.mean([d.covered for d in draws]),
+        "coverage_paper": np.mean([d.covered_paper for d in draws]),
+        "coverage_labels": np.mean([d.covered_labels for d in draws]),
+        "width": np.median([d.width for d in draws])
+        / np.median([d.width_labels for d in draws]),
+        "mse": ratio("error"),
+        "mse_paper": ratio("error_paper"),
+    }
+
+
+def grid() -> Iterator[Cell]:
+    """All cells."""
+    qualities = ["useless", "ordinary", "5 %", "2 %"]
+    for family in FAMILIES:
+        for n in (30, 50, 100, 200):
+            for units in (2 * n, 1000):
+                yield Cell(family, n, units, 0, "none")
+                for quality in qualities:
+                    for sources in (1, 2, 3):
+                        yield Cell(family, n, units, sources, quality)
+    for family in FAMILIES:  # one error moves the estimate far
+        for n in (30, 50, 100, 200):
+            for sources in (1, 2):
+                for quality in ("5 %", "2 %"):
+                    yield Cell(family, n, 1000, sources, quality, slope=2.0)
+    for n in (50, 100, 200, 400):  # many moments for few labels
+        for quality in ("useless", "weak", "ordinary", "5 %"):
+            yield Cell("gaussian", n, 2000, 5, quality, columns=5)
+            if n >= 100:
+                yield Cell("binomial", n, 2000, 5, quality, columns=5)
+
+
+def run(cells: list[Cell], draws: int, path: Path, jobs: int) -> pd.DataFrame:
+    """Simulate what is not in the file yet."""
+    names = [f.name for f in fields(Cell)]
+    done = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=names)
+    known = {tuple(row) for row in done[names].itertuples(index=False)}
+    todo = [cell for cell in cells if tuple(asdict(cell).values()) not in known]
+    for cell in tqdm(todo, unit="cell"):
+        row = pd.DataFrame([study(cell, range(draws), jobs)])
+        row.to_csv(path, mode="a", header=not path.exists(), index=False)
+    return pd.read_csv(path)
+
+
+def figure(table: pd.DataFrame, path: Path) -> None:
+    """Coverage and mean squared error of all cells."""
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    fig, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    colours = {"none": "#000000", "useless": "#999999", "weak": "#56B4E9"}
+    colours |= {"ordinary": "#009E73", "5 %": "#E69F00", "2 %": "#D55E00"}
+    rng = np.random.default_rng(0)
+    for quality, colour in colours.items():
+        rows = table[table["quality"] == quality]
+        at = rows["n"] * np.exp(rng.uniform(-0.12, 0.12, len(rows)))
+        common = {"color": colour, "alpha": 0.85, "s": 22}
+        left.scatter(at, rows["coverage"], label=quality, **common)
+        left.scatter(at, rows["coverage_paper"], marker="x", **(common | {"s": 14}))
+        right.scatter(rows["mse_paper"], rows["mse"], label=quality, **common)
+    left.axhspan(*BAND, color="#0072B2", alpha=0.12)
+    left.axhline(0.95, color="#0072B2", lw=1)
+    left.set(xscale="log", xlabel="labels n", ylabel="coverage of the 95 % interval")
+    left.set_xticks([30, 50, 100, 200, 400], ["30", "50", "100", "200", "400"])
+    left.minorticks_off()
+    left.set_title("Default (points) and the paper's interval (crosses)")
+    left.legend(title="sources", loc="lower right", fontsize=8)
+    top = float(table[["mse", "mse_paper"]].max().max()) * 1.05
+    right.plot([0, top], [0, top], color="#888888", lw=1)
+    right.axhline(1.0, color="#0072B2", lw=1)
+    right.set(
+        xlim=(0, top),
+        ylim=(0, top),
+        xlabel="paper's two-step estimator",
+        ylabel="default (shrunken)",
+        title="Mean squared error, labels alone = 1",
+    )
+    fig.savefig(path, dpi=150)
+    plt.close(fig)
+
+
+# Real labels
+
+
+def _politeness(outcome: str) -> tuple[pd.DataFrame, str, dict[str, Any]]:
+    frame = pd.read_csv(SHARED / "politeness.csv").set_index("id")
+    formula = f"y ~ {outcome}"
+    return (
+        frame,
+        formula,
+        {"proxy": {"y": "yhat_gpt4o"}, "family": FAMILIES["binomial"]},
+    )
+
+
+def _twins() -> tuple[pd.DataFrame, str, dict[str, Any]]:
+    frame = pd.read_csv(SHARED / "twin_wide.csv").set_index("twin_id")
+    names = ["Redistribution_1", "Fairness", "Trust", "Work_vs_Luck"]
+    frame = frame.dropna(subset=[p + n for p in ("h_", "l_", "l2_") for n in names])
+    parts = {
+        p: frame[[p + n for n in names]].set_axis(names, axis=1)
+        for p in ("h_", "l_", "l2_")
+    }
+    formula = "Redistribution_1 ~ Fairness + Trust + Work_vs_Luck"
+    sources = {"proxy": parts["l_"][names[:1]], "synthetic": parts["l2_"]}
+    return parts["h_"], formula, sources
+
+
+def real_draw(
+    frame: pd.DataFrame, formula: str, options: dict[str, Any], n: int, seed: int
+) -> pd.DataFrame | str:
+    """Label n units at random; estimates and intervals of all coefficients."""
+    rng = np.random.default_rng(seed)
+    labeled = np.zeros(len(frame), dtype=bool)
+    labeled[rng.permutation(len(frame))[:n]] = True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            model = AugmentedGMM.from_formula(
+                formula, frame, labeled=labeled, **options
+            )
+            result = model.fit()
+        except ValueError as error:
+            return type(error).__name__
+        rows = {}
+        for name, fitted in (("default", result), ("labels", result.real_only)):
+            ends = fitted.conf_int()
+            rows[name] = pd.DataFrame(
+                {"estimate": fitted.params, "low": ends[0], "high": ends[1]}
+            )
+    return pd.concat(rows)
+
+
+def real_study(draws: int, jobs: int) -> pd.DataFrame:
+    """
+    Repeated labelling of real data, against the estimate from all labels.
+
+    The truth is that of the T units, not of a population they come from. The interval
+    is for the latter, so that it covers more often than it says, the more the larger
+    n / T: of its variance the part that comes from drawing the units, about V_T = the
+    variance with all T labelled, does not count. ``coverage_fpc`` is that of the
+    interval without this part, whose half-width is shortened by
+    ``sqrt(1 - V_T / V)``.
+    """
+    problems = {
+        "politeness, hashedge": _politeness("hashedge"),
+        "politeness, first_person_pl": _politeness("first_person_pl"),
+        "politeness, 3 regressors": _politeness(
+            "hashedge + first_person_pl + np.log(n_words)"
+        ),
+        "twins": _twins(),
+    }
+    rows = []
+    for name, (frame, formula, options) in problems.items():
+        family = options.get("family", FAMILIES["gaussian"])
+        full = AugmentedGMM.from_formula(formula, frame, family=family).fit()
+        for n in (100, 200, 500):
+            found = Parallel(jobs)(
+                delayed(real_draw)(frame, formula, options, n, seed)
+                for seed in tqdm(range(draws), desc=f"{name}, n={n}")
+            )
+            good = [f for f in found if isinstance(f, pd.DataFrame)]
+            refused = [f for f in found if isinstance(f, str)]
+            for coefficient, truth in full.params.items():
+                row = {"data": name, "n": n, "coefficient": coefficient}
+                row |= {"draws": len(good), "refused": len(refused)}
+                part = {
+                    kind: pd.DataFrame([f.loc[(kind, coefficient)] for f in good])
+                    for kind in ("default", "labels")
+                }
+                for kind, values in part.items():
+                    inside = (values["low"] <= truth) & (truth <= values["high"])
+                    row[f"coverage_{kind}"] = inside.mean()
+                half = (part["default"]["high"] - part["default"]["low"]) / 2
+                variance = (half / 1.96) ** 2
+                share = np.sqrt((1 - full.bse[coefficient] ** 2 / variance).clip(0))
+                error = part["default"]["estimate"] - truth
+                row["coverage_fpc"] = (error.abs() <= half * share).mean()
+                row["mse"] = (error**2).mean() / (
+                    (part["labels"]["estimate"] - truth) ** 2
+                ).mean()
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Coverage of the default interval")
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--jobs", type=int, default=cpu_count())
+    parser.add_argument("--out", type=Path, default=Path("coverage-output"))
+    parser.add_argument("--real", action="store_true", help="real labels instead")
+    given = parser.parse_args()
+    given.out.mkdir(exist_ok=True)
+    pd.set_option("display.width", 200, "display.max_rows", 500)
+    pd.set_option("display.max_columns", 30)
+    if given.real:
+        if not SHARED.is_dir():
+            parser.error(f"the real data are not in {SHARED}")
+        table = real_study(given.draws, given.jobs)
+        table.to_csv(given.out / "real.csv", index=False)
+        print(table.round(3).to_string(index=False))
+        return
+    path = given.out / "cells.csv"
+    table = run(list(grid()), given.draws, path, given.jobs)
+    print(table.round(3).to_string(index=False))
+    outside = table[~table["coverage"].between(*BAND)]
+    print(f"\nOutside {BAND}: {len(outside)} of {len(table)} cells")
+    print(f"Largest ratio of squared errors to labels alone: {table['mse'].max():.3f}")
+    figure(table, given.out / "coverage.png")
+    print(f"Figure: {given.out / 'coverage.png'}")
+
+
+if __name__ == "__main__":
+    # Not its own main(): the workers must find the functions by name.
+    import benchmarks.coverage  # noqa: PLW0406
+
+    benchmarks.coverage.main()

@@ -1,0 +1,108 @@
+"""Warnings about a solution: what makes it less than it seems."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from statsmodels_synth.design import AlignedDesign, DesignRows
+from statsmodels_synth.exceptions import ConvergenceWarning, LabelAgreementWarning
+from statsmodels_synth.solver import Solution
+
+#: Labelled units that differ from a source below which a warning is due.
+FEW_DISAGREEMENTS = 4
+
+
+def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> None:
+    """
+    Warn of what makes a solution less than it seems.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    solution : Solution
+        What the solver found.
+    corrected : bool
+        Whether the covariance is the one for few labels.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the moment conditions were not solved, or the iterated estimator
+        stopped before it settled.
+    LabelAgreementWarning
+        If a source agrees with all or almost all labels that it covers.
+    """
+    if not solution.converged:
+        warnings.warn(
+            "The moment conditions were not solved: do not use the estimates. Rescale "
+            "regressors of very different size, give start_params, or use fewer "
+            "sources.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    elif not solution.settled:
+        warnings.warn(
+            f"The estimate was still moving when the weight had been chosen "
+            f"{solution.iterations - 1} times. Raise maxiter, or use maxiter=2 or "
+            "'cue'.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    for source, rows in zip(design.sources, design.labeled_sources, strict=True):
+        differing, covered = disagreements(rows, design.labeled)
+        if differing >= FEW_DISAGREEMENTS:
+            continue
+        if differing:
+            found = (
+                f"differs from the labels in {differing} of the {covered} units that "
+                "have both, so that all that is known of its errors comes from "
+                + ("this one" if differing == 1 else "these")
+            )
+        else:
+            found = (
+                f"agrees with all {covered} labels that it covers, so nothing is known "
+                f"of its errors but that they are rare: up to {3 / covered:.1%} of its "
+                "rows may be wrong (95 %, rule of three)"
+            )
+        allowed = (
+            "The standard errors allow for two more of them."
+            if corrected
+            else "The asymptotic standard errors do not allow for more of them."
+        )
+        warnings.warn(
+            f"Source {source.name!r} {found}. {allowed}",
+            LabelAgreementWarning,
+            stacklevel=4,
+        )
+
+
+def disagreements(rows: DesignRows, labels: DesignRows) -> tuple[int, int]:
+    """
+    Labelled units at which a source differs from outcome or regressors.
+
+    Parameters
+    ----------
+    rows : DesignRows
+        Rows of the source for labelled units.
+    labels : DesignRows
+        The labelled rows.
+
+    Returns
+    -------
+    differing, covered : int
+        Units of which a row differs, and units that have one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = DesignRows(np.array([0.0, 1.0]), np.ones((2, 1)))
+    >>> disagreements(labels, labels)
+    (0, 2)
+    """
+    unit = np.arange(len(labels.endog)) if rows.units is None else rows.units
+    differs = rows.endog != labels.endog[unit]
+    differs |= (rows.exog != labels.exog[unit]).any(axis=1)
+    return len(np.unique(unit[differs])), len(np.unique(unit))

@@ -1,0 +1,136 @@
+"""How the labelled units were chosen: probabilities and strata, checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_synth._arrays import Bools, Floats, as_floats
+from statsmodels_synth.design import Labeling
+from statsmodels_synth.exceptions import DataError, OptionError, format_units, show
+
+#: Standard errors of the number of labels by which it may differ from the sum of the
+#: probabilities.
+FAR = 5.0
+
+
+def find_labeling(prob: Any, strata: Any, labeled: Bools, units: pd.Index) -> Labeling:
+    """
+    Read `labeling_prob` or `strata`.
+
+    Parameters
+    ----------
+    prob : float or array_like (T,) or (n,), or None
+        Probability with which each unit was chosen for labelling; NaN is allowed
+        where a unit is not labelled.
+    strata : array_like (T,) or None
+        Stratum of each unit.
+    labeled : ndarray (T,) of bool
+        Which units are labelled.
+    units : pandas.Index (T,)
+        Unit labels, for messages.
+
+    Returns
+    -------
+    Labeling
+        Of the labelled units.
+
+    Raises
+    ------
+    OptionError
+        If both are given.
+    DataError
+        If a probability is not in (0, 1], probabilities do not fit the number of
+        labels, or a stratum is missing or has no label.
+
+    Examples
+    --------
+    >>> labeled = np.array([True, True, False, True, False, False])
+    >>> find_labeling(None, list("aaabbb"), labeled, pd.RangeIndex(6)).prob
+    array([0.66666667, 0.66666667, 0.33333333])
+    """
+    if prob is not None and strata is not None:
+        raise OptionError(
+            "labeling_prob= and strata= say the same thing. Give strata= where the "
+            "number of labels in each stratum was fixed, else labeling_prob=."
+        )
+    if strata is not None:
+        return _stratified(strata, labeled, units)
+    if prob is None:
+        return Labeling()
+    values = as_floats(prob, "labeling_prob")
+    n_units, n = len(labeled), int(labeled.sum())
+    if values.ndim == 0:
+        values = np.full(n_units, float(values))
+    if values.shape not in ((n_units,), (n,)):
+        raise DataError(
+            f"labeling_prob has shape {values.shape}; there are {n_units} units, {n} "
+            "labelled. Give one probability per unit, or one number for all."
+        )
+    known = np.full(n_units, np.nan)
+    known[labeled if len(values) < n_units else slice(None)] = values
+    bad = ~((known > 0.0) & (known <= 1.0)) & (labeled | ~np.isnan(known))
+    if bad.any():
+        raise DataError(
+            "labeling_prob must be above 0 and at most 1 for every labelled unit, but "
+            f"{int(bad.sum())} are not, such as {show(known[bad][0])} (units "
+            f"{format_units(units[bad])}). Give the probability with which each unit "
+            "was chosen, not a weight."
+        )
+    _check_sum(known, labeled)
+    of_labeled = known[labeled]
+    return Labeling() if np.ptp(of_labeled) == 0.0 else Labeling(of_labeled)
+
+
+def _check_sum(known: Floats, labeled: Bools) -> None:
+    """Raise if probabilities are far from the share of units that is labelled."""
+    n_units, n = len(labeled), int(labeled.sum())
+    if not np.isnan(known).any():
+        expected = float(known.sum())
+        error = float(np.sqrt(np.sum(known * (1.0 - known))))
+        if abs(expected - n) > FAR * error + 0.5:
+            raise DataError(
+                f"labeling_prob sums to {expected:.4g} over all units, but {n} are "
+                f"labelled; chance explains a difference of {FAR * error:.2g}. Give "
+                "the probability with which each unit was chosen for labelling."
+            )
+        return
+    prob = known[labeled]
+    expected = float(np.sum(1.0 / prob))
+    error = float(np.sqrt(np.sum((1.0 - prob) / prob**2)))
+    if abs(expected - n_units) > FAR * error + 0.5:
+        raise DataError(
+            f"labeling_prob says that the {n} labelled units stand for "
+            f"{expected:.4g} units (the sum of its inverse), but there are {n_units}; "
+            f"chance explains a difference of {FAR * error:.2g}. Give the probability "
+            "with which each unit was chosen for labelling."
+        )
+
+
+def _stratified(strata: Any, labeled: Bools, units: pd.Index) -> Labeling:
+    codes, levels = pd.factorize(pd.Series(strata).to_numpy())
+    if codes.shape != labeled.shape:
+        raise DataError(
+            f"strata has {len(codes)} values; there are {len(labeled)} units. Give one "
+            "stratum per unit, unlabelled ones included."
+        )
+    if (codes < 0).any():
+        absent = codes < 0
+        raise DataError(
+            f"strata is missing for {int(absent.sum())} units "
+            f"({format_units(units[absent])}). Every unit needs a stratum, also those "
+            "of the sources."
+        )
+    size = np.bincount(codes)
+    chosen = np.bincount(codes[labeled], minlength=len(size))
+    if (chosen == 0).any():
+        empty = np.flatnonzero(chosen == 0)
+        raise DataError(
+            f"No unit is labelled in {len(empty)} of {len(size)} strata "
+            f"({format_units(levels[empty])}), so the labels cannot stand for them. "
+            "Label some of their units, merge strata, or leave these units out."
+        )
+    own = codes[labeled]
+    return Labeling((chosen / size)[own], own)
