@@ -68,9 +68,9 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
                 "rows may be wrong (95 %, rule of three)"
             )
         allowed = (
-            "The standard errors allow for two more of them."
+            "The standard errors allow for one more such unit."
             if corrected
-            else "The asymptotic standard errors do not allow for more of them."
+            else "The asymptotic standard errors allow for no other."
         )
         warnings.warn(
             f"Source {source.name!r} {found}. {allowed}",

@@ -14,8 +14,9 @@ not seen c. Without sources this is the HC3 covariance (MacKinnon and White 1985
 CR3 with clusters.
 
 A source that hardly ever disagrees with the labels shows hardly any residual, and
-the labels cannot tell how rare its errors are. :data:`PSEUDO_UNITS` units are
-therefore added, at which the source says something unrelated.
+the labels cannot tell how rare its errors are. :data:`UNRELATED_UNITS` labelled unit
+is therefore added, at which all sources say something unrelated: what they say of some
+other unit. It weighs little where residuals are many.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ import numpy as np
 
 from statsmodels_synth._arrays import Floats, Positions
 from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.shrinkage import PSEUDO_UNITS, ControlCoefficients
+from statsmodels_synth.shrinkage import ControlCoefficients
+
+#: Labelled units that are added, at which the sources say something unrelated. One is
+#: between the half of Jeffreys' prior for a proportion and the two of Agresti and
+#: Coull (1998), and did best of the three in simulation.
+UNRELATED_UNITS = 1.0
 
 #: Directions that only one cluster informs, which is left out: what is left of them
 #: is rounding below this share.
@@ -64,6 +70,7 @@ def labeled_influence(
     psi_unaided: Floats,
     h: Floats,
     controls: ControlCoefficients,
+    moments: Floats,
     clusters: Positions | None,
 ) -> LabeledInfluence:
     """
@@ -84,6 +91,8 @@ def labeled_influence(
         Scores ``a h`` of the sources, summed by cluster.
     controls : ControlCoefficients
         B, from `psi_unaided` and `h`.
+    moments : ndarray (M, p, p)
+        Second moment of the score of each source at a unit to which it is unrelated.
     clusters : ndarray (n,) or None
         Cluster of each labelled unit, 0 to G - 1; None: each unit for itself.
 
@@ -103,10 +112,9 @@ def labeled_influence(
     without = -without @ basis.T
     inverse = basis @ np.linalg.inv(slope) @ basis.T
     unrelated = np.zeros((p, p))
-    for m, pseudo in enumerate(controls.pseudo_units):
-        at = slice(m * p, (m + 1) * p)
-        part = h[:, at] @ controls.matrix[:, at].T @ inverse
-        unrelated += part.T @ part * (pseudo / PSEUDO_UNITS)
+    for m, moment in enumerate(moments):
+        part = inverse @ controls.matrix[:, m * p : (m + 1) * p]
+        unrelated += part @ moment @ part.T
     return LabeledInfluence(
         direct=-(psi - h @ controls.matrix.T) @ inverse,
         left_out=without[:, 0],
@@ -163,9 +171,9 @@ def corrected_covariance(
     """
     n, direct, left_out = len(total), labeled.direct, labeled.left_out
     corrected = total - direct + left_out
-    # An average over n labelled observations and the pseudo-units.
+    # An average over n labelled observations and the unrelated one.
     alone = labeled.unaided.T @ labeled.unaided
     more = alone + n * labeled.unrelated - left_out.T @ left_out
-    weight = PSEUDO_UNITS / (n + PSEUDO_UNITS)
+    weight = UNRELATED_UNITS / (n + UNRELATED_UNITS)
     result = covariance + corrected.T @ corrected - total.T @ total + weight * more
     return np.asarray((result + result.T) / 2)

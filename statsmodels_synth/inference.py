@@ -15,6 +15,7 @@ from statsmodels_synth.moment_sums import (
     labeled_derivatives,
     labeled_scores,
     moment_blocks,
+    unrelated_scores,
 )
 from statsmodels_synth.options import FitSettings
 from statsmodels_synth.scores import Score
@@ -117,6 +118,7 @@ def infer(
             by_cluster(psi_unaided),
             by_cluster(h),
             controls,
+            unrelated_scores(design, score, solution.eta),
             None if clusters is None else clusters.of_labeled,
         )
         own = labeled.left_out

@@ -325,6 +325,48 @@ def labeled_derivatives(design: AlignedDesign, score: Score, theta: Floats) -> F
     return derivative * design.design_weights
 
 
+def unrelated_scores(design: AlignedDesign, score: Score, eta: Floats) -> Floats:
+    """
+    Second moment of the score of each source if its outcome had nothing to do with x.
+
+    The outcome of another unit in place of the unit's own: the score is linear in the
+    outcome, so its mean square over all outcomes needs only their mean and variance.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    eta : ndarray (M, p)
+        Parameters of each source.
+
+    Returns
+    -------
+    ndarray (M, p, p)
+        Mean over the rows of covered labelled units. Replicates count one by one: when
+        a source errs on a unit they err together.
+    """
+    moments = []
+    for source, own in zip(design.labeled_sources, eta, strict=True):
+        linear = source.exog @ own
+        if source.offset is not None:
+            linear = linear + source.offset
+        mean, variance = source.endog.mean(), source.endog.var()
+        at_mean, _ = score.factors(np.full(len(linear), mean), linear.copy())
+        above, _ = score.factors(np.full(len(linear), mean + 1.0), linear.copy())
+        square = at_mean**2 + variance * (above - at_mean) ** 2
+        if source.weights is not None:
+            weights = source.weights
+            if source.units is not None:
+                weights = weights * np.bincount(source.units)[source.units]
+            square = square * weights**2
+        square = square * design.design_weights[source.unit_of(slice(None))] ** 2
+        moments.append(source.exog.T @ (source.exog * square[:, None]) / len(linear))
+    p = design.k_params
+    return np.array(moments).reshape(len(moments), p, p)
+
+
 def moment_sums(
     design: AlignedDesign,
     score: Score,

@@ -54,15 +54,12 @@ class ControlCoefficients:
         Effective number of coefficients per component of the score.
     shares : tuple of float
         Weights of the full regression and of the scalar one.
-    pseudo_units : ndarray (M,)
-        Pseudo-units of a source as a share of the observations it covers.
     """
 
     matrix: Floats
     left_out: Floats
     df: float
     shares: tuple[float, float]
-    pseudo_units: Floats
 
     @property
     def gain(self) -> Floats:
@@ -95,7 +92,6 @@ def no_controls(psi: Floats, k_sources: int) -> ControlCoefficients:
         left_out=np.zeros_like(psi),
         df=0.0,
         shares=(0.0, 0.0),
-        pseudo_units=np.zeros(k_sources),
     )
 
 
@@ -172,7 +168,6 @@ def control_coefficients(
         left_out=stacked("left_out") @ back,
         df=shares[0] * full.df + shares[1] * scalar.df,
         shares=shares,
-        pseudo_units=pseudo,
     )
 
 
