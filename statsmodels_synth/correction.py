@@ -115,6 +115,8 @@ def labeled_influence(
     for m, moment in enumerate(moments):
         part = inverse @ controls.matrix[:, m * p : (m + 1) * p]
         unrelated += part @ moment @ part.T
+    # A cluster holds several such units.
+    unrelated *= design.n_labeled / len(psi)
     return LabeledInfluence(
         direct=-(psi - h @ controls.matrix.T) @ inverse,
         left_out=without[:, 0],

@@ -482,6 +482,8 @@ class AugmentedGMMResults(SourceResults, GMMResults):  # type: ignore[misc]
         the frames are gone, and no human label is left in a pickle. With a
         formula, a pickle of the result predicts from design matrices only.
         """
+        if self.converged:
+            _ = self._representativeness
         if self.source_names:
             _ = self._naive
             self.real_only.remove_data()
