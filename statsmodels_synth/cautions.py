@@ -51,6 +51,8 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
             ConvergenceWarning,
             stacklevel=4,
         )
+    if not solution.weight.gain.any():
+        return  # the sources take no part
     for source, rows in zip(design.sources, design.labeled_sources, strict=True):
         differing, covered = disagreements(rows, design.labeled)
         if differing >= FEW_DISAGREEMENTS:
@@ -103,6 +105,8 @@ def disagreements(rows: DesignRows, labels: DesignRows) -> tuple[int, int]:
     (0, 2)
     """
     unit = np.arange(len(labels.endog)) if rows.units is None else rows.units
-    differs = rows.endog != labels.endog[unit]
-    differs |= (rows.exog != labels.exog[unit]).any(axis=1)
+    # What went through single precision is still the same.
+    differs = ~np.isclose(rows.endog, labels.endog[unit], rtol=1e-6, atol=0.0)
+    scale = 1e-6 * np.abs(labels.exog).max(axis=0)
+    differs |= (np.abs(rows.exog - labels.exog[unit]) > scale).any(axis=1)
     return len(np.unique(unit[differs])), len(np.unique(unit))

@@ -12,7 +12,7 @@ import scipy.optimize
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats, Positions, infinite_rows
-from statsmodels_synth.clusters import Clusters
+from statsmodels_synth.clusters import Clusters, cluster_sums
 from statsmodels_synth.design import DesignRows, SourceArrays
 from statsmodels_synth.exceptions import (
     CollinearityError,
@@ -244,7 +244,7 @@ def check_leverage(exog: Floats, names: Sequence[str], units: pd.Index) -> None:
             f"{column!r} out."
         )
     # Share of each unit in each coefficient, and how many equal shares that makes.
-    share = scipy.linalg.solve_triangular(upper, left.T) ** 2
+    share = _shares(exog)
     number = share.sum(axis=1) ** 2 / (share**2).sum(axis=1)
     few = [int(j) for j in np.flatnonzero(number < FEW_UNITS)]
     if few:
@@ -260,7 +260,13 @@ def check_leverage(exog: Floats, names: Sequence[str], units: pd.Index) -> None:
         )
 
 
-def check_clusters(clusters: Clusters, names: Sequence[str]) -> None:
+def _shares(exog: Floats) -> Floats:
+    """Squared share of each labelled unit in each coefficient, (p, n)."""
+    left, upper = scipy.linalg.qr(exog, mode="economic")
+    return np.asarray(scipy.linalg.solve_triangular(upper, left.T) ** 2)
+
+
+def check_clusters(clusters: Clusters, exog: Floats, names: Sequence[str]) -> None:
     """
     Raise if there are fewer clusters than coefficients; warn of few.
 
@@ -268,6 +274,8 @@ def check_clusters(clusters: Clusters, names: Sequence[str]) -> None:
     ----------
     clusters : Clusters
         Clusters of the units.
+    exog : ndarray (n, p)
+        Regressors of the labelled rows.
     names : sequence of str
         Names of the coefficients.
 
@@ -279,7 +287,8 @@ def check_clusters(clusters: Clusters, names: Sequence[str]) -> None:
     Warns
     -----
     FewClustersWarning
-        If fewer than :data:`FEW_CLUSTERS` have one.
+        If fewer than :data:`FEW_CLUSTERS` have one, or a coefficient rests on fewer
+        than :data:`FEW_UNITS` of them.
     """
     n, p = clusters.n_labeled, len(names)
     if n <= p:
@@ -292,7 +301,19 @@ def check_clusters(clusters: Clusters, names: Sequence[str]) -> None:
         warnings.warn(
             f"Labelled units are in {n} clusters only. Intervals rest on the "
             "differences between these: with so few they are wide, and may still be "
-            "too short where clusters differ in size.",
+            "too short where clusters differ in size or there are many sources.",
+            FewClustersWarning,
+            stacklevel=4,
+        )
+    share = cluster_sums(_shares(exog).T, clusters.of_labeled, n).T
+    number = share.sum(axis=1) ** 2 / (share**2).sum(axis=1)
+    few = [int(j) for j in np.flatnonzero(number < FEW_UNITS)]
+    if few:
+        listed = ", ".join(f"{names[j]!r} ({number[j]:.1f})" for j in few[:10])
+        warnings.warn(
+            f"These coefficients rest on very few of the {n} clusters with labels: "
+            f"{listed}. Their intervals are too short. Label units in more clusters in "
+            "which the column differs.",
             FewClustersWarning,
             stacklevel=4,
         )

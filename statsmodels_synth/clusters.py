@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 import pandas as pd
 
 from statsmodels_synth._arrays import Floats, Positions
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import (
+    AlignmentError,
     DataError,
     OptionError,
     count,
     format_units,
     suggest,
+    type_name,
 )
 from statsmodels_synth.options import CovType
 
@@ -53,7 +56,7 @@ def read_groups(cov_type: CovType, options: Mapping[str, Any]) -> Any:
     cov_type : {"robust", "cluster"}
         Covariance.
     options : mapping
-        Its options.
+        Its options, as they were given.
 
     Returns
     -------
@@ -65,6 +68,16 @@ def read_groups(cov_type: CovType, options: Mapping[str, Any]) -> Any:
     OptionError
         If an option does not exist, or the groups are not given.
     """
+    if not isinstance(options, Mapping):
+        raise OptionError(
+            f"cov_kwds is {options!r}. Give a dict: cov_kwds={{'groups': column or "
+            "array}."
+        )
+    if cov_type != "cluster" and "groups" in options:
+        raise OptionError(
+            "cov_kwds has groups, but the covariance is not clustered. Set "
+            "cov_type='cluster'."
+        )
     known = ["groups"] if cov_type == "cluster" else []
     for name in options:
         if name not in known:
@@ -79,24 +92,79 @@ def read_groups(cov_type: CovType, options: Mapping[str, Any]) -> Any:
     return groups
 
 
+def group_values(
+    groups: Any, units: pd.Index, rows: pd.Index | None, label: str
+) -> NDArray[Any]:
+    """
+    Groups that were given as an array, one for each unit.
+
+    Parameters
+    ----------
+    groups : array_like
+        A Series goes by its index: that of the rows of data, or unit labels. Anything
+        else goes by position, in the order of the units or the rows of data.
+    units : pandas.Index (T,)
+        Labels of all units that were given, those of data first.
+    rows : pandas.Index or None
+        Index of data as it was given; None without a formula.
+    label : str
+        What the groups are called in messages.
+
+    Returns
+    -------
+    ndarray (T,)
+        Missing for units that are not in data, where there is one value per row.
+
+    Raises
+    ------
+    AlignmentError
+        If a Series has another index.
+    DataError
+        If the length or the shape is another.
+    """
+    advice = "Give one value per unit, or the name of a column."
+    if isinstance(groups, Mapping) or np.ndim(groups) != 1:
+        raise DataError(
+            f"{label} is a {type_name(groups)} of {np.ndim(groups)} dimensions. "
+            f"{advice} There is no clustering in two ways."
+        )
+    if isinstance(groups, pd.Series):
+        by_row = rows is not None and groups.index.equals(rows)
+        counted = isinstance(units, pd.RangeIndex) and rows is None
+        if not (by_row or counted or groups.index.equals(units)):
+            if groups.index.has_duplicates or not units.isin(groups.index).all():
+                raise AlignmentError(
+                    f"{label} is a Series whose index is neither that of data nor that "
+                    "of the units. Reindex it or make it a column of data."
+                )
+            groups = groups.reindex(units)
+    values = pd.Series(groups).to_numpy()
+    if rows is not None and len(values) == len(rows) < len(units):
+        missing = np.full(len(units) - len(rows), None)
+        values = np.concatenate([values.astype(object), missing])
+    if len(values) != len(units):
+        raise DataError(
+            f"{label} has {len(values)} values; there are {len(units)} units, those of "
+            f"the sources included. {advice}"
+        )
+    return values
+
+
 def find_clusters(
-    groups: Any, design: AlignedDesign, units: pd.Index, n_given: int, label: str
+    groups: NDArray[Any], design: AlignedDesign, units: pd.Index, label: str
 ) -> Clusters:
     """
     Number the clusters.
 
     Parameters
     ----------
-    groups : array_like
-        Cluster of each unit: numbers, text or anything that can be told apart. One
-        value for each unit that was given, or, as a Series, for each label in
-        `units`.
+    groups : ndarray
+        Cluster of each unit that was given: numbers, text or anything that can be
+        told apart.
     design : AlignedDesign
         Aligned arrays.
     units : pandas.Index (T,)
-        Unit labels.
-    n_given : int
-        Units that were given, with those that are neither labelled nor covered.
+        Labels of the units that are labelled or covered.
     label : str
         What the groups are called in messages.
 
@@ -108,20 +176,10 @@ def find_clusters(
     Raises
     ------
     DataError
-        If the cluster of a unit is missing, or the length differs.
+        If the cluster of a unit is missing.
     """
-    if isinstance(groups, pd.Series) and units.isin(groups.index).all():
-        if groups.index.has_duplicates:
-            raise DataError(f"{label} has two values for one unit. Give one per unit.")
-        groups = groups.reindex(units)
-    groups = pd.Series(groups).to_numpy()
-    if len(groups) == n_given and design.kept is not None:
+    if design.kept is not None:
         groups = groups[design.kept]
-    if len(groups) != design.n_units:
-        raise DataError(
-            f"{label} has {len(groups)} values; there are {n_given} units. Give one "
-            "value per unit, those of the sources included, or the name of a column."
-        )
     labeled_units = design.labeled_units
     codes, _ = pd.factorize(groups)
     if (codes < 0).any():

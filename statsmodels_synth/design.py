@@ -165,7 +165,7 @@ class Labeling:
         """What the summary calls it."""
         if self.strata is not None:
             return f"{int(self.strata.max()) + 1} strata"
-        return "equal" if self.prob is None else "given"
+        return "equal" if self.prob is None else "unequal prob."
 
 
 @dataclass(frozen=True)

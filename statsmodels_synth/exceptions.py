@@ -145,6 +145,28 @@ def column_label(name: object) -> str:
     return f"column {text!r}"
 
 
+def type_name(value: object) -> str:
+    """
+    Name of a type for a message, with its library where that is a data frame's.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+
+    Returns
+    -------
+    str
+        For example "list" or "polars DataFrame (call .to_pandas())".
+    """
+    name = type(value).__name__
+    library = type(value).__module__.partition(".")[0]
+    if library in {"polars", "pyarrow", "dask", "modin"}:
+        convert = "compute" if library == "dask" else "to_pandas"
+        return f"{library} {name} (call .{convert}())"
+    return name
+
+
 def count(number: int, noun: str) -> str:
     """
     Write a number with its noun.

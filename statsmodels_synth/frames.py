@@ -28,7 +28,6 @@ from statsmodels_synth.columns import (
     check_frame,
     matched_type,
     plain_columns,
-    type_name,
 )
 from statsmodels_synth.exceptions import (
     AlignmentError,
@@ -36,6 +35,7 @@ from statsmodels_synth.exceptions import (
     count,
     format_units,
     suggest,
+    type_name,
 )
 from statsmodels_synth.options import Kind, Missing
 from statsmodels_synth.sources import unique_names

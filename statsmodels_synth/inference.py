@@ -107,7 +107,10 @@ def infer(
     else:
         everyone = _cluster_contributions(map_, design, score, solution, clusters)
         total, covariance = everyone[:n], everyone.T @ everyone
-    df = max(float(n - (p if clusters is None else 1) - controls.df), 1.0)
+    df = float(n - (p if clusters is None else 1) - controls.df)
+    if design.labeling.strata is not None:
+        df = min(df, float(n - 1 - design.labeling.strata.max()))
+    df = max(df, 1.0)
     if not np.all(np.isfinite(covariance)):
         return Inference(np.full((p, p), np.nan), df, map_, controls)
     if settings.use_correction:

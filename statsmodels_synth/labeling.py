@@ -71,7 +71,17 @@ def find_labeling(prob: Any, strata: Any, labeled: Bools, units: pd.Index) -> La
         )
     known = np.full(n_units, np.nan)
     known[labeled if len(values) < n_units else slice(None)] = values
-    bad = ~((known > 0.0) & (known <= 1.0)) & (labeled | ~np.isnan(known))
+    outside = ~((known > 0.0) & (known <= 1.0))
+    never = outside & ~labeled & ~np.isnan(known)
+    if never.any():
+        raise DataError(
+            "labeling_prob must be above 0 and at most 1, but that of "
+            f"{int(never.sum())} unlabelled units is not, such as "
+            f"{show(known[never][0])} (units {format_units(units[never])}). Units that "
+            "could not be chosen are represented by nobody: leave them out. Where the "
+            "probability is not known, give NaN."
+        )
+    bad = outside & labeled
     if bad.any():
         raise DataError(
             "labeling_prob must be above 0 and at most 1 for every labelled unit, but "
@@ -94,7 +104,8 @@ def _check_sum(known: Floats, labeled: Bools) -> None:
             raise DataError(
                 f"labeling_prob sums to {expected:.4g} over all units, but {n} are "
                 f"labelled; chance explains a difference of {FAR * error:.2g}. Give "
-                "the probability with which each unit was chosen for labelling."
+                "the probability with which each unit was chosen for labelling, and "
+                "rows (or sources) for the units that were not."
             )
         return
     prob = known[labeled]
@@ -110,6 +121,10 @@ def _check_sum(known: Floats, labeled: Bools) -> None:
 
 
 def _stratified(strata: Any, labeled: Bools, units: pd.Index) -> Labeling:
+    if np.ndim(strata) != 1:
+        raise DataError(
+            f"strata has {np.ndim(strata)} dimensions. Give one stratum per unit."
+        )
     codes, levels = pd.factorize(pd.Series(strata).to_numpy())
     if codes.shape != labeled.shape:
         raise DataError(

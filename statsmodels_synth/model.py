@@ -14,7 +14,12 @@ from statsmodels.genmod import families
 from statsmodels_synth._arrays import Floats, as_floats
 from statsmodels_synth.arguments import constructor_arguments
 from statsmodels_synth.checks import check_clusters, check_problem
-from statsmodels_synth.clusters import Clusters, find_clusters, read_groups
+from statsmodels_synth.clusters import (
+    Clusters,
+    find_clusters,
+    group_values,
+    read_groups,
+)
 from statsmodels_synth.design import DesignRows, Labeling, align_design
 from statsmodels_synth.exceptions import (
     DataError,
@@ -34,6 +39,7 @@ from statsmodels_synth.options import (
     Missing,
     WeightsMethod,
     check_choice,
+    check_flag,
     check_keywords,
 )
 from statsmodels_synth.parsing import calling_namespace
@@ -259,6 +265,8 @@ class AugmentedGMM(StackedMomentsGMM):
         if labeling is None:
             labeling = find_labeling(labeling_prob, strata, mask, units)
         self.aligned = align_design(labels, labeled_units, sources, n_units, labeling)
+        #: All units that were given, also those that are neither labelled nor covered.
+        self.given_units = units
         if self.aligned.kept is not None:
             units = units[self.aligned.kept]
         self.unit_index = units
@@ -286,7 +294,9 @@ class AugmentedGMM(StackedMomentsGMM):
         self._data_attr.extend(
             ["proxy", "synthetic", "labeled", "weights", "offset", "exposure"]
         )
-        self._data_attr.extend(["labeling_prob", "strata", "unit_columns"])
+        self._data_attr.extend(
+            ["labeling_prob", "strata", "unit_columns", "given_units"]
+        )
         self._data_attr.extend(["aligned", "unit_index", "instrument"])
         self._data_attr.extend(["data.frame", "data.orig_endog", "data.orig_exog"])
         if learned is not None:
@@ -474,11 +484,12 @@ class AugmentedGMM(StackedMomentsGMM):
         CollinearSourceWarning
             If a source was dropped because it repeats others.
         LabelAgreementWarning
-            If a source agrees with every label.
+            If a source agrees with every label, or with all but a few.
         """
         check_keywords("fit", kwargs, _FIT_KEYS)
         if use_correction is None:
             use_correction = maxiter != "cue"
+        check_flag("use_correction", use_correction)
         settings = FitSettings(
             maxiter,
             weights_method,
@@ -496,7 +507,7 @@ class AugmentedGMM(StackedMomentsGMM):
         target = Target(
             self.family, self.target_score, self.exog_names, self.endog_names
         )
-        groups = read_groups(cov_type, dict(cov_kwds or {}))
+        groups = read_groups(cov_type, {} if cov_kwds is None else cov_kwds)
         clusters = None
         if groups is not None:
             clusters = self._clusters(groups)
@@ -505,20 +516,20 @@ class AugmentedGMM(StackedMomentsGMM):
 
     def _clusters(self, groups: Any) -> Clusters:
         """Cluster of each unit, from a column or one value per unit."""
+        label, columns = "groups", self.unit_columns
         if isinstance(groups, str):
             label = f"groups={groups!r}"
-            if self.unit_columns is None:
+            if columns is None:
                 raise OptionError(
                     f"{label} names a column, but the model was made from arrays. Give "
                     "one value per unit."
                 )
-            groups = self.unit_columns.values(groups, label)
+            values = columns.values(groups, label).to_numpy()
         else:
-            label = "groups"
-        found = find_clusters(
-            groups, self.aligned, self.unit_index, len(self.labeled), label
-        )
-        check_clusters(found, self.exog_names)
+            rows = None if columns is None else self.data.frame.index
+            values = group_values(groups, self.given_units, rows, label)
+        found = find_clusters(values, self.aligned, self.unit_index, label)
+        check_clusters(found, self.aligned.labeled.exog, self.exog_names)
         return found
 
     def _start(self, start: Any) -> tuple[Floats, Floats]:

@@ -29,6 +29,9 @@ from statsmodels_synth._arrays import Floats
 from statsmodels_synth.design import AlignedDesign, DesignRows
 from statsmodels_synth.scores import Score
 
+#: Weight of a row's score, in medians of it, above which an unrelated outcome counts no
+#: more.
+WEIGHT_BOUND = 3.0
 #: Units per block: a block of ten columns and its copies fit in the L2 cache.
 BLOCK_SIZE = 4096
 
@@ -355,7 +358,13 @@ def unrelated_scores(design: AlignedDesign, score: Score, eta: Floats) -> Floats
         mean, variance = source.endog.mean(), source.endog.var()
         at_mean, _ = score.factors(np.full(len(linear), mean), linear.copy())
         above, _ = score.factors(np.full(len(linear), mean + 1.0), linear.copy())
-        square = at_mean**2 + variance * (above - at_mean) ** 2
+        slope = np.abs(above - at_mean)
+        # With a link that is not canonical a row whose mean is near the end of its
+        # range has a weight without bound, and would stand for all.
+        bound = np.minimum(
+            1.0, WEIGHT_BOUND * np.median(slope) / np.maximum(slope, 1e-300)
+        )
+        square = (at_mean**2 + variance * slope**2) * bound**2
         if source.weights is not None:
             weights = source.weights
             if source.units is not None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Literal, TypeAlias, get_args
 
+import numpy as np
+
 from statsmodels_synth.exceptions import OptionError, suggest
 
 CovType: TypeAlias = Literal["robust", "cluster"]
@@ -47,6 +49,28 @@ Did you mean 'drop'?
     known = get_args(alias)
     if value not in known:
         raise OptionError(f"{name}={value!r} does not exist.{suggest(value, known)}")
+
+
+def check_flag(name: str, value: object) -> None:
+    """
+    Raise unless `value` is True or False.
+
+    Parameters
+    ----------
+    name : str
+        Name of the option, for the message.
+    value : object
+        What the user gave.
+
+    Raises
+    ------
+    OptionError
+        Says so.
+    """
+    if not isinstance(value, (bool, np.bool_)) and not (
+        isinstance(value, Integral) and value in (0, 1)
+    ):
+        raise OptionError(f"{name}={value!r} does not exist. Give True or False.")
 
 
 def check_keywords(where: str, given: Mapping[str, object], known: list[str]) -> None:
@@ -113,11 +137,7 @@ class FitSettings:
                 "(two-step, the default), a larger integer (iterated) or 'cue'."
             )
         for name in ("centered", "use_t", "use_correction"):
-            value = getattr(self, name)
-            if value not in (True, False):
-                raise OptionError(
-                    f"{name}={value!r} does not exist. Give True or False."
-                )
+            check_flag(name, getattr(self, name))
 
         if self.maxiter == "cue" and self.use_correction:
             raise OptionError(

@@ -84,28 +84,42 @@ class Difference:
         statistic = float(np.sum(turned**2 / values[keep]))
         return statistic, self.pvalue(statistic, k), k
 
-    def pvalue(self, statistic: float, k: int) -> float:
+    def pvalue(
+        self, statistic: float, k: int, others: float = 0.0, k_others: int = 0
+    ) -> float:
         """
-        Upper tail of the distribution of a quadratic form.
+        Upper tail of the distribution of a quadratic form, or of what it adds.
 
         Parameters
         ----------
         statistic : float
-            Quadratic form.
+            Quadratic form, less that of the others.
         k : int
-            Its degrees of freedom.
+            Its degrees of freedom, less those of the others.
+        others : float
+            Quadratic form of the others, whose part is left out.
+        k_others : int
+            Their degrees of freedom.
 
         Returns
         -------
         float
             NaN where there are not enough degrees of freedom.
+
+        References
+        ----------
+        Rao, C. R. (1973). Linear Statistical Inference and its Applications, 2nd ed.,
+        section 8c.4. Wiley.
         """
+        if k <= 0:
+            return float("nan")
         if np.isinf(self.df):
             return float(stats.chi2.sf(statistic, k))
-        rest = self.df - k + 1.0
-        if rest <= 0.0 or k <= 0:
+        rest = self.df - k - k_others + 1.0
+        if rest <= 0.0:
             return float("nan")
-        return float(stats.f.sf(statistic * rest / (k * self.df), k, rest))
+        ratio = statistic / (self.df + others) * rest / k
+        return float(stats.f.sf(ratio, k, rest))
 
 
 def labeled_difference(
@@ -139,27 +153,32 @@ def labeled_difference(
     a = design.design_weights[:, None]
     everyone = solution.sums.mean[p:].reshape(-1, 2, p)[:, 1].ravel()
     second = solution.sums.source_outer().reshape(size, size)
-    z = z - everyone
+    # In the basis in which the labelled design is orthonormal: what is rounding does
+    # not depend on the units of x.
+    turn = np.kron(np.eye(len(design.sources)), design.basis)
+    z = (z - everyone) @ turn
     mean = (a * z).mean(axis=0)
-    spread = second - np.outer(everyone, everyone)
+    spread = turn.T @ (second - np.outer(everyone, everyone)) @ turn
     labeling = design.labeling
     if clusters is None and labeling.prob is None:
         spread = spread * n_units / (n_units - 1)
         return Difference(mean, spread * (1.0 / n - 1.0 / n_units), float("inf"))
     if clusters is not None:
         total = np.zeros((clusters.n_all, size))
-        own = cluster_sums(a * z / n, clusters.of_labeled, clusters.n_all)
+        own = cluster_sums(a * (z - mean) / n, clusters.of_labeled, clusters.n_all)
         blocks = moment_blocks(design, score, solution.theta, solution.eta)
         for units, moments in blocks:
             block = moments[:, p:].reshape(len(moments), -1, 2, p)[:, :, 1]
-            flat = block.reshape(len(moments), size) - everyone
+            flat = (block.reshape(len(moments), size) - everyone) @ turn
             present, place = np.unique(clusters.of_units[units], return_inverse=True)
             total[present] += cluster_sums(flat, place, len(present))
-        rows = own - total / n_units
-        return Difference(mean, rows.T @ rows, float(clusters.n_labeled - 1))
-    own = a * z / n
+        rows, df = own - total / n_units, float(clusters.n_labeled - 1)
+        return Difference(mean, rows.T @ rows * (df + 1) / df, df)
+    # The mean is a ratio, whose residuals are those from the mean itself.
+    own = a * (z - mean) / n
     rows = own - z / n_units
-    variance = rows.T @ rows + (spread * n_units - z.T @ z) / n_units**2
+    variance = rows.T @ rows * n / (n - 1)
+    variance += (spread * n_units - z.T @ z) / n_units**2
     variance = stratified(variance, own, labeling, unbiased=True)
     return Difference(mean, variance, float(n - 1))
 
@@ -187,6 +206,8 @@ def representativeness(
     nan, p, k_sources = float("nan"), design.k_params, len(design.sources)
     if not k_sources:
         return [(0.0, nan, 0, nan, nan)]
+    if not solution.converged:
+        return [(nan, nan, 0, nan, nan)] * (k_sources + 1)
     difference = labeled_difference(design, score, solution, clusters)
     every = np.arange(k_sources * p)
     overall, pvalue, df = difference.test(every)
@@ -195,6 +216,6 @@ def representativeness(
         own = (every >= m * p) & (every < (m + 1) * p)
         others, _, df_others = difference.test(every[~own])
         c = max(overall - others, 0.0)
-        added = difference.pvalue(c, df - df_others) if df > df_others else nan
+        added = difference.pvalue(c, df - df_others, others, df_others)
         rows.append((*difference.test(every[own]), c, added))
     return rows

@@ -123,7 +123,7 @@ class AugmentedGMMResults(SourceResults, GMMResults):  # type: ignore[misc]
         DataFrame
             Row t is ``K g_t`` (see :mod:`statsmodels_synth.covariance`); the sum of
             their outer products over T squared is the asymptotic covariance of the
-            estimates, that of ``use_correction=False``.
+            estimates, with no correction for few labels.
         """
         design, solution = self._design_or_raise, self._solution
         values = np.empty((design.n_units, design.k_params))
@@ -154,7 +154,8 @@ class AugmentedGMMResults(SourceResults, GMMResults):  # type: ignore[misc]
         -------
         statistic : float
             Hansen's J, with the variance that holds if the labels were drawn as
-            the model supposes; with ``use_correction=False`` the usual one.
+            the model supposes; with ``use_correction=False`` and no clusters the usual
+            one.
         pvalue : float
             NaN where there is no source, or the fit did not converge.
         df : int
@@ -172,7 +173,7 @@ class AugmentedGMMResults(SourceResults, GMMResults):  # type: ignore[misc]
         """
         if not self.converged:
             return float("nan"), float("nan"), 0
-        if self.settings.use_correction:
+        if self.settings.use_correction or self.n_clusters is not None:
             statistic, pvalue, df = self._representativeness[0][:3]
             return float(statistic), float(pvalue), int(df)
         return hansen_j(
@@ -482,8 +483,7 @@ class AugmentedGMMResults(SourceResults, GMMResults):  # type: ignore[misc]
         the frames are gone, and no human label is left in a pickle. With a
         formula, a pickle of the result predicts from design matrices only.
         """
-        if self.converged:
-            _ = self._representativeness
+        _ = self._representativeness
         if self.source_names:
             _ = self._naive
             self.real_only.remove_data()

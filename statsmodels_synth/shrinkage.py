@@ -215,7 +215,9 @@ def _scalar(
     gram = np.einsum("gmi,gni->gmn", x, x)
     cross = np.einsum("gmi,gi->gm", x, target)
     total = gram.sum(axis=0)
-    total += np.diag(pseudo * np.diag(total))
+    # A source whose scores vanish on all labelled units gets a multiple of zero.
+    own = np.diag(total)
+    total += np.diag(np.where(own > 0.0, pseudo * own, 1.0))
     multiples = np.linalg.solve(total, cross.sum(axis=0))
     without = np.linalg.solve(total - gram, (cross.sum(axis=0) - cross)[:, :, None])
     matrix = multiples[:, None, None] * alignment

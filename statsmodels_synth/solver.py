@@ -395,7 +395,7 @@ def solve(
     iterations, settled = 1, continuous or steps <= 2
     while converged and not redundant and iterations < (2 if continuous else steps):
         if shrink:
-            weight = _shrunken(weight, design, score, state, clusters)
+            weight = _shrunken(weight, design, score, state, theta_real, clusters)
         else:
             weight = optimal_weight(state.sums.omega(centered), design.basis)
         before = state.theta
@@ -440,10 +440,11 @@ def _shrunken(
     design: AlignedDesign,
     score: Score,
     state: _Auxiliary,
+    theta_real: Floats,
     clusters: Clusters | None,
 ) -> Weight:
     """The weight with the gain that few labels can bear."""
-    psi, h, *_ = labeled_scores(design, score, state.theta, state.eta)
+    psi, h, *_ = labeled_scores(design, score, theta_real, state.eta)
     psi, h = (part * design.design_weights[:, None] for part in (psi, h))
     if clusters is not None:
         psi, h = (

@@ -83,7 +83,8 @@ class SourceResults:
         -------
         AugmentedGMMResultsWrapper
             Its parameters are those of statsmodels' GLM on the labelled rows,
-            its covariance the robust (HC0) one.
+            its covariance the robust one: HC3, by clusters CR3, and with
+            ``use_correction=False`` HC0.
         """
         if not self.source_names:
             return self._wrapped()

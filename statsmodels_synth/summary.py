@@ -211,7 +211,7 @@ def _header(results: AugmentedGMMResults) -> list[tuple[str, str]]:
     if results.n_clusters is not None:
         pairs.append(("No. Clusters", str(results.n_clusters)))
     if results.labeling != "equal":
-        pairs.append(("Labelling prob.", results.labeling))
+        pairs.append(("Labelling", results.labeling))
     pairs += [
         ("No. Labelled (n)", str(results.n_labeled)),
         ("No. Units (T)", str(results.n_units)),
@@ -275,14 +275,26 @@ def _notes(results: AugmentedGMMResults) -> list[str]:
     if results.settings.shrinks and results.source_names:
         notes.append(
             "What is taken off for the sources is shrunken as far as the number of "
-            "labels demands, and the degrees of freedom count what was estimated "
-            "for it."
+            f"{'labels' if results.n_clusters is None else 'clusters'} demands"
+            + (
+                ", and the degrees of freedom count what was estimated for it."
+                if results.use_t
+                else "."
+            )
+        )
+    if results.n_clusters is not None and results.labeling.endswith("strata"):
+        notes.append(
+            "With clusters, the strata give labelling probabilities only: that the "
+            "number of labels in each was fixed does not shorten the intervals."
         )
     _, pvalue, df = results.jtest()
     if df:
         verdict = (
-            "No sign here that they do not, which is no proof: with few labels the "
-            "test sees only large differences."
+            f"With so few clusters it cannot be tested for all {df} restrictions at "
+            "once: see representativeness() for each source."
+            if np.isnan(pvalue)
+            else "No sign here that they do not, which is no proof: with few labels "
+            "the test sees only large differences."
             if pvalue >= _J_LEVEL
             else f"Here they seem to differ (p = {pvalue:.2g}), which random labels do "
             "1 time in 20. Are the labels a selection, or was a source made "
@@ -327,7 +339,9 @@ def _which_source(results: AugmentedGMMResults) -> str:
     """Which of several sources the labelled units disagree with most."""
     if len(results.source_names) < 2:
         return ""
-    pvalues = results.representativeness()["pvalue"].iloc[1:]
+    pvalues = results.representativeness()["pvalue"].iloc[1:].dropna()
+    if not len(pvalues):
+        return ""
     return (
         f" The smallest p-value of a source alone is {pvalues.min():.2g} "
         f"({pvalues.idxmin()!r}): see representativeness()."

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth.exceptions import DataError, count, format_units, suggest
+from statsmodels_synth.exceptions import (
+    DataError,
+    count,
+    format_units,
+    show,
+    suggest,
+)
 
 
 @dataclass(frozen=True)
@@ -50,28 +56,34 @@ class UnitColumns:
         DataError
             If no frame has the column, or two frames disagree.
         """
-        known = {*self.data, *(c for _, frame in self.sources for c in frame)}
-        if name not in known:
+        frames = [("data", self.data), *self.sources]
+        found = [
+            (source, column, frame.index)
+            for source, frame in frames
+            if (column := _column(frame, name)) is not None
+        ]
+        if not found:
+            known = {*self.data, *(c for _, frame in self.sources for c in frame)}
             raise DataError(
                 f"{label} is not a column of data or of a source."
                 f"{suggest(name, sorted(map(str, known)))}"
             )
-        frames = [("data", self.data), *self.sources]
-        found = [(source, f[name], f.index) for source, f in frames if name in f]
         values = pd.concat([column for _, column, _ in found], ignore_index=True)
         units = self.units.append([index for *_, index in found])[len(self.units) :]
         present = values.notna().to_numpy()
         values, units = values[present], units[present]
         first = ~units.duplicated()
         result = pd.Series(values.to_numpy()[first], units[first]).reindex(self.units)
-        differs = np.asarray(result.loc[units].to_numpy() != values.to_numpy())
+        kept = result.loc[units].to_numpy()
+        differs = np.asarray(kept != values.to_numpy())
         if differs.any():
             where = np.repeat([s for s, *_ in found], [len(c) for _, c, _ in found])
-            source = where[present][differs][0]
+            source, at = where[present][differs][0], int(np.flatnonzero(differs)[0])
             raise DataError(
-                f"Source {str(source)!r}: {label} differ from those of data or of "
-                f"another row for units {format_units(units[differs])}. A unit has one "
-                "value."
+                f"Source {str(source)!r}: {label} is not the same as in data or in "
+                f"another row for {count(int(differs.sum()), 'row')}, such as "
+                f"{show(values.iloc[at])} and {show(kept[at])} (units "
+                f"{format_units(units[differs])}). A unit has one value."
             )
         return result.reset_index(drop=True)
 
@@ -100,8 +112,17 @@ class UnitColumns:
         absent = values.isna().to_numpy()
         if absent.any():
             raise DataError(
-                f"{label} are missing for {count(int(absent.sum()), 'unit')} "
+                f"{label} has no value for {count(int(absent.sum()), 'unit')} "
                 f"({format_units(self.units[absent])}). Add the column to data or to a "
                 "source that has these units."
             )
         return values
+
+
+def _column(frame: pd.DataFrame, name: str) -> pd.Series | None:
+    """A column, or a level of the index, by position."""
+    if name in frame:
+        return frame[name]
+    if name in frame.index.names:
+        return pd.Series(frame.index.get_level_values(name))
+    return None
