@@ -178,7 +178,7 @@ def test_strata_are_probabilities_for_the_estimate(kind: str) -> None:
     assert result.labeling == "3 strata"
     by_prob = model_of(problem, labeling_prob=share[strata]).fit()
     np.testing.assert_allclose(result.params, by_prob.params, rtol=1e-9)
-    assert (result.bse < by_prob.bse).any()
+    assert np.abs(result.bse / by_prob.bse - 1).max() > 1e-3
     data, proxies = frames(problem)
     arguments = {"proxy": proxies, "family": problem.family}
     for option, frame in (
@@ -340,20 +340,22 @@ def test_unequal_probabilities_in_the_long_run() -> None:
     valid one may be a bit wide, an interval that ignores the design is not near.
     """
     rng = np.random.default_rng(5)
-    size, truth = 1500, np.array([0.2, 0.8])
+    size, truth = 1000, np.array([0.2, 0.8])
     covered, ignoring, estimates = [], [], []
-    for _ in range(300):
+    for draw in range(300):
         x = np.column_stack([np.ones(size), rng.normal(size=size)])
         y = x @ truth + rng.normal(size=size)
         guess = y + rng.normal(size=size)
-        prob = np.where(guess + x[:, 1] > 0.5, 0.2, 0.02)
+        prob = np.where(guess + x[:, 1] > 0.5, 0.3, 0.03)
         labels = np.where(rng.uniform(size=size) < prob, y, np.nan)
         proxy = {"p": (guess, x)}
         result = AugmentedGMM(labels, x, proxy=proxy, labeling_prob=prob).fit()
         low, high = np.asarray(result.conf_int()).T
         covered.append((low < truth) & (truth < high))
         estimates.append(result.params)
-        plain = AugmentedGMM(labels, x, proxy=proxy).fit(start_params=result.params)
+        if draw % 4:
+            continue
+        plain = AugmentedGMM(labels, x, proxy=proxy).fit()
         low, high = np.asarray(plain.conf_int()).T
         ignoring.append((low < truth) & (truth < high))
     share = np.mean(covered, axis=0)

@@ -292,8 +292,9 @@ def test_noise_gets_next_to_nothing() -> None:
     A source that knows nothing, in 300 draws.
 
     Left out, a coefficient fitted to noise predicts worse than none as often as not,
-    so that half of the shares are next to zero. What is taken off in spite of that costs less
-    than 3 % of the mean squared error; the full regression costs about p / n, 7 %.
+    so that half of the shares are next to zero. What is taken off in spite of that
+    costs less than 3 % of the mean squared error; the full regression costs about
+    p / n, 7 %.
     """
     rng = np.random.default_rng(15)
     n_units, n = 600, 60
@@ -310,3 +311,45 @@ def test_noise_gets_next_to_nothing() -> None:
         plain.append(theta)
         augmented.append(theta + np.linalg.solve(slope, shift))
     # Shares are at most 1 in sum: their means are known to about .02.
+    assert np.median(np.sum(shares, axis=1)) < 0.1
+    assert np.mean(shares, axis=0).sum() < 0.3
+    # Both estimates share nearly all of their noise, so that chance in their ratio is
+    # a fifth of the 6 % that it has in either.
+    assert np.mean(np.square(augmented)) / np.mean(np.square(plain)) < 1.03
+
+
+def test_with_many_labels_the_coefficients_are_those_of_the_paper() -> None:
+    """
+    The regression of the labelled score on those of the source, at the rate 1 / n.
+
+    With noise that depends on x the best B is no multiple of the identity: the share
+    of the full regression goes to one. A hundred times as many labels are a hundred
+    times nearer; chance in the scores accounts for a factor of three.
+    """
+    rng = np.random.default_rng(16)
+    distance, shares = {}, {}
+    for n in (300, 30_000):
+        x = np.column_stack([np.ones(2 * n), rng.normal(size=2 * n)])
+        y = rng.normal(size=2 * n)
+        guess = y + 2.0 * x[:, 1] * rng.normal(size=2 * n)
+        psi, h, slope, own = linear_scores(y, guess, x, np.arange(2 * n) < n)
+        controls = found(psi, h, slope, own)
+        paper = np.linalg.lstsq(h, psi, rcond=None)[0].T
+        distance[n] = np.abs(controls.matrix - paper).max()
+        shares[n] = controls.shares
+    assert distance[30_000] < distance[300] / 30
+    assert distance[300] > 1e-4  # at rounding there would be no rate to see
+    assert shares[30_000][0] > 0.99
+
+
+@pytest.mark.parametrize("n", [30, 100])
+def test_a_perfect_source_is_believed_but_for_two_units(n: int) -> None:
+    """The source repeats the labels: either regression has a gain of n / (n + 2)."""
+    rng = np.random.default_rng(17)
+    x = np.column_stack([np.ones(n), rng.normal(size=n)])
+    psi = x * rng.normal(size=n)[:, None]
+    slope = -x.T @ x
+    controls = found(psi, psi, slope, slope[None])
+    expected = n / (n + 2) * np.eye(2)
+    np.testing.assert_allclose(controls.matrix, expected, atol=1e-12)
+    assert sum(controls.shares) == pytest.approx(1.0)
