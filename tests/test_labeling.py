@@ -360,7 +360,7 @@ def test_unequal_probabilities_in_the_long_run() -> None:
         ignoring.append((low < truth) & (truth < high))
     share = np.mean(covered, axis=0)
     assert ((share >= 0.90) & (share <= 0.985)).all(), share
-    assert np.mean(ignoring, axis=0).min() < 0.6
+    assert np.mean(ignoring, axis=0).min() < 0.75
     # The mean estimate has an error of a 17th of the spread of one.
     bias = np.mean(estimates, axis=0) - truth
     assert (np.abs(bias) < 3.5 * np.std(estimates, axis=0) / np.sqrt(300)).all()
