@@ -30,6 +30,7 @@ from statsmodels_synth.exceptions import (
     ConvergenceWarning,
     CoverageWarning,
     DataError,
+    FewClustersWarning,
     FewUnitsWarning,
     FormulaError,
     FullyLabeledWarning,
@@ -1591,6 +1592,222 @@ case(
     "'x'",
 )
 
+# How units were drawn, and clusters
+
+
+def prob(f: Frames, **changes: float) -> pd.DataFrame:
+    """The data with a probability of .4, changed for some of the units."""
+    values = pd.Series(N / T, f.data.index)
+    for unit, value in changes.items():
+        values[unit] = value
+    return f.data.assign(pi=values)
+
+
+def strata(f: Frames, **changes: Any) -> pd.DataFrame:
+    """The data with two strata, changed for some of the units."""
+    values = pd.Series(where(K % 2 == 0, "even", "odd"), f.data.index, dtype=object)
+    for unit, value in changes.items():
+        values[unit] = value
+    return f.data.assign(h=values)
+
+
+def groups_of(f: Frames, **changes: Any) -> pd.Series:
+    """Twenty-four clusters of five, changed for some of the units."""
+    values = pd.Series([f"c{k:02d}" for k in K % 24], f.data.index, dtype=object)
+    for unit, value in changes.items():
+        values[unit] = value
+    return values
+
+
+def fit_by_group(f: Frames, groups: Any, **options: Any) -> Any:
+    return from_frames(f, **options).fit(
+        cov_type="cluster", cov_kwds={"groups": groups}
+    )
+
+
+case(
+    "labeling_prob: zero for a labelled unit",
+    DataError,
+    lambda f: from_frames(f, data=prob(f, u003=0.0), labeling_prob="pi"),
+    *("labeling_prob", "above 0", "1 are not", "'u003'"),
+)
+case(
+    "labeling_prob: zero for an unlabelled unit",
+    DataError,
+    lambda f: from_frames(f, data=prob(f, u077=0.0), labeling_prob="pi"),
+    *("labeling_prob", "above 0", "'u077'"),
+)
+case(
+    "labeling_prob: above one, a weight",
+    DataError,
+    lambda f: from_frames(f, labeling_prob=np.full(T, T / N)),
+    *("labeling_prob", "at most 1", "2.5", "not a weight"),
+)
+case(
+    "labeling_prob: negative",
+    DataError,
+    lambda f: from_arrays(f, labeling_prob=-0.4),
+    *("labeling_prob", "above 0", "-0.4"),
+)
+case(
+    "labeling_prob: missing for a labelled unit",
+    DataError,
+    lambda f: from_frames(f, data=prob(f, u003=np.nan), labeling_prob="pi"),
+    *("labeling_prob", "every labelled unit", "'u003'"),
+)
+case(
+    "labeling_prob: far from the number of labels",
+    DataError,
+    lambda f: from_frames(f, labeling_prob=0.05),
+    *("sums to 6", "48 are labelled"),
+)
+case(
+    "labeling_prob: for labelled units, far from the number of units",
+    DataError,
+    lambda f: from_arrays(f, labeling_prob=np.full(N, 0.9)),
+    *("stand for 53.33 units", "there are 120"),
+)
+case(
+    "labeling_prob: too short",
+    DataError,
+    lambda f: from_arrays(f, labeling_prob=np.full(7, 0.4)),
+    *("labeling_prob has shape (7,)", "120 units, 48 labelled"),
+)
+case(
+    "labeling_prob: unknown column",
+    DataError,
+    lambda f: from_frames(f, data=prob(f), labeling_prob="pj"),
+    *("labeling_prob='pj'", "not a column"),
+)
+case(
+    "labeling_prob: two frames disagree",
+    DataError,
+    lambda f: from_frames(
+        f,
+        data=prob(f),
+        proxy={"llm": f.llm.assign(pi=where(K == 9, 0.3, N / T))},
+        labeling_prob="pi",
+    ),
+    *("Source 'llm'", "labeling_prob='pi'", "'u009'"),
+)
+case(
+    "labeling_prob and strata",
+    OptionError,
+    lambda f: from_frames(f, data=strata(f), strata="h", labeling_prob=0.4),
+    *("labeling_prob=", "strata="),
+)
+case(
+    "strata: one without a label",
+    DataError,
+    lambda f: from_frames(f, data=strata(f, u077="new", u078="new"), strata="h"),
+    *("1 of 3 strata", "'new'"),
+)
+case(
+    "strata: missing for a unit",
+    DataError,
+    lambda f: from_frames(f, data=strata(f, u077=None), strata="h"),
+    *("strata='h'", "missing for 1 unit", "'u077'"),
+)
+case(
+    "strata: missing for the units of a source",
+    DataError,
+    lambda f: from_frames(
+        f, data=strata(f)[LABELED], synthetic={"sim": f.sim}, strata="h"
+    ),
+    *("strata='h'", "missing for 72 units", "'u048'"),
+)
+case(
+    "strata: an array with gaps",
+    DataError,
+    lambda f: from_pandas(f, strata=strata(f, u077=None)["h"].to_numpy()),
+    *("strata", "missing for 1 unit", "'u077'"),
+)
+case(
+    "strata: too short",
+    DataError,
+    lambda f: from_arrays(f, strata=np.zeros(N)),
+    *("strata has 48 values", "120 units"),
+)
+case(
+    "strata: misspelt column",
+    DataError,
+    lambda f: from_frames(
+        f, data=strata(f).rename(columns={"h": "region"}), strata="regoin"
+    ),
+    *("strata='regoin'", "Did you mean 'region'?"),
+)
+case(
+    "groups: not given",
+    OptionError,
+    lambda f: from_frames(f).fit(cov_type="cluster"),
+    *("cov_type='cluster'", "'groups'"),
+)
+case(
+    "groups: misspelt option",
+    OptionError,
+    lambda f: from_frames(f).fit(cov_type="cluster", cov_kwds={"group": groups_of(f)}),
+    *("'group'", "Did you mean 'groups'?"),
+)
+case(
+    "groups: without clusters",
+    OptionError,
+    lambda f: from_frames(f).fit(cov_kwds={"groups": groups_of(f)}),
+    *("cov_type='robust'", "'groups'"),
+)
+case(
+    "groups: missing for a unit",
+    DataError,
+    lambda f: fit_by_group(f, groups_of(f, u077=None)),
+    *("groups is missing for 1 unit", "'u077'"),
+)
+case(
+    "groups: missing for the units of a source",
+    DataError,
+    lambda f: fit_by_group(
+        f,
+        "c",
+        data=f.data.assign(c=groups_of(f))[LABELED],
+        synthetic={"sim": f.sim},
+    ),
+    *("groups='c' is missing for 72 units", "'u048'"),
+)
+case(
+    "groups: too short",
+    DataError,
+    lambda f: fit_by_group(f, np.arange(N)),
+    *("groups has 48 values", "120 units"),
+)
+case(
+    "groups: two values for a unit",
+    DataError,
+    lambda f: fit_by_group(f, pd.concat([groups_of(f), groups_of(f)[:1]])),
+    *("groups has two values for one unit",),
+)
+case(
+    "groups: misspelt column",
+    DataError,
+    lambda f: fit_by_group(f, "thraed", data=f.data.assign(thread=groups_of(f))),
+    *("groups='thraed'", "Did you mean 'thread'?"),
+)
+case(
+    "groups: a column, but arrays",
+    OptionError,
+    lambda f: from_arrays(f).fit(cov_type="cluster", cov_kwds={"groups": "thread"}),
+    *("groups='thread'", "arrays"),
+)
+case(
+    "groups: no more than coefficients",
+    DataError,
+    lambda f: fit_by_group(f, f.data["g"], formula="y ~ x + g"),
+    *("3 clusters", "4 coefficients"),
+)
+case(
+    "groups: few",
+    FewClustersWarning,
+    lambda f: fit_by_group(f, K % 8),
+    *("8 clusters",),
+)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -1649,7 +1866,7 @@ def shortcomings(expected: Case, outcome: Outcome) -> list[str]:
         found.append(f"points to {outcome.warned[0].filename}")
     if re.search(r"np\.(int|float|str|bool)", text):
         found.append("shows types of NumPy")
-    if re.search(r"'\((weights|offset|exposure)\)'", text):
+    if re.search(r"'\((weights|offset|exposure|labeling_prob|strata)\)'", text):
         found.append("shows a column that the user did not name")
     if "\x1b" in text:
         found.append("has colour codes")
@@ -1749,7 +1966,8 @@ def test_errors_have_one_root_and_are_value_errors() -> None:
 def test_warnings_have_one_root() -> None:
     for warning in (
         *(CollinearSourceWarning, ConvergenceWarning, CoverageWarning),
-        *(FewUnitsWarning, FullyLabeledWarning, LabelAgreementWarning),
+        *(FewClustersWarning, FewUnitsWarning),
+        *(FullyLabeledWarning, LabelAgreementWarning),
     ):
         assert issubclass(warning, SynthWarning)
         assert issubclass(warning, UserWarning)

@@ -1,0 +1,175 @@
+"""Few labels: sources that hardly ever differ from them, and separation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import re
+from typing import Any
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.exceptions import (
+    DataError,
+    LabelAgreementWarning,
+    SeparationError,
+)
+
+SHARED = Path(__file__).parents[2] / "shared"
+needs_data = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the real data in ../shared are not here"
+)
+
+
+# Disagreements with the labels
+
+
+def binary(n_differing: int, where: str = "outcome") -> tuple[AugmentedGMM, int]:
+    """A proxy that differs from 80 labels in so many units, and elsewhere in 15 %."""
+    rng = np.random.default_rng(1)
+    x = np.column_stack([np.ones(400), rng.integers(0, 3, 400)]).astype(float)
+    y = rng.binomial(1, 1 / (1 + np.exp(0.5 - 0.5 * x[:, 1]))).astype(float)
+    guess = np.where(rng.uniform(size=400) < 0.15, 1 - y, y)
+    guess[:80] = y[:80]
+    design = x.copy()
+    if where == "outcome":
+        guess[:n_differing] = 1 - guess[:n_differing]
+    else:
+        design[:n_differing, 1] = 2 - design[:n_differing, 1] + 0.5
+    covered = guess.copy()
+    covered[70:80] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # ten labelled units are not covered
+        model = AugmentedGMM(
+            np.where(np.arange(400) < 80, y, np.nan),
+            x,
+            proxy={"llm": (covered, design)},
+            family=sm.families.Binomial(),
+        )
+    return model, 70
+
+
+@pytest.mark.parametrize("where", ["outcome", "regressor"])
+@pytest.mark.parametrize("use_correction", [False, True])
+@pytest.mark.parametrize(
+    ("differing", "text"),
+    [
+        (0, "agrees with all 70 labels that it covers"),
+        (1, "in 1 of the 70 units that have both, .* comes from this one"),
+        (3, "in 3 of the 70 units that have both, .* comes from these"),
+    ],
+)
+def test_few_disagreements_are_counted(
+    differing: int, text: str, use_correction: bool, where: str
+) -> None:
+    model, _ = binary(differing, where)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = model.fit(use_correction=use_correction)
+    assert [w.category for w in caught] == [LabelAgreementWarning]
+    said = str(caught[0].message)
+    assert "'llm'" in said
+    assert re.search(text, said)
+    assert caught[0].filename == __file__
+    assert ("allow for two more" in said) == use_correction
+    assert ("asymptotic" in said) == (not use_correction)
+    if differing == 0:
+        assert "up to 4.3% of its rows" in said  # 3 / 70
+    assert np.isfinite(result.bse).all()
+
+
+@pytest.mark.parametrize("where", ["outcome", "regressor"])
+def test_four_disagreements_are_enough(where: str) -> None:
+    model, _ = binary(4, where)
+    model.fit()  # a warning is an error here
+
+
+def test_replicates_of_a_unit_are_one_disagreement() -> None:
+    """A unit differs if one of its rows does, and counts once."""
+    rng = np.random.default_rng(2)
+    x = sm.add_constant(rng.integers(0, 3, 300).astype(float))
+    y = rng.binomial(1, 1 / (1 + np.exp(0.5 - 0.5 * x[:, 1]))).astype(float)
+    units = np.repeat(np.arange(300), 3)
+    guess = np.where(rng.uniform(size=900) < 0.2, 1 - y[units], y[units])
+    guess[: 3 * 60] = y[units[: 3 * 60]]
+    guess[:6] = 1 - guess[:6]  # all rows of two units
+    guess[6] = 1 - guess[6]  # one of the third
+    model = AugmentedGMM(
+        np.where(np.arange(300) < 60, y, np.nan),
+        x,
+        synthetic={"sim": (guess, x[units], units)},
+        family=sm.families.Binomial(),
+    )
+    with pytest.warns(LabelAgreementWarning, match="in 3 of the 60 units"):
+        model.fit()
+
+
+def test_errors_grow_with_what_is_not_known() -> None:
+    """
+    Agreement with every label does not make the standard error that of T labels.
+
+    It allows for two more disagreements, so it is well above the asymptotic one, and
+    not above that of the labels alone.
+    """
+    model, _ = binary(0)
+    with pytest.warns(LabelAgreementWarning):
+        corrected = model.fit()
+    with pytest.warns(LabelAgreementWarning):
+        asymptotic = model.fit(use_correction=False)
+    assert (corrected.bse > 1.1 * np.asarray(asymptotic.bse)).all()
+    assert (corrected.bse < corrected.real_only.bse).all()
+
+
+# Separation in real data
+
+
+@needs_data
+def test_a_hundred_labels_separate_or_give_errors_that_are_finite() -> None:
+    """
+    200 draws of 100 labels of requests: no estimate at infinity goes unsaid.
+
+    The separated share is that of a two-by-two table with an empty cell, found by
+    counting. A standard error of 10 is e^20 in odds: nobody has data for that.
+    """
+    frame = pd.read_csv(SHARED / "data" / "politeness.csv").set_index("id")
+    frame = frame.rename(columns={"yhat_gpt4o": "guess"})
+    y, x = (
+        frame["y"].to_numpy(),
+        sm.add_constant(frame[["hashedge", "first_person_pl"]].to_numpy(dtype=float)),
+    )
+    proxy = {"gpt": (frame["guess"].to_numpy(dtype=float), x)}
+    rng = np.random.default_rng(3)
+    separated, largest = [], []
+    for _ in range(200):
+        chosen = np.zeros(len(frame), dtype=bool)
+        chosen[rng.permutation(len(frame))[:100]] = True
+        result: Any = None
+        refused = "the labelled units: one labelled unit alone"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # few labels
+            try:
+                result = AugmentedGMM(
+                    np.where(chosen, y, np.nan),
+                    x,
+                    proxy=proxy,
+                    family=sm.families.Binomial(),
+                ).fit()
+            except SeparationError as error:
+                refused = str(error)
+            except DataError as error:  # a dummy that one labelled unit has
+                refused = str(error)
+        # Separated: a dummy whose units all have the same outcome.
+        empty = any(len(np.unique(y[chosen & (x[:, j] == 1)])) < 2 for j in (1, 2))
+        assert (result is None) == empty
+        assert re.search("the labelled units:|one labelled unit alone", refused)
+        separated.append(result is None)
+        if result is not None:
+            largest.append(np.max(result.bse))
+    assert np.isfinite(largest).all()
+    assert max(largest) < 10
+    # 6 % have an error of 1.7 %.
+    assert 0.01 <= np.mean(separated) <= 0.12
