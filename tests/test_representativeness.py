@@ -166,19 +166,30 @@ def test_size_under_random_relabelling(case: str) -> None:
     assert max(gaps) < 0.075
 
 
-@pytest.mark.parametrize("how", ["probabilities", "strata", "clusters"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("probabilities", "strata"),
+        pytest.param(
+            "clusters",
+            marks=pytest.mark.xfail(
+                reason="the variance is not about the mean of the contributions, and "
+                "Hotelling's distribution is for one that is: never rejects"
+            ),
+        ),
+    ],
+)
 def test_size_under_other_designs(how: str) -> None:
     """
     400 draws: a size of .05 has an error of .011. .02 to .09 allow for what is not
-    exact about Hotelling's distribution; with clusters, whose variance is not taken
-    about its mean, the test may be more careful than that.
+    exact about Hotelling's distribution.
     """
     size = 800
     problem = dense.simulate("gaussian", seed=4, n_units=size, n_labeled=200, error=0.4)
     rng = np.random.default_rng(4)
     groups = None
     if how == "clusters":
-        # Of 80 clusters of ten that differ, 40 are drawn, with a third of their units.
+        # Of 80 clusters of ten that differ, 20 are drawn, with four of their units.
         groups = np.repeat(np.arange(80), 10)
         effect = rng.normal(size=80)[groups]
         y, x = problem.sources[0]
@@ -200,11 +211,10 @@ def test_size_under_other_designs(how: str) -> None:
                 chosen[rng.permutation(units)[:n]] = True
             labeling = Labeling(share[chosen], seen[chosen].astype(int))
         else:
-            drawn = sample(rng, 80, 40)[groups]
+            drawn = sample(rng, 80, 20)[groups]
             chosen = drawn & (np.arange(size) % 10 < 4)
         rejected.append(shortcut.test(chosen, labeling)[0][1] < 0.05)
-    least = 0.01 if how == "clusters" else 0.02
-    assert least <= np.mean(rejected) <= 0.09, np.mean(rejected)
+    assert 0.02 <= np.mean(rejected) <= 0.09, np.mean(rejected)
     if how == "clusters":
         return
     # Labels that are not weighted are seen to be a selection.
