@@ -75,8 +75,7 @@ def read_groups(cov_type: CovType, options: Mapping[str, Any]) -> Any:
         )
     if cov_type != "cluster" and "groups" in options:
         raise OptionError(
-            "cov_kwds has groups, but the covariance is not clustered. Set "
-            "cov_type='cluster'."
+            f"cov_type={cov_type!r} takes no 'groups'. Set cov_type='cluster'."
         )
     known = ["groups"] if cov_type == "cluster" else []
     for name in options:
@@ -93,7 +92,7 @@ def read_groups(cov_type: CovType, options: Mapping[str, Any]) -> Any:
 
 
 def group_values(
-    groups: Any, units: pd.Index, rows: pd.Index | None, label: str
+    groups: Any, units: pd.Index, needed: pd.Index, rows: pd.Index | None, label: str
 ) -> NDArray[Any]:
     """
     Groups that were given as an array, one for each unit.
@@ -105,6 +104,8 @@ def group_values(
         else goes by position, in the order of the units or the rows of data.
     units : pandas.Index (T,)
         Labels of all units that were given, those of data first.
+    needed : pandas.Index
+        Those that are labelled or covered.
     rows : pandas.Index or None
         Index of data as it was given; None without a formula.
     label : str
@@ -132,7 +133,11 @@ def group_values(
         by_row = rows is not None and groups.index.equals(rows)
         counted = isinstance(units, pd.RangeIndex) and rows is None
         if not (by_row or counted or groups.index.equals(units)):
-            if groups.index.has_duplicates or not units.isin(groups.index).all():
+            if groups.index.has_duplicates:
+                raise DataError(
+                    f"{label} has two values for one unit. Give one per unit."
+                )
+            if not needed.isin(groups.index).all():
                 raise AlignmentError(
                     f"{label} is a Series whose index is neither that of data nor that "
                     "of the units. Reindex it or make it a column of data."

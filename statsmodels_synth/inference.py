@@ -90,14 +90,16 @@ def infer(
 
     with np.errstate(all="ignore"):  # a solver that ran off, which the result says
         psi, h, *_ = labeled_scores(design, score, theta, solution.eta)
-        psi_unaided, *_ = labeled_scores(
+        psi_unaided, _, slope, _ = labeled_scores(
             design, score, solution.theta_real, solution.eta
         )
     weight, shrunken = _weight(design, solution, settings)
     controls = no_controls(by_cluster(psi), len(design.sources))
     if shrunken:
+        # As the solver had them: at the labelled-only estimate.
+        unaided = replace(sums, target=slope / design.n_units)
         controls = control_coefficients(
-            by_cluster(psi_unaided), by_cluster(h), sums, design.basis
+            by_cluster(psi_unaided), by_cluster(h), unaided, design.basis
         )
         weight = replace(weight, gain=controls.gain)
     map_ = influence_map(sums, weight, design.basis)

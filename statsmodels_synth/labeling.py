@@ -77,9 +77,10 @@ def find_labeling(prob: Any, strata: Any, labeled: Bools, units: pd.Index) -> La
         raise DataError(
             "labeling_prob must be above 0 and at most 1, but that of "
             f"{int(never.sum())} unlabelled units is not, such as "
-            f"{show(known[never][0])} (units {format_units(units[never])}). Units that "
-            "could not be chosen are represented by nobody: leave them out. Where the "
-            "probability is not known, give NaN."
+            f"{show(known[never][0])} (units {format_units(units[never])}). Give the "
+            "probability with which each unit was chosen, not a weight; NaN where it "
+            "is not known. Units that could not be chosen are represented by nobody: "
+            "leave them out."
         )
     bad = outside & labeled
     if bad.any():

@@ -527,7 +527,9 @@ class AugmentedGMM(StackedMomentsGMM):
             values = columns.values(groups, label).to_numpy()
         else:
             rows = None if columns is None else self.data.frame.index
-            values = group_values(groups, self.given_units, rows, label)
+            values = group_values(
+                groups, self.given_units, self.unit_index, rows, label
+            )
         found = find_clusters(values, self.aligned, self.unit_index, label)
         check_clusters(found, self.aligned.labeled.exog, self.exog_names)
         return found

@@ -46,11 +46,15 @@ class Difference:
         Its variance if the labels were drawn without regard to the sources.
     df : float
         Degrees of freedom of the variance; infinite where it is from all units.
+    basis : ndarray (p, p)
+        Change of basis that makes the labelled design orthonormal: what is rounding
+        shall not depend on the units of x.
     """
 
     mean: Floats
     variance: Floats
     df: float
+    basis: Floats
 
     def test(self, part: Positions) -> tuple[float, float, int]:
         """
@@ -59,7 +63,7 @@ class Difference:
         Parameters
         ----------
         part : ndarray of int
-            Which of them.
+            Which of them: those of one or several sources.
 
         Returns
         -------
@@ -71,16 +75,20 @@ class Difference:
         df : int
             Number of means that can be told apart.
         """
-        variance = self.variance[np.ix_(part, part)]
+        turn = np.kron(np.eye(len(part) // len(self.basis)), self.basis)
+        variance = turn.T @ self.variance[np.ix_(part, part)] @ turn
         scale = np.sqrt(np.diag(variance))
         inverse = np.zeros_like(scale)
         np.divide(1.0, scale, out=inverse, where=scale > 0.0)
+        if int((scale > 0.0).sum()) > self.df:
+            # A variance of fewer degrees of freedom says nothing of some directions.
+            return float("nan"), float("nan"), int((scale > 0.0).sum())
         values, vectors = np.linalg.eigh(variance * np.outer(inverse, inverse))
         keep = values > RANK_TOLERANCE * values.max(initial=0.0)
         k = int(keep.sum())
         if not k:
             return 0.0, float("nan"), 0
-        turned = vectors[:, keep].T @ (self.mean[part] * inverse)
+        turned = vectors[:, keep].T @ ((turn.T @ self.mean[part]) * inverse)
         statistic = float(np.sum(turned**2 / values[keep]))
         return statistic, self.pvalue(statistic, k), k
 
@@ -153,34 +161,33 @@ def labeled_difference(
     a = design.design_weights[:, None]
     everyone = solution.sums.mean[p:].reshape(-1, 2, p)[:, 1].ravel()
     second = solution.sums.source_outer().reshape(size, size)
-    # In the basis in which the labelled design is orthonormal: what is rounding does
-    # not depend on the units of x.
-    turn = np.kron(np.eye(len(design.sources)), design.basis)
-    z = (z - everyone) @ turn
+    z = z - everyone
     mean = (a * z).mean(axis=0)
-    spread = turn.T @ (second - np.outer(everyone, everyone)) @ turn
+    spread = second - np.outer(everyone, everyone)
     labeling = design.labeling
     if clusters is None and labeling.prob is None:
         spread = spread * n_units / (n_units - 1)
-        return Difference(mean, spread * (1.0 / n - 1.0 / n_units), float("inf"))
+        return Difference(
+            mean, spread * (1.0 / n - 1.0 / n_units), float("inf"), design.basis
+        )
     if clusters is not None:
         total = np.zeros((clusters.n_all, size))
         own = cluster_sums(a * (z - mean) / n, clusters.of_labeled, clusters.n_all)
         blocks = moment_blocks(design, score, solution.theta, solution.eta)
         for units, moments in blocks:
             block = moments[:, p:].reshape(len(moments), -1, 2, p)[:, :, 1]
-            flat = (block.reshape(len(moments), size) - everyone) @ turn
+            flat = block.reshape(len(moments), size) - everyone
             present, place = np.unique(clusters.of_units[units], return_inverse=True)
             total[present] += cluster_sums(flat, place, len(present))
         rows, df = own - total / n_units, float(clusters.n_labeled - 1)
-        return Difference(mean, rows.T @ rows * (df + 1) / df, df)
+        return Difference(mean, rows.T @ rows * (df + 1) / df, df, design.basis)
     # The mean is a ratio, whose residuals are those from the mean itself.
     own = a * (z - mean) / n
     rows = own - z / n_units
     variance = rows.T @ rows * n / (n - 1)
     variance += (spread * n_units - z.T @ z) / n_units**2
     variance = stratified(variance, own, labeling, unbiased=True)
-    return Difference(mean, variance, float(n - 1))
+    return Difference(mean, variance, float(n - 1), design.basis)
 
 
 def representativeness(

@@ -112,7 +112,7 @@ class UnitColumns:
         absent = values.isna().to_numpy()
         if absent.any():
             raise DataError(
-                f"{label} has no value for {count(int(absent.sum()), 'unit')} "
+                f"{label} is missing for {count(int(absent.sum()), 'unit')} "
                 f"({format_units(self.units[absent])}). Add the column to data or to a "
                 "source that has these units."
             )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 import scipy.optimize
+import statsmodels.api as sm
 
 from tests import dense
 
@@ -182,8 +183,6 @@ def fit(problem: dense.Problem, groups: NDArray[np.int_] | None = None) -> Fit:
     controls = controls_at(theta_real)
     shift = controls.matrix @ drawn.mean(axis=0) if controls else np.zeros(p)
     theta = newton(problem, theta_real, eta, shift)
-    # The covariance has the derivative at the estimate.
-    controls = controls_at(theta)
     b = controls.matrix if controls else np.zeros((p, 0))
     left_out = controls.left_out if controls else np.zeros_like(y)
     psi = parts(theta)[0]
@@ -208,14 +207,42 @@ def fit(problem: dense.Problem, groups: NDArray[np.int_] | None = None) -> Fit:
         row = total(contribution, c) - direct + jackknifed
         covariance += np.outer(row, row)
         more += np.outer(alone, alone) - np.outer(jackknifed, jackknifed)
-        for m in range(k):
-            at = slice(m * p, (m + 1) * p)
-            said = inverse @ b[:, at] @ h[i, at]
-            more += n / controls.covered[m] * np.outer(said, said)
-    covariance += 2.0 / (n + 2.0) * more
+    for m in range(k):
+        at = slice(m * p, (m + 1) * p)
+        said = inverse @ b[:, at]
+        units = problem.labeled.sum()  # a cluster has several of them
+        more += units * said @ unrelated(problem, m, eta[at]) @ said.T
+    covariance += 1.0 / (n + 1.0) * more
     lost = p if groups is None else 1
     df = n - lost - (controls.df if controls else 0.0)
     return Fit(theta, covariance, df, controls)
+
+
+def unrelated(problem: dense.Problem, m: int, eta: Array) -> Array:
+    """Second moment of a source's score with the outcome of every other unit."""
+    y, x = problem.sources[m]
+    rows = problem.labeled & ~np.isnan(y)
+    n, p = int(rows.sum()), x.shape[1]
+
+    weights = None if problem.weights is None else problem.weights[rows]
+    offset = None if problem.offset is None else problem.offset[rows]
+
+    def score(value: float) -> Array:
+        family = problem.family
+        options = {"family": family, "offset": offset, "var_weights": weights}
+        model = sm.GLM(np.full(n, value), x[rows], **options)
+        return np.asarray(model.score_obs(eta, scale=1.0))
+
+    # Constants come first, so that the first column is the weight of a row.
+    slope = np.abs(score(1.0) - score(0.5))[:, 0]
+    slope = slope if weights is None else slope / weights
+    bound = np.minimum(1.0, 3.0 * np.median(slope) / slope)
+    a = np.ones(n) if problem.design_weights is None else problem.design_weights[rows]
+    moment = np.zeros((p, p))
+    for value in y[rows]:
+        drawn = score(value) * (bound * a)[:, None]
+        moment += drawn.T @ drawn / n**2
+    return moment
 
 
 def labels_then_sources(problem: dense.Problem) -> Array:

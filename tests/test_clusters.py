@@ -14,7 +14,7 @@ import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.clusters import cluster_sums
-from statsmodels_synth.exceptions import DataError, FewClustersWarning
+from statsmodels_synth.exceptions import AlignmentError, DataError, FewClustersWarning
 from tests import dense
 from tests.dense import Array
 
@@ -115,9 +115,7 @@ def test_labels_only_is_the_clustered_fit_of_the_labels(
     rows = problem.labeled
     options = {"use_correction": use_correction}
     real = model_of(problem).fit(**clustered(groups, **options)).real_only
-    alone = model_of(replace(problem, sources=[])).fit(
-        **clustered(groups[rows], **options)
-    )
+    alone = model_of(replace(problem, sources=[])).fit(**clustered(groups, **options))
     same_but_j = ("params", "bse", "pvalues", "df_resid", "n_clusters")
     for name in same_but_j:
         np.testing.assert_allclose(getattr(real, name), getattr(alone, name), rtol=1e-7)
@@ -161,8 +159,10 @@ def test_forms_of_groups(use_correction: bool) -> None:
     named = AugmentedGMM.from_formula(
         "y ~ x1 + x2", data.assign(g=groups), proxy=proxies
     )
+    with pytest.raises(AlignmentError, match="neither that of data"):
+        plain.fit(**clustered(forms[-1], **options))
     for model, form in (
-        *((plain, form) for form in forms),
+        *((plain, form) for form in forms[:-1]),
         (plain, by_unit.sample(frac=1, random_state=1)),
         (named, "g"),
     ):
@@ -203,7 +203,7 @@ def test_units_that_nobody_sees_need_no_cluster() -> None:
     plain = AugmentedGMM.from_formula("y ~ x1 + x2", data, proxy=partial)
     by_unit = pd.Series(groups, data.index)
     gaps = by_unit.where(seen)
-    for form in (groups, by_unit, by_unit[seen], groups[seen], gaps, gaps.to_numpy()):
+    for form in (groups, by_unit, by_unit[seen], gaps, gaps.to_numpy()):
         same(plain.fit(**clustered(form)), expected)
     named = AugmentedGMM.from_formula("y ~ x1 + x2", data.assign(g=gaps), proxy=partial)
     same(named.fit(**clustered("g")), expected)
@@ -213,8 +213,9 @@ def test_units_that_nobody_sees_need_no_cluster() -> None:
         for i, (k, f) in enumerate(proxies.items())
     }
     arrays = AugmentedGMM(problem.endog, problem.x, proxy=sources)
-    for form in (groups, groups[seen]):
-        same(arrays.fit(**clustered(form)), expected)
+    same(arrays.fit(**clustered(groups)), expected)
+    with pytest.raises(DataError, match="there are 360 units"):
+        arrays.fit(**clustered(groups[seen]))
 
 
 @pytest.mark.parametrize("use_correction", [False, True])

@@ -11,7 +11,7 @@ from scipy import stats
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.exceptions import FewUnitsWarning
+from statsmodels_synth.exceptions import FewClustersWarning, FewUnitsWarning
 from tests import dense, loops
 from tests.dense import Array
 
@@ -225,7 +225,8 @@ def test_a_cluster_that_alone_informs_a_coefficient(kind: str) -> None:
     with_dummy = replace(problem, y=y, x=x, labeled=labeled, sources=sources)
     with pytest.warns(FewUnitsWarning, match="'x3'"):
         model = model_of(with_dummy)
-    result = model.fit(**clustered(groups))
+    with pytest.warns(FewClustersWarning, match="'x3'"):
+        result = model.fit(**clustered(groups))
     covariance = result.cov_params()
     assert np.isfinite(covariance).all()
     assert np.linalg.eigvalsh(covariance).min() > -1e-12

@@ -98,7 +98,7 @@ def test_forms_of_probabilities(use_correction: bool) -> None:
     prob, rows = prob_of(problem), problem.labeled
     options = {"use_correction": use_correction}
     expected = model_of(problem, labeling_prob=prob).fit(**options)
-    assert expected.labeling == "given"
+    assert expected.labeling == "unequal prob."
     for form in (
         prob.tolist(),
         pd.Series(prob),

@@ -359,7 +359,7 @@ def test_variance_under_probabilities_by_hand() -> None:
     """
     Labels and the rest are drawn one by one: each adds its square.
 
-    ``d = sum_t (a_t / n - 1 / T) (z_t - zbar)``, over labelled and other units.
+    ``d = sum_t a_t z_t / n - zbar``, over labelled and all units.
     """
     problem = dense.simulate("gaussian", seed=10, error=0.4)
     prob = np.random.default_rng(10).uniform(0.2, 0.5, 600)
@@ -370,15 +370,18 @@ def test_variance_under_probabilities_by_hand() -> None:
     z = dense.moments(problem, eta)[:, 6:9]
     a = np.where(rows, 1.0 / prob, 0.0)
     a *= rows.sum() / a.sum()
-    share = a / rows.sum() - 1 / 600
-    parts = share[:, None] * (z - z.mean(axis=0))
-    d = parts.sum(axis=0)
-    expected = d @ np.linalg.solve(parts.T @ parts, d)
+    z, n = z - z.mean(axis=0), rows.sum()
+    d = a @ z / n
+    # The mean of the labelled units is a ratio: residuals are from the mean itself.
+    parts = a[:, None] * (z - d) / n - z / 600
+    lab, rest = parts[rows], parts[~rows]
+    variance = lab.T @ lab * n / (n - 1) + rest.T @ rest
+    expected = d @ np.linalg.solve(variance, d)
     np.testing.assert_allclose(result.jtest()[0], expected, rtol=1e-6)
     # And summed by cluster.
     groups = np.arange(600) % 50
     options = {"cov_type": "cluster", "cov_kwds": {"groups": groups}}
     clustered = model.fit(**options)
     sums = np.array([parts[groups == g].sum(axis=0) for g in range(50)])
-    expected = d @ np.linalg.solve(sums.T @ sums, d)
+    expected = d @ np.linalg.solve(sums.T @ sums * 50 / 49, d)
     np.testing.assert_allclose(clustered.jtest()[0], expected, rtol=1e-6)
