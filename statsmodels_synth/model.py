@@ -177,7 +177,7 @@ class AugmentedGMM(StackedMomentsGMM):
     >>> result.params.round(2)
     array([0.97, 0.53])
     >>> result.effective_nobs.round()
-    array([637., 749.])
+    array([650., 765.])
     """
 
     def __init__(

@@ -332,8 +332,9 @@ def unrelated_scores(design: AlignedDesign, score: Score, eta: Floats) -> Floats
     """
     Second moment of the score of each source if its outcome had nothing to do with x.
 
-    The outcome of another unit in place of the unit's own: the score is linear in the
-    outcome, so its mean square over all outcomes needs only their mean and variance.
+    The outcome of another unit, the mean of its replicates, in place of the unit's own:
+    the score is linear in the outcome, so its mean square over all outcomes needs only
+    their mean and variance.
 
     Parameters
     ----------
@@ -347,33 +348,37 @@ def unrelated_scores(design: AlignedDesign, score: Score, eta: Floats) -> Floats
     Returns
     -------
     ndarray (M, p, p)
-        Mean over the rows of covered labelled units. Replicates count one by one: when
-        a source errs on a unit they err together.
+        Mean over covered labelled units.
     """
-    moments = []
-    for source, own in zip(design.labeled_sources, eta, strict=True):
-        linear = source.exog @ own
+    p, n, everything = design.k_params, design.n_labeled, slice(None)
+    moments = np.empty((len(eta), p, p))
+    scores = np.empty((2, n, p))
+    for m, source in enumerate(design.labeled_sources):
+        linear = source.exog @ eta[m]
         if source.offset is not None:
-            linear = linear + source.offset
-        mean, variance = source.endog.mean(), source.endog.var()
+            linear += source.offset
+        unit = np.arange(n) if source.units is None else source.units
+        count = np.bincount(unit, minlength=n)
+        share = 1.0 / count[unit]  # of a row in the mean of its unit
+        outcomes = np.bincount(unit, share * source.endog, n)[count > 0]
+        mean = outcomes.mean()
         at_mean, _ = score.factors(np.full(len(linear), mean), linear.copy())
         above, _ = score.factors(np.full(len(linear), mean + 1.0), linear.copy())
-        slope = np.abs(above - at_mean)
+        slope = above - at_mean
         # With a link that is not canonical a row whose mean is near the end of its
         # range has a weight without bound, and would stand for all.
-        bound = np.minimum(
-            1.0, WEIGHT_BOUND * np.median(slope) / np.maximum(slope, 1e-300)
-        )
-        square = (at_mean**2 + variance * slope**2) * bound**2
-        if source.weights is not None:
-            weights = source.weights
-            if source.units is not None:
-                weights = weights * np.bincount(source.units)[source.units]
-            square = square * weights**2
-        square = square * design.design_weights[source.unit_of(slice(None))] ** 2
-        moments.append(source.exog.T @ (source.exog * square[:, None]) / len(linear))
-    p = design.k_params
-    return np.array(moments).reshape(len(moments), p, p)
+        order = np.argsort(np.abs(slope), kind="stable")
+        weight = np.cumsum(share[order])
+        middle = order[np.searchsorted(weight, weight[-1] / 2)]
+        limit = WEIGHT_BOUND * np.abs(slope[middle])
+        bound = np.minimum(1.0, limit / np.maximum(np.abs(slope), 1e-300))
+        bound *= 1.0 if source.weights is None else source.weights
+        for part, factor in zip(scores, (at_mean, slope), strict=True):
+            unit_scores(source, everything, factor * bound, 0, part)
+        scores *= design.design_weights[:, None]
+        moments[m] = scores[0].T @ scores[0] + outcomes.var() * scores[1].T @ scores[1]
+        moments[m] /= len(outcomes)
+    return moments
 
 
 def moment_sums(
