@@ -61,12 +61,22 @@ def constructor_arguments(
 
     Parameters
     ----------
-    formula, data, proxy, synthetic
-        See :meth:`AugmentedGMM.from_formula`.
+    formula : str
+        See :meth:`AugmentedGMM.from_formula`, as all but `namespace`.
+    data : DataFrame
+        Rows with human labels, or all units.
+    proxy, synthetic : DataFrame or mapping or None
+        Sources.
     namespace : dict
         Functions and constants of the calling code.
-    engine, on, labeled, labeling_prob, strata, weights, offset, exposure, missing
-        See :meth:`AugmentedGMM.from_formula`.
+    engine : {"patsy", "formulaic"} or None
+        Formula engine.
+    on : str or sequence of str or None
+        Column that identifies units.
+    labeled, labeling_prob, strata, weights, offset, exposure : str or array_like
+        Columns or values; None where not given.
+    missing : {"drop", "raise"}
+        What to do with incomplete rows.
 
     Returns
     -------

@@ -201,8 +201,14 @@ def representativeness(
 
     Parameters
     ----------
-    design, score, solution, clusters
-        See :func:`labeled_difference`.
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    solution : Solution
+        Parameters and sums at them.
+    clusters : Clusters or None
+        Clusters of the units.
 
     Returns
     -------
