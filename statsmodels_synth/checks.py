@@ -207,7 +207,9 @@ def check_labeled_design(
     )
 
 
-def check_leverage(exog: Floats, names: Sequence[str], units: pd.Index) -> None:
+def check_leverage(
+    exog: Floats, weights: Floats | None, names: Sequence[str], units: pd.Index
+) -> None:
     """
     Raise if a coefficient is decided by one labelled unit; warn if by a few.
 
@@ -215,6 +217,8 @@ def check_leverage(exog: Floats, names: Sequence[str], units: pd.Index) -> None:
     ----------
     exog : ndarray (n, p)
         Regressors of the labelled rows, of full column rank.
+    weights : ndarray (n,) or None
+        Weights of the rows.
     names : sequence of str
         Names of the columns.
     units : pandas.Index (n,)
@@ -230,6 +234,8 @@ def check_leverage(exog: Floats, names: Sequence[str], units: pd.Index) -> None:
     FewUnitsWarning
         Names a coefficient that rests on fewer than :data:`FEW_UNITS` units.
     """
+    if weights is not None:
+        exog = exog * np.sqrt(weights)[:, None]
     left, upper = scipy.linalg.qr(exog, mode="economic")
     single = np.flatnonzero((left**2).sum(axis=1) >= 1.0 - 1e-8)
     scale = np.linalg.norm(exog, axis=0)
@@ -515,7 +521,7 @@ def check_problem(
     """
     check_values(labels, "data", names, yname, units[labeled_units])
     check_labeled_design(labels.exog, names, [s.exog for s in sources])
-    check_leverage(labels.exog, names, units[labeled_units])
+    check_leverage(labels.exog, labels.weights, names, units[labeled_units])
     check_endog(labels.endog, family, "data", yname, units[labeled_units])
     p, k_sources = labels.exog.shape[1], len(sources)
     n, needed = len(labels.endog), p * (1 + k_sources)

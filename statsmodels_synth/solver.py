@@ -61,6 +61,8 @@ TIGHT_STEP_TOLERANCE = 1e-10
 MANY_UNITS = 100_000
 #: The same for theta, whose rows are few.
 TARGET_TOLERANCE = 1e-12
+#: Where x is badly scaled rounding keeps steps above it; then this is enough.
+ROUNDING_STEP = 1e-8
 #: Iterated estimator: stop when no coefficient moves by more standard errors; and
 #: what may still move when the steps run out, without a warning.
 WEIGHT_TOLERANCE = 1e-8
@@ -154,13 +156,11 @@ def solve_target(
         if np.linalg.cond(slope) > SINGULAR:
             return theta, False
         step = -design.basis @ np.linalg.solve(slope, design.basis.T @ residual)
-        negligible = (
-            min(
-                relative_step(step, theta, design.column_scale),
-                score_step(step, jacobian, psi.T @ psi / design.n_units),
-            )
-            <= TARGET_TOLERANCE
+        moved = min(
+            relative_step(step, theta, design.column_scale),
+            score_step(step, jacobian, psi.T @ psi / design.n_units),
         )
+        negligible = moved <= TARGET_TOLERANCE
         size = np.linalg.norm(design.basis.T @ residual)
         for _ in range(MAX_HALVINGS):
             new, new_jacobian, psi = evaluate(theta + step)
@@ -172,11 +172,12 @@ def solve_target(
                 break
             step = step / 2
         else:
-            return theta, False
+            # Nothing reduces the residual any more: rounding, if the step is small.
+            return theta, moved <= ROUNDING_STEP
         theta, residual, jacobian = theta + step, new, new_jacobian
         if negligible:
             return theta, True
-    return theta, False
+    return theta, moved <= ROUNDING_STEP
 
 
 def _require_finite(*arrays: Floats) -> None:
