@@ -343,3 +343,32 @@ def test_dependence_within_clusters_in_the_long_run() -> None:
     share = np.mean(covered, axis=0)
     assert ((share >= least / 300) & (share <= 0.985)).all(), share
     assert np.mean(ignoring, axis=0).min() < 0.85
+
+
+@pytest.mark.parametrize("form", ["column", "series", "array"])
+def test_integer_units_in_any_order(form: str) -> None:
+    """Units that are 0 .. T - 1 are not positions, however their rows are ordered."""
+    problem, groups = problem_of(), groups_of()
+    data, proxies = frames(problem)
+    data = data.assign(g=groups).reset_index(drop=True)
+    proxy = next(iter(proxies.values())).reset_index(drop=True)
+    order = np.random.default_rng(7).permutation(T)
+    errors = []
+    for frame in (data, data.iloc[order]):
+        given = {
+            "column": "g",
+            "series": frame["g"],
+            "array": frame["g"].to_numpy(),
+        }[form]
+        model = AugmentedGMM.from_formula("y ~ x1 + x2", frame, proxy=proxy)
+        errors.append(model.fit(**clustered(given)).bse)
+    np.testing.assert_allclose(errors[0], errors[1], rtol=1e-9)
+
+
+def test_a_coefficient_that_two_clusters_decide() -> None:
+    problem, groups = problem_of(), groups_of()
+    two = np.isin(groups, ["c03", "c11"]).astype(float)
+    x = np.column_stack([problem.x, two])
+    changed = replace(problem, x=x, sources=[(s, x) for s, _ in problem.sources])
+    with pytest.warns(FewClustersWarning, match=r"'x3' \(\d\.\d\)"):
+        model_of(changed).fit(**clustered(groups))

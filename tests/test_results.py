@@ -393,3 +393,45 @@ def test_demo_never_shows_a_source_the_own_answer() -> None:
     table, result = fit_study(one)
     assert result.n_labeled == 150
     assert np.isfinite(table.to_numpy()).all()
+
+
+@pytest.mark.parametrize("touched", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"use_correction": False},
+        {"maxiter": 1},
+        {"maxiter": "cue"},
+        {"cov_type": "cluster", "cov_kwds": {"groups": np.arange(500) % 50}},
+    ],
+    ids=str,
+)
+def test_tables_outlive_the_data(options: dict[str, Any], touched: bool) -> None:
+    result = fitted(**options)
+    text = str(fitted(**options).summary()).split("\n", 10)[10]
+    if touched:
+        result.summary()
+    table = fitted(**options).representativeness()
+    result.remove_data()
+    assert str(result.summary()).split("\n", 10)[10] == text
+    pd.testing.assert_frame_equal(result.representativeness(), table)
+
+
+def test_a_mean_near_the_end_of_its_range_does_not_stand_for_all() -> None:
+    """Poisson with a square-root link: the weight of a row has no bound."""
+    ratios = []
+    for seed in range(1000, 1020):
+        rng = np.random.default_rng(seed)
+        x = sm.add_constant(rng.normal(size=120))
+        y = rng.poisson((x @ [0.8, 0.3]) ** 2).astype(float)
+        guess = np.where(rng.random(120) < 0.2, rng.permutation(y), y)
+        result = AugmentedGMM(
+            np.where(np.arange(120) < 90, y, np.nan),
+            x,
+            proxy={"llm": (guess, x)},
+            family=sm.families.Poisson(sm.families.links.Sqrt()),
+        ).fit()
+        ratios.append(result.bse / result.real_only.bse)
+    # Without the bound the largest was above 100.
+    assert np.max(ratios) < 1.5
