@@ -22,11 +22,15 @@ __all__ = [
     "CollinearityError",
     "ConvergenceWarning",
     "CoverageWarning",
+    "CurrentTaskLabelsWarning",
     "DataError",
+    "DegenerateGapWarning",
+    "DroppedTaskWarning",
     "FewClustersWarning",
     "FewUnitsWarning",
     "FormulaError",
     "FullyLabeledWarning",
+    "InfiniteIntervalWarning",
     "LabelAgreementWarning",
     "OptionError",
     "SeparationError",
@@ -95,6 +99,22 @@ class LabelAgreementWarning(SynthWarning):
 
 class FullyLabeledWarning(SynthWarning):
     """Every unit is labelled, so the sources have nothing to add."""
+
+
+class InfiniteIntervalWarning(SynthWarning):
+    """There are too few tasks for an interval with finite ends."""
+
+
+class DegenerateGapWarning(SynthWarning):
+    """Samples without variation: their interval has no width and is too short."""
+
+
+class DroppedTaskWarning(SynthWarning):
+    """Tasks or rows that cannot be used were left out."""
+
+
+class CurrentTaskLabelsWarning(SynthWarning):
+    """The current task has real data, which task exchangeability does not use."""
 
 
 def show(value: object) -> str:

@@ -15,13 +15,13 @@ import statsmodels_synth
 
 #: Classes whose constructor or methods are documented elsewhere: statsmodels' own
 #: wrapper and GMM, and the score factors by the protocol that they implement.
-INHERITED = ("Wrapper", "StackedMomentsGMM", "Score")
+INHERITED = ("Wrapper", "StackedMomentsGMM", "Score", "GapMethod")
 
 
 def public_names() -> list[str]:
     """Qualified names of public modules, functions, classes and methods."""
     names = []
-    for info in pkgutil.iter_modules(statsmodels_synth.__path__, "statsmodels_synth."):
+    for info in pkgutil.walk_packages(statsmodels_synth.__path__, "statsmodels_synth."):
         module = importlib.import_module(info.name)
         for name, value in vars(module).items():
             ours = getattr(value, "__module__", None) == info.name

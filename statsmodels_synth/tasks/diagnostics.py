@@ -1,0 +1,214 @@
+"""Checks of exchangeability: trend, temporal split, typicality of the current task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from statsmodels_synth._arrays import Floats
+
+#: Permutations are made in blocks of so many numbers.
+_BLOCK = 1 << 21
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """
+    Coverage of the historical tasks, each from the others.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per task and coordinate: the real estimate, the interval, whether it
+        covers, and the same for the synthetic data taken for real.
+    coverage : float
+        Share of tasks whose real estimates are all in their intervals.
+    naive_coverage : float
+        The same for the synthetic data taken for real.
+    level : float
+        Level that the intervals promise, 1 - alpha.
+    n_tasks : int
+        Number of tasks.
+    weighted : bool
+        Whether the tasks were weighted by a kernel, as in the fit.
+    """
+
+    table: pd.DataFrame
+    coverage: float
+    naive_coverage: float
+    level: float
+    n_tasks: int
+    weighted: bool
+
+
+@dataclass(frozen=True)
+class TrendTest:
+    """
+    Permutation test of a trend of the gaps.
+
+    Parameters
+    ----------
+    by : str
+        What the gaps were ordered by.
+    table : DataFrame (D, 2)
+        Spearman correlation and p-value of each coordinate.
+    pvalue : float
+        Smallest p-value, corrected for their number (Bonferroni).
+    n_permutations : int
+        Number of permutations.
+    """
+
+    by: str
+    table: pd.DataFrame
+    pvalue: float
+    n_permutations: int
+
+
+@dataclass(frozen=True)
+class TemporalSplit:
+    """
+    Intervals for late tasks from early ones.
+
+    Parameters
+    ----------
+    by : str
+        What the tasks were ordered by.
+    table : DataFrame
+        A row per late task and coordinate, as for :class:`LeaveOneOut`.
+    coverage : float
+        Share of late tasks whose real estimates are all in their intervals.
+    level : float
+        Level that the intervals promise.
+    pvalue : float
+        Probability of so low a coverage if tasks are exchangeable and the intervals
+        cover exactly as promised (beta-binomial).
+    n_early, n_late : int
+        Numbers of tasks.
+    """
+
+    by: str
+    table: pd.DataFrame
+    coverage: float
+    level: float
+    pvalue: float
+    n_early: int
+    n_late: int
+
+
+def permutation_trend(
+    gaps: Floats, by: Floats, n_permutations: int, seed: int
+) -> tuple[Floats, Floats]:
+    """
+    Spearman correlation of gaps with a covariate and its permutation p-value.
+
+    Parameters
+    ----------
+    gaps : ndarray (T, D)
+        Estimated gaps.
+    by : ndarray (T,)
+        Covariate.
+    n_permutations : int
+        Number B of permutations.
+    seed : int
+        Seed of the permutations.
+
+    Returns
+    -------
+    correlation : ndarray (D,)
+        Spearman's; 0 where gaps or covariate do not vary.
+    pvalue : ndarray (D,)
+        ``(1 + #{|permuted| >= |observed|}) / (1 + B)``, two-sided, exact.
+
+    References
+    ----------
+    Phipson, B. and Smyth, G. K. (2010). Permutation p-values should never be zero.
+    Statistical Applications in Genetics and Molecular Biology, 9(1), 39.
+
+    Examples
+    --------
+    >>> gaps = np.arange(8.0)[:, None]
+    >>> permutation_trend(gaps, gaps[:, 0] ** 2, 999, seed=0)
+    (array([1.]), array([0.001]))
+    """
+    ranked = _standard(stats.rankdata(gaps, axis=0))
+    order = _standard(stats.rankdata(by)[:, None])[:, 0]
+    observed = order @ ranked
+    rng = np.random.default_rng(seed)
+    beyond = np.zeros(gaps.shape[1])
+    rows = max(1, _BLOCK // len(order))
+    for at in range(0, n_permutations, rows):
+        size = min(rows, n_permutations - at)
+        shuffled = rng.permuted(np.tile(order, (size, 1)), axis=1)
+        # Ties of the statistic must count whatever rounding does to them.
+        beyond += np.sum(np.abs(shuffled @ ranked) >= np.abs(observed) - 1e-12, axis=0)
+    return observed, (1.0 + beyond) / (1.0 + n_permutations)
+
+
+def _standard(ranks: Floats) -> Floats:
+    centred = ranks - ranks.mean(axis=0)
+    norm = np.sqrt(np.sum(centred**2, axis=0))
+    return np.asarray(centred / np.where(norm > 0.0, norm, 1.0))
+
+
+def typicality(synthetic: Floats) -> Floats:
+    """
+    How far out the current synthetic estimate is among those of all tasks.
+
+    Synthetic samples of exchangeable tasks are exchangeable. The p-value is the share
+    of tasks, the current one included, whose estimates are at least as far out, on
+    the nearer side, doubled.
+
+    Parameters
+    ----------
+    synthetic : ndarray (T + 1, D)
+        Synthetic estimates; the current task comes last.
+
+    Returns
+    -------
+    ndarray (D,)
+        P-values, at most 1.
+
+    Examples
+    --------
+    >>> typicality(np.array([[1.0], [2.0], [3.0], [9.0]]))
+    array([0.5])
+    """
+    own = synthetic[-1]
+    below = np.mean(synthetic <= own, axis=0)
+    above = np.mean(synthetic >= own, axis=0)
+    return np.asarray(np.minimum(1.0, 2.0 * np.minimum(below, above)))
+
+
+def split_pvalue(covered: int, n_late: int, n_early: int, k: int) -> float:
+    """
+    Chance of so few late tasks in a band of order statistics of the early ones.
+
+    For exchangeable tasks with continuous gaps, the number of n_late gaps between the
+    k-th smallest and the k-th largest of n_early is beta-binomial with parameters
+    ``n_early + 1 - 2k`` and ``2k``.
+
+    Parameters
+    ----------
+    covered : int
+        Late tasks that are covered.
+    n_late, n_early : int
+        Numbers of tasks.
+    k : int
+        Rank of the lower end.
+
+    Returns
+    -------
+    float
+        Lower tail; 1 if the band is infinite.
+
+    Examples
+    --------
+    >>> round(split_pvalue(15, 20, 39, 1), 3)
+    0.014
+    """
+    if k < 1:
+        return 1.0
+    return float(stats.betabinom.cdf(covered, n_late, n_early + 1 - 2 * k, 2 * k))

@@ -1,0 +1,238 @@
+"""Figures, drawn from results only. matplotlib is imported when one is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.exceptions import OptionError
+
+if TYPE_CHECKING:
+    from statsmodels_synth.tasks.results import TaskExchangeabilityResults
+
+#: Colours that people with colour blindness tell apart (Okabe and Ito 2008).
+_CURRENT, _GAPS, _BAND, _NAIVE = "#0072B2", "#000000", "#56B4E9", "#D55E00"
+#: More tasks than this are drawn without names.
+_NAMED = 40
+
+
+def _axes(
+    results: TaskExchangeabilityResults, ax: Any, size: tuple[float, float]
+) -> Any:
+    """One axes per coordinate."""
+    k = len(results.model.data.coordinates)
+    if ax is not None:
+        if k > 1:
+            raise OptionError(
+                f"ax= is one panel, and there are {k} coordinates. Leave ax= out."
+            )
+        return [ax]
+    try:
+        import matplotlib.pyplot as plt  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError(
+            'Figures need matplotlib: pip install "statsmodels-synth[plot]"'
+        ) from error
+    width, height = size
+    _, axes = plt.subplots(
+        1, k, figsize=(width * k, height), layout="constrained", squeeze=False
+    )
+    return axes[0]
+
+
+def _clip(low: Floats, high: Floats, shown: tuple[float, float]) -> tuple[Any, Any]:
+    """Infinite ends at the edge of the figure."""
+    return np.clip(low, *shown), np.clip(high, *shown)
+
+
+def _range(*arrays: Floats) -> tuple[float, float]:
+    values = np.concatenate([np.ravel(a) for a in arrays])
+    values = values[np.isfinite(values)]
+    low, high = float(values.min()), float(values.max())
+    room = 0.06 * (high - low) or 1.0
+    return low - room, high + room
+
+
+def plot_gaps(results: TaskExchangeabilityResults, ax: Any = None) -> Any:
+    """
+    Forest of the historical gaps with their band, and the current interval.
+
+    Parameters
+    ----------
+    results : TaskExchangeabilityResults
+        The results.
+    ax : matplotlib.axes.Axes, optional
+        Axes; a new figure if omitted.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure. The lower axis is that of the gap, the upper one that of theta for
+        the current task: its synthetic estimate plus the gap.
+
+    Raises
+    ------
+    OptionError
+        If one `ax` is given and there are several coordinates.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from statsmodels_synth.tasks.model import example_model
+    >>> plt.close(plot_gaps(example_model().fit()))
+    """
+    data, found = results.model.data, results.exchange
+    n_tasks = results.n_tasks
+    named = n_tasks <= _NAMED
+    height = 1.9 + (0.2 * n_tasks if named else min(0.05 * n_tasks + 2.0, 7.0))
+    axes = _axes(results, ax, (7.0, height))
+    step = max(1.0, n_tasks / 14.0)
+    for d, panel in enumerate(axes):
+        gaps = found.gaps
+        order = np.argsort(gaps.estimate[:, d], kind="stable")
+        at = np.arange(n_tasks)
+        point = float(data.synthetic.value[-1, d])
+        own = [found.lower[d] - point, found.upper[d] - point]
+        naive = [found.naive[0][d] - point, found.naive[1][d] - point]
+        low, high = gaps.lower[order, d], gaps.upper[order, d]
+        shown = _range(low, high, gaps.estimate[:, d], np.array(own + naive))
+        low, high = _clip(low, high, shown)
+        band = np.clip([found.band[0][d], found.band[1][d]], *shown)
+        panel.axvspan(*band, color=_BAND, alpha=0.25, linewidth=0, label="gap band")
+        panel.axvline(0.0, color="0.6", linewidth=0.8, zorder=0)
+        panel.hlines(
+            at, low, high, color="0.45", linewidth=1.2 if named else 0.6, zorder=1
+        )
+        panel.plot(
+            gaps.estimate[order, d],
+            at,
+            "o",
+            color=_GAPS,
+            markersize=4 if named else 2,
+            label="historical gaps",
+            zorder=2,
+        )
+        for row, ends, color, label in (
+            (-1.6 * step, own, _CURRENT, "current task: valid interval"),
+            (-2.6 * step, naive, _NAIVE, "current task: synthetic only"),
+        ):
+            first, last = np.clip(ends, *shown)
+            panel.plot(
+                [first, last],
+                [row, row],
+                color=color,
+                linewidth=3.5,
+                label=label,
+                solid_capstyle="butt",
+            )
+            for end, edge in ((ends[0], "<"), (ends[1], ">")):
+                if np.isinf(end):
+                    panel.plot(
+                        [np.clip(end, *shown)], [row], edge, color=color, markersize=9
+                    )
+        panel.plot(
+            [0.0, 0.0],
+            [-1.6 * step, -2.6 * step],
+            "|",
+            color="white",
+            markersize=7,
+            markeredgewidth=1.5,
+            zorder=5,
+        )
+        panel.set_xlim(*shown)
+        panel.set_ylim(-3.4 * step, n_tasks - 1 + 0.8 * step)
+        names = [str(name) for name in data.tasks[order]]
+        panel.set_yticks(at if named else [], names if named else [])
+        panel.tick_params(axis="y", length=0, labelsize="small")
+        if not named:
+            panel.set_ylabel(f"{n_tasks} historical tasks, by gap")
+        panel.set_xlabel(f"gap of {data.coordinates[d]}: real minus synthetic")
+        top = panel.secondary_xaxis(
+            "top", functions=(lambda x, p=point: x + p, lambda x, p=point: x - p)
+        )
+        top.set_xlabel(f"{data.coordinates[d]} of the current task, {data.current}")
+        panel.spines[["right", "left"]].set_visible(False)
+        panel.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.75 / height),
+            ncols=2,
+            frameon=False,
+            fontsize="small",
+        )
+    return axes[0].figure
+
+
+def plot_covariate(
+    results: TaskExchangeabilityResults, name: str, values: Floats, ax: Any = None
+) -> Any:
+    """
+    Historical gaps against a covariate or time.
+
+    Parameters
+    ----------
+    results : TaskExchangeabilityResults
+        The results.
+    name : str
+        Name of the covariate.
+    values : ndarray (T + 1,)
+        Its values; that of the current task, which comes last, may be NaN.
+    ax : matplotlib.axes.Axes, optional
+        Axes; a new figure if omitted.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
+
+    Raises
+    ------
+    OptionError
+        If one `ax` is given and there are several coordinates.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from statsmodels_synth.tasks.model import example_model
+    >>> plt.close(plot_covariate(example_model().fit(), "index", np.arange(61.0)))
+    """
+    axes = _axes(results, ax, (6.5, 4.2))
+    found, past = results.exchange, values[:-1]
+    many = len(past) > 2 * _NAMED
+    for d, panel in enumerate(axes):
+        gaps = found.gaps
+        shown = _range(gaps.lower[:, d], gaps.upper[:, d], gaps.estimate[:, d])
+        low, high = _clip(gaps.lower[:, d], gaps.upper[:, d], shown)
+        band = np.clip([found.band[0][d], found.band[1][d]], *shown)
+        panel.axhspan(*band, color=_BAND, alpha=0.25, linewidth=0, label="gap band")
+        panel.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
+        panel.vlines(past, low, high, color="0.45", linewidth=0.6 if many else 1.2)
+        panel.plot(
+            past,
+            gaps.estimate[:, d],
+            "o",
+            color=_GAPS,
+            markersize=2.5 if many else 4,
+            label="historical gaps",
+        )
+        if np.isfinite(values[-1]):
+            panel.axvline(
+                values[-1],
+                color=_CURRENT,
+                linewidth=2.0,
+                linestyle="--",
+                label="current task",
+            )
+        panel.set_ylim(*shown)
+        panel.set_xlabel(name)
+        panel.set_ylabel(f"gap of {results.model.data.coordinates[d]}")
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.legend(
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0),
+            ncols=3,
+            frameon=False,
+            fontsize="small",
+        )
+    return axes[0].figure

@@ -1,0 +1,173 @@
+"""Options of task exchangeability: the values that exist and their validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Literal, TypeAlias
+
+from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.options import check_choice
+
+Algorithm: TypeAlias = Literal[1, 2, "finite"]
+Interval: TypeAlias = Literal[
+    "welch", "paired", "hoeffding", "percentile", "basic", "order"
+]
+#: "mean", "median", a number in (0, 1) for that quantile, or a function of a sample.
+Statistic: TypeAlias = str | float | Callable[..., Any]
+#: Shares of alpha for the synthetic interval, the gap intervals and the band.
+DEFAULT_SHARES = (0.1, 0.2, 0.7)
+#: Shares of alpha add up if they do to within rounding.
+ROUNDING = 1e-9
+
+
+def check_alpha(alpha: object, name: str = "alpha") -> float:
+    """
+    Raise unless a level is a number between 0 and 1.
+
+    Parameters
+    ----------
+    alpha : object
+        What the user gave.
+    name : str
+        Its name, for the message.
+
+    Returns
+    -------
+    float
+        The level.
+
+    Raises
+    ------
+    OptionError
+        If it is not a number strictly between 0 and 1.
+
+    Examples
+    --------
+    >>> check_alpha(0.1)
+    0.1
+    """
+    if (
+        isinstance(alpha, bool)
+        or not isinstance(alpha, Real)
+        or not 0 < float(alpha) < 1
+    ):
+        raise OptionError(
+            f"{name}={alpha!r} is not between 0 and 1. Give one minus the level of the "
+            "interval, such as 0.10 for an interval of 90 %."
+        )
+    return float(alpha)
+
+
+def check_count(name: str, value: object, least: int = 1) -> int:
+    """
+    Raise unless an option is a whole number.
+
+    Parameters
+    ----------
+    name : str
+        Name of the option, for the message.
+    value : object
+        What the user gave.
+    least : int
+        Smallest value that makes sense.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    OptionError
+        If it is not whole or too small.
+
+    Examples
+    --------
+    >>> check_count("n_boot", 999)
+    999
+    """
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    number = int(value) if isinstance(value, Integral) and whole else least - 1
+    if number < least:
+        raise OptionError(f"{name}={value!r} must be a whole number >= {least}.")
+    return number
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """
+    Validated settings of one fit.
+
+    Parameters
+    ----------
+    algorithm : 1, 2 or "finite"
+        Which algorithm.
+    alpha : float
+        One minus the level.
+    alphas : tuple of float, optional
+        Its three parts: synthetic interval, gap intervals, band.
+    interval : str, optional
+        How the intervals of the gaps are made; None chooses by the data.
+    bounds : tuple of float, optional
+        Smallest and largest possible value, for ``interval="hoeffding"``.
+    n_boot : int
+        Bootstrap draws.
+    seed : int
+        Seed of the bootstrap.
+    """
+
+    algorithm: Algorithm = 1
+    alpha: float = 0.10
+    alphas: tuple[float, float, float] | None = None
+    interval: Interval | None = None
+    bounds: tuple[float, float] | None = None
+    n_boot: int = 1999
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.algorithm, bool):
+            raise OptionError("algorithm=True does not exist. Give 1, 2 or 'finite'.")
+        check_choice("algorithm", self.algorithm, Algorithm)
+        check_alpha(self.alpha)
+        if self.interval is not None:
+            check_choice("interval", self.interval, Interval)
+        check_count("n_boot", self.n_boot)
+        check_count("seed", self.seed, 0)
+        if self.alphas is not None:
+            self._check_alphas(self.alphas)
+        if self.bounds is not None:
+            self._check_bounds(self.bounds)
+        if (self.interval == "hoeffding") != (self.bounds is not None):
+            raise OptionError(
+                "interval='hoeffding' and bounds= go together. Give bounds=(smallest, "
+                "largest), the range that values can have (not that of the data), such "
+                "as bounds=(0, 1) for shares."
+            )
+
+    def _check_alphas(self, alphas: Sequence[float]) -> None:
+        if self.algorithm == "finite":
+            raise OptionError(
+                "alphas= has no meaning for algorithm='finite', which spends all of "
+                "alpha on the band. Leave it out."
+            )
+        if len(alphas) != 3:
+            raise OptionError(
+                f"alphas={tuple(alphas)!r} has {len(alphas)} parts. Give three: for "
+                "the synthetic interval, the gap intervals and the band."
+            )
+        for k, value in enumerate(alphas, start=1):
+            check_alpha(value, f"alphas, part {k},")
+        if abs(sum(alphas) - self.alpha) > ROUNDING:
+            raise OptionError(
+                f"alphas={tuple(alphas)!r} add up to {sum(alphas):.6g}, not to alpha="
+                f"{self.alpha:g}. Change one of them or give alpha={sum(alphas):.6g}."
+            )
+
+    @staticmethod
+    def _check_bounds(bounds: Sequence[float]) -> None:
+        if len(bounds) != 2 or not bounds[0] < bounds[1]:
+            raise OptionError(
+                f"bounds={tuple(bounds)!r} must be two numbers, smallest first."
+            )

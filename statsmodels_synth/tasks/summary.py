@@ -1,0 +1,268 @@
+"""The tables that people read, and the verdict on exchangeability."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+from statsmodels.iolib.summary import Summary, fmt_2cols, fmt_params, forg
+from statsmodels.iolib.table import SimpleTable
+
+from statsmodels_synth.exceptions import count
+
+if TYPE_CHECKING:
+    from statsmodels_synth.tasks.results import TaskExchangeabilityResults
+
+_WIDTH = 78
+#: A check speaks up below this p-value, divided by the number of checks.
+_LEVEL = 0.05
+#: With fewer tasks the checks hardly ever see anything.
+_FEW = 10
+_ALGORITHMS = {
+    1: "1 (tasks, samples exch.)",
+    2: "2 (only tasks exch.)",
+    "finite": "finite-sample",
+}
+
+
+def verdict(results: TaskExchangeabilityResults) -> str:
+    """
+    What the checks say about exchangeability.
+
+    Parameters
+    ----------
+    results : TaskExchangeabilityResults
+        The results.
+
+    Returns
+    -------
+    str
+        Sentences.
+
+    Examples
+    --------
+    >>> from statsmodels_synth.tasks.model import example_model
+    >>> verdict(example_model().fit())[:34]
+    'No sign against exchangeability in'
+    """
+    if results.n_tasks < _FEW:
+        return (
+            f"With {count(results.n_tasks, 'historical task')} exchangeability cannot "
+            "be checked. The interval rests on your judgement that the current task "
+            "is like them."
+        )
+    covariates = results.model.data.covariates
+    names = [None] if covariates is None else list(covariates.columns)
+    checks = []
+    typical = results.typicality()
+    smallest = min(1.0, float(typical.min()) * len(typical))
+    checks.append(
+        (
+            smallest,
+            "the rank of the current synthetic estimate among the past ones",
+            "the current synthetic estimate is unlike those of the historical tasks",
+        )
+    )
+    for name in names:
+        test = results.trend_test(name)
+        what = f"{name!r}" if name is not None else "the order of the tasks"
+        checks.append(
+            (test.pvalue, f"a trend of the gaps with {what}", f"gaps move with {what}")
+        )
+    bad = [c for c in checks if c[0] < _LEVEL / len(checks)]
+    if not bad:
+        looked = ", ".join(f"{what} (p = {p:.2g})" for p, what, _ in checks)
+        return (
+            f"No sign against exchangeability in {looked}. That is no proof: whether "
+            "the gap of the current task is like the past ones cannot be seen "
+            "without real data."
+        )
+    found = "; ".join(f"{what} (p = {p:.2g})" for p, _, what in bad)
+    weighted = (
+        "The weights may mend this if they follow the cause: see plot_covariate()."
+        if results.is_weighted
+        else "Look at plot_covariate() and temporal_split(), leave out tasks that are "
+        "unlike the current one for a reason that can be named, or weight tasks "
+        "that resemble it with weights=."
+    )
+    return (
+        f"EXCHANGEABILITY IS DOUBTFUL: {found}. The interval may not cover as often "
+        f"as it says. {weighted}"
+    )
+
+
+def summary(results: TaskExchangeabilityResults, title: str | None) -> Summary:
+    """
+    Summary in statsmodels' look.
+
+    Parameters
+    ----------
+    results : TaskExchangeabilityResults
+        The results.
+    title : str, optional
+        Title of the first table.
+
+    Returns
+    -------
+    statsmodels.iolib.summary.Summary
+        Tables and notes.
+
+    Examples
+    --------
+    >>> from statsmodels_synth.tasks.model import example_model
+    >>> len(summary(example_model().fit(), None).tables)
+    4
+    """
+    table = Summary()
+    table.tables = [
+        _header(results, title),
+        _intervals(results),
+        _band(results),
+        _width(results),
+    ]
+    lines = ["Notes:"]
+    for number, note in enumerate(_notes(results), start=1):
+        lines += textwrap.wrap(
+            f"[{number}] {note}", width=_WIDTH, subsequent_indent="    "
+        )
+    table.add_extra_txt(lines)
+    return table
+
+
+def _number(value: float) -> str:
+    if np.isnan(value):
+        return "-"
+    return forg(value, prec=4).strip() if np.isfinite(value) else f"{value:g}"
+
+
+def _header(results: TaskExchangeabilityResults, title: str | None) -> SimpleTable:
+    data, settings = results.model.data, results.settings
+    parts = results.allocation
+    ranks = results.exchange.ranks
+    weighted = results.is_weighted
+    pairs = [
+        ("Current task:", str(data.current)),
+        ("Algorithm:", _ALGORITHMS[settings.algorithm]),
+        ("Gap intervals:", str(settings.interval) if parts["alpha2"] else "none"),
+        ("No. tasks (T):", str(results.n_tasks)),
+        ("alpha:", f"{settings.alpha:.4g}"),
+        ("alpha1 (synthetic):", f"{parts['alpha1']:.4g}"),
+        ("alpha2 (gaps):", f"{parts['alpha2']:.4g}"),
+        ("alpha3 (band):", f"{parts['alpha3']:.4g}"),
+        ("k_L, k_U:", "by weight" if weighted else f"{ranks[0]}, {ranks[1]}"),
+        (
+            "Effective tasks:",
+            f"{results.effective_tasks:.1f}" if weighted else str(results.n_tasks),
+        ),
+    ]
+    half = len(pairs) // 2
+    table, other = (
+        SimpleTable(
+            [[value] for _, value in part],
+            None,
+            [name for name, _ in part],
+            title="Task Exchangeability Results" if title is None else title,
+            txt_fmt=fmt_2cols,
+        )
+        for part in (pairs[:half], pairs[half:])
+    )
+    table.extend_right(other)
+    return table
+
+
+def _intervals(results: TaskExchangeabilityResults) -> SimpleTable:
+    low, high = results.exchange.lower, results.exchange.upper
+    naive = results.exchange.naive
+    level = f"{results.settings.alpha:.3g}"
+    rows = [
+        [_number(e), *(_number(v) for v in (a, b, c, d))]
+        for e, a, b, c, d in zip(
+            results.estimate, low, high, naive[0], naive[1], strict=True
+        )
+    ]
+    return SimpleTable(
+        rows,
+        ["synthetic", "[valid lower", "upper]", "[synth. only lower", "upper]"],
+        [str(name) for name in results.estimate.index],
+        title=f"Intervals at alpha = {level}: valid, and synthetic data taken for real",
+        txt_fmt=fmt_params,
+    )
+
+
+def _band(results: TaskExchangeabilityResults) -> SimpleTable:
+    gaps = results.model.data.gaps.value
+    band = results.exchange.band
+    rows = [
+        [_number(v) for v in (low, high, *np.quantile(gaps[:, d], [0.0, 0.5, 1.0]))]
+        for d, (low, high) in enumerate(zip(*band, strict=True))
+    ]
+    return SimpleTable(
+        rows,
+        ["[Delta_L", "Delta_U]", "min gap", "median gap", "max gap"],
+        [str(name) for name in results.estimate.index],
+        title="Band of the gap (real minus synthetic), and the gaps it comes from",
+        txt_fmt=fmt_params,
+    )
+
+
+def _width(results: TaskExchangeabilityResults) -> SimpleTable:
+    frame = results.widths
+    rows = [
+        [_number(row[c]) for c in ("W1", "W2", "W3", "total")]
+        for _, row in frame.iterrows()
+    ]
+    return SimpleTable(
+        rows,
+        ["W1 synthetic", "W2 gap error", "W3 gap spread", "total"],
+        [str(name) for name in frame.index],
+        title="Where the width comes from",
+        txt_fmt=fmt_params,
+    )
+
+
+def _notes(results: TaskExchangeabilityResults) -> list[str]:
+    settings, data = results.settings, results.model.data
+    alpha = settings.alpha
+    target = (
+        "theta of the real sample that was not seen (not of its population)"
+        if settings.algorithm == "finite"
+        else "theta"
+    )
+    what = {
+        1: "the tasks, with their samples, are exchangeable",
+        2: "the tasks are exchangeable; their samples need not be",
+        "finite": "the tasks, with their samples, are exchangeable",
+    }[settings.algorithm]
+    every = " of all coordinates together" if len(data.coordinates) > 1 else ""
+    notes = [
+        f"The valid interval covers {target}{every} with probability {1 - alpha:.4g} "
+        f"or more if {what}. That of the synthetic data alone ignores that they differ "
+        "from real ones and promises nothing.",
+        f"Verdict: {results.verdict()}",
+    ]
+    if results.n_tasks > 1:
+        found = results.loo()
+        equal = " (tasks weighted equally)" * (
+            results.is_weighted and not found.weighted
+        )
+        notes.append(
+            f"Leave-one-out{equal}: the interval covers the real estimates of "
+            f"{found.coverage:.1%} of the historical tasks, the synthetic data alone "
+            f"those of {found.naive_coverage:.1%}. This says how well the interval "
+            "suits tasks like the historical ones, not whether the current one is."
+        )
+    if results.is_weighted:
+        notes.append(
+            "Weighted tasks: if the distribution of every historical task is within "
+            "total variation distance d of the current one, coverage is lower by at "
+            f"most {results.coverage_gap(0.01):.1%} for d = .01 and "
+            f"{results.coverage_gap(0.05):.1%} for d = .05; see coverage_gap()."
+        )
+    if not np.isfinite(results.exchange.upper - results.exchange.lower).all():
+        notes.insert(
+            0,
+            "THE INTERVAL IS INFINITE: too few tasks, or samples too small, for this "
+            "alpha.",
+        )
+    return notes
