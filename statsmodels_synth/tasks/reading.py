@@ -355,8 +355,10 @@ def read_frame(
 
     Parameters
     ----------
-    frame, current, task, source, value, weight, unit, statistic, covariates, missing : object
+    frame, current, task, source, value : object
         See :meth:`TaskExchangeability.from_frame`.
+    weight, unit, statistic, covariates, missing : object
+        Likewise.
 
     Returns
     -------

@@ -353,8 +353,10 @@ def read_votes(
 
     Parameters
     ----------
-    frame, current, first, second, real, synthetic, reference, prior, n_boot, seed : object
+    frame, current, first, second, real : object
         See :meth:`TaskExchangeability.from_votes`.
+    synthetic, reference, prior, n_boot, seed : object
+        Likewise.
 
     Returns
     -------

@@ -161,11 +161,11 @@ def _header(results: TaskExchangeabilityResults, title: str | None) -> SimpleTab
         SimpleTable(
             [[value] for _, value in part],
             None,
-            [name for name, _ in part],
+            [lead + name for name, _ in part],
             title="Task Exchangeability Results" if title is None else title,
             txt_fmt=fmt_2cols,
         )
-        for part in (pairs[:half], pairs[half:])
+        for lead, part in (("", pairs[:half]), ("  ", pairs[half:]))
     )
     table.extend_right(other)
     return table
