@@ -26,8 +26,8 @@ def tidy(
     """Four historical tasks "a" to "d" and the current one, "now"."""
     rng = np.random.default_rng(seed)
     parts = []
-    for name, (n, m) in zip("abcd", SIZES, strict=True):
-        m = n if paired else m
+    for name, (n, other) in zip("abcd", SIZES, strict=True):
+        m = n if paired else other
         parts.append(pd.DataFrame({"task": name, "source": "real", "unit": range(n)}))
         parts.append(
             pd.DataFrame({"task": name, "source": "synthetic", "unit": range(m)})
@@ -212,9 +212,7 @@ def test_bootstrap_of_any_function_vectorised_or_not() -> None:
 
 def test_too_few_draws_are_refused() -> None:
     model = TaskExchangeability.from_frame(tidy(), current="now")
-    with pytest.raises(
-        OptionError, match=r"n_boot=99 is too few .* n_boot=\d+ or more"
-    ):
+    with pytest.raises(OptionError, match=r"n_boot=99 is too few .* n_boot=\d+ or"):
         model.fit(1, 0.1, interval="percentile", n_boot=99)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_synth._arrays import Floats, Positions
-from statsmodels_synth.exceptions import DataError
+from statsmodels_synth.exceptions import DataError, format_units, show
 
 #: Newton steps; from zero it takes about ten.
 _MAXITER = 200
@@ -288,9 +288,9 @@ def check_connected(
         reached[first[touch]] = reached[second[touch]] = True
     if not reached.all():
         from_there = players[reached][0]
-        apart = ", ".join(repr(name) for name in players[~reached][:5])
+        apart = format_units(players[~reached])
         raise DataError(
-            f"By {what} votes, players {apart} are not connected with {from_there!r} "
+            f"By {what} votes, players {apart} are not connected with {show(from_there)} "
             "through any chain of comparisons, so their strengths cannot be compared. "
             "Leave them out."
         )

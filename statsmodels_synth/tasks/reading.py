@@ -204,7 +204,7 @@ def task_index(tasks: pd.Series, current: object) -> pd.Index:
     found = pd.Index(pd.unique(tasks))
     if current not in found:
         raise DataError(
-            f"The current task {current!r} has no row in column {tasks.name!r}."
+            f"The current task {show(current)} has no row in column {tasks.name!r}."
             + suggest(current, list(found))
         )
     last = found.get_indexer(pd.Index([current]))
@@ -243,12 +243,12 @@ def keep_tasks(has: Bools, tasks: pd.Index, missing: Missing) -> Bools:
     """
     if not has[-1, 1]:
         raise DataError(
-            f"The current task {tasks[-1]!r} has no synthetic data. There is nothing "
+            f"The current task {show(tasks[-1])} has no synthetic data. There is nothing "
             "to infer from: generate some."
         )
     if has[-1, 0]:
         warnings.warn(
-            f"The current task {tasks[-1]!r} has real data, which are not used here. "
+            f"The current task {show(tasks[-1])} has real data, which are not used here. "
             "With labels for the task itself AugmentedGMM gives an interval that needs "
             "no exchangeable tasks.",
             CurrentTaskLabelsWarning,
