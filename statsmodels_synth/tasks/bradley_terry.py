@@ -290,7 +290,7 @@ def check_connected(
         from_there = players[reached][0]
         apart = format_units(players[~reached])
         raise DataError(
-            f"By {what} votes, players {apart} are not connected with {show(from_there)} "
-            "through any chain of comparisons, so their strengths cannot be compared. "
-            "Leave them out."
+            f"By {what} votes, players {apart} are not connected with "
+            f"{show(from_there)} through any chain of comparisons, so their strengths "
+            "cannot be compared. Leave them out."
         )

@@ -243,14 +243,14 @@ def keep_tasks(has: Bools, tasks: pd.Index, missing: Missing) -> Bools:
     """
     if not has[-1, 1]:
         raise DataError(
-            f"The current task {show(tasks[-1])} has no synthetic data. There is nothing "
-            "to infer from: generate some."
+            f"The current task {show(tasks[-1])} has no synthetic data. There is "
+            "nothing to infer from: generate some."
         )
     if has[-1, 0]:
         warnings.warn(
-            f"The current task {show(tasks[-1])} has real data, which are not used here. "
-            "With labels for the task itself AugmentedGMM gives an interval that needs "
-            "no exchangeable tasks.",
+            f"The current task {show(tasks[-1])} has real data, which are not used "
+            "here. With labels for the task itself AugmentedGMM gives an interval that "
+            "needs no exchangeable tasks.",
             CurrentTaskLabelsWarning,
             stacklevel=4,
         )
