@@ -672,3 +672,12 @@ def test_augmented_results_can_be_tasks() -> None:
     ).data
     assert np.isinf(data.synthetic.df).all()
     assert list(data.tasks) == ["old", "older"]
+
+
+def test_summary_where_leave_one_out_needs_more_draws() -> None:
+    made = from_tidy(tidy(21), current=21)
+    # 21 tasks leave alpha1 = .0030, which needs 659 draws; 20 leave half of that.
+    result = made.fit(1, 0.1, interval="percentile", n_boot=799)
+    assert "Leave-one-out could not be done. n_boot=799" in " ".join(
+        str(result.summary()).split()
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from statsmodels.iolib.summary import Summary, fmt_2cols, fmt_params, forg
 from statsmodels.iolib.table import SimpleTable
 
-from statsmodels_synth.exceptions import count
+from statsmodels_synth.exceptions import OptionError, count
 
 if TYPE_CHECKING:
     from statsmodels_synth.tasks.results import TaskExchangeabilityResults
@@ -242,16 +242,7 @@ def _notes(results: TaskExchangeabilityResults) -> list[str]:
         f"Verdict: {results.verdict()}",
     ]
     if results.n_tasks > 1:
-        found = results.loo()
-        equal = " (tasks weighted equally)" * (
-            results.is_weighted and not found.weighted
-        )
-        notes.append(
-            f"Leave-one-out{equal}: the interval covers the real estimates of "
-            f"{found.coverage:.1%} of the historical tasks, the synthetic data alone "
-            f"those of {found.naive_coverage:.1%}. This says how well the interval "
-            "suits tasks like the historical ones, not whether the current one is."
-        )
+        notes.append(_held_out(results))
     if results.is_weighted:
         notes.append(
             "Weighted tasks: if the distribution of every historical task is within "
@@ -266,3 +257,18 @@ def _notes(results: TaskExchangeabilityResults) -> list[str]:
             "alpha.",
         )
     return notes
+
+
+def _held_out(results: TaskExchangeabilityResults) -> str:
+    """What leave-one-out says, if it can be done."""
+    try:
+        found = results.loo()
+    except OptionError as error:  # one task less can need more bootstrap draws
+        return f"Leave-one-out could not be done. {error}"
+    equal = " (tasks weighted equally)" * (results.is_weighted and not found.weighted)
+    return (
+        f"Leave-one-out{equal}: the interval covers the real estimates of "
+        f"{found.coverage:.1%} of the historical tasks, the synthetic data alone "
+        f"those of {found.naive_coverage:.1%}. This says how well the interval suits "
+        "tasks like the historical ones, not whether the current one is."
+    )
