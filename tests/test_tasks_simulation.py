@@ -35,10 +35,8 @@ def test_finite_sample_coverage_is_the_beta_binomial_one() -> None:
     assert inside.mean() == pytest.approx(26 / 30, abs=4 * np.sqrt(0.87 * 0.13 / 4000))
 
 
-def test_ten_thousand_tasks_take_no_time() -> None:
-    """No loop over tasks: 100 times as many tasks take far less than a second."""
-    seconds = min(tasks.speed()["fit"] for _ in range(3))
-    assert seconds < 1.0  # it takes some milliseconds
+def test_ten_thousand_tasks() -> None:
+    """How long it takes is measured by ``python -m benchmarks.tasks --speed``."""
     table, *_ = simulate(10_000, np.random.default_rng(0))
     model = TaskExchangeability.from_estimates(table, current=10_000)
     assert len(model.fit("finite").gaps) == 10_000
