@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import tasks
 from benchmarks.tasks import ALPHAS, SHARED, coverage, leave_one_out, simulate
 from statsmodels_synth import TaskExchangeability
 
