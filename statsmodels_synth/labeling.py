@@ -9,7 +9,13 @@ import pandas as pd
 
 from statsmodels_synth._arrays import Bools, Floats, as_floats
 from statsmodels_synth.design import Labeling
-from statsmodels_synth.exceptions import DataError, OptionError, format_units, show
+from statsmodels_synth.exceptions import (
+    DataError,
+    OptionError,
+    count,
+    format_units,
+    show,
+)
 
 #: Standard errors of the number of labels by which it may differ from the sum of the
 #: probabilities.
@@ -56,6 +62,12 @@ def find_labeling(prob: Any, strata: Any, labeled: Bools, units: pd.Index) -> La
             "labeling_prob= and strata= say the same thing. Give strata= where the "
             "number of labels in each stratum was fixed, else labeling_prob=."
         )
+    for name, given in (("labeling_prob", prob), ("strata", strata)):
+        if isinstance(given, (str, bool)):
+            raise OptionError(
+                f"{name}={given!r} is no value per unit. In the array interface give "
+                "one for each; columns go to AugmentedGMM.from_formula."
+            )
     if strata is not None:
         return _stratified(strata, labeled, units)
     if prob is None:
@@ -135,7 +147,7 @@ def _stratified(strata: Any, labeled: Bools, units: pd.Index) -> Labeling:
     if (codes < 0).any():
         absent = codes < 0
         raise DataError(
-            f"strata is missing for {int(absent.sum())} units "
+            f"strata is missing for {count(int(absent.sum()), 'unit')} "
             f"({format_units(units[absent])}). Every unit needs a stratum, also those "
             "of the sources."
         )

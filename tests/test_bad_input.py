@@ -1193,6 +1193,20 @@ case(
     *("'d'", "very few of the 48", "'u003'"),
 )
 
+# Options of the labelling design that are no values
+
+for option, given in (
+    ("labeling_prob", "pi"),
+    ("labeling_prob", True),
+    ("strata", "h"),
+):
+    case(
+        f"arrays: {option}={given!r}",
+        OptionError,
+        lambda f, option=option, given=given: from_arrays(f, **{option: given}),
+        *(f"{option}={given!r}", "from_formula"),
+    )
+
 # Sources with the same name
 
 case(
