@@ -10,6 +10,7 @@ import pandas as pd
 
 from statsmodels_synth.columns import check_frame, with_columns
 from statsmodels_synth.evaluate import evaluate_frames
+from statsmodels_synth.exceptions import option_label
 from statsmodels_synth.frames import On, align_frames, given_sources
 from statsmodels_synth.options import Engine, Missing
 from statsmodels_synth.parsing import read_formula
@@ -121,9 +122,12 @@ def constructor_arguments(
     columns = frames.columns
     if "labeling_prob" in named:
         # Only labelled units need one.
-        labeling_prob = columns.values(*_named("labeling_prob", named)).to_numpy()
+        name = named["labeling_prob"]
+        label = option_label("labeling_prob", name)
+        labeling_prob = columns.values(name, label).to_numpy()
     if "strata" in named:
-        strata = columns.complete(*_named("strata", named)).to_numpy()
+        name = named["strata"]
+        strata = columns.complete(name, option_label("strata", name)).to_numpy()
     keywords = {
         "endog": labels.endog,
         "exog": labels.exog,
@@ -140,10 +144,3 @@ def constructor_arguments(
         "unit_index": frames.units,
     }
     return ConstructorArguments(keywords, columns, data, frames.n_incomplete)
-
-
-def _named(option: str, named: dict[str, str]) -> tuple[str, str]:
-    """Column of an option, and what messages call it."""
-    column = named[option]
-    given = column == f"({option})"
-    return column, f"{option}=" if given else f"{option}={column!r}"

@@ -104,7 +104,7 @@ def disagreements(rows: DesignRows, labels: DesignRows) -> tuple[int, int]:
     >>> disagreements(labels, labels)
     (0, 2)
     """
-    unit = np.arange(len(labels.endog)) if rows.units is None else rows.units
+    unit = rows.unit_positions
     # What went through single precision is still the same.
     differs = ~np.isclose(rows.endog, labels.endog[unit], rtol=1e-6, atol=0.0)
     scale = 1e-6 * np.abs(labels.exog).max(axis=0)

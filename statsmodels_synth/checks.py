@@ -249,10 +249,8 @@ def check_leverage(
             "error can be estimated. Label more units like it, merge levels, or leave "
             f"{column!r} out."
         )
-    # Share of each unit in each coefficient, and how many equal shares that makes.
-    share = _shares(exog)
-    number = share.sum(axis=1) ** 2 / (share**2).sum(axis=1)
-    few = [int(j) for j in np.flatnonzero(number < FEW_UNITS)]
+    share = _shares(left, upper)
+    number, few = _effective_number(share)
     if few:
         listed = ", ".join(f"{names[j]!r} ({number[j]:.1f})" for j in few)
         most = np.argsort(-share[few[0]], kind="stable")[: round(number[few[0]])]
@@ -266,10 +264,15 @@ def check_leverage(
         )
 
 
-def _shares(exog: Floats) -> Floats:
-    """Squared share of each labelled unit in each coefficient, (p, n)."""
-    left, upper = scipy.linalg.qr(exog, mode="economic")
+def _shares(left: Floats, upper: Floats) -> Floats:
+    """Squared share of each labelled unit in each coefficient, (p, n), from QR."""
     return np.asarray(scipy.linalg.solve_triangular(upper, left.T) ** 2)
+
+
+def _effective_number(share: Floats) -> tuple[Floats, list[int]]:
+    """How many equal shares those of each coefficient make, and where they are few."""
+    number = share.sum(axis=1) ** 2 / (share**2).sum(axis=1)
+    return number, [int(j) for j in np.flatnonzero(number < FEW_UNITS)]
 
 
 def check_clusters(clusters: Clusters, exog: Floats, names: Sequence[str]) -> None:
@@ -311,9 +314,8 @@ def check_clusters(clusters: Clusters, exog: Floats, names: Sequence[str]) -> No
             FewClustersWarning,
             stacklevel=4,
         )
-    share = cluster_sums(_shares(exog).T, clusters.of_labeled, n).T
-    number = share.sum(axis=1) ** 2 / (share**2).sum(axis=1)
-    few = [int(j) for j in np.flatnonzero(number < FEW_UNITS)]
+    share = _shares(*scipy.linalg.qr(exog, mode="economic"))
+    number, few = _effective_number(cluster_sums(share.T, clusters.of_labeled, n).T)
     if few:
         listed = ", ".join(f"{names[j]!r} ({number[j]:.1f})" for j in few[:10])
         warnings.warn(

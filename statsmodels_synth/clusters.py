@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -230,3 +230,57 @@ def cluster_sums(values: Floats, clusters: Positions, n_clusters: int) -> Floats
     """
     columns = [np.bincount(clusters, v, n_clusters) for v in values.T]
     return np.column_stack(columns) if columns else np.empty((n_clusters, 0))
+
+
+def labeled_sums(
+    values: Floats, design: AlignedDesign, clusters: Clusters | None
+) -> Floats:
+    """
+    Observations that the labelled units make: weighted, and summed by cluster.
+
+    Parameters
+    ----------
+    values : ndarray (n, k)
+        Values of the labelled units.
+    design : AlignedDesign
+        Their design weights a_t.
+    clusters : Clusters or None
+        Clusters; None: each unit for itself.
+
+    Returns
+    -------
+    ndarray (G, k)
+        Sums of ``a_t`` times the values; G is n without clusters.
+    """
+    weighted = values * design.design_weights[:, None]
+    if clusters is None:
+        return weighted
+    return cluster_sums(weighted, clusters.of_labeled, clusters.n_labeled)
+
+
+def all_sums(
+    blocks: Iterable[tuple[slice, Floats]], clusters: Clusters, k: int
+) -> Floats:
+    """
+    Sum the values of all units by cluster, block by block.
+
+    Parameters
+    ----------
+    blocks : iterable of (slice, ndarray (units, k))
+        Positions of units, and their values.
+    clusters : Clusters
+        Clusters.
+    k : int
+        Number of columns.
+
+    Returns
+    -------
+    ndarray (C, k)
+        Sums.
+    """
+    total = np.zeros((clusters.n_all, k))
+    for units, values in blocks:
+        # Only the clusters that the block meets: there may be very many.
+        present, place = np.unique(clusters.of_units[units], return_inverse=True)
+        total[present] += cluster_sums(values, place, len(present))
+    return total

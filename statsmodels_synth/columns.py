@@ -43,6 +43,31 @@ def check_frame(data: object) -> None:
         )
 
 
+def check_row_index(value: object, index: pd.Index, option: str) -> None:
+    """
+    Raise if a Series has another index than data.
+
+    Parameters
+    ----------
+    value : object
+        What was given; only a Series has an index.
+    index : pandas.Index
+        Index of data.
+    option : str
+        Name of the option, for the message.
+
+    Raises
+    ------
+    AlignmentError
+        Asks to reindex.
+    """
+    if isinstance(value, pd.Series) and not value.index.equals(index):
+        raise AlignmentError(
+            f"{option}= is a Series whose index differs from that of data. Reindex it "
+            "or make it a column of data."
+        )
+
+
 def with_columns(
     data: pd.DataFrame, **given: object
 ) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -76,11 +101,7 @@ def with_columns(
         if isinstance(value, str):
             named[option] = value
             continue
-        if isinstance(value, pd.Series) and not value.index.equals(data.index):
-            raise AlignmentError(
-                f"{option}= is a Series whose index differs from that of data. Reindex "
-                "it or make it a column of data."
-            )
+        check_row_index(value, data.index, option)
         values = (
             pd.Series(value).to_numpy()
             if option in TEXT_ALLOWED

@@ -104,13 +104,14 @@ def labeled_influence(
     basis, p = design.basis, design.k_params
     x = design.labeled.exog @ basis
     slope = x.T @ (x * derivatives[:, None])
+    inverse = np.asarray(np.linalg.inv(slope), dtype=float)
     both = np.stack([psi_unaided - controls.left_out, psi_unaided], axis=1) @ basis
     if clusters is None:
-        without = _without_unit(x, derivatives, slope, both)
+        without = _without_unit(x, derivatives, inverse, both)
     else:
         without = _without_cluster(x, derivatives, slope, both, clusters)
     without = -without @ basis.T
-    inverse = basis @ np.linalg.inv(slope) @ basis.T
+    inverse = basis @ inverse @ basis.T
     unrelated = np.zeros((p, p))
     for m, moment in enumerate(moments):
         part = inverse @ controls.matrix[:, m * p : (m + 1) * p]
@@ -125,9 +126,8 @@ def labeled_influence(
     )
 
 
-def _without_unit(x: Floats, derivatives: Floats, slope: Floats, v: Floats) -> Floats:
+def _without_unit(x: Floats, derivatives: Floats, inverse: Floats, v: Floats) -> Floats:
     """Rows ``(D - d x x')^-1 v`` by the formula of Sherman and Morrison, (n, 2, p)."""
-    inverse = np.linalg.inv(slope)
     turned = x @ inverse
     room = 1.0 - derivatives * np.einsum("ti,ti->t", turned, x)
     along = np.einsum("tki,ti->tk", v, turned)

@@ -84,6 +84,11 @@ class DesignRows:
         """
         return rows if self.units is None else self.units[rows]
 
+    @property
+    def unit_positions(self) -> Positions:
+        """Position of the unit of each row, (R,)."""
+        return np.arange(len(self.endog)) if self.units is None else self.units
+
     def take(self: Rows, keep: Positions, units: Positions | None) -> Rows:
         """
         Copy some of the rows.

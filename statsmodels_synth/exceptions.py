@@ -165,6 +165,30 @@ def column_label(name: object) -> str:
     return f"column {text!r}"
 
 
+def option_label(option: str, column: str) -> str:
+    """
+    Write an option, with its column where it names one.
+
+    Parameters
+    ----------
+    option : str
+        Name of the option.
+    column : str
+        Column; ``"(weights)"`` and the like hold what was given as an array.
+
+    Returns
+    -------
+    str
+        For example "weights=" or "weights='w'".
+
+    Examples
+    --------
+    >>> option_label("weights", "(weights)"), option_label("weights", "w")
+    ('weights=', "weights='w'")
+    """
+    return f"{option}=" if column == f"({option})" else f"{option}={column!r}"
+
+
 def type_name(value: object) -> str:
     """
     Name of a type for a message, with its library where that is a data frame's.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import warnings
 
 from statsmodels.genmod import families
@@ -144,6 +144,8 @@ def fit_design(
         )
     warn_of(design, solution, corrected=settings.use_correction)
     inference = infer(design, target.score, solution, settings, clusters)
+    # One row per labelled unit, which must not outlive the data in a result.
+    solution = replace(solution, controls=None)
     return Fit(solution, design, dropped, inference, clusters)
 
 

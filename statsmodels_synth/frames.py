@@ -26,6 +26,7 @@ from statsmodels_synth._arrays import (
 )
 from statsmodels_synth.columns import (
     check_frame,
+    check_row_index,
     matched_type,
     plain_columns,
 )
@@ -34,6 +35,7 @@ from statsmodels_synth.exceptions import (
     DataError,
     count,
     format_units,
+    option_label,
     suggest,
     type_name,
 )
@@ -284,11 +286,7 @@ def _labeled_mask(data: pd.DataFrame, labeled: object) -> Bools | None:
                 f"{suggest(labeled, list(data.columns))}"
             )
         labeled = data[labeled]
-    if isinstance(labeled, pd.Series) and not labeled.index.equals(data.index):
-        raise AlignmentError(
-            "labeled= is a Series whose index differs from that of data. Reindex it "
-            "or make it a column of data."
-        )
+    check_row_index(labeled, data.index, "labeled")
     mask = np.asarray(labeled)
     if mask.shape != (len(data),):
         raise DataError(
@@ -529,7 +527,7 @@ def _labeled_rows(
 
 def _weights(name: str, columns: UnitColumns) -> Floats:
     """Weight of each unit."""
-    label = "weights=" if name == "(weights)" else f"weights={name!r}"
+    label = option_label("weights", name)
     values = as_floats(columns.complete(name, label), label)
     check_positive(values, label, columns.units, LEAVE_OUT)
     return values

@@ -259,6 +259,38 @@ def source_sums(
     return SourceSums(both[:, :, p], both[:, :, :p], second_moment)
 
 
+def target_scores(
+    design: AlignedDesign, score: Score, theta: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """
+    Scores of the labels alone.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    theta : ndarray (p,)
+        Target parameters.
+
+    Returns
+    -------
+    psi : ndarray (n, p)
+        Scores, without the design weight a_t.
+    target : ndarray (p, p)
+        Sum of ``a_t`` times the derivative of psi.
+    derivatives : ndarray (n,)
+        Derivative along the linear predictor, times a_t: `target` is the sum of these
+        times ``x x'``.
+    """
+    labels = design.labeled
+    factor, derivatives = row_factors(labels, slice(None), labels.exog @ theta, score)
+    derivatives = derivatives * design.design_weights
+    target = labels.exog.T @ (labels.exog * derivatives[:, None])
+    return labels.exog * factor[:, None], target, derivatives
+
+
 def labeled_scores(
     design: AlignedDesign, score: Score, theta: Floats, eta: Floats
 ) -> tuple[Floats, Floats, Floats, Floats]:
@@ -287,13 +319,9 @@ def labeled_scores(
     auxiliary : ndarray (M, p, p)
         The same for the sources.
     """
-    labels = design.labeled
     k_sources, p = len(design.sources), design.k_params
     everything = slice(None)
-    factor, derivative = row_factors(labels, everything, labels.exog @ theta, score)
-    psi = labels.exog * factor[:, None]
-    derivative = derivative * design.design_weights
-    target = labels.exog.T @ (labels.exog * derivative[:, None])
+    psi, target, _ = target_scores(design, score, theta)
     h = np.empty((design.n_labeled, k_sources * p))
     auxiliary = np.empty((k_sources, p, p))
     for m, source in enumerate(design.labeled_sources):
@@ -303,29 +331,6 @@ def labeled_scores(
         derivative = derivative * design.design_weights[source.unit_of(everything)]
         auxiliary[m] = source.exog.T @ (source.exog * derivative[:, None])
     return psi, h, target, auxiliary
-
-
-def labeled_derivatives(design: AlignedDesign, score: Score, theta: Floats) -> Floats:
-    """
-    Derivative of the labelled scores along the linear predictor, row by row.
-
-    Parameters
-    ----------
-    design : AlignedDesign
-        Aligned arrays.
-    score : Score
-        Target model.
-    theta : ndarray (p,)
-        Target parameters.
-
-    Returns
-    -------
-    ndarray (n,)
-        ``a w s'``: times ``x x'`` it is the derivative of ``a psi``.
-    """
-    labels = design.labeled
-    _, derivative = row_factors(labels, slice(None), labels.exog @ theta, score)
-    return derivative * design.design_weights
 
 
 def unrelated_scores(design: AlignedDesign, score: Score, eta: Floats) -> Floats:
@@ -357,7 +362,7 @@ def unrelated_scores(design: AlignedDesign, score: Score, eta: Floats) -> Floats
         linear = source.exog @ eta[m]
         if source.offset is not None:
             linear += source.offset
-        unit = np.arange(n) if source.units is None else source.units
+        unit = source.unit_positions
         count = np.bincount(unit, minlength=n)
         share = 1.0 / count[unit]  # of a row in the mean of its unit
         outcomes = np.bincount(unit, share * source.endog, n)[count > 0]

@@ -24,13 +24,13 @@ import numpy as np
 from scipy import stats
 
 from statsmodels_synth._arrays import Floats, Positions
-from statsmodels_synth.clusters import Clusters, cluster_sums
+from statsmodels_synth.clusters import Clusters, all_sums, cluster_sums
 from statsmodels_synth.covariance import stratified
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.moment_sums import labeled_scores, moment_blocks
 from statsmodels_synth.scores import Score
 from statsmodels_synth.solver import Solution
-from statsmodels_synth.weights import RANK_TOLERANCE
+from statsmodels_synth.weights import inverse_root
 
 
 @dataclass(frozen=True)
@@ -77,19 +77,15 @@ class Difference:
         """
         turn = np.kron(np.eye(len(part) // len(self.basis)), self.basis)
         variance = turn.T @ self.variance[np.ix_(part, part)] @ turn
-        scale = np.sqrt(np.diag(variance))
-        inverse = np.zeros_like(scale)
-        np.divide(1.0, scale, out=inverse, where=scale > 0.0)
-        if int((scale > 0.0).sum()) > self.df:
+        varying = int(np.count_nonzero(np.diag(variance) > 0.0))
+        if varying > self.df:
             # A variance of fewer degrees of freedom says nothing of some directions.
-            return float("nan"), float("nan"), int((scale > 0.0).sum())
-        values, vectors = np.linalg.eigh(variance * np.outer(inverse, inverse))
-        keep = values > RANK_TOLERANCE * values.max(initial=0.0)
-        k = int(keep.sum())
+            return float("nan"), float("nan"), varying
+        root = inverse_root(variance)
+        k = root.shape[1]
         if not k:
             return 0.0, float("nan"), 0
-        turned = vectors[:, keep].T @ ((turn.T @ self.mean[part]) * inverse)
-        statistic = float(np.sum(turned**2 / values[keep]))
+        statistic = float(np.sum((root.T @ (turn.T @ self.mean[part])) ** 2))
         return statistic, self.pvalue(statistic, k), k
 
     def pvalue(
@@ -171,14 +167,13 @@ def labeled_difference(
             mean, spread * (1.0 / n - 1.0 / n_units), float("inf"), design.basis
         )
     if clusters is not None:
-        total = np.zeros((clusters.n_all, size))
         own = cluster_sums(a * (z - mean) / n, clusters.of_labeled, clusters.n_all)
         blocks = moment_blocks(design, score, solution.theta, solution.eta)
-        for units, moments in blocks:
-            block = moments[:, p:].reshape(len(moments), -1, 2, p)[:, :, 1]
-            flat = block.reshape(len(moments), size) - everyone
-            present, place = np.unique(clusters.of_units[units], return_inverse=True)
-            total[present] += cluster_sums(flat, place, len(present))
+        scores = (
+            (units, g[:, p:].reshape(len(g), -1, 2, p)[:, :, 1].reshape(len(g), size))
+            for units, g in blocks
+        )
+        total = all_sums(((u, v - everyone) for u, v in scores), clusters, size)
         rows, df = own - total / n_units, float(clusters.n_labeled - 1)
         return Difference(mean, rows.T @ rows * (df + 1) / df, df, design.basis)
     # The mean is a ratio, whose residuals are those from the mean itself.

@@ -31,7 +31,7 @@ import numpy as np
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.moment_sums import MomentSums
-from statsmodels_synth.weights import RANK_TOLERANCE
+from statsmodels_synth.weights import RANK_TOLERANCE, inverse_root
 
 #: Units per source at which it is supposed to say something unrelated; for a
 #: proportion, to add two successes and two failures is the rule of Agresti and
@@ -70,26 +70,23 @@ class ControlCoefficients:
         return padded.reshape(p, -1)
 
 
-def no_controls(psi: Floats, k_sources: int) -> ControlCoefficients:
+def no_controls(n: int, p: int, k_sources: int) -> ControlCoefficients:
     """
     Coefficients of zero: the sources take no part.
 
     Parameters
     ----------
-    psi : ndarray (G, p)
-        Labelled scores.
-    k_sources : int
-        Number of sources M.
+    n, p, k_sources : int
+        Observations, target coefficients and sources.
 
     Returns
     -------
     ControlCoefficients
         All zero.
     """
-    p = psi.shape[1]
     return ControlCoefficients(
         matrix=np.zeros((p, k_sources * p)),
-        left_out=np.zeros_like(psi),
+        left_out=np.zeros((n, p)),
         df=0.0,
         shares=(0.0, 0.0),
     )
@@ -144,7 +141,7 @@ def control_coefficients(
     values, vectors = np.linalg.eigh(y.T @ y)
     keep = values > RANK_TOLERANCE * values.max(initial=0.0)
     if not keep.any():  # labels that are fitted exactly: there is nothing to explain
-        return no_controls(psi, k_sources)
+        return no_controls(n, p, k_sources)
     metric = vectors[:, keep] / np.sqrt(values[keep])
     full = _full(y, z, pseudo)
     scalar = _scalar(y, z, pseudo, metric, _alignment(sums, basis))
@@ -191,12 +188,7 @@ def _full(y: Floats, z: Floats, pseudo: Floats) -> _Candidate:
         gram[m, :, m] *= 1.0 + pseudo[m]
     gram = gram.reshape(k_sources * p, k_sources * p)
     flat = z.reshape(n, k_sources * p)
-    scale = np.sqrt(np.diag(gram))
-    inverse = np.zeros_like(scale)
-    np.divide(1.0, scale, out=inverse, where=scale > 0.0)
-    values, vectors = np.linalg.eigh(gram * np.outer(inverse, inverse))
-    keep = values > RANK_TOLERANCE * values.max(initial=0.0)
-    root = inverse[:, None] * vectors[:, keep] / np.sqrt(values[keep])
+    root = inverse_root(gram)
     scores = flat @ root
     coefficients = root @ (scores.T @ y)
     fitted = flat @ coefficients

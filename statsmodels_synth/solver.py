@@ -25,7 +25,7 @@ import scipy.linalg
 import scipy.optimize
 
 from statsmodels_synth._arrays import Floats
-from statsmodels_synth.clusters import Clusters, cluster_sums
+from statsmodels_synth.clusters import Clusters, labeled_sums
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.moment_sums import (
@@ -35,9 +35,10 @@ from statsmodels_synth.moment_sums import (
     moment_sums,
     source_sums,
     stack_second_moment,
+    target_scores,
 )
 from statsmodels_synth.scores import Score
-from statsmodels_synth.shrinkage import control_coefficients
+from statsmodels_synth.shrinkage import ControlCoefficients, control_coefficients
 from statsmodels_synth.weights import (
     SINGULAR,
     Weight,
@@ -102,6 +103,8 @@ class Solution:
     redundant : dict
         Positions of sources whose moments carry nothing of their own, with the
         reason. Where there are any, the solver stopped after the first step.
+    controls : ControlCoefficients or None
+        What is taken off for the sources, where it is shrunken.
     """
 
     theta: Floats
@@ -115,6 +118,7 @@ class Solution:
     iterations: int
     passes: int
     redundant: dict[int, str] = field(default_factory=dict)
+    controls: ControlCoefficients | None = None
 
 
 def solve_target(
@@ -141,11 +145,9 @@ def solve_target(
     converged : bool
         Whether the last step was negligible.
     """
-    labels_only = replace(design, sources=(), labeled_sources=())
-    none = np.empty((0, design.k_params))
 
     def evaluate(point: Floats) -> tuple[Floats, Floats, Floats]:
-        psi, _, target, _ = labeled_scores(labels_only, score, point, none)
+        psi, target, _ = target_scores(design, score, point)
         mean = design.design_weights @ psi / design.n_units
         return mean - shift, target / design.n_units, psi
 
@@ -393,11 +395,15 @@ def solve(
     weight = all_units_weight(design) if shrink else first_weight(design)
     converged &= state.solve(weight)
     redundant = redundant_sources(design, state.sums) if converged else {}
+    controls = None
+    if shrink and converged and not redundant and steps > 1:
+        psi, h, *_ = labeled_scores(design, score, theta_real, state.eta)
+        psi, h = (labeled_sums(part, design, clusters) for part in (psi, h))
+        controls = control_coefficients(psi, h, state.sums, design.basis)
+        weight = replace(weight, gain=controls.gain)
     iterations, settled = 1, continuous or steps <= 2
     while converged and not redundant and iterations < (2 if continuous else steps):
-        if shrink:
-            weight = _shrunken(weight, design, score, state, theta_real, clusters)
-        else:
+        if controls is None:
             weight = optimal_weight(state.sums.omega(centered), design.basis)
         before = state.theta
         solved = state.solve(weight)
@@ -433,27 +439,8 @@ def solve(
         iterations=iterations,
         passes=state.passes,
         redundant=redundant,
+        controls=controls,
     )
-
-
-def _shrunken(
-    weight: Weight,
-    design: AlignedDesign,
-    score: Score,
-    state: _Auxiliary,
-    theta_real: Floats,
-    clusters: Clusters | None,
-) -> Weight:
-    """The weight with the gain that few labels can bear."""
-    psi, h, *_ = labeled_scores(design, score, theta_real, state.eta)
-    psi, h = (part * design.design_weights[:, None] for part in (psi, h))
-    if clusters is not None:
-        psi, h = (
-            cluster_sums(part, clusters.of_labeled, clusters.n_labeled)
-            for part in (psi, h)
-        )
-    controls = control_coefficients(psi, h, state.sums, design.basis)
-    return replace(weight, gain=controls.gain)
 
 
 def _moved(step: Floats, sums: MomentSums, design: AlignedDesign) -> float:

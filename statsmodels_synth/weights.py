@@ -166,14 +166,34 @@ def optimal_weight(omega: Floats, basis: Floats) -> Weight:
     blocks = (len(omega) - p) // p
     change = np.kron(np.eye(blocks), basis.T)
     omega_22 = change @ omega[p:, p:] @ change.T
-    scale = np.sqrt(np.diag(omega_22))
-    largest = scale.max(initial=0.0)
-    inverse = np.zeros_like(scale)
-    np.divide(1.0, scale, out=inverse, where=scale > RANK_TOLERANCE * largest)
-    values, vectors = np.linalg.eigh(omega_22 * np.outer(inverse, inverse))
-    keep = values > RANK_TOLERANCE * values.max(initial=0.0)
-    whiten = (vectors[:, keep] / np.sqrt(values[keep])).T * inverse @ change
+    whiten = inverse_root(omega_22, RANK_TOLERANCE).T @ change
     return Weight(whiten, (omega[:p, p:] @ whiten.T) @ whiten)
+
+
+def inverse_root(matrix: Floats, negligible: float = 0.0) -> Floats:
+    """
+    Root of the generalised inverse of a second moment.
+
+    Parameters
+    ----------
+    matrix : ndarray (k, k)
+        Second moment; components may differ by many orders of magnitude.
+    negligible : float
+        Components whose root mean square is not above this share of the largest count
+        as zero.
+
+    Returns
+    -------
+    ndarray (k, rank)
+        ``root @ root.T`` is the inverse.
+    """
+    scale = np.sqrt(np.diag(matrix))
+    inverse = np.zeros_like(scale)
+    some = scale > negligible * scale.max(initial=0.0)
+    np.divide(1.0, scale, out=inverse, where=some)
+    values, vectors = np.linalg.eigh(matrix * np.outer(inverse, inverse))
+    keep = values > RANK_TOLERANCE * values.max(initial=0.0)
+    return np.asarray(inverse[:, None] * vectors[:, keep] / np.sqrt(values[keep]))
 
 
 def inverse_in_basis(matrix: Floats, basis: Floats) -> Floats:

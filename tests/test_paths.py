@@ -378,3 +378,14 @@ def test_weights_come_from_a_source(keyed: str, data_has_weights: bool) -> None:
     # That the weights matter here: without them the estimate is another one.
     plain = model_of(problem).fit(**dense.PAPER)
     assert np.abs(plain.params - arrays.params).max() > 1e-2
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "poisson"])
+def test_nothing_to_iterate_by_default(kind: str) -> None:
+    """What is taken off rests on the labelled-only estimate, however many steps."""
+    model = model_of(dense.simulate(kind, seed=11, k_sources=2))
+    twice, often = model.fit(), model.fit(maxiter=9)
+    assert often.settled
+    # The last step solves the same equations once more, to rounding.
+    np.testing.assert_allclose(often.params, twice.params, rtol=1e-10)
+    np.testing.assert_allclose(often.cov_params(), twice.cov_params(), rtol=1e-8)
