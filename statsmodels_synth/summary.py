@@ -94,8 +94,9 @@ def summary(
         names = list(results.model.exog_names if xname is None else xname)
         table.tables.append(_gains_table(results, names))
         table.tables.append(_sources_table(results))
-    table.notes = ["Notes:", *_numbered(_notes(results))]
-    table.add_extra_txt(_wrapped(_notes(results)))
+    notes = _notes(results)
+    table.notes = ["Notes:", *_numbered(notes)]
+    table.add_extra_txt(_wrapped(notes))
     return table
 
 

@@ -17,6 +17,7 @@ from statsmodels_synth.clusters import cluster_sums
 from statsmodels_synth.exceptions import AlignmentError, DataError, FewClustersWarning
 from tests import dense
 from tests.dense import Array
+from tests.problems import frames, model_of
 
 T = 360
 
@@ -37,25 +38,6 @@ def groups_of(n_clusters: int = 45, seed: int = 2) -> np.ndarray:
 def clustered(groups: Any, **options: Any) -> dict[str, Any]:
     """Options of a clustered fit."""
     return {"cov_type": "cluster", "cov_kwds": {"groups": groups}, **options}
-
-
-def model_of(problem: dense.Problem, **kwargs: Any) -> AugmentedGMM:
-    """Model with every source as a proxy."""
-    sources = {f"s{m}": source for m, source in enumerate(problem.sources)}
-    return AugmentedGMM(
-        problem.endog, problem.x, proxy=sources, family=problem.family, **kwargs
-    )
-
-
-def frames(problem: dense.Problem) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
-    """Data and proxies, all units in both, by name."""
-    units = pd.Index([f"u{k}" for k in range(len(problem.y))])
-    x = pd.DataFrame(problem.x[:, 1:], units, ["x1", "x2"])
-    proxies = {
-        f"s{m}": pd.DataFrame(own[:, 1:], units, ["x1", "x2"]).assign(y=y)
-        for m, (y, own) in enumerate(problem.sources)
-    }
-    return x.assign(y=problem.endog), proxies
 
 
 def same(actual: Any, expected: Any) -> None:

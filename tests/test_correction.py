@@ -10,18 +10,10 @@ import pytest
 from scipy import stats
 import statsmodels.api as sm
 
-from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import FewClustersWarning, FewUnitsWarning
 from tests import dense, loops
 from tests.dense import Array
-
-
-def model_of(problem: dense.Problem, **kwargs: Any) -> AugmentedGMM:
-    """Model with every source as a proxy."""
-    sources = {f"s{m}": source for m, source in enumerate(problem.sources)}
-    return AugmentedGMM(
-        problem.endog, problem.x, proxy=sources, family=problem.family, **kwargs
-    )
+from tests.problems import model_of
 
 
 def small(kind: str, k_sources: int, seed: int) -> dense.Problem:

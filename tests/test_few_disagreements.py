@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 import re
 from typing import Any
 import warnings
@@ -18,12 +17,7 @@ from statsmodels_synth.exceptions import (
     LabelAgreementWarning,
     SeparationError,
 )
-
-SHARED = Path(__file__).parents[2] / "shared"
-needs_data = pytest.mark.skipif(
-    not SHARED.is_dir(), reason="the real data in ../shared are not here"
-)
-
+from tests.problems import SHARED, needs_data
 
 # Disagreements with the labels
 

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
-from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.covariance import influence_map, sandwich
 from statsmodels_synth.moment_sums import moment_sums
 from statsmodels_synth.solver import solve_target
 from statsmodels_synth.weights import optimal_weight
 from tests import dense
-
-
-def model_of(problem: dense.Problem, **kwargs: Any) -> AugmentedGMM:
-    """Model with every source as a proxy."""
-    sources = {f"s{m}": source for m, source in enumerate(problem.sources)}
-    return AugmentedGMM(
-        problem.endog, problem.x, proxy=sources, family=problem.family, **kwargs
-    )
+from tests.problems import model_of
 
 
 @pytest.mark.parametrize("k_sources", [1, 2])

@@ -16,6 +16,7 @@ from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.labeling import find_labeling
 from tests import dense, loops
 from tests.dense import Array
+from tests.problems import frames, model_of
 
 T = 400
 
@@ -42,25 +43,6 @@ def prob_of(problem: dense.Problem) -> Array:
     n = problem.labeled.sum()
     scale = (1.0 / problem.design_weights).sum() / n
     return np.asarray(1.0 / problem.design_weights / scale)
-
-
-def model_of(problem: dense.Problem, **kwargs: Any) -> AugmentedGMM:
-    """Model with every source as a proxy."""
-    sources = {f"s{m}": source for m, source in enumerate(problem.sources)}
-    return AugmentedGMM(
-        problem.endog, problem.x, proxy=sources, family=problem.family, **kwargs
-    )
-
-
-def frames(problem: dense.Problem) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
-    """Data and proxies, all units in both, by name."""
-    units = pd.Index([f"u{k}" for k in range(len(problem.y))])
-    x = pd.DataFrame(problem.x[:, 1:], units, ["x1", "x2"])
-    proxies = {
-        f"s{m}": pd.DataFrame(own[:, 1:], units, ["x1", "x2"]).assign(y=y)
-        for m, (y, own) in enumerate(problem.sources)
-    }
-    return x.assign(y=problem.endog), proxies
 
 
 def same(actual: Any, expected: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from linearmodels.iv import IVGMM
@@ -16,11 +15,7 @@ import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
 from tests import dense
-
-SHARED = Path(__file__).parents[2] / "shared"
-needs_data = pytest.mark.skipif(
-    not SHARED.is_dir(), reason="the real data in ../shared are not here"
-)
+from tests.problems import SHARED, needs_data
 
 
 def expected(name: str) -> dict[str, Any]:

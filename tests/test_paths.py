@@ -19,14 +19,7 @@ from statsmodels_synth.moment_sums import moment_blocks, moment_sums
 from statsmodels_synth.solver import solve
 from statsmodels_synth.weights import block_jacobian, optimal_weight
 from tests import dense
-
-
-def model_of(problem: dense.Problem, **kwargs: Any) -> AugmentedGMM:
-    """Model with every source as a proxy."""
-    sources = {f"s{m}": source for m, source in enumerate(problem.sources)}
-    return AugmentedGMM(
-        problem.endog, problem.x, proxy=sources, family=problem.family, **kwargs
-    )
+from tests.problems import model_of
 
 
 def with_design_weights(

@@ -18,14 +18,7 @@ from statsmodels_synth.solver import Solution
 from statsmodels_synth.weights import all_units_weight
 from tests import dense, loops
 from tests.dense import Array
-
-
-def model_of(problem: dense.Problem, **kwargs: Any) -> AugmentedGMM:
-    """Model with every source as a proxy."""
-    sources = {f"s{m}": source for m, source in enumerate(problem.sources)}
-    return AugmentedGMM(
-        problem.endog, problem.x, proxy=sources, family=problem.family, **kwargs
-    )
+from tests.problems import model_of
 
 
 class Relabelled:

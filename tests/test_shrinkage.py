@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.moment_sums import MomentSums
 from statsmodels_synth.shrinkage import (
     ControlCoefficients,
@@ -18,14 +17,7 @@ from statsmodels_synth.shrinkage import (
 )
 from tests import dense, loops
 from tests.dense import Array
-
-
-def model_of(problem: dense.Problem, **kwargs: Any) -> AugmentedGMM:
-    """Model with every source as a proxy."""
-    sources = {f"s{m}": source for m, source in enumerate(problem.sources)}
-    return AugmentedGMM(
-        problem.endog, problem.x, proxy=sources, family=problem.family, **kwargs
-    )
+from tests.problems import model_of
 
 
 def with_gaps(problem: dense.Problem, seed: int) -> dense.Problem:

@@ -221,11 +221,12 @@ class CheckedResults:
             )
         return "by", np.append(values, np.nan)
 
-    def _past(self, by: Any) -> tuple[str, Floats]:
+    def _known(self, by: Any) -> tuple[str, Floats]:
+        """The same, raising if that of a historical task is not known."""
         name, values = self._by(by)
         if np.isnan(values[:-1]).any():
             raise DataError(f"by= ({name}) is missing for some historical tasks.")
-        return name, values[:-1]
+        return name, values
 
     def trend_test(
         self, by: Any = None, n_permutations: int = 999, seed: int = 0
@@ -262,11 +263,11 @@ class CheckedResults:
         >>> example_model().fit().trend_test("year").pvalue
         0.886
         """
-        name, values = self._past(by)
+        name, values = self._known(by)
         check_count("n_permutations", n_permutations)
         check_count("seed", seed, 0)
         gaps = self.model.data.gaps.value
-        rho, pvalue = permutation_trend(gaps, values, n_permutations, seed)
+        rho, pvalue = permutation_trend(gaps, values[:-1], n_permutations, seed)
         table = pd.DataFrame(
             {"spearman": rho, "pvalue": pvalue}, index=self.model.data.coordinates
         )
@@ -302,14 +303,14 @@ class CheckedResults:
         >>> found.coverage, round(found.pvalue, 2)
         (1.0, 0.75)
         """
-        name, values = self._past(by)
+        name, values = self._known(by)
         share = check_alpha(share, "share")
         n_early = round(share * self.n_tasks)
         if not 0 < n_early < self.n_tasks:
             raise OptionError(
                 f"share={share:g} of {self.n_tasks} tasks leaves none on one side."
             )
-        order = np.argsort(values, kind="stable")
+        order = np.argsort(values[:-1], kind="stable")
         late = order[n_early:]
         data = self.model.data
         found = split_tasks(
@@ -391,7 +392,7 @@ class CheckedResults:
         """
         values = as_floats(distance, "distance")
         if values.ndim:
-            _, values = self._past(distance)
+            values = self._known(distance)[1][:-1]
         if not ((values >= 0.0) & (values <= 1.0)).all():
             raise OptionError("distance= must lie between 0 and 1.")
         return coverage_gap(self.weights.to_numpy(), values)

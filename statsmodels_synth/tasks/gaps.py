@@ -44,6 +44,11 @@ class Estimates:
     se: Floats
     df: Floats
 
+    @property
+    def historical(self) -> Estimates:
+        """Those of all tasks but the current one, which comes last."""
+        return Estimates(self.value[:-1], self.se[:-1], self.df[:-1])
+
 
 @dataclass(frozen=True)
 class GapIntervals:

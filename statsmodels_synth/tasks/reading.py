@@ -528,8 +528,7 @@ def _from_samples(
 ) -> TaskData:
     real, made = (_estimates(sample, statistic) for sample in samples)
     n_tasks = len(tasks) - 1
-    past = Estimates(made.value[:-1], made.se[:-1], made.df[:-1])
-    gaps = difference(real, past)
+    gaps = difference(real, made.historical)
     if paired and statistic == "mean":
         gaps = means(_pair_differences(*samples, n_tasks))
     return TaskData(

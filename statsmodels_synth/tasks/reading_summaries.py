@@ -131,7 +131,7 @@ def read_estimates(
     usable = keep_tasks(has, tasks, missing)
     real = _summary(cells[:3], usable, columns[:3], tasks, past=True)
     made = _summary(cells[3:], usable, columns[3:], tasks, past=False)
-    before = Estimates(made.value[:-1], made.se[:-1], made.df[:-1])
+    before = made.historical
     covariance = None
     if correlation is not None:
         r = table(correlation)[usable][:-1]
@@ -260,7 +260,6 @@ def read_results(
     n = len(index)
     human = Estimates(value[:n], se[:n], df[:n])
     made = Estimates(value[n:], se[n:], df[n:])
-    past = Estimates(made.value[:-1], made.se[:-1], made.df[:-1])
     if covariates is not None:
         columns = list(check_columns(covariates, []).columns)
         absent = [t for t in (*index, name) if t not in covariates.index]
@@ -281,7 +280,7 @@ def read_results(
         pd.Index(names),
         human,
         made,
-        difference(human, past),
+        difference(human, made.historical),
         covariates=covariates,
         kind="fitted results",
     )

@@ -303,6 +303,5 @@ class TaskExchangeabilityResults(CheckedResults):
         >>> figure = example_model().fit().plot_covariate("year")
         >>> plt.close(figure)
         """
-        name, values = self._by(by)
-        self._past(by)
+        name, values = self._known(by)
         return plot_covariate(self, name, values, ax)
