@@ -1,0 +1,226 @@
+# The only place that knows of Python. R starts it with reticulate, and it attaches
+# itself to this R with rpy2; from then on one closure takes all calls.
+
+# What belongs to this session: the dispatcher, once Python is attached.
+session <- new.env(parent = emptyenv())
+
+# Where statsmodels_synth leaves the dispatcher (statsmodels_synth/r/attach.py).
+handover <- ".statsmodelssynth_dispatch"
+
+#' Can Python be reached?
+#'
+#' Starts Python, if it does not run yet, and attaches `statsmodels_synth` to this
+#' session.
+#'
+#' Python is looked for in this order: option `statsmodelssynth.python`, environment
+#' variable `STATSMODELSSYNTH_PYTHON`, the Python that installed this package with
+#' `python -m statsmodels_synth.r install`, and whatever reticulate finds.
+#'
+#' @return `TRUE`, or `FALSE` with an attribute `"reason"`.
+#' @examples
+#' synth_available()
+#' @export
+synth_available <- function() {
+  tryCatch(
+    {
+      dispatcher()
+      TRUE
+    },
+    BridgeError = function(e) structure(FALSE, reason = conditionMessage(e))
+  )
+}
+
+# Call a function of statsmodels_synth/r and turn what it says into R's conditions.
+call_python <- function(name, args) {
+  reply <- dispatcher()(name, args)
+  if (!is.list(reply) || is.null(reply$ok)) {
+    synth_stop(
+      paste0(
+        "Python did not answer the call of ", name, "(). Restart R; if it happens ",
+        "again, please report it."
+      ),
+      "BridgeError"
+    )
+  }
+  if (nzchar(reply$output)) {
+    # Python's own print would escape sink() and capture.output().
+    cat(reply$output)
+  }
+  for (warned in reply$warnings) {
+    synth_warn(in_r_words(warned$message), warned$class)
+  }
+  if (!reply$ok) {
+    raise(reply)
+  }
+  reply$value
+}
+
+raise <- function(reply) {
+  if (identical(reply$class, "interrupt")) {
+    interrupt()
+  }
+  synth_stop(
+    in_r_words(reply$message), reply$class,
+    traceback = reply$traceback
+  )
+}
+
+# Python took the interrupt for us: interrupt R in turn.
+interrupt <- function() {
+  if (.Platform$OS.type == "unix") {
+    tools::pskill(Sys.getpid(), tools::SIGINT)
+    Sys.sleep(1) # R looks for interrupts here
+  }
+  signalCondition(structure(
+    class = c("interrupt", "condition"), list(message = "", call = NULL)
+  ))
+  invokeRestart("abort")
+}
+
+# Options are named alike on both sides, but their values are not written alike.
+in_r_words <- function(text) {
+  text <- gsub("=True\\b", " = TRUE", text)
+  text <- gsub("=False\\b", " = FALSE", text)
+  gsub("\\b(True|False) or (True|False)\\b", "TRUE or FALSE", text)
+}
+
+dispatcher <- function() {
+  if (is.null(session$dispatch)) {
+    session$dispatch <- attach_python()
+  }
+  session$dispatch
+}
+
+attach_python <- function() {
+  # reticulate draws random numbers.
+  seed <- globalenv()[[".Random.seed"]]
+  on.exit(restore_seed(seed))
+  # R puts its own libraries first, where a Python may find another Python's.
+  libraries <- Sys.getenv("LD_LIBRARY_PATH", unset = NA)
+  if (!is.na(libraries)) {
+    Sys.unsetenv("LD_LIBRARY_PATH")
+    on.exit(Sys.setenv(LD_LIBRARY_PATH = libraries), add = TRUE)
+  }
+  python <- start_python()
+  tryCatch(
+    reticulate::import("statsmodels_synth.r.attach", convert = FALSE)$attach(),
+    error = function(e) synth_stop(why_not_attached(e, python), "BridgeError")
+  )
+  on.exit(rm(list = handover, envir = globalenv()), add = TRUE)
+  get(handover, envir = globalenv(), inherits = FALSE)
+}
+
+restore_seed <- function(seed) {
+  name <- ".Random.seed"
+  if (!is.null(seed)) {
+    assign(name, seed, envir = globalenv())
+  } else if (exists(name, globalenv(), inherits = FALSE)) {
+    rm(list = name, envir = globalenv())
+  }
+}
+
+# Start Python and return its path.
+start_python <- function() {
+  chosen <- chosen_python()
+  if (reticulate::py_available(initialize = FALSE)) {
+    return(reticulate::py_config()$python)
+  }
+  if (!is.null(chosen)) {
+    # Not use_python(), after which reticulate still looks for others, and warns.
+    before <- Sys.getenv("RETICULATE_PYTHON", unset = NA)
+    Sys.setenv(RETICULATE_PYTHON = chosen)
+    on.exit(
+      if (is.na(before)) {
+        Sys.unsetenv("RETICULATE_PYTHON")
+      } else {
+        Sys.setenv(RETICULATE_PYTHON = before)
+      }
+    )
+  }
+  tryCatch(
+    {
+      if (!reticulate::py_available(initialize = TRUE)) {
+        stop("reticulate found no Python that it can load")
+      }
+      reticulate::py_config()$python
+    },
+    error = function(e) {
+      synth_stop(
+        paste0(
+          "Python cannot be started",
+          if (!is.null(chosen)) paste0(" (", chosen, ")"), ": ",
+          first_line(conditionMessage(e)), ". ", how_to_set_up
+        ),
+        "BridgeError"
+      )
+    }
+  )
+}
+
+# The Python that somebody chose, or NULL.
+chosen_python <- function() {
+  recorded <- system.file("python.txt", package = "statsmodelssynth")
+  places <- list(
+    "option statsmodelssynth.python" = getOption("statsmodelssynth.python", ""),
+    "environment variable STATSMODELSSYNTH_PYTHON" =
+      Sys.getenv("STATSMODELSSYNTH_PYTHON"),
+    "the installation of this package" =
+      if (nzchar(recorded)) readLines(recorded, n = 1L, encoding = "UTF-8") else ""
+  )
+  given <- Filter(nzchar, places)
+  if (!length(given)) {
+    return(NULL)
+  }
+  path <- path.expand(given[[1L]])
+  if (!file.exists(path)) {
+    synth_stop(
+      sprintf(
+        "There is no Python at %s, which %s names. %s",
+        path, names(given)[[1L]], how_to_set_up
+      ),
+      "BridgeError"
+    )
+  }
+  path
+}
+
+how_to_set_up <- paste(
+  "Set up with `pip install \"statsmodels-synth[r]\"` and",
+  "`python -m statsmodels_synth.r install`;",
+  "`python -m statsmodels_synth.r doctor` says what is missing."
+)
+
+why_not_attached <- function(error, python) {
+  said <- conditionMessage(error)
+  missing <- regmatches(said, regexec("No module named '?([A-Za-z0-9_.]+)", said))[[1L]]
+  if (length(missing) == 2L) {
+    return(sprintf(
+      "Python at %s has no %s. Restart R after setting up. %s",
+      python, sub("[.].*", "", missing[[2L]]), how_to_set_up
+    ))
+  }
+  sprintf(
+    "statsmodels_synth cannot be attached in %s: %s. %s",
+    python, first_line(said), how_to_set_up
+  )
+}
+
+first_line <- function(text) {
+  lines <- strsplit(text, "\n", fixed = TRUE)[[1L]]
+  sub("[.[:space:]]+$", "", lines[nzchar(lines)][1L])
+}
+
+# Text that may cross: valid, and marked as UTF-8. A string of bytes crashes rpy2.
+utf8 <- function(x, what) {
+  x <- as.character(x)
+  bad <- is.na(x) | Encoding(x) == "bytes"
+  bad[!bad] <- !validUTF8(enc2utf8(x[!bad]))
+  if (any(bad)) {
+    synth_stop(sprintf(
+      "%s: %s not valid text (number %s). Give it an encoding with iconv().",
+      what, if (sum(bad) == 1L) "one is" else paste(sum(bad), "are"),
+      format_units(which(bad))
+    ))
+  }
+  enc2utf8(x)
+}

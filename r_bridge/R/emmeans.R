@@ -1,0 +1,66 @@
+#' Support for emmeans, insight, parameters and marginaleffects
+#'
+#' `emmeans::emmeans()`, `parameters::model_parameters()` and the functions of insight
+#' work on a fit as on a [stats::glm()]. The reference grid and the model data are those
+#' of the labelled rows. Degrees of freedom are those of `df.residual()`.
+#'
+#' @section marginaleffects:
+#'   Package marginaleffects takes a class that it does not know only after
+#'   `options(marginaleffects_model_classes = "augmented_gmm")`. Then
+#'   `marginaleffects::avg_slopes(fit)` and the like work. Give
+#'   `df = df.residual(fit)` for Student's t.
+#'
+#' @section insight:
+#'   `insight::find_statistic()` and `insight::get_predicted()` know a closed list of
+#'   classes and refuse others. `insight::get_statistic()` says which statistic it is;
+#'   for predictions use [predict()][predict.augmented_gmm].
+#'
+#' @name ecosystem
+#' @keywords internal
+NULL
+
+# emmeans is not imported: registration of these methods waits until it is loaded.
+
+#' @exportS3Method emmeans::recover_data
+recover_data.augmented_gmm <- function(object, data = NULL, ...) {
+  frame <- object$model
+  emmeans::recover_data(
+    object$call, stats::delete.response(object$terms), NULL,
+    data = if (is.null(data)) labelled_data(object) else data, frame = frame, ...
+  )
+}
+
+#' @exportS3Method emmeans::emm_basis
+emm_basis.augmented_gmm <- function(object, trms, xlev, grid, vcov., ...) {
+  frame <- stats::model.frame(trms, grid, na.action = stats::na.pass, xlev = xlev)
+  exog <- stats::model.matrix(trms, frame, contrasts.arg = object$contrasts)
+  covariance <- if (missing(vcov.)) object$vcov else given_covariance(vcov., object)
+  list(
+    X = exog[, names(object$coefficients), drop = FALSE],
+    bhat = as.numeric(object$coefficients),
+    nbasis = matrix(NA),
+    V = covariance,
+    dffun = function(k, dfargs) dfargs$df,
+    dfargs = list(df = object$df.residual),
+    misc = link_labels(object$family)
+  )
+}
+
+given_covariance <- function(given, object) {
+  if (is.function(given)) given(object) else given
+}
+
+# What emmeans needs to go back to the scale of the outcome.
+link_labels <- function(family) {
+  if (family$link == "identity") {
+    return(list())
+  }
+  label <- if (grepl("binomial", family$family) && !grepl("Negative", family$family)) {
+    "prob"
+  } else if (family$family == "poisson") {
+    "rate"
+  } else {
+    "response"
+  }
+  list(tran = family$link, inv.lbl = label)
+}

@@ -1,0 +1,105 @@
+# Methods for the generics of insight and parameters, registered when these are loaded.
+
+#' @exportS3Method insight::get_statistic
+get_statistic.augmented_gmm <- function(x, ...) {
+  table <- coefficient_table(x)
+  structure(
+    data.frame(
+      Parameter = rownames(table), Statistic = unname(table[, 3L]),
+      stringsAsFactors = FALSE
+    ),
+    statistic = if (is.finite(x$df.residual)) "t-statistic" else "z-statistic"
+  )
+}
+
+#' @exportS3Method insight::get_df
+get_df.augmented_gmm <- function(x, type = "residual", ...) {
+  switch(tolower(type),
+    model = length(x$coefficients),
+    normal = Inf,
+    x$df.residual
+  )
+}
+
+# parameters asks insight::find_statistic() for other classes, a closed list.
+#' @exportS3Method parameters::degrees_of_freedom
+degrees_of_freedom.augmented_gmm <- function(model, method = "wald", ...) {
+  if (identical(tolower(method), "normal")) Inf else model$df.residual
+}
+
+#' @exportS3Method insight::model_info
+model_info.augmented_gmm <- function(x, ...) {
+  info <- NextMethod()
+  if (isTRUE(info$is_binomial)) {
+    info$is_bernoulli <- all(x$y %in% c(0, 1))
+  }
+  info
+}
+
+#' @exportS3Method insight::link_function
+link_function.augmented_gmm <- function(x, ...) x$family$linkfun
+
+#' @exportS3Method insight::link_inverse
+link_inverse.augmented_gmm <- function(x, ...) x$family$linkinv
+
+#' @exportS3Method insight::get_data
+get_data.augmented_gmm <- function(x, ...) labelled_data(x)
+
+# The columns that the formula uses, at the labelled units. A model frame has them
+# unless the formula transforms them; then they are looked up in the data of the call,
+# and must give the model frame of the fit.
+labelled_data <- function(object) {
+  variables <- all.vars(attr(object$terms, "variables"))
+  columns <- match_names(variables, names(object$model))
+  if (!anyNA(columns)) {
+    return(object$model[columns])
+  }
+  env <- environment(object$terms)
+  data <- tryCatch(
+    as.data.frame(eval(object$call$data, env)), error = function(e) NULL
+  )
+  rows <- match(row.names(object$model), row.names(data))
+  if (is.null(data) || anyNA(rows)) {
+    refuse_lost_data(object)
+  }
+  # Constants of the formula, such as a number of knots, are not columns.
+  known <- stats::na.omit(match_names(variables, names(data)))
+  found <- data[rows, known, drop = FALSE]
+  again <- tryCatch(
+    stats::model.frame(
+      object$terms, found, na.action = stats::na.pass, drop.unused.levels = TRUE
+    ),
+    error = function(e) NULL
+  )
+  same <- !is.null(again) &&
+    isTRUE(all.equal(again, object$model, check.attributes = FALSE))
+  if (!same) {
+    refuse_lost_data(object)
+  }
+  found[] <- lapply(found, function(x) if (is.factor(x)) droplevels(x) else x)
+  found
+}
+
+refuse_lost_data <- function(object) {
+  synth_stop(sprintf(
+    paste(
+      "The formula transforms its variables, and '%s' no longer has the data of the",
+      "fit. Make them available under that name, or give them to the function you",
+      "called."
+    ),
+    paste(deparse(object$call$data), collapse = " ")
+  ))
+}
+
+# parameters::ci() for other classes asks insight::find_statistic() likewise.
+#' @exportS3Method bayestestR::ci
+ci.augmented_gmm <- function(x, ci = 0.95, ...) {
+  rows <- lapply(ci, function(level) {
+    interval <- stats::confint(x, level = level)
+    data.frame(
+      Parameter = rownames(interval), CI = level, CI_low = unname(interval[, 1L]),
+      CI_high = unname(interval[, 2L]), stringsAsFactors = FALSE
+    )
+  })
+  do.call(rbind, rows)
+}

@@ -1,0 +1,227 @@
+#' Methods for fitted regressions with sources
+#'
+#' What R users expect of a fitted model. All refer to the coefficients of the formula;
+#' rows are the labelled units.
+#'
+#' @param x,object,formula An object of class `augmented_gmm`.
+#' @param parm Coefficients, by name or number; all if omitted.
+#' @param level Confidence level.
+#' @param type Residuals: label minus fitted mean (`"response"`), that over the standard
+#'   deviation which the family implies (`"pearson"`), or over the derivative of the
+#'   mean with respect to the linear predictor (`"working"`).
+#' @param data Data frame to build the design matrix of; the labelled rows if omitted.
+#' @param full Ignored.
+#' @param complete Ignored: no coefficient is aliased.
+#' @param digits Significant digits.
+#' @param ... Ignored.
+#'
+#' @details `coef()`, `fitted()`, `df.residual()`, `weights()`, `terms()` and `update()`
+#'   work as for [stats::glm()]; `update()` evaluates the call anew. Intervals use
+#'   Student's t with `df.residual()` degrees of freedom, or the normal distribution
+#'   where these are infinite. The estimate maximises no likelihood, so that there is
+#'   no `logLik()`, `deviance()` or `AIC()`; nested models are compared with
+#'   `lmtest::waldtest()` or `car::linearHypothesis()`.
+#'
+#' @return What the generic returns for a [stats::glm()].
+#' @seealso [summary.augmented_gmm()], [predict.augmented_gmm()],
+#'   [plot.augmented_gmm()], [tidy.augmented_gmm()], [sandwich-methods]
+#' @examplesIf synth_available()
+#' units <- transform(mtcars, mpg = replace(mpg, 13:32, NA), guess = 34 - 4 * wt)
+#' fit <- augmented_gmm(mpg ~ wt, units, proxy = c(mpg = "guess"))
+#' fit
+#' confint(fit)
+#' vcov(fit)
+#' head(residuals(fit))
+#' update(fit, . ~ . + hp)
+#' @importFrom stats case.names confint family formula model.frame model.matrix nobs
+#' @importFrom stats predict residuals variable.names vcov
+#' @name augmented_gmm-methods
+NULL
+
+#' @rdname augmented_gmm-methods
+#' @export
+vcov.augmented_gmm <- function(object, complete = TRUE, ...) object$vcov
+
+#' @rdname augmented_gmm-methods
+#' @export
+confint.augmented_gmm <- function(object, parm, level = 0.95, ...) {
+  names <- names(object$coefficients)
+  parm <- if (missing(parm)) names else check_parm(parm, names)
+  check_level(level)
+  tails <- c((1 - level) / 2, (1 + level) / 2)
+  error <- stats::setNames(standard_errors(object$vcov), names)[parm]
+  interval <- object$coefficients[parm] +
+    outer(error, stats::qt(tails, object$df.residual))
+  dimnames(interval) <- list(parm, percent(tails))
+  interval
+}
+
+check_parm <- function(parm, names) {
+  if (is.numeric(parm)) {
+    unknown <- parm[!(parm %in% seq_along(names))]
+    if (length(unknown)) {
+      synth_stop(
+        sprintf(
+          "parm = %s: there are %s.", format(unknown[1L]),
+          count(length(names), "coefficient")
+        ),
+        "OptionError"
+      )
+    }
+    return(names[parm])
+  }
+  unknown <- setdiff(as.character(parm), names)
+  if (length(unknown) || !is.character(parm)) {
+    synth_stop(
+      sprintf(
+        "There is no coefficient '%s'.%s", unknown[1L], suggest(unknown[1L], names)
+      ),
+      "OptionError"
+    )
+  }
+  parm
+}
+
+check_level <- function(level, name = "level") {
+  good <- is.numeric(level) && length(level) == 1L && !is.na(level) &&
+    level > 0 && level < 1
+  if (!good) {
+    synth_stop(sprintf("%s must be one number between 0 and 1.", name), "OptionError")
+  }
+}
+
+# As in confint.lm: "2.5 %".
+percent <- function(tails) {
+  paste(format(100 * tails, trim = TRUE, scientific = FALSE, digits = 3), "%")
+}
+
+#' @rdname augmented_gmm-methods
+#' @export
+nobs.augmented_gmm <- function(object, ...) object$nobs
+
+#' @rdname augmented_gmm-methods
+#' @export
+formula.augmented_gmm <- function(x, ...) x$formula
+
+#' @rdname augmented_gmm-methods
+#' @export
+family.augmented_gmm <- function(object, ...) object$family
+
+#' @rdname augmented_gmm-methods
+#' @export
+model.frame.augmented_gmm <- function(formula, ...) formula$model
+
+#' @rdname augmented_gmm-methods
+#' @export
+model.matrix.augmented_gmm <- function(object, data = NULL, ...) {
+  if (!is.null(data)) {
+    return(new_design(object, data)$exog)
+  }
+  stats::model.matrix(
+    object$terms, object$model, contrasts.arg = object$contrasts
+  )
+}
+
+#' @rdname augmented_gmm-methods
+#' @export
+residuals.augmented_gmm <- function(object,
+                                    type = c("response", "pearson", "working"), ...) {
+  type <- choose_option(type, c("response", "pearson", "working"), "type")
+  weights <- if (is.null(object$weights)) 1 else object$weights
+  family <- object$family
+  switch(type,
+    response = object$residuals,
+    pearson = object$residuals * sqrt(weights / family$variance(object$fitted.values)),
+    working = object$residuals / family$mu.eta(object$linear.predictors)
+  )
+}
+
+#' @rdname augmented_gmm-methods
+#' @export
+case.names.augmented_gmm <- function(object, full = FALSE, ...) names(object$residuals)
+
+#' @rdname augmented_gmm-methods
+#' @export
+variable.names.augmented_gmm <- function(object, full = FALSE, ...) {
+  names(object$coefficients)
+}
+
+#' The same regression on the labels alone
+#'
+#' What the labelled units say without any source: the estimate of [stats::glm()] with
+#' robust standard errors (HC3; with clusters CR3; HC0 without the correction for few
+#' labels).
+#'
+#' @param object An object of class `augmented_gmm`.
+#'
+#' @return An object of class `augmented_gmm` without sources, so that [coef()],
+#'   [summary()], [predict()] and the like work on it. It does not have the contribution
+#'   of each unit, which `sandwich::estfun()` needs: for that, fit without `proxy` and
+#'   `synthetic`.
+#' @examplesIf synth_available()
+#' units <- transform(mtcars, mpg = replace(mpg, 13:32, NA), guess = 34 - 4 * wt)
+#' fit <- augmented_gmm(mpg ~ wt, units, proxy = c(mpg = "guess"))
+#' summary(labels_only(fit))
+#' @export
+labels_only <- function(object) {
+  check_fit(object)
+  if (!has_sources(object)) {
+    return(object)
+  }
+  real <- object$labels_only
+  object$coefficients <- real$coefficients
+  object$vcov <- real$vcov
+  object$df.residual <- real$df.residual
+  object$use_t <- is.finite(real$df.residual)
+  object <- with_fitted(object)
+  object$variance_reduction[] <- 0
+  object$effective_nobs[] <- object$nobs
+  object$call$proxy <- object$call$synthetic <- NULL
+  object$method <- "Labels only"
+  object$notes <- notes_on_labels(object$notes)
+  without_sources(object)
+}
+
+with_fitted <- function(object) {
+  eta <- drop(stats::model.matrix(object) %*% object$coefficients)
+  if (!is.null(object$offset)) {
+    eta <- eta + object$offset
+  }
+  object$linear.predictors[] <- eta
+  object$fitted.values[] <- object$family$linkinv(eta)
+  object$residuals <- object$y - object$fitted.values
+  object
+}
+
+without_sources <- function(object) {
+  none <- integer()
+  object$sources <- object$sources[none, , drop = FALSE]
+  object$naive <- lapply(object$naive, function(x) x[none, , drop = FALSE])
+  object$auxiliary <- object$auxiliary[none, , drop = FALSE]
+  object$jtest[] <- c(NaN, NaN, 0)
+  object$representativeness <- object$representativeness[1L, , drop = FALSE]
+  object$representativeness[1L, ] <- list(NaN, NaN, 0, NaN, NaN)
+  object$dropped_sources <- character()
+  object["influence"] <- list(NULL)
+  object
+}
+
+# Only what is said of the labels: what the standard errors are (the first sentence of
+# its note; what follows is about sources) and which units count as unlabelled.
+notes_on_labels <- function(notes) {
+  errors <- grepl("^Standard errors are", notes)
+  of_labels <- "count as unlabelled|^NOT CONVERGED|^With clusters, the strata"
+  notes[errors] <- sub("^([^.]*\\.).*", "\\1", notes[errors])
+  notes[errors | grepl(of_labels, notes)]
+}
+
+check_fit <- function(object) {
+  if (!inherits(object, "augmented_gmm")) {
+    synth_stop(
+      sprintf(
+        "A fit by augmented_gmm() is needed; this is of class '%s'.", class(object)[1L]
+      ),
+      "OptionError"
+    )
+  }
+}

@@ -1,0 +1,98 @@
+# Options of the fit: checked here where R would otherwise send something odd; what they
+# mean is Python's.
+
+refuse_unknown <- function(..., known) {
+  if (...length() == 0L) {
+    return(invisible())
+  }
+  name <- ...names()[1L]
+  if (is.null(name) || is.na(name) || !nzchar(name)) {
+    synth_stop(
+      "augmented_gmm() takes no further unnamed argument. Name the arguments.",
+      "OptionError"
+    )
+  }
+  if (identical(name, "offset")) {
+    synth_stop(
+      "augmented_gmm() has no argument 'offset'. Write offset(...) in the formula.",
+      "OptionError"
+    )
+  }
+  synth_stop(
+    sprintf(
+      "augmented_gmm() has no argument '%s'.%s", name,
+      suggest(name, setdiff(known, "..."))
+    ),
+    "OptionError"
+  )
+}
+
+choose_option <- function(value, known, name) {
+  if (identical(value, known)) {
+    return(known[[1L]])
+  }
+  if (!is.character(value) || length(value) != 1L || !(value %in% known)) {
+    synth_stop(
+      sprintf("%s = %s does not exist.%s", name, deparsed(value), suggest(value, known)),
+      "OptionError"
+    )
+  }
+  value
+}
+
+# 1 or 0, since R's logical vectors do not cross; NULL stays NULL.
+as_flag <- function(value, name) {
+  if (is.null(value)) {
+    return(NULL)
+  }
+  if (length(value) != 1L || !(is.logical(value) || is.numeric(value)) ||
+    !(value %in% c(0, 1))) {
+    synth_stop(
+      sprintf("%s = %s does not exist. Give TRUE or FALSE.", name, deparsed(value)),
+      "OptionError"
+    )
+  }
+  as.integer(value)
+}
+
+as_maxiter <- function(value) {
+  if (identical(value, "cue")) {
+    return(value)
+  }
+  if (!is.numeric(value) || length(value) != 1L || !(value %in% seq_len(1e6))) {
+    synth_stop(
+      sprintf(
+        paste(
+          "maxiter = %s does not exist. Give 1 (one-step), 2 (two-step, the default),",
+          "a larger whole number (iterated) or \"cue\"."
+        ),
+        deparsed(value)
+      ),
+      "OptionError"
+    )
+  }
+  as.integer(value)
+}
+
+as_start <- function(value, n_coefficients, n_sources) {
+  if (is.null(value)) {
+    return(NULL)
+  }
+  long <- n_coefficients * (1L + n_sources)
+  if (!is.numeric(value) || !all(is.finite(value)) ||
+    !(length(value) %in% c(n_coefficients, long))) {
+    synth_stop(
+      sprintf(
+        "start must be %d finite numbers, one for each coefficient%s.", n_coefficients,
+        if (n_sources) sprintf(" (or %d, with those of the sources)", long) else ""
+      ),
+      "OptionError"
+    )
+  }
+  as.double(value)
+}
+
+deparsed <- function(value) {
+  text <- deparse(value, width.cutoff = 60L)
+  if (length(text) > 1L) paste0(text[[1L]], "...") else text
+}

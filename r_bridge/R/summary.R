@@ -1,0 +1,191 @@
+#' Summary of a regression with sources
+#'
+#' The coefficients as in [stats::summary.glm()], and then what the sources bought and
+#' what they are.
+#'
+#' @param object,x An object of class `augmented_gmm`, and its summary.
+#' @param digits Significant digits.
+#' @param signif.stars Whether to print significance stars.
+#' @param ... To [stats::printCoefmat()].
+#'
+#' @return A list of class `summary.augmented_gmm` with, among others,
+#'   \describe{
+#'     \item{`coefficients`}{Estimates, standard errors, t (or z) values and p-values.}
+#'     \item{`gains`}{For each coefficient, estimate and standard error from the labels
+#'       only; the share of that variance which the sources remove; and how many labels
+#'       would give the same standard error without them. `NULL` without sources.}
+#'     \item{`sources`}{For each source, its kind, how many units and labelled units it
+#'       covers, rows per unit, the share of the labelled score that it explains, and
+#'       rows left out because of missing values.}
+#'     \item{`jtest`}{Hansen's J: see [jtest()].}
+#'     \item{`notes`}{What a reader must know besides the numbers, as sentences.}
+#'   }
+#'
+#' @seealso [augmented_gmm()], [labels_only()], [representativeness()]
+#' @examplesIf synth_available()
+#' units <- transform(mtcars, mpg = replace(mpg, 13:32, NA), guess = 34 - 4 * wt)
+#' fit <- augmented_gmm(mpg ~ wt, units, proxy = c(mpg = "guess"))
+#' summary(fit)
+#' summary(fit)$gains
+#' @export
+summary.augmented_gmm <- function(object, ...) {
+  kept <- c(
+    "call", "family", "df.residual", "use_t", "nobs", "n_units", "n_clusters", "method",
+    "cov_type", "labeling", "sources", "jtest", "representativeness", "notes",
+    "dropped_sources", "converged"
+  )
+  value <- unclass(object)[intersect(kept, names(object))]
+  value$coefficients <- coefficient_table(object)
+  value$gains <- if (has_sources(object)) gains_table(object)
+  value$vcov <- object$vcov
+  structure(value, class = "summary.augmented_gmm")
+}
+
+# k x 4, with the column names that summary.lm and summary.glm use.
+coefficient_table <- function(object) {
+  estimate <- object$coefficients
+  error <- standard_errors(object$vcov)
+  statistic <- estimate / error
+  letter <- if (is.finite(object$df.residual)) "t" else "z"
+  table <- cbind(
+    estimate, error, statistic, two_sided(statistic, object$df.residual)
+  )
+  dimnames(table) <- list(
+    names(estimate),
+    c("Estimate", "Std. Error", paste(letter, "value"), sprintf("Pr(>|%s|)", letter))
+  )
+  table
+}
+
+# With infinite degrees of freedom Student's t is the normal distribution.
+two_sided <- function(statistic, df) {
+  2 * stats::pt(abs(statistic), df, lower.tail = FALSE)
+}
+
+# NaN where the fit ran off, without R's warning: the summary says NOT CONVERGED.
+standard_errors <- function(vcov) {
+  variance <- diag(as.matrix(vcov))
+  sqrt(ifelse(!is.na(variance) & variance >= 0, variance, NaN))
+}
+
+gains_table <- function(object) {
+  real <- object$labels_only
+  table <- cbind(
+    "labels only" = real$coefficients,
+    "std. error" = standard_errors(real$vcov),
+    "var. reduction" = object$variance_reduction,
+    "eff. labels" = object$effective_nobs
+  )
+  rownames(table) <- names(object$coefficients)
+  table
+}
+
+#' @rdname summary.augmented_gmm
+#' @export
+print.summary.augmented_gmm <- function(x,
+                                        digits = max(3L, getOption("digits") - 3L),
+                                        signif.stars = getOption("show.signif.stars"),
+                                        ...) {
+  print_not_converged(x)
+  print_call(x$call)
+  for (line in describe_model(x)) {
+    cat(wrapped(line, exdent = 2L), "\n", sep = "")
+  }
+  cat("\nCoefficients:\n")
+  stats::printCoefmat(
+    x$coefficients, digits = digits, signif.stars = signif.stars, na.print = "NA", ...
+  )
+  if (has_sources(x)) {
+    cat("\nWhat the sources bought:\n")
+    print_text(format_gains(x$gains, digits))
+    cat("\nSources:\n")
+    print_text(format_sources(x$sources))
+  }
+  cat("\n")
+  for (line in closing_lines(x, digits)) {
+    cat(wrapped(line, exdent = 2L), "\n", sep = "")
+  }
+  print_notes(x$notes)
+  cat("\n")
+  invisible(x)
+}
+
+describe_model <- function(x) {
+  errors <- if (identical(x$cov_type, "cluster")) "cluster-robust" else "robust"
+  c(
+    sprintf("Family: %s (%s link)", x$family$family, x$family$link),
+    sprintf("Method: %s; %s standard errors", x$method, errors),
+    if (!identical(x$labeling, "equal")) sprintf("Labelling: %s", x$labeling)
+  )
+}
+
+print_text <- function(table) print.default(table, quote = FALSE, right = TRUE)
+
+format_gains <- function(gains, digits) {
+  table <- cbind(
+    format_estimates(gains[, 1:2, drop = FALSE], digits),
+    sprintf("%.1f%%", 100 * gains[, 3L]),
+    sprintf("%.0f", gains[, 4L])
+  )
+  dimnames(table) <- dimnames(gains)
+  table
+}
+
+# As printCoefmat does, so that the two tables show the same decimals.
+format_estimates <- function(values, digits) {
+  sizes <- abs(values[is.finite(values) & values != 0])
+  shown <- if (length(sizes)) 1L + floor(log10(range(sizes))) else 0
+  matrix(
+    format(round(values, max(1L, digits - shown)), digits = digits),
+    nrow(values)
+  )
+}
+
+format_sources <- function(sources) {
+  table <- cbind(
+    kind = sources$kind,
+    units = whole(sources$units),
+    labelled = whole(sources$labelled),
+    "rows/unit" = sprintf("%.3g", sources$rows_per_unit),
+    "score explained" = sprintf("%.1f%%", 100 * sources$explained)
+  )
+  rownames(table) <- row.names(sources)
+  table
+}
+
+closing_lines <- function(x, digits) {
+  df <- if (is.finite(x$df.residual)) {
+    sprintf("Student's t with %.1f degrees of freedom", x$df.residual)
+  } else {
+    "Normal distribution"
+  }
+  clusters <- if (!is.null(x$n_clusters)) {
+    sprintf(" in %s", count(x$n_clusters, "cluster"))
+  }
+  c(
+    sprintf(
+      "%s labelled%s of %s", whole(x$nobs), if (is.null(clusters)) "" else clusters,
+      count(x$n_units, "unit")
+    ),
+    df,
+    if (isTRUE(x$jtest[["df"]] > 0)) {
+      sprintf(
+        "Hansen J: %s on %s DF, p-value: %s",
+        format(x$jtest[["statistic"]], digits = digits), whole(x$jtest[["df"]]),
+        format.pval(x$jtest[["p.value"]], digits = digits)
+      )
+    }
+  )
+}
+
+# The first lines already say whether it converged.
+print_notes <- function(notes) {
+  notes <- notes[!startsWith(notes, "NOT CONVERGED")]
+  if (!length(notes)) {
+    return(invisible())
+  }
+  cat("\nNotes:\n")
+  for (k in seq_along(notes)) {
+    cat(wrapped(sprintf("[%d] %s", k, notes[[k]]), exdent = 4L), "\n", sep = "")
+  }
+}

@@ -1,0 +1,237 @@
+#' Checks of task exchangeability
+#'
+#' No data can prove that the current task is exchangeable with the historical ones.
+#' These checks can speak against it, or say what the interval is worth for tasks like
+#' the historical ones.
+#'
+#' `typicality()` asks whether the current synthetic estimate is like the past ones, by
+#' its rank. `trend_test()` permutes the gaps to see whether they move with a covariate
+#' or with the order of the tasks. `temporal_split()` covers late tasks from early ones.
+#' `leave_one_out()` covers each historical task from the others; it does not see drift:
+#' shuffle the tasks, and it is the same. The real *estimate* of a task stands for what
+#' is to be covered, whose noise counts against coverage.
+#'
+#' `coverage_gap()` bounds the coverage that is lost if the historical tasks are as far
+#' from the current one as assumed (Barber et al. 2023).
+#'
+#' @param object A fit of [task_exchangeability()] or one of its siblings.
+#' @param by What tasks are ordered by: the name of a covariate; numbers named by task,
+#'   or in the order of `object$tasks`. If omitted, the order in which tasks were given.
+#' @param n_permutations,seed Number of permutations, and their seed. R's own random
+#'   numbers are not used.
+#' @param share Share of the tasks that are early.
+#' @param distance Total variation distance, between 0 and 1, of the distribution of
+#'   historical tasks from that of the current one: one number, or numbers named by task
+#'   or in the order of `object$tasks`. An assumption, which data alone cannot give.
+#' @param x What `leave_one_out()` or `temporal_split()` gave.
+#' @param digits Number of significant digits.
+#' @param ... Not used.
+#'
+#' @return `typicality()`: p-values by coordinate. `trend_test()`: an object of class
+#'   `htest` with Spearman's correlations; its p-value is corrected for the number of
+#'   coordinates, and `$table` has those of each. `leave_one_out()` and
+#'   `temporal_split()`: a list of class `task_coverage` with the `coverage` (share of
+#'   tasks), that of the synthetic data taken for real (`synthetic_coverage`, of
+#'   `leave_one_out()`), the `level` promised, for `temporal_split()` a `p.value` of so
+#'   low a coverage, and the `table` by task. `coverage_gap()`: one number.
+#'   `exchangeability_verdict()`: the verdict of the summary, a sentence.
+#'
+#' @references Barber, R. F., Candes, E. J., Ramdas, A. and Tibshirani, R. J. (2023).
+#'   Conformal prediction beyond exchangeability. *Annals of Statistics*, 51, 816-845.
+#' @examplesIf synth_available()
+#' set.seed(1)
+#' theta <- rnorm(41)
+#' polls <- data.frame(
+#'   real = c(theta[1:40] + rnorm(40, sd = 0.1), NA), real_se = c(rep(0.1, 40), NA),
+#'   synthetic = theta - 0.3 + rnorm(41, sd = 0.3), synthetic_se = 0.05,
+#'   year = 1985:2025
+#' )
+#' fit <- task_exchangeability_estimates(
+#'   polls, current = 2025, task = "year", covariates = "year"
+#' )
+#' typicality(fit)
+#' trend_test(fit, "year")
+#' temporal_split(fit, "year")
+#' leave_one_out(fit)
+#' coverage_gap(fit, 0.02)
+#' @name task_checks
+NULL
+
+#' @rdname task_checks
+#' @export
+typicality <- function(object) {
+  check_task_fit(object)$typicality
+}
+
+#' @rdname task_checks
+#' @export
+exchangeability_verdict <- function(object) {
+  check_task_fit(object)$verdict
+}
+
+#' @rdname task_checks
+#' @export
+leave_one_out <- function(object) {
+  found <- check_task_fit(object)$held_out
+  if (is.character(found)) {
+    synth_stop(found)
+  }
+  found
+}
+
+#' @rdname task_checks
+#' @export
+trend_test <- function(object, by = NULL, n_permutations = 999, seed = 0) {
+  order <- task_order(check_task_fit(object), by)
+  found <- ask_again(
+    object, "task_trend",
+    by = order$values, n_permutations = whole_number(n_permutations, "n_permutations"),
+    seed = whole_number(seed, "seed")
+  )
+  table <- structure(
+    found$table, dimnames = list(object$coordinates, c("spearman", "p.value"))
+  )
+  one <- nrow(table) == 1L
+  structure(
+    list(
+      statistic = stats::setNames(
+        table[, "spearman"], if (one) "rho" else paste("rho of", object$coordinates)
+      ),
+      p.value = found$pvalue,
+      parameter = c(permutations = n_permutations),
+      alternative = "two.sided",
+      method = "Permutation test of a trend of the gaps (Spearman)",
+      data.name = sprintf(
+        "gaps of %s by %s", count(object$n_tasks, "task"), order$name
+      ),
+      table = table
+    ),
+    class = "htest"
+  )
+}
+
+#' @rdname task_checks
+#' @export
+temporal_split <- function(object, by = NULL, share = 0.5) {
+  order <- task_order(check_task_fit(object), by)
+  found <- ask_again(
+    object, "task_split", by = order$values, share = one_number(share, "share")
+  )
+  structure(
+    list(
+      coverage = found$coverage,
+      level = found$level,
+      p.value = found$pvalue,
+      by = order$name,
+      n_early = found$n_early,
+      n_late = found$n_late,
+      table = covered_table(found$table, object$tasks[found$tasks], object$coordinates)
+    ),
+    class = "task_coverage"
+  )
+}
+
+#' @rdname task_checks
+#' @export
+coverage_gap <- function(object, distance) {
+  check_task_fit(object)
+  if (!(is.numeric(distance) && length(distance) == 1L && is.null(names(distance)))) {
+    distance <- past_values(object, distance, "distance")
+    if (anyNA(distance)) {
+      synth_stop("distance is missing for some historical tasks.")
+    }
+  }
+  ask_again(object, "task_coverage_gap", distance = as.double(distance))$bound
+}
+
+#' @rdname task_checks
+#' @export
+print.task_coverage <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  percent <- function(share) sprintf("%s %%", format(100 * share, digits = digits))
+  if (is.null(x$n_late)) {
+    cat("Leave-one-out over", count(x$n_tasks, "historical task"), "\n")
+  } else {
+    cat(
+      count(x$n_late, "late task"), " covered from ", x$n_early, " early ones, by ",
+      x$by, "\n",
+      sep = ""
+    )
+  }
+  cat("\n  real estimates covered:     ", percent(x$coverage), "\n", sep = "")
+  if (!is.null(x$synthetic_coverage)) {
+    cat("  by synthetic data alone:    ", percent(x$synthetic_coverage), "\n", sep = "")
+  }
+  cat("  promised:                   ", percent(x$level), "\n", sep = "")
+  if (!is.null(x$p.value)) {
+    shown <- format(x$p.value, digits = digits)
+    cat("  p-value of so low coverage: ", shown, "\n", sep = "")
+  }
+  cat("\nThe component 'table' has the tasks.\n")
+  invisible(x)
+}
+
+check_task_fit <- function(object) {
+  if (!inherits(object, "task_exchangeability")) {
+    synth_stop(
+      sprintf(
+        "A fit of task_exchangeability() is needed, not an object of class '%s'.",
+        class(object)[[1L]]
+      ),
+      "OptionError"
+    )
+  }
+  object
+}
+
+# Name and values of what tasks are ordered by, the current task last (NaN if unknown).
+task_order <- function(object, by) {
+  if (is.null(by)) {
+    return(list(name = "order of the tasks", values = NULL))
+  }
+  if (is.character(by) && length(by) == 1L) {
+    names <- colnames(object$covariates)
+    if (!(by %in% names)) {
+      hint <- suggest(by, names)
+      synth_stop(
+        sprintf(
+          "There is no covariate '%s'.%s", by,
+          if (nzchar(hint)) hint else " There are none: name columns with covariates."
+        ),
+        "OptionError"
+      )
+    }
+    return(list(name = by, values = unname(object$covariates[, by])))
+  }
+  past <- past_values(object, by, "by")
+  now <- NaN
+  if (!is.null(names(by))) {
+    now <- as.double(by)[match(label_text(object$current), names(by))]
+  }
+  if (anyNA(past)) {
+    synth_stop("by is missing for some historical tasks.")
+  }
+  list(name = "by", values = c(past, if (is.na(now)) NaN else now))
+}
+
+# Numbers by historical task, in the order of `object$tasks`.
+past_values <- function(object, values, what) {
+  if (!is.numeric(values) || is.object(values)) {
+    synth_stop(
+      sprintf("%s must be numbers, one for each historical task.", what), "OptionError"
+    )
+  }
+  if (!is.null(names(values))) {
+    known <- c(object$tasks, object$current)
+    return(by_name(values, known, what)[seq_along(object$tasks)])
+  }
+  if (length(values) != object$n_tasks) {
+    synth_stop(
+      sprintf(
+        "%s has %s; there are %s. Give one for each, best named by task.",
+        what, count(length(values), "value"), count(object$n_tasks, "historical task")
+      ),
+      "AlignmentError"
+    )
+  }
+  as.double(values)
+}

@@ -1,0 +1,706 @@
+#' Inference from synthetic data alone, by task exchangeability
+#'
+#' Nobody was asked yet about the *current* task; a language model answered in their
+#' place. For historical tasks there are both, real and synthetic data. How far the
+#' model was off then bounds how far it may be off now, if the current task is
+#' exchangeable with the historical ones.
+#'
+#' @param data A data frame with one row per observation of any task, real or synthetic.
+#' @param current The current task: a value of the column `task`.
+#' @param task,source Names of the columns of the task and of the source, which is
+#'   `"real"` or `"synthetic"`. Tasks are text, a factor, numbers or dates.
+#' @param value Name of the column of the values; several for a quantity with several
+#'   coordinates, which are then covered together.
+#' @param weight Name of a column of weights above 0. Means are then weighted.
+#' @param unit Name of a column of units, where real and synthetic observations of a
+#'   task are pairs. If omitted, the two samples are taken for independent.
+#' @param statistic `"mean"`, `"median"` or a number between 0 and 1 for that quantile.
+#'   For other statistics give estimates to [task_exchangeability_estimates()].
+#' @param covariates Names of columns that describe tasks, such as a year; constant
+#'   within a task.
+#' @param missing `"raise"`: missing values, and historical tasks without real or
+#'   synthetic data, are errors. `"drop"`: they are left out, with a warning that counts
+#'   them.
+#' @param ... Nothing: all other arguments are named in full.
+#' @param algorithm `1` if tasks and samples are exchangeable; `2` if sample sizes
+#'   differ systematically, so that only the tasks are; `"finite"` for the estimate of
+#'   the real sample that was not drawn, rather than of its population.
+#' @param alpha One minus the level of the interval.
+#' @param alphas Three numbers that add up to `alpha`, for the synthetic interval, the
+#'   intervals of the gaps and the band. If omitted, `c(.1, .2, .7) * alpha`; the last
+#'   is raised to 2 / (T + 1) with T historical tasks if that makes the interval finite.
+#' @param interval How the intervals of gaps are made: `"welch"` (independent samples,
+#'   estimates, fits), `"paired"`, `"hoeffding"` (means of bounded values),
+#'   `"percentile"` or `"basic"` (bootstrap), `"order"` (quantiles). Chosen by the data
+#'   if omitted.
+#' @param weights Weights between 0 and 1 of historical tasks that resemble the current
+#'   one: a vector named by task, or in the order of the tasks' first rows; or
+#'   `"gaussian"` for a kernel on the covariates. They must not depend on the gaps.
+#' @param bandwidth Of the kernel, in standard deviations of each covariate.
+#' @param bounds Smallest and largest possible value, for `"hoeffding"`.
+#' @param n_boot,seed Number of bootstrap draws, and their seed. R's own random numbers
+#'   are not used.
+#'
+#' @details A finite interval needs about 2 / `alpha` historical tasks. With fewer it is
+#'   infinite, and a warning of class `InfiniteIntervalWarning` says how many would do.
+#'
+#' @return An object of class `task_exchangeability`, made of R's own objects alone, so
+#'   that it can be saved. It includes the columns that were used, from which
+#'   [confint()][task_exchangeability-methods] at other levels, [trend_test()] and
+#'   [temporal_split()] are computed. Components that may be of use:
+#'   \item{interval}{the valid interval, a matrix with a row per coordinate}
+#'   \item{estimate}{synthetic estimate of the current task; the gap is not taken off}
+#'   \item{synthetic_only}{interval if the synthetic data were real: not valid}
+#'   \item{gap_band}{band that holds the gap of the current task}
+#'   \item{gaps}{a row per historical task and coordinate: estimates, gap, its interval
+#'     and weight}
+#'   \item{allocation, ranks, widths}{parts of alpha, ranks of the band's ends, and
+#'     where the width comes from}
+#'   \item{typicality, verdict, notes}{what speaks against exchangeability, if anything}
+#'
+#' @references Tan, L. and Zrnic, T. (2026). Valid inference with synthetic data via
+#'   task exchangeability. arXiv:2606.13629.
+#'
+#' @seealso [task_exchangeability_estimates()], [task_exchangeability_fits()] and
+#'   [task_exchangeability_votes()] for other data; [leave_one_out()], [trend_test()],
+#'   [temporal_split()], [coverage_gap()] for checks; [augmented_gmm()] once there are
+#'   labels for the current task.
+#'
+#' @examplesIf synth_available()
+#' set.seed(1)
+#' surveys <- do.call(rbind, lapply(1986:2025, function(year) {
+#'   share <- rbeta(1, 4, 4)
+#'   said <- min(max(share + rnorm(1, 0.05, 0.06), 0), 1)
+#'   rbind(
+#'     if (year < 2025) {
+#'       data.frame(task = year, source = "real", value = rbinom(200, 1, share))
+#'     },
+#'     data.frame(task = year, source = "synthetic", value = rbinom(200, 1, said))
+#'   )
+#' }))
+#'
+#' fit <- task_exchangeability(surveys, current = 2025, covariates = "task")
+#' fit
+#' summary(fit)
+#' confint(fit, level = 0.8)
+#' @export
+task_exchangeability <- function(data, current, task = "task", source = "source",
+                                 value = "value", weight = NULL, unit = NULL,
+                                 statistic = "mean", covariates = NULL,
+                                 missing = c("raise", "drop"), ..., algorithm = 1,
+                                 alpha = 0.10, alphas = NULL, interval = NULL,
+                                 weights = NULL, bandwidth = 1, bounds = NULL,
+                                 n_boot = 1999, seed = 0) {
+  refuse_task_argument("task_exchangeability", ..., known = names(formals()))
+  check_data_frame(data)
+  roles <- list(
+    task = column_names(task, "task", data),
+    source = column_names(source, "source", data),
+    value = column_names(value, "value", data, many = TRUE),
+    weight = column_names(weight, "weight", data, optional = TRUE),
+    unit = column_names(unit, "unit", data, optional = TRUE),
+    covariates = column_names(covariates, "covariates", data, TRUE, TRUE)
+  )
+  known <- occurring(as_labels(data[[roles$task]], roles$task))
+  crossing <- c(
+    list(
+      kind = "frame",
+      columns = task_columns(
+        data, roles$task, c(roles$source, roles$unit),
+        c(roles$value, roles$weight, roles$covariates), known
+      ),
+      current = find_task(current, known, "current", "current task"),
+      statistic = as_statistic(statistic),
+      missing = choose_option(missing, c("raise", "drop"), "missing")
+    ),
+    cross_names(roles)
+  )
+  fit_tasks(
+    crossing, known,
+    settings = task_settings(
+      algorithm, alpha, alphas, interval, weights, bandwidth, bounds, n_boot, seed,
+      known
+    ),
+    coordinates = roles$value, covariates = roles$covariates, call = match.call()
+  )
+}
+
+#' Task exchangeability from estimates
+#'
+#' [task_exchangeability()] for published or otherwise known estimates, one row per
+#' task.
+#'
+#' @inheritParams task_exchangeability
+#' @param data A data frame with one row per task, the current one included; its real
+#'   columns are `NA`.
+#' @param current The current task.
+#' @param task Name of the column of the task; the row names if omitted.
+#' @param coordinate Name of a column that names coordinates of the quantity of
+#'   interest, if there are several rows per task.
+#' @param real,real_se,synthetic,synthetic_se Names of the columns of the estimates and
+#'   of their standard errors.
+#' @param real_n,synthetic_n Names of columns of numbers of observations: Student's t
+#'   with n - 1 degrees of freedom. Normal quantiles if omitted.
+#' @param correlation Name of a column of correlations between the real and the
+#'   synthetic estimate of a task; 0 if omitted.
+#' @param missing What to do with historical tasks that lack an estimate.
+#' @param weights Weights between 0 and 1 of historical tasks that resemble the current
+#'   one: a vector named by task, or in the order of the rows; or `"gaussian"` for a
+#'   kernel on the covariates. They must not depend on the gaps.
+#' @param n_boot,seed Not used: there is nothing to draw from.
+#'
+#' @return An object of class `task_exchangeability`; see [task_exchangeability()].
+#' @examplesIf synth_available()
+#' set.seed(1)
+#' theta <- rnorm(41)
+#' polls <- data.frame(
+#'   real = c(theta[1:40] + rnorm(40, sd = 0.1), NA), real_se = c(rep(0.1, 40), NA),
+#'   synthetic = theta - 0.3 + rnorm(41, sd = 0.3), synthetic_se = 0.05,
+#'   row.names = c(paste("poll", 1:40), "now")
+#' )
+#' task_exchangeability_estimates(polls, current = "now")
+#' @export
+task_exchangeability_estimates <- function(data, current, task = NULL,
+                                           coordinate = NULL, real = "real",
+                                           real_se = "real_se", real_n = NULL,
+                                           synthetic = "synthetic",
+                                           synthetic_se = "synthetic_se",
+                                           synthetic_n = NULL, correlation = NULL,
+                                           covariates = NULL,
+                                           missing = c("raise", "drop"), ...,
+                                           algorithm = 1, alpha = 0.10, alphas = NULL,
+                                           interval = NULL, weights = NULL,
+                                           bandwidth = 1, bounds = NULL, n_boot = 1999,
+                                           seed = 0) {
+  refuse_task_argument("task_exchangeability_estimates", ..., known = names(formals()))
+  check_data_frame(data)
+  roles <- list(
+    task = column_names(task, "task", data, optional = TRUE),
+    coordinate = column_names(coordinate, "coordinate", data, optional = TRUE),
+    real = column_names(real, "real", data),
+    real_se = column_names(real_se, "real_se", data),
+    real_n = column_names(real_n, "real_n", data, optional = TRUE),
+    synthetic = column_names(synthetic, "synthetic", data),
+    synthetic_se = column_names(synthetic_se, "synthetic_se", data),
+    synthetic_n = column_names(synthetic_n, "synthetic_n", data, optional = TRUE),
+    correlation = column_names(correlation, "correlation", data, optional = TRUE),
+    covariates = column_names(covariates, "covariates", data, TRUE, TRUE)
+  )
+  named <- is.null(task)
+  labels <- if (named) row_labels(data) else as_labels(data[[roles$task]], roles$task)
+  known <- occurring(labels)
+  numeric <- unlist(roles[setdiff(names(roles), c("task", "coordinate"))])
+  crossing <- c(
+    list(
+      kind = "estimates",
+      columns = task_columns(
+        data, roles$task, roles$coordinate, unname(numeric), known
+      ),
+      rows = if (named) match(labels, known),
+      current = find_task(
+        current, known, "current",
+        if (named) "row of the current task" else "current task"
+      ),
+      missing = choose_option(missing, c("raise", "drop"), "missing")
+    ),
+    cross_names(roles)
+  )
+  coordinates <- if (is.null(coordinate)) {
+    "theta"
+  } else {
+    label_text(occurring(as_labels(data[[roles$coordinate]], roles$coordinate)))
+  }
+  fit_tasks(
+    crossing, known,
+    settings = task_settings(
+      algorithm, alpha, alphas, interval, weights, bandwidth, bounds, n_boot, seed,
+      known
+    ),
+    coordinates = coordinates, covariates = roles$covariates, call = match.call()
+  )
+}
+
+#' Task exchangeability from fitted models
+#'
+#' [task_exchangeability()] for coefficients: fit the same model to the real and to the
+#' synthetic data of every task.
+#'
+#' @inheritParams task_exchangeability
+#' @param real,synthetic Lists of fits, such as those of [lm()], [glm()] or
+#'   [augmented_gmm()], to the real and the synthetic data of each historical task. The
+#'   names of the lists are the tasks; where both have names, they are matched by them.
+#'   Without names the tasks are 1, 2, ... and matched by position. The two fits of a
+#'   task are taken for independent.
+#' @param current Fit to the synthetic data of the current task.
+#' @param params Names of the coefficients of interest; all if omitted. Each gets its
+#'   part of `alpha`, so name those that matter.
+#' @param name Name of the current task.
+#' @param covariates A data frame of numbers with one row per task, the current one
+#'   included, whose row names are the tasks. Without row names, in the order of `real`,
+#'   the current task last.
+#' @param vcov Function that gives the covariance matrix of a fit, such as
+#'   `sandwich::vcovHC`.
+#' @param df Degrees of freedom: `NULL` for those that `summary()` of an `lm`, `glm` or
+#'   `augmented_gmm` uses and normal quantiles for other classes; or a function of a
+#'   fit, or one number. `Inf` stands for the normal.
+#' @param weights Weights between 0 and 1 of historical tasks that resemble the current
+#'   one: a vector named by task, or in the order of `real`; or `"gaussian"` for a
+#'   kernel on the covariates. They must not depend on the gaps.
+#' @param n_boot,seed Not used: there is nothing to draw from.
+#'
+#' @return An object of class `task_exchangeability`; see [task_exchangeability()].
+#' @examplesIf synth_available()
+#' set.seed(1)
+#' simulate_fit <- function(slope) {
+#'   x <- rnorm(100)
+#'   lm(y ~ x, data.frame(x = x, y = slope * x + rnorm(100)))
+#' }
+#' slopes <- rnorm(41, mean = 1, sd = 0.3)
+#' task_exchangeability_fits(
+#'   real = lapply(slopes[1:40], simulate_fit),
+#'   synthetic = lapply(slopes[1:40] + 0.2, simulate_fit),
+#'   current = simulate_fit(slopes[41] + 0.2), params = "x"
+#' )
+#' @export
+task_exchangeability_fits <- function(real, synthetic, current, params = NULL,
+                                      name = "current", covariates = NULL,
+                                      vcov = stats::vcov, df = NULL, ..., algorithm = 1,
+                                      alpha = 0.10, alphas = NULL, interval = NULL,
+                                      weights = NULL, bandwidth = 1, bounds = NULL,
+                                      n_boot = 1999, seed = 0) {
+  refuse_task_argument("task_exchangeability_fits", ..., known = names(formals()))
+  synthetic <- match_fits(real, synthetic)
+  tasks <- if (is.null(names(real))) as.character(seq_along(real)) else names(real)
+  known <- c(tasks, task_name(name, tasks))
+  read <- function(fit, where) read_fit(fit, where, params, vcov, df)
+  fits <- function(list, kind) {
+    unname(Map(
+      function(fit, task) read(fit, sprintf("%s fit of task '%s'", kind, task)),
+      list, tasks
+    ))
+  }
+  real <- fits(real, "real")
+  synthetic <- fits(synthetic, "synthetic")
+  table <- covariate_table(covariates, known)
+  crossing <- list(
+    kind = "fits", real = real, synthetic = synthetic,
+    current = read(current, "fit of the current task"),
+    params = if (!is.null(params)) utf8(params, "params"),
+    covariates = if (!is.null(table)) unname_matrix(table),
+    covariate_names = if (!is.null(table)) utf8(colnames(table), "Names of covariates")
+  )
+  fit_tasks(
+    crossing, known,
+    settings = task_settings(
+      algorithm, alpha, alphas, interval, weights, bandwidth, bounds, n_boot, seed,
+      known
+    ),
+    coordinates = if (is.null(params)) real[[1L]]$names else unname(params),
+    covariates = colnames(table), call = match.call()
+  )
+}
+
+#' Task exchangeability from votes of an autorater
+#'
+#' Comparisons of players (chatbots, say) with a human vote and one of an autorater. A
+#' task is a player, and the quantity of interest its Bradley-Terry log-strength. The
+#' current player has votes of the autorater alone.
+#'
+#' @inheritParams task_exchangeability
+#' @param data A data frame with one row per comparison.
+#' @param current The current player. Human votes on it, if any, are not used.
+#' @param first,second Names of the columns of the two players.
+#' @param real,synthetic Names of the columns of the human vote and of that of the
+#'   autorater: 1 if the first player wins, 0 if the second does, 0.5 for a tie.
+#' @param reference Player whose strength is 0; it is no task then. If omitted, the mean
+#'   of the historical players is 0.
+#' @param prior Votes of each player against an imaginary one of strength 0, half of
+#'   them wins, which keep strengths finite.
+#' @param interval `"percentile"` or `"basic"`.
+#' @param weights Weights between 0 and 1 of historical players that resemble the
+#'   current one: a vector named by player, or in their sorted order. They must not
+#'   depend on the gaps.
+#' @param n_boot,seed Number of bootstrap draws of comparisons, and their seed.
+#'
+#' @details About 2 / `alpha` historical players are needed. Gaps of players that were
+#'   compared with each other are not independent.
+#'
+#' @return An object of class `task_exchangeability`; see [task_exchangeability()].
+#' @references Bradley, R. A. and Terry, M. E. (1952). Rank analysis of incomplete block
+#'   designs: the method of paired comparisons. *Biometrika*, 39, 324-345.
+#' @examplesIf synth_available()
+#' set.seed(1)
+#' strength <- rnorm(25, sd = 0.7)
+#' votes <- data.frame(
+#'   model_a = sample(25, 4000, TRUE), model_b = sample(25, 4000, TRUE)
+#' )
+#' votes <- subset(votes, model_a != model_b)
+#' chance <- plogis(strength[votes$model_a] - strength[votes$model_b])
+#' votes$human <- rbinom(nrow(votes), 1, chance)
+#' votes$judge <- rbinom(nrow(votes), 1, 0.1 + 0.8 * chance)
+#' task_exchangeability_votes(votes, current = 25, n_boot = 199, alpha = 0.2)
+#' @export
+task_exchangeability_votes <- function(data, current, first = "model_a",
+                                       second = "model_b", real = "human",
+                                       synthetic = "judge", reference = NULL,
+                                       prior = 1, ..., algorithm = 1, alpha = 0.10,
+                                       alphas = NULL, interval = NULL, weights = NULL,
+                                       n_boot = 1999, seed = 0) {
+  refuse_task_argument("task_exchangeability_votes", ..., known = names(formals()))
+  check_data_frame(data)
+  roles <- list(
+    first = column_names(first, "first", data),
+    second = column_names(second, "second", data),
+    real = column_names(real, "real", data),
+    synthetic = column_names(synthetic, "synthetic", data)
+  )
+  known <- occurring(player_labels(data, roles$first, roles$second))
+  crossing <- c(
+    list(
+      kind = "votes",
+      columns = task_columns(
+        data, c(roles$first, roles$second), NULL, c(roles$real, roles$synthetic), known
+      ),
+      current = find_task(current, known, "current", "current player"),
+      reference = if (!is.null(reference)) {
+        find_task(reference, known, "reference", "reference")
+      },
+      prior = one_number(prior, "prior")
+    ),
+    cross_names(roles)
+  )
+  fit_tasks(
+    crossing, known,
+    settings = task_settings(
+      algorithm, alpha, alphas, interval, weights, 1, NULL, n_boot, seed, known
+    ),
+    coordinates = "log-strength", covariates = NULL, call = match.call()
+  )
+}
+
+refuse_task_argument <- function(fun, ..., known) {
+  if (...length() == 0L) {
+    return(invisible())
+  }
+  name <- ...names()[1L]
+  if (is.null(name) || is.na(name) || !nzchar(name)) {
+    synth_stop(
+      sprintf("%s() takes no further unnamed argument. Name the arguments.", fun),
+      "OptionError"
+    )
+  }
+  synth_stop(
+    sprintf(
+      "%s() has no argument '%s'.%s", fun, name, suggest(name, setdiff(known, "..."))
+    ),
+    "OptionError"
+  )
+}
+
+cross_names <- function(roles) {
+  lapply(roles, function(role) {
+    if (!is.null(role)) utf8(role, "Name of a column")
+  })
+}
+
+as_statistic <- function(statistic) {
+  if (is.function(statistic)) {
+    synth_stop(
+      paste(
+        "statistic is a function, and Python does not call functions of R. Compute the",
+        "statistic and its standard error for every task and give them to",
+        "task_exchangeability_estimates()."
+      ),
+      "OptionError"
+    )
+  }
+  if (is.character(statistic) && length(statistic) == 1L) {
+    return(utf8(statistic, "statistic"))
+  }
+  one_number(statistic, "statistic")
+}
+
+# Row names as labels; rows without names are numbered.
+row_labels <- function(data) {
+  if (.row_names_info(data) < 0L) as.double(seq_len(nrow(data))) else row.names(data)
+}
+
+player_labels <- function(data, first, second) {
+  a <- as_labels(data[[first]], first)
+  b <- as_labels(data[[second]], second)
+  if (is.numeric(a) != is.numeric(b)) {
+    synth_stop(sprintf(
+      paste(
+        "Columns '%s' and '%s' must both name players by text or both by numbers, so",
+        "that it is clear which is which."
+      ),
+      first, second
+    ))
+  }
+  c(a, b)
+}
+
+# Synthetic fits in the order of the real ones.
+match_fits <- function(real, synthetic) {
+  for (fits in list(real = real, synthetic = synthetic)) {
+    if (!is.list(fits) || is.object(fits)) {
+      synth_stop(
+        "real and synthetic must be lists of fits, one for each historical task.",
+        "OptionError"
+      )
+    }
+  }
+  if (length(real) != length(synthetic)) {
+    synth_stop(
+      sprintf(
+        paste(
+          "There are %d real and %d synthetic fits. Give one of each for every",
+          "historical task."
+        ),
+        length(real), length(synthetic)
+      ),
+      "AlignmentError"
+    )
+  }
+  if (!length(real)) {
+    synth_stop("There is no historical task. Give at least one pair of fits.")
+  }
+  names <- names(real)
+  if (is.null(names) != is.null(names(synthetic))) {
+    synth_stop(
+      "Only one of real and synthetic has names of tasks. Name both or none.",
+      "AlignmentError"
+    )
+  }
+  if (is.null(names)) {
+    return(synthetic)
+  }
+  if (anyNA(names) || !all(nzchar(names)) || anyDuplicated(names)) {
+    synth_stop("Names of real must be different and not empty.", "AlignmentError")
+  }
+  alone <- setdiff(names, names(synthetic))
+  if (length(alone)) {
+    synth_stop(
+      sprintf(
+        "There is no synthetic fit for %s (%s). Name both lists alike.",
+        count(length(alone), "task"), format_units(alone)
+      ),
+      "AlignmentError"
+    )
+  }
+  synthetic[names]
+}
+
+task_name <- function(name, tasks) {
+  if (is.null(name) || !is.atomic(name) || length(name) != 1L || is.na(name)) {
+    synth_stop("name must be the name of one task.", "OptionError")
+  }
+  name <- label_text(as_labels(name, "name"))
+  if (name %in% tasks) {
+    synth_stop(
+      sprintf("name = '%s' is a historical task. Give the current one another.", name),
+      "OptionError"
+    )
+  }
+  name
+}
+
+# Coefficients, variances and degrees of freedom of a fit.
+read_fit <- function(fit, where, params, vcov, df) {
+  estimate <- tryCatch(stats::coef(fit), error = function(e) NULL)
+  if (!is.numeric(estimate) || !is.null(dim(estimate)) || is.null(names(estimate))) {
+    synth_stop(sprintf(
+      paste(
+        "The %s (class '%s') has no named vector of coefficients, which coef() must",
+        "give. For others give numbers to task_exchangeability_estimates()."
+      ),
+      where, class(fit)[[1L]]
+    ))
+  }
+  names <- names(estimate)
+  if (!is.null(params)) {
+    if (!is.character(params) || anyNA(params) || anyDuplicated(params)) {
+      synth_stop("params must be different names of coefficients.", "OptionError")
+    }
+    absent <- setdiff(params, names)
+    if (length(absent)) {
+      synth_stop(
+        sprintf(
+          "The %s has no coefficient '%s'.%s", where, absent[[1L]],
+          suggest(absent[[1L]], names)
+        ),
+        "AlignmentError"
+      )
+    }
+    names <- unname(params)
+  }
+  variances <- diag(as.matrix(vcov(fit)))[names]
+  bad <- names[!is.finite(estimate[names]) | !is.finite(variances) | variances < 0]
+  if (length(bad)) {
+    synth_stop(sprintf(
+      paste(
+        "The %s has no estimate or variance of %s. Leave out what cannot be estimated,",
+        "or choose with params."
+      ),
+      where, format_units(bad)
+    ))
+  }
+  list(
+    names = utf8(names, "Names of the coefficients"),
+    params = as.double(estimate[names]), variances = as.double(variances),
+    df = fit_df(fit, df)
+  )
+}
+
+fit_df <- function(fit, df) {
+  found <- if (is.function(df)) df(fit) else if (is.null(df)) usual_df(fit) else df
+  if (!is.numeric(found) || length(found) != 1L || is.na(found) || found <= 0) {
+    synth_stop(
+      "df must be one number above 0, or a function that gives it.", "OptionError"
+    )
+  }
+  as.double(found)
+}
+
+# Degrees of freedom of the t tests in summary(), Inf where these are z tests.
+usual_df <- function(fit) {
+  known_dispersion <- inherits(fit, "glm") &&
+    grepl("^(binomial|poisson|Negative Binomial)", stats::family(fit)$family)
+  if (!inherits(fit, c("lm", "augmented_gmm")) || known_dispersion) {
+    return(Inf)
+  }
+  df <- stats::df.residual(fit)
+  if (is.null(df) || is.na(df) || df <= 0) Inf else df
+}
+
+# Covariates in the order of the tasks.
+covariate_table <- function(covariates, known) {
+  if (is.null(covariates)) {
+    return(NULL)
+  }
+  if (!is.data.frame(covariates) || !length(covariates)) {
+    synth_stop("covariates must be a data frame with a row per task.", "OptionError")
+  }
+  columns <- Map(number_column, covariates, names(covariates))
+  table <- matrix(
+    unlist(columns), nrow(covariates), dimnames = list(NULL, names(covariates))
+  )
+  if (.row_names_info(covariates) < 0L) {
+    if (nrow(table) != length(known)) {
+      synth_stop(
+        sprintf(
+          "covariates has %s, and there are %d tasks with the current one. %s",
+          count(nrow(table), "row"), length(known), "Name its rows by task."
+        ),
+        "AlignmentError"
+      )
+    }
+    return(table)
+  }
+  absent <- setdiff(known, row.names(covariates))
+  if (length(absent)) {
+    synth_stop(
+      sprintf(
+        "covariates has no row for %s. Its row names must be the tasks, %s.",
+        format_units(absent), "the current one included"
+      ),
+      "AlignmentError"
+    )
+  }
+  table[match(known, row.names(covariates)), , drop = FALSE]
+}
+
+fit_tasks <- function(crossing, known, settings, coordinates, covariates, call) {
+  arguments <- list(
+    data = crossing, tasks = cross_labels(known, "Names of the tasks"), fit = settings
+  )
+  value <- call_tasks("task_exchangeability", arguments)
+  new_task_exchangeability(value, arguments, known, coordinates, covariates, call)
+}
+
+new_task_exchangeability <- function(value, arguments, known, coordinates, covariates,
+                                     call) {
+  tasks <- known[value$tasks]
+  current <- arguments$data$current
+  current <- if (is.list(current)) known[[length(known)]] else known[[current]]
+  ends <- function(x) structure(x, dimnames = list(coordinates, c("lower", "upper")))
+  gaps <- as.data.frame(value$gaps)
+  names(gaps) <- c("real", "synthetic", "gap", "lower", "upper", "weight")
+  structure(
+    list(
+      interval = ends(value$interval),
+      estimate = stats::setNames(value$estimate, coordinates),
+      synthetic_only = ends(value$synthetic_only),
+      synthetic_interval = ends(value$synthetic_interval),
+      gap_band = ends(value$gap_band),
+      gaps = by_task(gaps, tasks, coordinates),
+      widths = structure(
+        value$widths, dimnames = list(coordinates, c("W1", "W2", "W3", "total"))
+      ),
+      allocation = stats::setNames(value$allocation, c("alpha1", "alpha2", "alpha3")),
+      ranks = stats::setNames(value$ranks, c("lower", "upper")),
+      alpha = arguments$fit$alpha,
+      algorithm = arguments$fit$algorithm,
+      gap_interval = value$gap_interval,
+      tasks = tasks,
+      current = current,
+      coordinates = coordinates,
+      n_tasks = length(tasks),
+      weighted = value$weighted,
+      effective_tasks = value$effective_tasks,
+      covariates = if (!is.null(value$covariates)) {
+        structure(
+          value$covariates,
+          dimnames = list(label_text(c(tasks, current)), covariates)
+        )
+      },
+      typicality = stats::setNames(value$typicality, coordinates),
+      verdict = task_words(value$verdict),
+      notes = task_words(unlist(value$notes)),
+      held_out = held_out_tasks(value, tasks, coordinates, arguments$fit$alpha),
+      call = call,
+      arguments = arguments
+    ),
+    class = "task_exchangeability"
+  )
+}
+
+# A table with a row per task and coordinate, as they come from Python.
+by_task <- function(table, tasks, coordinates) {
+  cbind(
+    data.frame(
+      task = rep(tasks, each = length(coordinates)),
+      coordinate = rep(coordinates, times = length(tasks))
+    ),
+    table
+  )
+}
+
+covered_table <- function(values, tasks, coordinates) {
+  table <- as.data.frame(values)
+  names(table) <- c(
+    "real", "lower", "upper", "covered", "synthetic_lower", "synthetic_upper",
+    "synthetic_covered"
+  )
+  table$covered <- table$covered == 1
+  table$synthetic_covered <- table$synthetic_covered == 1
+  by_task(table, tasks, coordinates)
+}
+
+held_out_tasks <- function(value, tasks, coordinates, alpha) {
+  found <- value$held_out
+  if (is.null(found)) {
+    return(task_words(value$why_not_held_out))
+  }
+  structure(
+    list(
+      coverage = found$coverage,
+      synthetic_coverage = found$naive_coverage,
+      level = 1 - alpha,
+      n_tasks = length(tasks),
+      weighted = found$weighted,
+      table = covered_table(found$table, tasks, coordinates)
+    ),
+    class = "task_coverage"
+  )
+}

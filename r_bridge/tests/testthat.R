@@ -1,0 +1,4 @@
+library(testthat)
+library(statsmodelssynth)
+
+test_check("statsmodelssynth")

@@ -1,0 +1,279 @@
+all <- example_units()
+labelled <- all[1:40, ]
+guesses <- setNames(all[c("id", "x", "g", "gy")], c("id", "x", "g", "y"))
+formula <- y ~ x + g
+
+test_that("sources take every accepted form", {
+  frame <- guesses
+  by_column <- design(formula, all, c(y = "gy"))
+  expect_identical(by_column$sources[[1]]$name, "proxy")
+  expect_identical(design(formula, all, list(y = "gy"))$sources, by_column$sources)
+  expect_identical(design(formula, all, frame)$sources, by_column$sources)
+  listed <- design(formula, all, list(gpt = frame, llama = c(y = "gy", g = "gg")))
+  expect_identical(vapply(listed$sources, `[[`, "", "name"), c("gpt", "llama"))
+  expect_identical(listed$sources[[1]]$exog, by_column$sources[[1]]$exog)
+  both <- design(formula, all, list(gpt = frame), list(gpt = frame))
+  expect_identical(
+    vapply(both$sources, `[[`, "", "name"), c("gpt (proxy)", "gpt (synthetic)")
+  )
+  expect_identical(vapply(both$sources, `[[`, "", "kind"), c("proxy", "synthetic"))
+  expect_identical(design(formula, all, frame[c("id", "y")])$sources, by_column$sources)
+  expect_identical(design(formula, all)$sources, list())
+  expect_identical(design(formula, all, list())$sources, list())
+})
+
+test_that("forms that are none of these are refused", {
+  expect_snapshot(error = TRUE, design(formula, all, 1:3))
+  expect_snapshot(error = TRUE, design(formula, all, "gy"))
+  expect_snapshot(error = TRUE, design(formula, all, list(guesses)))
+  expect_snapshot(error = TRUE, design(formula, all, list(a = guesses, a = guesses)))
+  expect_snapshot(error = TRUE, design(formula, all, list(a = guesses, b = 1)))
+  expect_snapshot(error = TRUE, design(formula, all, c(z = "gy")))
+  expect_snapshot(error = TRUE, design(formula, all, c(y = "yg")))
+  expect_snapshot(error = TRUE, design(formula, all, c(y = "gy", y = "gg")))
+  expect_snapshot(error = TRUE, design(formula, all, all[c("id", "w")]))
+  expect_snapshot(error = TRUE, design(formula, as.matrix(all[c("x", "y")])))
+  expect_snapshot(error = TRUE, design(formula, all[0, ]))
+  expect_snapshot(error = TRUE, design(formula, all, guesses[0, ], on = "id"))
+  twice <- setNames(all, c(names(all)[-2], "id"))
+  expect_snapshot(error = TRUE, design(y ~ z, twice))
+  same <- list(a = guesses, "a (proxy)" = guesses)
+  expect_snapshot(error = TRUE, design(formula, all, same, list(a = guesses)))
+})
+
+test_that("units are matched by on, whatever the order and the class", {
+  reference <- design_numbers(design(formula, labelled, guesses, on = "id"))
+  expect_identical(reference$units, all$id)
+  for (seed in 1:5) {
+    set.seed(seed)
+    shuffled <- guesses[sample(80), sample(4)]
+    d <- design(formula, labelled, shuffled, on = "id")
+    new <- setdiff(d$units, labelled$id)
+    expect_setequal(d$units, all$id)
+    back <- match(all$id, d$units)
+    expect_identical(d$sources[[1]]$endog[back], reference$sources[[1]]$endog)
+    expect_identical(d$sources[[1]]$exog[back, ], reference$sources[[1]]$exog)
+    d <- design(formula, all, shuffled, on = "id")
+    expect_identical(d$sources, reference$sources)
+  }
+})
+
+test_that("tibbles, data.tables and factors give the same design", {
+  skip_if_not_installed("tibble")
+  skip_if_not_installed("data.table")
+  data <- all
+  data$g <- factor(data$g)
+  source <- guesses[80:1, ]
+  source$g <- factor(source$g, levels = c("c", "b", "a"))
+  reference <- design(formula, data, source, on = "id", weights = w, strata = g)
+  for (as in list(tibble::as_tibble, data.table::as.data.table)) {
+    for (swap in list(identity, as.character, factor)) {
+      other <- source
+      other$g <- swap(other$g)
+      before <- as(other)
+      names_before <- names(before)
+      d <- design(formula, as(data), before, on = "id", weights = w, strata = g)
+      expect_identical(design_numbers(d), design_numbers(reference))
+      expect_identical(names(before), names_before)
+      expect_identical(before, as(other))
+    }
+  }
+})
+
+test_that("identifiers are values, with their type", {
+  data <- labelled
+  data$id <- 1:40
+  source <- guesses
+  source$id <- as.double(80:1)
+  d <- design(formula, data, source, on = "id")
+  expect_identical(d$units, c(1:40, 80:41))
+  source$id <- as.character(source$id)
+  expect_snapshot(error = TRUE, design(formula, data, source, on = "id"))
+  source$id <- 1081:1160
+  expect_snapshot(error = TRUE, design(formula, data, source, on = "id"))
+  source$id <- c(1:79, NA)
+  expect_snapshot(error = TRUE, design(formula, data, source, on = "id"))
+  source$id <- 1:80
+  data$id[2] <- 1L
+  expect_snapshot(error = TRUE, design(formula, data, source, on = "id"))
+  expect_snapshot(error = TRUE, design(formula, data, source, on = "idd"))
+  expect_snapshot(error = TRUE, design(formula, data, source, on = 1))
+  data$id <- as.Date("2020-01-01") + 1:40
+  source$id <- as.Date("2020-01-01") + 1:80
+  d <- design(formula, data, source, on = "id")
+  expect_identical(d$units[1:2], c("2020-01-02", "2020-01-03"))
+  expect_identical(d$units[41], "2020-02-11")
+})
+
+test_that("several columns identify units together", {
+  data <- labelled
+  data$school <- rep(c("s", "t"), 20)
+  data$pupil <- rep(1:20, each = 2)
+  source <- data[40:1, c("pupil", "x", "g", "y", "school")]
+  both <- c("school", "pupil")
+  d <- design(formula, data, source, on = both)
+  expect_identical(d$units[1:3], c("s, 1", "t, 1", "s, 2"))
+  expect_identical(d$sources[[1]]$endog, d$labels$endog)
+  data$school[2] <- "s"
+  expect_snapshot(error = TRUE, design(formula, data, source, on = both))
+
+  # Combinations are too many for integers.
+  n <- 50000L
+  data <- data.frame(a = seq_len(n), b = as.character(seq_len(n)), x = rnorm(n))
+  data$y <- data$x
+  d <- design(y ~ x, data, data[n:1, ], on = c("a", "b"))
+  expect_null(d$sources[[1]]$units)
+  expect_identical(d$sources[[1]]$endog, d$labels$endog)
+})
+
+test_that("replicates and uncovered units have their places", {
+  source <- guesses[c(3, 1, 3, 70, 1, 1), ]
+  d <- design(formula, all, source, on = "id")
+  expect_identical(d$sources[[1]]$units, c(1L, 1L, 1L, 3L, 3L, 70L))
+  expect_identical(d$sources[[1]]$endog, source$y[c(2, 5, 6, 1, 3, 4)])
+  rownames(source) <- NULL
+  expect_identical(
+    design(formula, all, guesses, on = "id")$sources[[1]]$units, NULL
+  )
+})
+
+test_that("rows are matched by position only where nothing speaks against it", {
+  expect_silent(design(formula, all, guesses))
+  shuffled <- guesses[80:1, ]
+  rownames(shuffled) <- NULL
+  expect_snapshot(error = TRUE, design(formula, all, shuffled))
+  short <- guesses[1:50, ]
+  rownames(short) <- NULL
+  expect_snapshot(error = TRUE, design(formula, all, short))
+  # Numbers in another order, and nothing that they share.
+  expect_snapshot(error = TRUE, design(formula, all, guesses[80:1, "y", drop = FALSE]))
+  expect_snapshot(error = TRUE,
+    design(formula, all[80:1, ], data.frame(y = guesses$y)))
+})
+
+test_that("row names of a subset are matched where columns prove them", {
+  some <- all[c(41:60, 3:22), ]
+  some$y <- rnorm(40)
+  d <- design(formula, some, guesses)
+  expect_identical(d$units, c(41:60, 3:22, 1:2, 23:40, 61:80))
+  by_id <- design(formula, some, guesses, on = "id")
+  expect_identical(d$sources, by_id$sources)
+  expect_identical(design(formula, all, guesses[80:1, ])$sources,
+    design(formula, all, guesses)$sources)
+  expect_identical(design(formula, all, guesses[60:2, ])$sources,
+    design(formula, all, guesses[60:2, ], on = "id")$sources)
+  # A frame that kept its rows must have those that are asked for.
+  first <- guesses[1:40, ]
+  expect_identical(design(formula, all, first)$sources[[1]]$units, 1:40)
+  expect_identical(design(formula, labelled, guesses)$units, 1:80)
+  rownames(first) <- NULL
+  expect_snapshot(error = TRUE, design(formula, some, first))
+})
+
+test_that("row names that are text identify units", {
+  named <- all
+  rownames(named) <- all$id
+  source <- named[80:1, c("x", "g", "gy")]
+  names(source)[3] <- "y"
+  d <- design(formula, named[1:40, ], source)
+  expect_identical(sort(d$units), sort(all$id))
+  expect_identical(design(formula, named, source)$sources,
+    design(formula, all, guesses, on = "id")$sources)
+  expect_snapshot(error = TRUE, design(formula, named, guesses))
+  expect_snapshot(error = TRUE, design(formula, all, source))
+  rownames(source) <- toupper(rownames(source))
+  expect_snapshot(error = TRUE, design(formula, named, source))
+})
+
+test_that("variables that a source lacks come from data, by unit", {
+  d <- design(formula, all, guesses[80:1, c("id", "y")], on = "id")
+  expect_identical(d$sources, design(formula, all, guesses)$sources)
+  expect_snapshot(error = TRUE,
+    design(formula, labelled, guesses[c("id", "y")], on = "id"))
+})
+
+test_that("incomplete rows are counted or refused", {
+  all$x[c(2, 50)] <- NA
+  guesses$y[c(4, 60)] <- NaN
+  d <- design(formula, all, guesses, on = "id")
+  expect_identical(d$n_incomplete, 1L)
+  expect_identical(sum(d$labeled), 39L)
+  expect_identical(d$sources[[1]]$dropped, 2L)
+  expect_identical(d$sources[[1]]$units, setdiff(1:80, c(4L, 60L)))
+  d <- design(formula, all, c(y = "gy"))
+  expect_identical(d$sources[[1]]$dropped, 2L)
+  raise <- function(...) design(formula, all, ..., on = "id", missing = "raise")
+  expect_snapshot(error = TRUE, raise(guesses))
+  all$y[2] <- NA
+  expect_snapshot(error = TRUE, raise(guesses))
+  expect_snapshot(error = TRUE, raise(guesses[1:3, c("id", "y")]))
+  guesses$y <- NA
+  expect_snapshot(error = TRUE, design(formula, all, guesses, on = "id"))
+  all$y <- NA
+  expect_snapshot(error = TRUE, design(formula, all, guesses, on = "id"))
+})
+
+test_that("types are made alike, or refused", {
+  source <- guesses
+  same <- function(column, value, data = all) {
+    source[[column]] <- value
+    d <- design(formula, data, source, on = "id")
+    expect_equal(d$sources, design(formula, data, guesses, on = "id")$sources)
+  }
+  same("x", as.character(source$x))
+  same("x", factor(source$x))
+  same("g", factor(source$g, levels = c("c", "a", "b")))
+  refuse <- function(column, value, data = all) {
+    source[[column]] <- value
+    design(formula, data, source, on = "id")
+  }
+  expect_snapshot(error = TRUE, refuse("x", c("low", source$x[-1])))
+  expect_snapshot(error = TRUE, refuse("g", 1:80))
+  expect_snapshot(error = TRUE, refuse("x", Sys.Date() + 1:80))
+  expect_snapshot(error = TRUE, refuse("g", c("d", "d", source$g[-(1:2)])))
+  data <- all
+  data$g <- factor(data$g)
+  expect_snapshot(error = TRUE, refuse("g", c("d", "d", source$g[-(1:2)]), data))
+  data$x <- data$x > 0
+  source$x <- as.integer(source$x > 0)
+  logical <- design(formula, data, source, on = "id")
+  expect_identical(logical$sources[[1]]$exog[, 2], as.double(source$x))
+  expect_snapshot(error = TRUE, refuse("x", c(2, source$x[-1]), data))
+  expect_snapshot(error = TRUE, refuse("x", c("TRUE", source$x[-1]), data))
+})
+
+test_that("columns that R would misread are refused", {
+  data <- all
+  data$x <- as.list(data$x)
+  expect_snapshot(error = TRUE, design(formula, data))
+  data$x <- complex(80, 1, 1)
+  expect_snapshot(error = TRUE, design(formula, data))
+  data$x <- as.POSIXlt(Sys.time() + 1:80)
+  expect_snapshot(error = TRUE, design(formula, data))
+  data <- all
+  Encoding(data$g) <- "bytes"
+  data$g[2] <- "\xff"
+  Encoding(data$g) <- "bytes"
+  expect_snapshot(error = TRUE, design(formula, data))
+  data$g <- all$g
+  data$g[3] <- "\xff"
+  Encoding(data$g) <- "UTF-8"
+  expect_snapshot(error = TRUE, design(formula, data))
+  skip_if_not_installed("bit64")
+  data <- all
+  data$x <- bit64::as.integer64(1:80)
+  expect_snapshot(error = TRUE, design(formula, data))
+  guesses$id <- bit64::as.integer64(1:80)
+  expect_snapshot(error = TRUE, design(y ~ z, all, guesses, on = "id"))
+})
+
+test_that("large sources take little time", {
+  skip_on_cran()
+  n <- 2e5
+  data <- data.frame(id = seq_len(n), x = rnorm(n), g = rep_len(letters[1:4], n))
+  data$y <- c(rnorm(500), rep(NA, n - 500))
+  source <- data[sample(n), ]
+  source$y <- rnorm(n)
+  time <- system.time(design(y ~ x + g, data, source, on = "id"))[["elapsed"]]
+  expect_lt(time, 10)
+})

@@ -1,0 +1,55 @@
+test_that("lmtest::coeftest and coefci are the summary and the intervals", {
+  skip_if_not_installed("lmtest")
+  for (use_t in c(TRUE, FALSE)) {
+    fit <- example_fit("binomial", use_t = use_t)
+    table <- lmtest::coeftest(fit)
+    expect_equal(
+      unclass(table), summary(fit)$coefficients, ignore_attr = c("method", "df", "nobs")
+    )
+    expect_equal(lmtest::coefci(fit), confint(fit))
+  }
+})
+
+test_that("lmtest::waldtest compares nested fits", {
+  skip_if_not_installed("lmtest")
+  augmented_gmm <- function(formula, data, ...) example_fit(formula = formula)
+  units <- NULL
+  fit <- example_fit()
+  smaller <- update(fit, . ~ . - group)
+  b <- coef(fit)[3:4]
+  chisq <- drop(b %*% solve(vcov(fit)[3:4, 3:4]) %*% b)
+  test <- lmtest::waldtest(fit, smaller)
+  expect_equal(test$Chisq[2], chisq)
+  expect_equal(lmtest::waldtest(smaller, fit, test = "F")$F[2], chisq / 2)
+})
+
+test_that("car::linearHypothesis and deltaMethod use coefficients and covariance", {
+  skip_if_not_installed("car")
+  fit <- example_fit()
+  l <- rbind(c(0, 0, 1, -1), c(0, 1, 0, 0))
+  value <- l %*% coef(fit)
+  chisq <- drop(t(value) %*% solve(l %*% vcov(fit) %*% t(l)) %*% value)
+  test <- car::linearHypothesis(fit, c("groupb = groupc", "x = 0"))
+  expect_equal(test$Chisq[2], chisq)
+  test <- car::linearHypothesis(fit, c("groupb = groupc", "x = 0"), test = "F")
+  expect_equal(test[2, "Pr(>F)"], pf(chisq / 2, 2, fit$df.residual, lower.tail = FALSE))
+  b <- coef(fit)
+  ratio <- car::deltaMethod(fit, "x / groupb")
+  gradient <- c(1 / b[["groupb"]], -b[["x"]] / b[["groupb"]]^2)
+  expect_equal(ratio$Estimate, b[["x"]] / b[["groupb"]])
+  expect_equal(
+    ratio$SE, sqrt(drop(gradient %*% vcov(fit)[2:3, 2:3] %*% gradient))
+  )
+})
+
+test_that("car::Anova tests terms, by type 2 and 3", {
+  skip_if_not_installed("car")
+  fit <- example_fit("binomial")
+  b <- coef(fit)[3:4]
+  chisq <- drop(b %*% solve(vcov(fit)[3:4, 3:4]) %*% b)
+  for (type in 2:3) {
+    table <- car::Anova(fit, type = type)
+    expect_equal(table["group", "Chisq"], chisq)
+    expect_identical(table["group", "Df"], 2)
+  }
+})

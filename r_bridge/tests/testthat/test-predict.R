@@ -1,0 +1,127 @@
+test_that("predictions are those of a glm with the same coefficients", {
+  for (family in c("gaussian", "binomial", "poisson")) {
+    for (offset in c(FALSE, TRUE)) {
+      fit <- example_fit(family, offset = offset)
+      twin <- glm_twin(fit)
+      new <- fit_units(family)[c(2, 5, 9, 1), ]
+      for (type in c("link", "response")) {
+        expect_equal(predict(fit, type = type), predict(twin, type = type))
+        expect_equal(predict(fit, new, type), predict(twin, new, type))
+      }
+    }
+  }
+})
+
+test_that("standard errors are those of the delta method", {
+  fit <- example_fit("binomial", offset = TRUE)
+  new <- fit_units("binomial")[c(2, 5, 9), ]
+  x <- cbind(1, new$x, new$group == "b", new$group == "c")
+  error <- sqrt(diag(x %*% vcov(fit) %*% t(x)))
+  eta <- drop(x %*% coef(fit)) + log(new$size)
+  link <- predict(fit, new, se.fit = TRUE)
+  expect_named(link, c("fit", "se.fit", "df"))
+  expect_identical(link$df, fit$df.residual)
+  expect_equal(link$se.fit, setNames(error, row.names(new)))
+  response <- predict(fit, new, "response", se.fit = TRUE)
+  expect_equal(unname(response$fit), plogis(eta))
+  expect_equal(unname(response$se.fit), error * dlogis(eta))
+  own <- predict(fit, se.fit = TRUE)
+  expect_equal(own, predict(fit, fit_units("binomial")[names(fit$y), ], se.fit = TRUE))
+})
+
+test_that("bases, levels and contrasts are carried", {
+  skip_if_not_installed("splines")
+  k <- 3
+  formulas <- list(
+    y ~ poly(x, 2) + group, y ~ splines::ns(x, df = k), y ~ scale(x) * group,
+    y ~ factor(group) + I(x^2), y ~ 0 + group + x, y ~ log(size), y ~ 1,
+    y ~ x + offset(log(size)), y ~ I(x > 0) + group
+  )
+  new <- fit_units()[c(7, 3, 8, 11), ]
+  for (formula in formulas) {
+    fit <- example_fit(formula = formula)
+    expect_equal(predict(fit, new), predict(glm_twin(fit), new))
+    expect_equal(predict(fit, new[2, ]), predict(glm_twin(fit), new[2, ]))
+  }
+})
+
+test_that("names with spaces and letters beyond ASCII work", {
+  units <- fit_units()
+  name <- "l\u00e4nge x"
+  units[[name]] <- units$x
+  formula <- eval(bquote(y ~ .(as.name(name)) + group))
+  fit <- example_fit(formula = formula, units = units)
+  plain <- example_fit()
+  expect_equal(unname(predict(fit, units)), unname(predict(plain, units)))
+})
+
+test_that("rows that lack a variable are NA, with every kind of term", {
+  new <- fit_units()[1:4, ]
+  new$x[2] <- NA
+  new$group[3] <- NA
+  for (formula in list(y ~ x + group, y ~ poly(x, 2) + group)) {
+    got <- predict(example_fit(formula = formula), new, se.fit = TRUE)
+    expect_identical(unname(is.na(got$fit)), c(FALSE, TRUE, TRUE, FALSE))
+    expect_identical(is.na(got$se.fit), is.na(got$fit))
+  }
+  expect_identical(unname(predict(example_fit(), new[2, ])), NA_real_)
+  expect_length(predict(example_fit(), new[0, ]), 0)
+})
+
+test_that("tibbles, data tables and lists are taken as data frames", {
+  fit <- example_fit()
+  new <- fit_units()[2:4, ]
+  expected <- unname(predict(fit, new))
+  expect_identical(unname(predict(fit, as.list(new))), expected)
+  if (requireNamespace("tibble", quietly = TRUE)) {
+    expect_identical(unname(predict(fit, tibble::as_tibble(new))), expected)
+  }
+  if (requireNamespace("data.table", quietly = TRUE)) {
+    expect_identical(unname(predict(fit, data.table::as.data.table(new))), expected)
+  }
+})
+
+test_that("text stands for levels, whatever its order", {
+  fit <- example_fit()
+  new <- data.frame(x = 1, group = factor(c("c", "b"), levels = c("c", "b")))
+  expect_identical(
+    predict(fit, new), predict(fit, transform(new, group = as.character(group)))
+  )
+})
+
+test_that("what is missing or new is named", {
+  fit <- example_fit()
+  new <- fit_units()[1:4, ]
+  expect_snapshot(error = TRUE, {
+    predict(fit, new["x"])
+    predict(fit, new["y"])
+    predict(fit, transform(new, x = c(NA, 1, 2, 3), group = c("a", "d", "b", "e")))
+    predict(fit, transform(new, x = as.character(x)))
+    predict(example_fit(formula = y ~ log(size)), transform(new, size = "a"))
+    predict(fit, 1:3)
+    predict(fit, cbind(new, new))
+    predict(fit, new, type = "terms")
+  })
+})
+
+test_that("a variable of the workspace is never taken for a column", {
+  # Of the lengths that model.frame() would accept, or would recycle.
+  new <- data.frame(group = c("a", "b"))
+  for (x in list(5, c(1, 2), seq_len(40))) {
+    x <- x
+    for (formula in list(y ~ x + group, y ~ log(x + 3) + group, y ~ poly(x, 2) + group)) {
+      environment(formula) <- environment()
+      fit <- example_fit(formula = formula)
+      expect_error(predict(fit, new), "newdata has no column 'x'", class = "DataError")
+      expect_error(predict(fit, new[1, , drop = FALSE]), "'x'", class = "DataError")
+    }
+  }
+})
+
+test_that("a constant of the formula's environment is one", {
+  power <- 2
+  formula <- y ~ I(abs(x)^power) + group
+  fit <- example_fit(formula = formula)
+  new <- fit_units()[1:2, ]
+  expect_equal(predict(fit, new), predict(glm_twin(fit), new))
+})

@@ -1,0 +1,60 @@
+test_that("the sandwich is the covariance of the fit", {
+  skip_if_not_installed("sandwich")
+  for (family in c("gaussian", "binomial", "poisson")) {
+    for (cluster in c(FALSE, TRUE)) {
+      fit <- example_fit(family, cluster = cluster)
+      expect_equal(sandwich::sandwich(fit), vcov(fit), tolerance = 1e-10)
+      scores <- sandwich::estfun(fit)
+      expect_identical(dim(scores), c(if (cluster) 24L else 120L, 4L))
+      expect_identical(colnames(scores), names(coef(fit)))
+    }
+  }
+})
+
+test_that("it holds for coefficients of very different size and either sign of slope", {
+  skip_if_not_installed("sandwich")
+  fit <- example_fit()
+  scale <- c(1, 1e-5, 1e4, 10)
+  fit$vcov[] <- fit$vcov * outer(scale, scale)
+  fit$influence[] <- fit$influence * rep(scale, each = nrow(fit$influence))
+  fit$slope[] <- -fit$slope / outer(scale, scale)
+  expect_equal(
+    sandwich::sandwich(fit) / outer(scale, scale), vcov(fit) / outer(scale, scale),
+    tolerance = 1e-10
+  )
+})
+
+test_that("the map is the identity where the influence has that covariance already", {
+  fit <- example_fit()
+  s <- crossprod(fit$influence)
+  expect_equal(closest_map(s, s), diag(4), tolerance = 1e-10, ignore_attr = TRUE)
+  map <- closest_map(s, fit$vcov)
+  expect_equal(t(map) %*% s %*% map, fit$vcov, tolerance = 1e-10, ignore_attr = TRUE)
+  # Symmetric in units of standard errors: that is what makes it the closest.
+  error <- sqrt(diag(fit$vcov))
+  scaled <- map * outer(error, 1 / error)
+  expect_equal(scaled, t(scaled), tolerance = 1e-10, ignore_attr = TRUE)
+})
+
+test_that("units can be clustered anew", {
+  skip_if_not_installed("sandwich")
+  fit <- example_fit()
+  village <- fit_units()$village
+  got <- sandwich::vcovCL(fit, cluster = village, cadjust = FALSE)
+  d <- fit$slope
+  sums <- rowsum(sandwich::estfun(fit), village) %*% solve(d)
+  expect_equal(got, crossprod(sums), tolerance = 1e-10)
+  expect_error(sandwich::vcovCL(fit, cluster = village[1:40]), "do not match")
+})
+
+test_that("without contributions the reason is given", {
+  fit <- example_fit(influence = FALSE)
+  expect_snapshot(error = TRUE, estfun.augmented_gmm(fit))
+  expect_error(bread.augmented_gmm(labels_only(example_fit())), "influence = TRUE")
+  fit <- example_fit()
+  fit$vcov[] <- NaN
+  expect_error(estfun.augmented_gmm(fit), "did not converge", class = "DataError")
+  fit <- example_fit()
+  fit$influence <- fit$influence[1:3, ]
+  expect_error(estfun.augmented_gmm(fit), "too few clusters", class = "DataError")
+})
