@@ -1,5 +1,6 @@
 # make demo    the main job on a real survey, from a fresh checkout
 # make test    everything that CI runs
+# make r       the bridge to R: set-up, its tests, R CMD check
 # make docs    the documentation, in docs/_build/html
 # make bench   ratios of speed and memory against named peers
 # All of them need python3 (3.10 or newer) and make; they build their own .venv.
@@ -9,12 +10,15 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test docs bench lint types unit clean
+.PHONY: demo test docs bench lint types unit r r-setup r-check clean
+# Each step builds on what those before it have set up.
+.NOTPARALLEL:
 
 demo: $(VENV)/plot.stamp
 	$(BIN)/python -m statsmodels_synth.demo --figure demo-output/coefficients.png
 
-test: lint types unit docs
+# R comes first: the tests of the bridge are among the others, and skip without it.
+test: r-setup lint types unit r-check docs
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -25,7 +29,17 @@ types: $(VENV)/test.stamp
 	$(BIN)/mypy
 
 unit: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto -rs
+
+r: r-setup
+	$(BIN)/python -m pytest -q -n auto -rs tests/r
+	$(BIN)/python tools/check_r.py
+
+r-setup: $(VENV)/test.stamp $(VENV)/r.stamp
+	tools/set_up_r.sh $(VENV)
+
+r-check: $(VENV)/r.stamp
+	$(BIN)/python tools/check_r.py
 
 docs: $(VENV)/docs.stamp
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
@@ -34,10 +48,11 @@ docs: $(VENV)/docs.stamp
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.speed
 
-# One stamp per extra: installed anew when the metadata change.
+# One stamp per extra: installed anew when the metadata change. In ABI mode rpy2 needs
+# neither R nor a compiler to be built.
 $(VENV)/%.stamp: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -e ".[$*]"
+	RPY2_CFFI_MODE=ABI $(BIN)/python -m pip install -q -e ".[$*]"
 	touch $@
 
 clean:

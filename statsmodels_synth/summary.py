@@ -94,7 +94,7 @@ def summary(
         names = list(results.model.exog_names if xname is None else xname)
         table.tables.append(_gains_table(results, names))
         table.tables.append(_sources_table(results))
-    notes = _notes(results)
+    notes = summary_notes(results)
     table.notes = ["Notes:", *_numbered(notes)]
     table.add_extra_txt(_wrapped(notes))
     return table
@@ -142,7 +142,7 @@ def summary2(
         sources = sources_frame(results).astype({"units": str, "labelled": str})
         table.add_df(sources, float_format=float_format)
     table.add_title("Augmented GMM Results" if title is None else title)
-    for note in _notes(results):  # this layout wraps by itself
+    for note in summary_notes(results):  # this layout wraps by itself
         table.add_text(note)
     return table
 
@@ -270,8 +270,20 @@ def _sources_table(results: AugmentedGMMResults) -> SimpleTable:
     )
 
 
-def _notes(results: AugmentedGMMResults) -> list[str]:
-    """Everything a reader must know besides the numbers, one note each."""
+def summary_notes(results: AugmentedGMMResults) -> list[str]:
+    """
+    Everything a reader must know besides the numbers.
+
+    Parameters
+    ----------
+    results : AugmentedGMMResults
+        The results.
+
+    Returns
+    -------
+    list of str
+        One note each, in sentences.
+    """
     notes = [f"{results.settings.covariance_note} {_label_note(results)}".strip()]
     if results.settings.shrinks and results.source_names:
         notes.append(

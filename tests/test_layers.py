@@ -46,6 +46,12 @@ ORDER = [
     ["tasks.__init__"],
     ["__init__"],
     ["demo"],
+    # The bridge to R.
+    ["r.__init__"],
+    ["r.locate", "r.interrupts", "r.augmented", "r.convert"],
+    ["r.install", "r.script", "r.tasks"],
+    ["r.doctor", "r.dispatcher"],
+    ["r.__main__", "r.attach"],
 ]
 
 

@@ -122,7 +122,7 @@ def summary(results: TaskExchangeabilityResults, title: str | None) -> Summary:
         _width(results),
     ]
     lines = ["Notes:"]
-    for number, note in enumerate(_notes(results), start=1):
+    for number, note in enumerate(summary_notes(results), start=1):
         lines += textwrap.wrap(
             f"[{number}] {note}", width=_WIDTH, subsequent_indent="    "
         )
@@ -221,7 +221,26 @@ def _width(results: TaskExchangeabilityResults) -> SimpleTable:
     )
 
 
-def _notes(results: TaskExchangeabilityResults) -> list[str]:
+def summary_notes(results: TaskExchangeabilityResults) -> list[str]:
+    """
+    Notes below the tables: what the interval promises, and what the checks say.
+
+    Parameters
+    ----------
+    results : TaskExchangeabilityResults
+        The results.
+
+    Returns
+    -------
+    list of str
+        Complete sentences.
+
+    Examples
+    --------
+    >>> from statsmodels_synth.tasks.model import example_model
+    >>> len(summary_notes(example_model().fit()))
+    3
+    """
     settings, data = results.settings, results.model.data
     alpha = settings.alpha
     target = (

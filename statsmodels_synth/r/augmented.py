@@ -1,0 +1,267 @@
+"""AugmentedGMM for R: from its arrays to the model, from the result to its lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from statsmodels.genmod import families
+from statsmodels.genmod.families import links
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.clusters import cluster_sums
+from statsmodels_synth.design import SourceArrays
+from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.model import AugmentedGMM
+from statsmodels_synth.moment_sums import target_scores
+from statsmodels_synth.summary import summary_notes
+
+#: R's names of families and links.
+FAMILIES = {
+    "gaussian": families.Gaussian,
+    "binomial": families.Binomial,
+    "poisson": families.Poisson,
+    "Gamma": families.Gamma,
+    "inverse.gaussian": families.InverseGaussian,
+    "negative.binomial": families.NegativeBinomial,
+}
+LINKS = {
+    "identity": links.Identity,
+    "log": links.Log,
+    "logit": links.Logit,
+    "probit": links.Probit,
+    "cauchit": links.Cauchy,
+    "cloglog": links.CLogLog,
+    "inverse": links.InversePower,
+    "sqrt": links.Sqrt,
+    "1/mu^2": links.InverseSquared,
+}
+#: Separates unit labels, which cross as one string.
+LABEL_SEPARATOR = "\x1f"
+
+
+def augmented_gmm(arguments: dict[str, Any]) -> dict[str, Any]:
+    """
+    Fit the model to what R has aligned.
+
+    Parameters
+    ----------
+    arguments : dict
+        `endog` (n,), `exog` (n, p), `names`, `yname`, `offset` (n,) or None, `labeled`
+        (T,) of 0 and 1, `units`, `sources` (each with `name`, `kind`, `endog`, `exog`,
+        `units` from 0 or None, `offset`, `dropped`), `weights`, `labeling_prob`,
+        `strata`, `cluster`, `n_incomplete`, `family`, `intercept`, `settings`,
+        `influence`.
+
+    Returns
+    -------
+    dict
+        What R keeps: numbers and text.
+    """
+    labeled = arguments["labeled"].astype(bool)
+    names = arguments["names"]
+    sources = [_source(source) for source in arguments["sources"]]
+    model = AugmentedGMM(
+        pd.Series(arguments["endog"], name=arguments["yname"][0]),
+        pd.DataFrame(arguments["exog"], columns=names, copy=False),
+        proxy={s.name: s for s in sources if s.kind == "proxy"},
+        synthetic={s.name: s for s in sources if s.kind == "synthetic"},
+        labeled=labeled,
+        family=find_family(arguments["family"]),
+        weights=arguments["weights"],
+        offset=arguments["offset"],
+        labeling_prob=_scalar_or_vector(arguments["labeling_prob"]),
+        strata=arguments["strata"],
+        hasconst=bool(arguments["intercept"][0]) or None,
+        unit_index=unit_labels(arguments["units"], len(labeled)),
+    )
+    model.n_incomplete = int(arguments["n_incomplete"][0])
+    settings = fit_settings(arguments["settings"])
+    cluster = arguments["cluster"]
+    if cluster is not None:
+        settings |= {"cov_type": "cluster", "cov_kwds": {"groups": cluster}}
+    result = model.fit(**settings)
+    return describe(result, influence=bool(arguments["influence"][0]))
+
+
+def find_family(code: dict[str, Any]) -> families.Family:
+    """
+    Family and link that R names.
+
+    Parameters
+    ----------
+    code : dict
+        `name`, `link`; `alpha` of the negative binomial; `power` of a power link.
+
+    Returns
+    -------
+    statsmodels.genmod.families.Family
+        The family.
+
+    Raises
+    ------
+    OptionError
+        If it does not exist here.
+    """
+    name, link = code["name"][0], code["link"][0]
+    if name not in FAMILIES or (link not in LINKS and link != "power"):
+        raise OptionError(f"There is no family {name!r} with link {link!r}.")
+    chosen = links.Power(float(code["power"][0])) if link == "power" else LINKS[link]()
+    options = {} if code["alpha"] is None else {"alpha": float(code["alpha"][0])}
+    # R lets a family have links that statsmodels does not list; the score is general.
+    return FAMILIES[name](chosen, check_link=False, **options)
+
+
+def unit_labels(units: Any, n_units: int) -> pd.Index:
+    """
+    Labels of the units, for messages.
+
+    Parameters
+    ----------
+    units : ndarray (T,), list of one str or None
+        Numbers, or text joined by :data:`LABEL_SEPARATOR`. None: rows 1 to T.
+    n_units : int
+        Number of units T.
+
+    Returns
+    -------
+    pandas.Index (T,)
+        Labels.
+    """
+    if units is None:
+        return pd.RangeIndex(1, n_units + 1)
+    labels = units[0].split(LABEL_SEPARATOR) if isinstance(units, list) else units
+    index: pd.Index = pd.Index(labels)
+    return index
+
+
+def fit_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """
+    Options of :meth:`AugmentedGMM.fit` that were given.
+
+    Parameters
+    ----------
+    given : dict
+        `maxiter`, a number or "cue"; `use_t`, `use_correction`, `centered` as 0 or 1 or
+        None; `start` (p,) or None.
+
+    Returns
+    -------
+    dict
+        Keyword arguments.
+    """
+    maxiter = given["maxiter"][0]
+    if not isinstance(maxiter, str):
+        maxiter = int(maxiter) if maxiter == int(maxiter) else float(maxiter)
+    settings: dict[str, Any] = {"maxiter": maxiter, "start_params": given["start"]}
+    for name in ("use_t", "use_correction", "centered"):
+        if given[name] is not None:
+            settings[name] = bool(given[name][0])
+    return settings
+
+
+def describe(wrapped: Any, *, influence: bool) -> dict[str, Any]:
+    """
+    All that R keeps of a result.
+
+    Parameters
+    ----------
+    wrapped : AugmentedGMMResultsWrapper
+        The result.
+    influence : bool
+        Whether to add the contribution of each unit, which has T rows.
+
+    Returns
+    -------
+    dict
+        Numbers and text.
+    """
+    result = wrapped._results
+    real, sources = result.real_only, result.sources
+    statistic, pvalue, df = result.jtest()
+    settings = result.settings
+    value = {
+        "coefficients": result.params,
+        "vcov": result.cov_params(),
+        "df": float(result.df_resid) if settings.use_t else np.inf,
+        "use_t": settings.use_t,
+        "n_units": result.n_units,
+        "n_clusters": result.n_clusters,
+        "labels_only": {
+            "coefficients": np.asarray(real.params),
+            "vcov": np.asarray(real.cov_params()),
+            "df": float(real.df_resid) if settings.use_t else np.inf,
+        },
+        "variance_reduction": np.asarray(result.variance_reduction),
+        "effective_nobs": np.asarray(result.effective_nobs),
+        "sources": {
+            "name": list(sources.index),
+            "kind": list(sources["kind"]),
+            "units": sources["covered"],
+            "labelled": sources["covered_labeled"],
+            "rows_per_unit": sources["replicates"],
+            "explained": sources["explained"],
+            "dropped_rows": sources["dropped_rows"],
+        },
+        "naive": {"coefficients": result.naive_params, "std_error": result.naive_bse},
+        "auxiliary": result.auxiliary_params,
+        "jtest": np.array([statistic, pvalue, df], dtype=float),
+        "representativeness": result.representativeness(),
+        "method": settings.method if result.source_names else "Labels only",
+        "cov_type": result.cov_type,
+        "labeling": result.labeling,
+        "notes": summary_notes(result),
+        "dropped_sources": dict(result.dropped_sources),
+        "converged": result.converged,
+        "settled": result.settled,
+        "iterations": result.iterations,
+        "influence": None,
+        "slope": None,
+    }
+    if influence:
+        value["influence"], value["slope"] = contributions(result)
+    return value
+
+
+def contributions(result: Any) -> tuple[Floats, Floats]:
+    """
+    What each unit or cluster contributes to the estimate, for R's estfun and bread.
+
+    Parameters
+    ----------
+    result : AugmentedGMMResults
+        The result.
+
+    Returns
+    -------
+    contributions : ndarray (T, p), or (C, p) with clusters
+        Influence divided by T, summed by cluster. The outer products add up to the
+        asymptotic covariance.
+    slope : ndarray (p, p)
+        Minus the derivative of the sum of the labelled scores.
+    """
+    design, model = result._design_or_raise, result.model
+    values = result.influence.to_numpy() / design.n_units
+    clusters = result._clusters
+    if clusters is not None:
+        values = cluster_sums(values, clusters.of_units, clusters.n_all)
+    derivatives = target_scores(design, model.target_score, result.params)[2]
+    exog = design.labeled.exog
+    return values, -exog.T @ (exog * derivatives[:, None])
+
+
+def _source(given: dict[str, Any]) -> SourceArrays:
+    return SourceArrays(
+        given["endog"],
+        given["exog"],
+        given["units"],
+        offset=given["offset"],
+        name=given["name"][0],
+        kind=given["kind"][0],
+        n_dropped=int(given["dropped"][0]),
+    )
+
+
+def _scalar_or_vector(value: Floats | None) -> Any:
+    return float(value[0]) if value is not None and len(value) == 1 else value

@@ -1,0 +1,129 @@
+"""
+What crosses the border to R, and back.
+
+Only numbers, integer codes, text and lists of these: R's data frames, factors and
+logical vectors have no faithful counterpart here, so nobody sends them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import rpy2.rinterface as ri
+
+#: R's missing integer, which NumPy would take for a number.
+NA_INTEGER = np.iinfo(np.int32).min
+
+
+def from_r(value: Any) -> Any:
+    """
+    Copy an R object.
+
+    Parameters
+    ----------
+    value : rpy2.rinterface.Sexp
+        Vector or matrix of doubles or integers, character vector, NULL, or a list of
+        these.
+
+    Returns
+    -------
+    object
+        Array, C-contiguous and owning its memory; list of str; None; dict where all
+        elements of a list have names, else list.
+
+    Raises
+    ------
+    TypeError
+        If the type is another.
+    ValueError
+        If an integer or a string is missing.
+    """
+    if isinstance(value, ri.NULLType):
+        return None
+    if "class" in value.list_attrs():
+        # A factor or a data frame, say: codes or columns alone would mislead.
+        raise TypeError(f"R sent a {value.rclass[0]}, which does not cross.")
+    if isinstance(value, ri.FloatSexpVector):
+        # A copy: a view would be of memory that R may free.
+        return np.array(value, dtype=float, order="C")
+    if isinstance(value, ri.IntSexpVector):
+        codes = np.array(value, dtype=np.intp, order="C")
+        if np.any(codes == NA_INTEGER):
+            raise ValueError("A missing integer was sent from R.")
+        return codes
+    if isinstance(value, ri.StrSexpVector):
+        text = list(value)
+        if any(part is ri.NA_Character for part in text):
+            raise ValueError("A missing string was sent from R.")
+        return text
+    if isinstance(value, ri.ListSexpVector):
+        names = value.names
+        if isinstance(names, ri.NULLType):
+            return [from_r(part) for part in value]
+        return {
+            str(name): from_r(part) for name, part in zip(names, value, strict=True)
+        }
+    raise TypeError(f"R sent a {type(value).__name__}, which does not cross.")
+
+
+def to_r(value: Any) -> Any:
+    """
+    Make an R object.
+
+    Parameters
+    ----------
+    value : object
+        None, bool, int, float, str, sequence of str, ndarray or pandas object of
+        numbers (one or two dimensions), mapping from names, or list.
+
+    Returns
+    -------
+    rpy2.rinterface.Sexp
+        NULL, vector, matrix or list. A DataFrame becomes a matrix without names, which
+        R gives it again.
+
+    Raises
+    ------
+    TypeError
+        If the type is another.
+    """
+    if value is None:
+        return ri.NULL
+    if isinstance(value, (bool, np.bool_)):
+        return ri.BoolSexpVector([bool(value)])
+    if isinstance(value, (int, np.integer)):
+        return to_r(np.array([value]))
+    if isinstance(value, (float, np.floating)):
+        return ri.FloatSexpVector([float(value)])
+    if isinstance(value, str):
+        return ri.StrSexpVector([value])
+    if isinstance(value, Mapping):
+        result = ri.ListSexpVector([to_r(part) for part in value.values()])
+        result.names = ri.StrSexpVector(list(map(str, value)))
+        return result
+    if isinstance(value, (pd.Series, pd.DataFrame)):
+        value = value.to_numpy()
+    if isinstance(value, np.ndarray):
+        return _vector(value)
+    if isinstance(value, (list, tuple, pd.Index)):
+        if len(value) and all(isinstance(part, str) for part in value):
+            return ri.StrSexpVector(list(value))
+        return ri.ListSexpVector([to_r(part) for part in value])
+    raise TypeError(f"A {type(value).__name__} does not cross to R.")
+
+
+def _vector(value: Any) -> Any:
+    """Vector or matrix; integers that R cannot hold become doubles."""
+    kind = ri.FloatSexpVector
+    small = value.dtype.kind in "iu" and np.all(np.abs(value) < -NA_INTEGER)
+    if small:
+        kind = ri.IntSexpVector
+    # R's matrices go column by column.
+    flat = np.ascontiguousarray(value.T, np.int32 if small else float).ravel()
+    result = kind.from_memoryview(flat.data) if flat.size else kind([])
+    if value.ndim > 1:
+        result.do_slot_assign("dim", ri.IntSexpVector(value.shape))
+    return result
