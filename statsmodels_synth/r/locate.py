@@ -173,8 +173,8 @@ def find_r() -> RInstallation:
     program = shutil.which("R")
     if program is None:
         raise SetUpError(
-            "R is not on PATH. Install it from https://cran.r-project.org or with your "
-            "system's package manager (r-base-core on Debian and Ubuntu). If it is "
+            "R is not on PATH. Install it with your system's package manager "
+            "(r-base-core on Debian and Ubuntu) or R's own installer. If it is "
             "installed elsewhere, set the environment variable R_HOME to what "
             "`R RHOME` prints there."
         )

@@ -414,3 +414,24 @@ sys.modules['statsmodels_synth'] = None")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("FALSE")
     assert "statsmodels_synth" in done.stdout
+
+
+def test_a_fit_survives_garbage_collection_and_forks(run_r: RunR) -> None:
+    done = run_r("""
+    library(statsmodelssynth)
+    units <- data.frame(x = rnorm(200))
+    units$y <- units$x + rnorm(200)
+    units$guess <- units$y + rnorm(200)
+    units$y[81:200] <- NA
+    fit <- function(...) augmented_gmm(y ~ x, units, proxy = c(y = "guess"))
+    expected <- fit()
+    invisible(gctorture2(step = 101))
+    tortured <- fit()
+    invisible(gctorture2(0))
+    forked <- parallel::mclapply(1:4, fit, mc.cores = 2)
+    for (one in c(list(tortured), forked)) {
+      stopifnot(identical(coef(one), coef(expected)))
+      stopifnot(identical(vcov(one), vcov(expected)))
+    }
+    """)
+    assert done.returncode == 0, done.stderr
