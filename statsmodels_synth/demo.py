@@ -99,6 +99,36 @@ def make_study(
     return Study(respondents, labelled, proxy, synthetic)
 
 
+def study_model(study: Study) -> AugmentedGMM:
+    """
+    The model of the demo: labels, proxy and synthetic rows.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+
+    Returns
+    -------
+    AugmentedGMM
+        A logit of the vote.
+
+    Examples
+    --------
+    >>> study_model(make_study()).n_units
+    694
+    """
+    data = study.respondents[["age", "educ", "income"]].copy()
+    data["dole"] = study.labelled["dole"]  # NaN where nobody asked
+    return AugmentedGMM.from_formula(
+        FORMULA,
+        data,
+        proxy={"guess": study.proxy},
+        synthetic={"draws": study.synthetic},
+        family=sm.families.Binomial(),
+    )
+
+
 def fit_study(study: Study) -> tuple[pd.DataFrame, AugmentedGMMResultsWrapper]:
     """
     Estimate the regression in every way that the demo compares.
@@ -121,13 +151,7 @@ def fit_study(study: Study) -> tuple[pd.DataFrame, AugmentedGMMResultsWrapper]:
     by_proxy = AugmentedGMM.from_formula(
         FORMULA, data, proxy={"guess": study.proxy}, family=family
     ).fit()
-    by_both = AugmentedGMM.from_formula(
-        FORMULA,
-        data,
-        proxy={"guess": study.proxy},
-        synthetic={"draws": study.synthetic},
-        family=family,
-    ).fit()
+    by_both = study_model(study).fit()
     pooled = data.assign(dole=data["dole"].fillna(study.proxy["dole"]))
     fits = {
         "labels only": by_both.real_only,

@@ -306,7 +306,7 @@ def align_design(
         labeled_units=labeled_units,
         design_weights=weights,
         sources=tuple(sources),
-        labeled_sources=tuple(_rows_of_labeled(s, labeled_units) for s in sources),
+        labeled_sources=tuple(rows_of_labeled(s, labeled_units) for s in sources),
         n_units=n_units,
         kept=kept,
         basis=scipy.linalg.solve_triangular(upper, np.eye(len(upper))),
@@ -315,7 +315,22 @@ def align_design(
     )
 
 
-def _rows_of_labeled(source: SourceArrays, labeled_units: Positions) -> DesignRows:
+def rows_of_labeled(source: SourceArrays, labeled_units: Positions) -> DesignRows:
+    """
+    Rows of a source that belong to labelled units.
+
+    Parameters
+    ----------
+    source : SourceArrays
+        The source.
+    labeled_units : ndarray (n,)
+        Positions of the labelled units among all, increasing.
+
+    Returns
+    -------
+    DesignRows
+        With positions among the labelled units.
+    """
     plain = DesignRows(
         source.endog,
         source.exog,

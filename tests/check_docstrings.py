@@ -15,8 +15,8 @@ from numpydoc.validate import validate
 import statsmodels_synth
 
 #: Classes whose constructor or methods are documented elsewhere: statsmodels' own
-#: wrapper and GMM, and the score factors by the protocol that they implement.
-INHERITED = ("Wrapper", "StackedMomentsGMM", "Score", "GapMethod")
+#: wrapper and GMM, score factors and predicted scores by their protocols.
+INHERITED = ("Wrapper", "StackedMomentsGMM", "Score", "Scores", "GapMethod")
 
 
 def public_names() -> list[str]:

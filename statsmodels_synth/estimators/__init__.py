@@ -1,0 +1,35 @@
+"""
+Other estimators on the same aligned data, to compare with.
+
+Each takes an :class:`~statsmodels_synth.AugmentedGMM` or its results and returns
+what statsmodels' results offer. ``AugmentedGMMResults.compare`` calls them all.
+"""
+
+from statsmodels_synth.estimators.debias import predict_then_debias
+from statsmodels_synth.estimators.learned import default_learner, dsl, reppi
+from statsmodels_synth.estimators.ppi import ppi, ppi_synth
+from statsmodels_synth.estimators.results import (
+    EstimatorResults,
+    EstimatorResultsWrapper,
+)
+from statsmodels_synth.estimators.simple import (
+    labeled_only,
+    naive_pooled,
+    naive_proxy,
+    naive_synthetic,
+)
+
+__all__ = [
+    "EstimatorResults",
+    "EstimatorResultsWrapper",
+    "default_learner",
+    "dsl",
+    "labeled_only",
+    "naive_pooled",
+    "naive_proxy",
+    "naive_synthetic",
+    "ppi",
+    "ppi_synth",
+    "predict_then_debias",
+    "reppi",
+]

@@ -1,0 +1,389 @@
+r"""
+Methods that learn from the labels what to make of a source, by cross-fitting.
+
+Units are split into folds, and what is predicted for a unit comes from labels outside
+its fold: then a learner, however flexible, cannot make the interval too short.
+
+DSL, design-based supervised learning, predicts the *outcome* from the row of a source,
+and corrects each prediction by the label, over its probability, where there is one,
+
+.. math::
+    \tilde y_t = \hat f(z_t) + \frac{S_t}{\pi_t} \bigl(y_t - \hat f(z_t)\bigr).
+
+RePPI, recalibrated prediction-powered inference, predicts the *score* of a unit from
+the scores of all sources, and takes off the multiple of it that is best: a regression.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+import warnings
+
+import numpy as np
+
+from statsmodels_synth._arrays import Floats, Positions
+from statsmodels_synth.design import DesignRows, rows_of_labeled
+from statsmodels_synth.estimators.predicted import LearnedScores, SourceScores
+from statsmodels_synth.estimators.problem import Problem, problem_of
+from statsmodels_synth.estimators.rectify import (
+    bread,
+    contributions,
+    covariance_of,
+    moments_at,
+    solve_rectified,
+)
+from statsmodels_synth.estimators.results import (
+    EstimatorResults,
+    EstimatorResultsWrapper,
+)
+from statsmodels_synth.exceptions import (
+    ConvergenceWarning,
+    DataError,
+    OptionError,
+    type_name,
+)
+from statsmodels_synth.moment_sums import target_scores
+from statsmodels_synth.solver import solve_target
+from statsmodels_synth.weights import inverse_root
+
+if TYPE_CHECKING:
+    from statsmodels_synth.estimators.problem import Fitted
+
+#: Folds of the units.
+FOLDS = 5
+#: Labels that a learner needs at least: some in every fold.
+FEWEST_LABELS = 2 * FOLDS
+
+
+def default_learner(seed: int = 0) -> Any:
+    """
+    A learner that neither method needs to tune: a random forest.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of its draws.
+
+    Returns
+    -------
+    sklearn.ensemble.RandomForestRegressor
+        Not fitted.
+
+    Raises
+    ------
+    ImportError
+        If scikit-learn is not installed.
+
+    Examples
+    --------
+    >>> default_learner().min_samples_leaf
+    5
+    """
+    try:
+        from sklearn.ensemble import RandomForestRegressor  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError(
+            'DSL and RePPI need scikit-learn: pip install "statsmodels-synth[learn]"'
+        ) from error
+    return RandomForestRegressor(
+        n_estimators=100, min_samples_leaf=5, max_features=1 / 2, random_state=seed
+    )
+
+
+def dsl(
+    model: Fitted, source: str | None = None, learner: Any = None, *, seed: int = 0
+) -> EstimatorResultsWrapper:
+    """
+    Design-based supervised learning with one source.
+
+    Parameters
+    ----------
+    model : AugmentedGMM or AugmentedGMMResults
+        The model; results bring their clusters. Unequal probabilities of labelling are
+        those that it was made with.
+    source : str, optional
+        The source, whose outcome and regressors predict the label. The first if
+        omitted. Regressors that are not those that people observed are corrected by
+        the same difference.
+    learner : object, optional
+        Regressor with scikit-learn's ``fit`` and ``predict``; a random forest if
+        omitted.
+    seed : int
+        Seed of the folds and of the random forest.
+
+    Returns
+    -------
+    EstimatorResultsWrapper
+        With asymptotic standard errors.
+
+    Raises
+    ------
+    DataError
+        If there is no such source, or there are too few labels.
+    OptionError
+        If `learner` cannot learn.
+    ImportError
+        If `learner` is omitted and scikit-learn is not installed.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the equations were not solved.
+
+    References
+    ----------
+    Egami, N., Hinck, M., Stewart, B. M. and Wei, H. (2023). Using imperfect surrogates
+    for downstream inference: design-based supervised learning for social science
+    applications of large language models. NeurIPS 2023, arXiv:2306.04746.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from statsmodels_synth.demo import make_study, study_model
+    >>> from statsmodels_synth.estimators import dsl
+    >>> dsl(study_model(make_study()), learner=LinearRegression()).sources
+    ('guess',)
+    """
+    problem, learner = problem_of(model), _learner(learner, seed)
+    design, m = problem.design, problem.position(source)
+    fold = _folds(problem, np.random.default_rng(seed))
+    given, labeled = design.sources[m], design.labeled_sources[m]
+    steady = np.ptp(labeled.exog, axis=0) == 0.0
+
+    def features(rows: DesignRows) -> Floats:
+        own = [rows.endog, *rows.exog.T[~steady]]
+        return np.column_stack(own if rows.offset is None else [*own, rows.offset])
+
+    at_labeled = labeled.unit_positions
+    outcome = _cross_fit(
+        learner,
+        features(labeled),
+        design.labeled.endog[at_labeled][:, None],
+        fold[design.labeled_units[at_labeled]],
+        features(given),
+        fold[given.unit_positions],
+        f"Source {design.names[m]!r}",
+    )
+    learned = replace(given, endog=outcome[:, 0])
+    scores = SourceScores(
+        design,
+        problem.score,
+        (learned,),
+        (rows_of_labeled(learned, design.labeled_units),),
+        np.ones(1),
+    )
+    # Over all units the predictions count in full; lambda is that over the unlabelled.
+    power = problem.n_unlabeled / design.n_units
+    theta, moments, converged = solve_rectified(problem, scores, power, problem.theta)
+    pooled = problem.drawn_alike and (
+        scores.covers_all and not scores.has_own_regressors
+    )
+    parts = contributions(
+        problem,
+        scores,
+        theta,
+        moments,
+        inverse=bread(problem, moments, pooled=pooled),
+        power=power * np.eye(len(theta)),
+    )
+    covariance = covariance_of(problem, parts)
+    return _result(problem, theta, covariance, "DSL", (m,), learner, converged)
+
+
+def reppi(
+    model: Fitted, learner: Any = None, *, seed: int = 0
+) -> EstimatorResultsWrapper:
+    """
+    Recalibrated prediction-powered inference with all sources.
+
+    Parameters
+    ----------
+    model : AugmentedGMM or AugmentedGMMResults
+        The model; results bring their clusters.
+    learner : object, optional
+        Regressor with scikit-learn's ``fit`` and ``predict``, for several outcomes at
+        once; a random forest if omitted.
+    seed : int
+        Seed of the folds and of the random forest.
+
+    Returns
+    -------
+    EstimatorResultsWrapper
+        With asymptotic standard errors.
+
+    Raises
+    ------
+    DataError
+        If there is no source, or there are too few labels.
+    OptionError
+        If `learner` cannot learn.
+    ImportError
+        If `learner` is omitted and scikit-learn is not installed.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the equations were not solved.
+
+    References
+    ----------
+    Ji, W., Lei, L. and Zrnic, T. (2025). Predictions as surrogates: revisiting
+    surrogate outcomes in the age of AI. arXiv:2501.09731.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from statsmodels_synth.demo import make_study, study_model
+    >>> from statsmodels_synth.estimators import reppi
+    >>> reppi(study_model(make_study()), LinearRegression()).sources
+    ('guess', 'draws')
+    """
+    problem, learner = problem_of(model), _learner(learner, seed)
+    problem.position(None)
+    design, k = problem.design, len(problem.design.sources)
+    n, n_units, p = design.n_labeled, design.n_units, design.k_params
+    a = design.design_weights[:, None]
+    psi, *_ = target_scores(design, problem.score, problem.theta)
+    seen = np.empty((n_units, k * p))
+    for m in range(k):
+        scores = SourceScores.of(design, problem.score, {m: 1.0})
+        for units, values in scores.blocks(problem.theta):
+            # In the basis in which regressors are orthonormal, so that neither learner
+            # nor figures depend on units of x.
+            seen[units, m * p : (m + 1) * p] = values @ design.basis
+    fold = _folds(problem, np.random.default_rng(seed))
+    where = design.labeled_units
+    values = _cross_fit(
+        learner, seen[where], psi @ design.basis, fold[where], seen, fold, "RePPI"
+    )
+    learned = LearnedScores(design, values)
+    means, predicted = learned.means(problem.theta), values[where]
+    own = a * psi
+    centred = own - own.mean(axis=0)
+    spread = means.outer - np.outer(means.mean, means.mean)
+    # Predictions that say nothing, or the same thing twice, are no help.
+    root = inverse_root(spread)
+    matrix = (centred.T @ (a * predicted) / n) @ root @ root.T
+    shift = matrix @ (a * predicted).mean(axis=0) - matrix @ means.mean
+    theta, converged = solve_target(
+        design, problem.score, problem.theta, shift * n / n_units
+    )
+    moments = moments_at(problem, learned, theta)
+    parts = contributions(
+        problem,
+        learned,
+        theta,
+        moments,
+        inverse=bread(problem, moments, pooled=False),
+        power=problem.n_unlabeled / n_units * matrix,
+    )
+    covariance = covariance_of(problem, parts)
+    return _result(
+        problem, theta, covariance, "RePPI", tuple(range(k)), learner, converged
+    )
+
+
+def _learner(learner: Any, seed: int) -> Any:
+    if learner is None:
+        return default_learner(seed)
+    if isinstance(learner, type) or not (
+        callable(getattr(learner, "fit", None))
+        and callable(getattr(learner, "predict", None))
+    ):
+        raise OptionError(
+            f"learner is a {type_name(learner)}. Give a regressor with fit and "
+            "predict, such as sklearn.linear_model.LinearRegression()."
+        )
+    return learner
+
+
+def _folds(problem: Problem, rng: np.random.Generator) -> Positions:
+    """Fold of each unit, as many labelled ones in each; clusters stay together."""
+    design = problem.design
+    if design.n_labeled < FEWEST_LABELS:
+        raise DataError(
+            f"There are {design.n_labeled} labels. To learn from some what to make of "
+            f"a source for others takes {FEWEST_LABELS}."
+        )
+    if problem.clusters is not None:
+        clusters = problem.clusters
+        some = rng.permutation(clusters.n_labeled) % FOLDS
+        rest = rng.permutation(clusters.n_all - clusters.n_labeled) % FOLDS
+        return np.asarray(np.r_[some, rest][clusters.of_units])
+    fold = np.empty(design.n_units, dtype=np.intp)
+    inside = np.zeros(design.n_units, dtype=bool)
+    inside[design.labeled_units] = True
+    for part in (inside, ~inside):
+        size = int(part.sum())
+        fold[part] = rng.permutation(size) % FOLDS
+    return fold
+
+
+def _cross_fit(
+    learner: Any,
+    known: Floats,
+    target: Floats,
+    known_fold: Positions,
+    features: Floats,
+    fold: Positions,
+    where: str,
+) -> Floats:
+    """Predict (R, k) from (n, features), each fold by what the others have learnt."""
+    result = np.empty((len(features), target.shape[1]))
+    clone = _cloner(learner)
+    for k in range(FOLDS):
+        inside, out = known_fold != k, fold == k
+        if not inside.any():
+            raise DataError(f"{where}: all labels are in one fold. Nothing is learnt.")
+        fresh = clone()
+        single = target.shape[1] == 1
+        fresh.fit(known[inside], target[inside, 0] if single else target[inside])
+        if out.any():
+            found = np.asarray(fresh.predict(features[out]), dtype=float)
+            result[out] = found.reshape(-1, target.shape[1])
+    if not np.all(np.isfinite(result)):
+        raise DataError(f"{where}: the learner's predictions are not finite.")
+    return result
+
+
+def _cloner(learner: Any) -> Any:
+    """Make copies that have not learnt anything: scikit-learn's clone, where it can."""
+    import copy  # noqa: PLC0415
+
+    if hasattr(learner, "get_params"):
+        from sklearn.base import clone  # noqa: PLC0415
+
+        return lambda: clone(learner)
+    return lambda: copy.deepcopy(learner)
+
+
+def _result(
+    problem: Problem,
+    theta: Floats,
+    covariance: Floats,
+    method: str,
+    sources: tuple[int, ...],
+    learner: Any,
+    converged: bool,
+) -> EstimatorResultsWrapper:
+    if not converged:
+        warnings.warn(
+            f"{method}: the equations were not solved. Do not use the estimate.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return EstimatorResultsWrapper(
+        EstimatorResults(
+            problem.model,
+            theta,
+            covariance,
+            method,
+            tuple(problem.design.names[m] for m in sources),
+            n_labeled=problem.design.n_labeled,
+            n_units=problem.design.n_units,
+            note=f"Learner: {type(learner).__name__}, cross-fitted. Standard errors "
+            "are asymptotic.",
+            converged=converged,
+        )
+    )

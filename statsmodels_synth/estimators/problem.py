@@ -1,0 +1,168 @@
+"""What the other estimators start from: one aligned design, and a few names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.clusters import Clusters
+from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.exceptions import DataError, OptionError, suggest, type_name
+from statsmodels_synth.naive import NaiveEstimate, naive_estimate
+from statsmodels_synth.options import Kind
+from statsmodels_synth.scores import Score
+from statsmodels_synth.separation import LABELS, check_separation
+from statsmodels_synth.solver import solve_target
+
+if TYPE_CHECKING:
+    from statsmodels_synth.model import AugmentedGMM
+    from statsmodels_synth.results import (
+        AugmentedGMMResults,
+        AugmentedGMMResultsWrapper,
+    )
+
+    Fitted: TypeAlias = AugmentedGMM | AugmentedGMMResults | AugmentedGMMResultsWrapper
+
+
+@dataclass(frozen=True)
+class Problem:
+    """
+    An aligned design with the two estimates that every method starts from.
+
+    Parameters
+    ----------
+    model : AugmentedGMM
+        The model; estimators take names from it and nothing else.
+    design : AlignedDesign
+        Aligned arrays.
+    clusters : Clusters or None
+        Clusters of the units.
+    theta : ndarray (p,)
+        Labelled-only estimate.
+    naive : NaiveEstimate
+        What each source says alone.
+    """
+
+    model: AugmentedGMM
+    design: AlignedDesign
+    clusters: Clusters | None
+    theta: Floats
+    naive: NaiveEstimate
+
+    @property
+    def score(self) -> Score:
+        """Score of the target model."""
+        return self.model.target_score
+
+    @property
+    def n_unlabeled(self) -> int:
+        """Units without label, N = T - n."""
+        return self.design.n_units - self.design.n_labeled
+
+    @property
+    def drawn_alike(self) -> bool:
+        """Whether all units had the same probability of being labelled."""
+        return self.design.labeling.prob is None
+
+    def position(self, source: str | None, kind: Kind | None = None) -> int:
+        """
+        Position of a source.
+
+        Parameters
+        ----------
+        source : str or None
+            Its name; None: the first of `kind`, or the first.
+        kind : {"proxy", "synthetic"}, optional
+            What it must be.
+
+        Returns
+        -------
+        int
+            The position.
+
+        Raises
+        ------
+        DataError
+            If there is no such source.
+        """
+        names = self.design.names
+        known = [m for m, s in enumerate(self.design.sources) if kind in {None, s.kind}]
+        if not known:
+            what = "source" if kind is None else f"{kind} source"
+            raise DataError(f"There is no {what} that takes part in the fit.")
+        if source is None:
+            return known[0]
+        if source not in names:
+            raise DataError(
+                f"There is no source {source!r}.{suggest(source, list(names))}"
+            )
+        m = names.index(source)
+        if m not in known:
+            raise DataError(
+                f"Source {source!r} is a {self.design.sources[m].kind} source, and a "
+                f"{kind} one is asked for{suggest(source, [names[k] for k in known])}"
+            )
+        return m
+
+
+def problem_of(fitted: Fitted) -> Problem:
+    """
+    Take what the other estimators need from a model, or from its results.
+
+    Parameters
+    ----------
+    fitted : AugmentedGMM or AugmentedGMMResults
+        Results bring their clusters, and leave out the sources that took no part.
+
+    Returns
+    -------
+    Problem
+        Design, labelled-only estimate, estimate of each source alone.
+
+    Raises
+    ------
+    OptionError
+        If it is neither.
+    DataError
+        If the data were removed, or the labels alone have no estimate.
+    """
+    given: Any = getattr(fitted, "_results", fitted)
+    if hasattr(given, "_solution"):
+        return Problem(
+            given.model,
+            given._design_or_raise,
+            given._clusters,
+            given._solution.theta_real,
+            given._naive,
+        )
+    if not hasattr(given, "target_score"):
+        raise OptionError(
+            f"This is a {type_name(fitted)}. Give an AugmentedGMM or its results."
+        )
+    if given.aligned is None:
+        raise DataError(
+            "The data were removed with remove_data(), and this needs them. Build the "
+            "model again."
+        )
+    design, p = given.aligned, given.k_params
+    start = np.asarray(given.fitstart())
+    check_separation(
+        design.labeled,
+        start[:p],
+        True,
+        family=given.family,
+        where=LABELS,
+        names=given.exog_names,
+    )
+    theta, solved = solve_target(design, given.target_score, start[:p], np.zeros(p))
+    if not solved:
+        raise DataError(
+            "The labels alone have no estimate: their score equations were not solved. "
+            "Rescale regressors of very different size, or fit the model first."
+        )
+    eta = start[p:].reshape(len(design.sources), p)
+    naive = naive_estimate(design, given.target_score, eta)
+    return Problem(given, design, None, theta, naive)

@@ -1,0 +1,170 @@
+"""Results of the other estimators."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from statsmodels.iolib.summary import Summary
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth._statsmodels import (
+    LikelihoodModelResults,
+    LikelihoodResultsWrapper,
+    populate_wrapper,
+)
+from statsmodels_synth.exceptions import count
+
+if TYPE_CHECKING:
+    from statsmodels_synth.model import AugmentedGMM
+
+#: Notes of a summary are broken at this width.
+_WIDTH = 78
+
+
+class EstimatorResults(LikelihoodModelResults):  # type: ignore[misc]
+    """
+    Estimate of one of the other methods, with what statsmodels' results offer.
+
+    ``params``, ``bse``, ``tvalues``, ``pvalues``, ``conf_int()``, ``cov_params()``,
+    ``t_test``, ``wald_test``, ``predict`` and ``summary()``.
+
+    Parameters
+    ----------
+    model : AugmentedGMM
+        The model, for names.
+    params : ndarray (p,)
+        Estimate.
+    covariance : ndarray (p, p)
+        Its covariance.
+    method : str
+        Name of the method.
+    sources : sequence of str
+        Sources that it uses.
+    n_labeled, n_units : int
+        Labelled units n and all units T.
+    valid : bool
+        Whether the interval is right whatever the sources say.
+    note : str
+        What a reader must know, in sentences.
+    power : float or ndarray (p,), optional
+        How far predictions were trusted (lambda of PPI++), where the method has it.
+    mix : float, optional
+        Share of the second source, where two were mixed.
+    converged : bool
+        Whether the equations were solved.
+
+    Attributes
+    ----------
+    params : ndarray (p,)
+        Estimate.
+    method, sources, power, mix, valid, note, converged
+        As given.
+    n_labeled, n_units : int
+        As given.
+
+    Examples
+    --------
+    >>> from statsmodels_synth.demo import make_study, study_model
+    >>> from statsmodels_synth.estimators import ppi
+    >>> result = ppi(study_model(make_study()), power_tuning="scalar")
+    >>> result.method, result.sources
+    ('PPI++', ('guess',))
+    """
+
+    def __init__(
+        self,
+        model: AugmentedGMM,
+        params: Floats,
+        covariance: Floats,
+        method: str,
+        sources: tuple[str, ...],
+        *,
+        n_labeled: int,
+        n_units: int,
+        valid: bool = True,
+        note: str = "",
+        power: float | Floats | None = None,
+        mix: float | None = None,
+        converged: bool = True,
+    ) -> None:
+        super().__init__(model, params)
+        self._cache: dict[str, Any] = {}
+        self.cov_params_default = covariance
+        self.cov_type = "robust"
+        self.use_t = False
+        self.nobs = float(n_labeled)
+        self.df_model = float(len(params) - model.k_constant)
+        self.df_resid = float(n_labeled - len(params))
+        self.method, self.sources = method, sources
+        self.n_labeled, self.n_units = n_labeled, n_units
+        self.valid, self.note, self.converged = valid, note, converged
+        self.power, self.mix = power, mix
+
+    def summary(
+        self,
+        yname: str | None = None,
+        xname: list[str] | None = None,
+        title: str | None = None,
+        alpha: float = 0.05,
+    ) -> Summary:
+        """
+        Table for people.
+
+        Parameters
+        ----------
+        yname : str, optional
+            Name of the outcome.
+        xname : list of str, optional
+            Names of the coefficients.
+        title : str, optional
+            Title.
+        alpha : float
+            One minus the level of the confidence intervals.
+
+        Returns
+        -------
+        statsmodels.iolib.summary.Summary
+            Prints as text.
+        """
+        used = ", ".join(self.sources) or "none"
+        left: list[tuple[str, Any]] = [
+            ("Dep. Variable:", None),
+            ("Method:", [self.method]),
+            ("Sources:", [used]),
+        ]
+        right: list[tuple[str, Any]] = [
+            ("No. Labelled (n):", [str(self.n_labeled)]),
+            ("No. Units (T):", [str(self.n_units)]),
+            ("Date:", None),
+        ]
+        if isinstance(self.power, float):
+            right.append(("Power (lambda):", [f"{self.power:.3f}"]))
+        if self.mix is not None:
+            left.append(("Mix (alpha):", [f"{self.mix:.2f}"]))
+        table = Summary()
+        heading = f"{self.method} Results" if title is None else title
+        table.add_table_2cols(
+            self, gleft=left, gright=right, yname=yname, xname=xname, title=heading
+        )
+        table.add_table_params(
+            self, yname=yname, xname=xname, alpha=alpha, use_t=self.use_t
+        )
+        notes = [self.note] if self.note else []
+        if isinstance(self.power, np.ndarray):
+            each = ", ".join(f"{v:.3f}" for v in self.power)
+            what = count(len(self.power), "coefficient")
+            notes.append(f"Power (lambda) of the {what}: {each}.")
+        if not self.converged:
+            notes.insert(0, "NOT CONVERGED: do not use these numbers.")
+        lines = [line for note in notes for line in textwrap.wrap(note, _WIDTH)]
+        table.add_extra_txt(lines)
+        return table
+
+
+class EstimatorResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
+    """Results with pandas labels wherever the input had them."""
+
+
+populate_wrapper(EstimatorResultsWrapper, EstimatorResults)
