@@ -19,6 +19,7 @@ from statsmodels_synth._statsmodels import (
     populate_wrapper,
     predictions,
 )
+from statsmodels_synth.analysis_results import AnalysisResults
 from statsmodels_synth.covariance import hansen_j
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.moment_sums import moment_blocks
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from statsmodels_synth.model import AugmentedGMM
 
 
-class AugmentedGMMResults(SourceResults, GMMResults):  # type: ignore[misc]
+class AugmentedGMMResults(SourceResults, AnalysisResults, GMMResults):  # type: ignore[misc]
     r"""
     Results of a regression on labels augmented by imperfect sources.
 

@@ -429,13 +429,10 @@ def test_errors_say_what_to_do() -> None:
         ppi(lone)
     with pytest.raises(DataError, match="no synthetic source"):
         naive_synthetic(lone)
+    nine = Sample("ols", 14, n=9)
+    labels, source = np.where(nine.labeled, nine.y, np.nan), (nine.guesses[0], nine.x)
     with pytest.warns(FewUnitsWarning):
-        nine = Sample("ols", 14, n=9)
-        few = AugmentedGMM(
-            np.where(nine.labeled, nine.y, np.nan),
-            nine.x,
-            proxy={"a": (nine.guesses[0], nine.x)},
-        )
+        few = AugmentedGMM(labels, nine.x, proxy={"a": source})
     with pytest.raises(DataError, match="9 labels"):
         reppi(few, LinearRegression())
     ones = AugmentedGMM(

@@ -1,0 +1,363 @@
+"""All methods side by side: one table of what each makes of the same data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+import importlib.util
+from numbers import Real
+import textwrap
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import pandas as pd
+from statsmodels.iolib.summary import Summary, fmt_params, forg
+from statsmodels.iolib.table import SimpleTable
+
+from statsmodels_synth import comparison_graphics
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.estimators.debias import predict_then_debias
+from statsmodels_synth.estimators.learned import dsl, reppi
+from statsmodels_synth.estimators.ppi import ppi, ppi_synth
+from statsmodels_synth.estimators.simple import (
+    naive_pooled,
+    naive_proxy,
+    naive_synthetic,
+)
+from statsmodels_synth.exceptions import DataError, OptionError, suggest
+from statsmodels_synth.options import check_choice
+
+if TYPE_CHECKING:
+    from statsmodels_synth.results import AugmentedGMMResults
+
+Method: TypeAlias = Literal[
+    "labels only",
+    "naive",
+    "naive pooled",
+    "PPI",
+    "PPI++",
+    "PPI++ by coefficient",
+    "PPI++Synth",
+    "predict-then-debias",
+    "DSL",
+    "RePPI",
+    "GMM-Synth",
+]
+#: Names of the columns of the table.
+COLUMNS = [
+    *("estimate", "std_err", "lower", "upper"),
+    *("width_ratio", "effective_labels", "valid"),
+]
+_WIDTH = 86
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """
+    Estimates of all methods on the same data.
+
+    Made by :meth:`AugmentedGMMResults.compare`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per coefficient and method (the index): `estimate`, `std_err`, the ends
+        `lower` and `upper` of the interval, `width_ratio`, its width over that of
+        labels only, `effective_labels`, the number of labels that would give the same
+        standard error without any source, and `valid`: whether the interval is right
+        whatever the sources say. Effective labels are missing where it is not.
+    n_labeled, n_units : int
+        Labelled units n and all units T.
+    alpha : float
+        One minus the level of the intervals.
+    left_out : dict
+        From a method that could not be used to the reason.
+    constant : str or None
+        Name of the constant, which figures leave out.
+
+    Examples
+    --------
+    >>> from statsmodels_synth.demo import make_study, study_model
+    >>> result = study_model(make_study()).fit()
+    >>> found = result.compare(["labels only", "PPI++", "GMM-Synth"])
+    >>> found.table.loc["educ", "effective_labels"].round()
+    method
+    labels only       200.0
+    PPI++ (guess)     433.0
+    PPI++ (draws)     188.0
+    GMM-Synth         381.0
+    Name: effective_labels, dtype: float64
+    """
+
+    table: pd.DataFrame
+    n_labeled: int
+    n_units: int
+    alpha: float
+    left_out: dict[str, str]
+    constant: str | None
+
+    def summary(self) -> Summary:
+        """
+        One table per coefficient, and what to know of them.
+
+        Returns
+        -------
+        statsmodels.iolib.summary.Summary
+            Prints as text; ``as_latex()``, ``as_html()``.
+        """
+        result = Summary()
+        low, high = self.alpha / 2, 1 - self.alpha / 2
+        header = ["estimate", "std err", f"[{low:g}", f"{high:g}]", "width", "labels"]
+        for name in self.table.index.unique("coefficient"):
+            part = self.table.loc[name]
+            rows = [_cells(row) for _, row in part.iterrows()]
+            names = [f"{k}{'' if row.valid else ' *'}" for k, row in part.iterrows()]
+            result.tables.append(
+                SimpleTable(rows, header, names, title=str(name), txt_fmt=fmt_params)
+            )
+        lines = ["Notes:"]
+        for k, note in enumerate(self.notes, start=1):
+            lines += textwrap.wrap(f"[{k}] {note}", _WIDTH, subsequent_indent="    ")
+        result.add_extra_txt(lines)
+        return result
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know besides the numbers, in sentences."""
+        notes = [
+            f"{self.n_labeled} labelled of {self.n_units} units. Width: of the "
+            f"{1 - self.alpha:.0%} interval, over that of labels only. Labels: how "
+            "many would give the same standard error without any source."
+        ]
+        if not self.table["valid"].all():
+            notes.append(
+                "* takes sources at their word: its interval is about what they say, "
+                "not about the truth, however narrow it is."
+            )
+        kinds = {str(k).split(" (")[0] for k in self.table.index.unique("method")}
+        if kinds - {"labels only", "GMM-Synth", "naive", "naive pooled"}:
+            notes.append(
+                "Labels only and GMM-Synth are as they were fitted; the intervals of "
+                "the others are asymptotic, as published, and too narrow where labels "
+                "are few. Effective labels compare like with like."
+            )
+            notes.append(
+                "Do not pick the narrowest: an interval that was chosen among many "
+                "covers less often than it says."
+            )
+        notes += [f"{name} is left out: {why}" for name, why in self.left_out.items()]
+        return notes
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        return str(self.summary().as_html())
+
+    def plot(self, coefficients: Any = None, ax: Any = None) -> Any:
+        """
+        Draw the intervals of all methods.
+
+        Parameters
+        ----------
+        coefficients : str or sequence of str, optional
+            Which to draw, one panel each. All but the constant if omitted.
+        ax : matplotlib.axes.Axes, optional
+            Axes for a single coefficient; a new figure if omitted.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure.
+
+        Raises
+        ------
+        OptionError
+            If there is no such coefficient, or one `ax` for several.
+        """
+        known = [str(k) for k in self.table.index.unique("coefficient")]
+        if coefficients is None:
+            shown = [k for k in known if k != self.constant] or known
+        else:
+            one = isinstance(coefficients, str)
+            shown = [coefficients] if one else list(coefficients)
+        for name in shown:
+            if name not in known:
+                raise OptionError(
+                    f"There is no coefficient {name!r}.{suggest(name, known)}"
+                )
+        if ax is not None and len(shown) != 1:
+            raise OptionError(
+                f"ax= is one panel, and there are {len(shown)} coefficients. Name one "
+                "in coefficients=, or leave ax= out."
+            )
+        return comparison_graphics.plot_comparison(self, shown, ax)
+
+
+def _cells(row: Any) -> list[str]:
+    labels = row["effective_labels"]
+    return [
+        *(forg(row[k], prec=4) for k in ("estimate",)),
+        *(forg(row[k]) for k in ("std_err", "lower", "upper")),
+        f"{row['width_ratio']:.2f}",
+        "" if np.isnan(labels) else f"{labels:.0f}",
+    ]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What to call, and what the line is called."""
+
+    method: str
+    source: str | None
+    call: Callable[..., Any]
+
+    @property
+    def label(self) -> str:
+        """Name of the line."""
+        return self.method if self.source is None else f"{self.method} ({self.source})"
+
+    def estimate(self) -> Any:
+        """Results of the method."""
+        return self.call() if self.source is None else self.call(self.source)
+
+
+def compare(
+    results: AugmentedGMMResults,
+    methods: Sequence[Method] | None = None,
+    alpha: float = 0.05,
+    learner: Any = None,
+    seed: int = 0,
+) -> Comparison:
+    """
+    Estimate with every method.
+
+    Parameters
+    ----------
+    results : AugmentedGMMResults
+        The results.
+    methods, alpha, learner, seed : optional
+        See :meth:`AugmentedGMMResults.compare`.
+
+    Returns
+    -------
+    Comparison
+        Labels only first, GMM-Synth last.
+
+    Raises
+    ------
+    OptionError
+        If a method does not exist or alpha is not between 0 and 1.
+    """
+    if not (isinstance(alpha, Real) and 0.0 < alpha < 1.0):
+        raise OptionError(f"alpha={alpha!r}: give a number between 0 and 1.")
+    known = list(get_args(Method))
+    if methods is None:
+        chosen = known
+    elif isinstance(methods, str):
+        raise OptionError(
+            f"methods={methods!r} is one name. Give a list: [{methods!r}]"
+        )
+    else:
+        chosen = list(methods)
+    for name in chosen:
+        check_choice("methods", name, Method)
+    _ = results._design_or_raise
+    left_out: dict[str, str] = {}
+    learns = [k for k in ("DSL", "RePPI") if k in chosen]
+    if learns and learner is None and importlib.util.find_spec("sklearn") is None:
+        why = 'it needs scikit-learn: pip install "statsmodels-synth[learn]"'
+        left_out |= dict.fromkeys(learns, why)
+    real = results.real_only
+    # The labels alone, corrected for their number and not: effective labels compare a
+    # method with the one that was made as it was.
+    asymptotic = results.model.labeled_only(
+        np.asarray(real.params),
+        replace(results.settings, use_correction=False, use_t=False),
+        results._clusters,
+    )
+    base = real.conf_int(alpha)
+    names, parts = list(results.model.exog_names), {}
+    for line in _lines(results, [k for k in known if k in chosen], learner, seed):
+        if line.method in left_out:
+            continue
+        try:
+            found = line.estimate()
+        except DataError as error:
+            left_out[line.label] = str(error)
+            continue
+        own = line.method in ("labels only", "GMM-Synth")
+        parts[line.label] = _rows(found, real if own else asymptotic, base, alpha)
+        if not found.converged:
+            left_out[line.label] = "its equations were not solved."
+            del parts[line.label]
+    if parts:
+        table = pd.concat({k: v.set_axis(names) for k, v in parts.items()})
+        table = table.swaplevel().rename_axis(["coefficient", "method"])
+        every = pd.MultiIndex.from_product(
+            [names, list(parts)], names=table.index.names
+        )
+        table = table.loc[every]
+    else:
+        table = pd.DataFrame(
+            columns=COLUMNS,
+            index=pd.MultiIndex.from_arrays([[], []], names=["coefficient", "method"]),
+        )
+    at = results.model.data.const_idx
+    return Comparison(
+        table,
+        results.n_labeled,
+        results.n_units,
+        alpha,
+        left_out,
+        None if at is None else names[at],
+    )
+
+
+def _rows(found: Any, labels: Any, base: Any, alpha: float) -> pd.DataFrame:
+    """One row per coefficient."""
+    interval, first = np.asarray(found.conf_int(alpha)), np.asarray(base)
+    valid = bool(getattr(found, "valid", True))
+    bse, n = np.asarray(found.bse), found.n_labeled
+    effective: Floats = n * (np.asarray(labels.bse) / bse) ** 2
+    return pd.DataFrame(
+        {
+            "estimate": np.asarray(found.params),
+            "std_err": bse,
+            "lower": interval[:, 0],
+            "upper": interval[:, 1],
+            "width_ratio": np.diff(interval)[:, 0] / np.diff(first)[:, 0],
+            "effective_labels": effective if valid else np.nan,
+            "valid": valid,
+        }
+    )
+
+
+def _lines(
+    results: AugmentedGMMResults, chosen: list[Any], learner: Any, seed: int
+) -> Iterator[_Line]:
+    """Every method with every source that it can use, in the order of the table."""
+    kinds = {str(name): row["kind"] for name, row in results.sources.iterrows()}
+    naive = {"proxy": naive_proxy, "synthetic": naive_synthetic}
+    per_source: dict[str, Callable[[str], Any]] = {
+        "naive": lambda s: naive[kinds[s]](results, s),
+        "PPI": lambda s: ppi(results, s, "none"),
+        "PPI++": lambda s: ppi(results, s),
+        "PPI++ by coefficient": lambda s: ppi(results, s, "coefficient"),
+        "predict-then-debias": lambda s: predict_then_debias(results, s),
+        "DSL": lambda s: dsl(results, s, learner, seed=seed),
+    }
+    once: dict[str, Callable[[], Any]] = {
+        "labels only": lambda: results.real_only,
+        "GMM-Synth": lambda: results,
+    }
+    if kinds:
+        once["naive pooled"] = lambda: naive_pooled(results)
+        once["RePPI"] = lambda: reppi(results, learner, seed=seed)
+    if len(set(kinds.values())) == 2:
+        once["PPI++Synth"] = lambda: ppi_synth(results, seed=seed)
+    for method in chosen:
+        if method in once:
+            yield _Line(method, None, once[method])
+        elif method in per_source:
+            yield from (_Line(method, s, per_source[method]) for s in kinds)

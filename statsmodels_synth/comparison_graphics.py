@@ -1,0 +1,95 @@
+"""Figure of a comparison. matplotlib is imported when it is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from statsmodels_synth.comparison import Comparison
+
+#: Colours that people with colour blindness tell apart (Okabe and Ito 2008).
+_OWN, _LABELS, _OTHER, _NAIVE = "#0072B2", "#000000", "#009E73", "#D55E00"
+#: Panels in one row.
+_ACROSS = 3
+
+
+def plot_comparison(comparison: Comparison, coefficients: list[str], ax: Any) -> Any:
+    """
+    Intervals of all methods, one panel per coefficient.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The comparison.
+    coefficients : list of str
+        Coefficients.
+    ax : matplotlib.axes.Axes or None
+        Axes for a single one.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
+    """
+    try:
+        import matplotlib.pyplot as plt  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError(
+            'Figures need matplotlib: pip install "statsmodels-synth[plot]"'
+        ) from error
+    methods = list(comparison.table.index.unique("method"))
+    if ax is None:
+        across = min(len(coefficients), _ACROSS)
+        down = -(-len(coefficients) // across)
+        longest = max(len(name) for name in methods)
+        _, grid = plt.subplots(
+            down,
+            across,
+            figsize=(
+                0.07 * longest + 3.0 * across + 0.4,
+                (0.8 + 0.26 * len(methods)) * down,
+            ),
+            sharey=True,
+            squeeze=False,
+            layout="constrained",
+        )
+        axes = list(grid.ravel())
+        grid[0, 0].figure.supxlabel(
+            "Grey: interval of labels only. Hollow: takes the source at its word.",
+            fontsize="small",
+        )
+        for unused in axes[len(coefficients) :]:
+            unused.set_visible(False)
+    else:
+        axes = [ax]
+    for panel, name in zip(axes, coefficients, strict=False):
+        _panel(panel, comparison.table.loc[name], methods)
+        panel.set_title(name, fontsize="medium")
+        panel.set_xlabel(f"Coefficient, {1 - comparison.alpha:.0%} interval")
+    return axes[0].figure
+
+
+def _panel(ax: Any, rows: Any, methods: list[str]) -> None:
+    if "labels only" in rows.index:
+        first = rows.loc["labels only"]
+        ax.axvspan(first["lower"], first["upper"], color="0.93", zorder=0)
+    for at, (method, row) in enumerate(rows.iterrows()):
+        color = _NAIVE if not row["valid"] else _OTHER
+        color = {"labels only": _LABELS, "GMM-Synth": _OWN}.get(method, color)
+        ax.plot([row["lower"], row["upper"]], [at, at], color=color, linewidth=1.6)
+        ax.plot(
+            row["estimate"],
+            at,
+            marker="o" if row["valid"] else "D",
+            markerfacecolor=color if row["valid"] else "white",
+            color=color,
+            markersize=5,
+        )
+    low, high = ax.get_xlim()
+    if low < 0.0 < high:
+        ax.axvline(0.0, color="0.6", linewidth=0.8, zorder=0)
+    ax.set_yticks(np.arange(len(methods)), methods)
+    ax.set_ylim(len(methods) - 0.5, -0.5)
+    ax.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,145 @@
+"""All methods side by side."""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.comparison import Method
+from statsmodels_synth.estimators import naive_pooled, ppi, ppi_synth, reppi
+from statsmodels_synth.exceptions import DataError, OptionError
+from tests import dense
+from tests.problems import model_of
+from tests.test_estimators import Sample
+
+mpl.use("Agg")
+QUICK: list[Method] = ["labels only", "naive", "PPI++", "GMM-Synth"]
+
+
+@pytest.fixture(scope="module")
+def result() -> Any:
+    """Fit of a proxy and a synthetic source."""
+    return Sample("logistic", 20).model().fit()
+
+
+def test_lines_are_the_methods_themselves(result: Any) -> None:
+    table = result.compare(learner=LinearRegression()).table
+    assert len(table) == 3 * 17
+    for label, found in {
+        "labels only": result.real_only,
+        "GMM-Synth": result,
+        "PPI++ (b)": ppi(result, "b"),
+        "PPI++Synth": ppi_synth(result),
+        "naive pooled": naive_pooled(result),
+        "RePPI": reppi(result, LinearRegression()),
+    }.items():
+        rows = table.xs(label, level="method")
+        np.testing.assert_array_equal(rows["estimate"], found.params)
+        np.testing.assert_array_equal(rows["std_err"], found.bse)
+        np.testing.assert_array_equal(rows[["lower", "upper"]], found.conf_int())
+
+
+def test_widths_and_labels_are_relative_to_labels_only(result: Any) -> None:
+    table = result.compare(QUICK, alpha=0.2).table
+    first = table.xs("labels only", level="method")
+    assert np.allclose(first["width_ratio"], 1.0)
+    assert np.allclose(first["effective_labels"], result.n_labeled)
+    own = table.xs("GMM-Synth", level="method")
+    np.testing.assert_allclose(own["effective_labels"], result.effective_nobs)
+    ends = result.real_only.conf_int(0.2)
+    np.testing.assert_allclose(first[["lower", "upper"]], ends)
+    naive = table.xs("naive (a)", level="method")
+    assert not naive["valid"].any()
+    assert naive["effective_labels"].isna().all()
+
+
+def test_effective_labels_compare_like_with_like() -> None:
+    # PPI++ has an asymptotic standard error, and is held against one of that kind.
+    model = Sample("ols", 21, n=40, size=1000).model()
+    found = model.fit().compare(["PPI++"]).table.xs("PPI++ (a)", level="method")
+    labels = model.fit(use_correction=False, use_t=False).real_only.bse
+    np.testing.assert_allclose(
+        found["effective_labels"], 40 * (labels / found["std_err"]) ** 2
+    )
+
+
+def test_what_is_printed(result: Any) -> None:
+    text = str(result.compare(QUICK))
+    assert "naive (a) *" in text
+    assert "takes sources at their word" in text
+    assert "Do not pick the narrowest" in text
+    assert "left out" not in text
+    assert "takes sources" not in str(result.compare(["labels only", "GMM-Synth"]))
+    found = result.compare(QUICK)
+    assert "PPI++ (a)" in found.summary().as_latex()
+    assert "<table" in found._repr_html_()
+    assert pickle.loads(pickle.dumps(found)).table.equals(found.table)
+
+
+def test_without_scikit_learn_two_methods_are_left_out(
+    result: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    found = result.compare(["labels only", "DSL", "RePPI"])
+    assert set(found.left_out) == {"DSL", "RePPI"}
+    assert list(found.table.index.unique("method")) == ["labels only"]
+    assert "RePPI is left out: it needs scikit-learn" in str(found)
+
+
+def test_a_method_that_cannot_be_used_is_left_out_with_the_reason() -> None:
+    problem = dense.simulate(n_units=100, n_labeled=9, p=2, error=0.9)
+    result = model_of(problem).fit()
+    found = result.compare(["labels only", "DSL"], learner=LinearRegression())
+    assert "9 labels" in found.left_out["DSL (s0)"]
+
+
+def test_without_sources_only_labels_are_left() -> None:
+    sample = Sample("ols", 22)
+    inside = sample.labeled
+    result = AugmentedGMM(sample.y[inside], sample.x[inside]).fit()
+    methods = result.compare().table.index.unique("method")
+    assert list(methods) == ["labels only", "GMM-Synth"]
+
+
+def test_clusters_are_those_of_the_fit() -> None:
+    sample = Sample("ols", 23)
+    groups = np.arange(len(sample.y)) // 10
+    result = sample.model().fit(cov_type="cluster", cov_kwds={"groups": groups})
+    table = result.compare(["PPI++"]).table
+    np.testing.assert_array_equal(
+        table.xs("PPI++ (a)", level="method")["std_err"], ppi(result).bse
+    )
+    assert not np.allclose(ppi(result).bse, ppi(sample.model()).bse)
+
+
+def test_figures(result: Any) -> None:
+    figure = result.plot_compare(QUICK)
+    assert len([ax for ax in figure.axes if ax.get_visible()]) == 2
+    ax = mpl.figure.Figure().subplots()
+    assert result.plot_compare(QUICK, ax, coefficients="x1") is ax.figure
+    mpl.pyplot.close("all")
+
+
+def test_errors(result: Any) -> None:
+    with pytest.raises(OptionError, match=r"methods='PPI\+'"):
+        result.compare(["PPI+"])
+    with pytest.raises(OptionError, match=r"Give a list: \['PPI'\]"):
+        result.compare("PPI")
+    with pytest.raises(OptionError, match="alpha=5"):
+        result.compare(alpha=5)
+    found = result.compare(QUICK)
+    with pytest.raises(OptionError, match="no coefficient 'x9'"):
+        found.plot("x9")
+    with pytest.raises(OptionError, match="2 coefficients"):
+        found.plot(ax=object())
+    other = Sample("logistic", 24).model().fit()
+    other.remove_data()
+    with pytest.raises(DataError, match="removed"):
+        other.compare()
