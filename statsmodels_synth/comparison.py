@@ -18,7 +18,7 @@ from statsmodels_synth import comparison_graphics
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.estimators.debias import predict_then_debias
 from statsmodels_synth.estimators.learned import dsl, reppi
-from statsmodels_synth.estimators.ppi import ppi, ppi_synth
+from statsmodels_synth.estimators.prediction_powered import ppi, ppi_synth
 from statsmodels_synth.estimators.simple import (
     naive_pooled,
     naive_proxy,

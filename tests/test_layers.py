@@ -33,7 +33,7 @@ ORDER = [
     ["estimators.problem"],
     ["estimators.predicted", "estimators.results"],
     ["estimators.rectify", "estimators.simple"],
-    ["estimators.ppi", "estimators.debias", "estimators.learned"],
+    ["estimators.prediction_powered", "estimators.debias", "estimators.learned"],
     ["estimators.__init__"],
     ["summary", "graphics", "source_results"],
     ["comparison_graphics"],

@@ -7,7 +7,7 @@ what statsmodels' results offer. ``AugmentedGMMResults.compare`` calls them all.
 
 from statsmodels_synth.estimators.debias import predict_then_debias
 from statsmodels_synth.estimators.learned import default_learner, dsl, reppi
-from statsmodels_synth.estimators.ppi import ppi, ppi_synth
+from statsmodels_synth.estimators.prediction_powered import ppi, ppi_synth
 from statsmodels_synth.estimators.results import (
     EstimatorResults,
     EstimatorResultsWrapper,

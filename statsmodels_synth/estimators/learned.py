@@ -87,7 +87,7 @@ def default_learner(seed: int = 0) -> Any:
             'DSL and RePPI need scikit-learn: pip install "statsmodels-synth[learn]"'
         ) from error
     return RandomForestRegressor(
-        n_estimators=100, min_samples_leaf=5, max_features=1 / 2, random_state=seed
+        n_estimators=50, min_samples_leaf=5, max_features=1 / 2, random_state=seed
     )
 
 

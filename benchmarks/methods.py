@@ -1,0 +1,330 @@
+"""
+All methods on real and simulated data, at labelling rates from 2 to 30 %.
+
+Run from the root of the repository::
+
+    python -m benchmarks.methods                 # the whole study
+    python -m benchmarks.methods --draws 20      # a rough look, in minutes
+    python -m benchmarks.methods --report        # tables and figure of what is there
+
+Every draw is a sample of T units *with replacement* from the data, of which a share is
+labelled at random; so the estimate from all the data is the truth, and intervals are
+for it. The real data need ``../shared``; without it, the simulated ones remain.
+
+- ``politeness``: requests, rated by people and by GPT-4o (a proxy of the outcome);
+- ``twins``: a survey, and LLM twins of the respondents: one run as a proxy of the
+  outcome, one as synthetic rows with their own regressors;
+- ``alphafold``: protein residues and a predicted probability (a proxy);
+- ``simulated binary``, ``simulated linear``: a proxy that errs in the outcome, and
+  synthetic rows that err in outcome and regressors, both of use, with errors of their
+  own.
+
+Finished draws are kept in ``methods-output/draws``; interrupt when you like and run the
+command again. In the end ``table.csv`` and a figure are written next to them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+import warnings
+
+from joblib import Parallel, cpu_count, delayed
+import numpy as np
+from numpy.typing import NDArray
+import pandas as pd
+from scipy.special import expit
+import statsmodels.api as sm
+from tqdm import tqdm
+
+from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.exceptions import SynthError
+
+Floats = NDArray[np.float64]
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+RATES = (0.02, 0.05, 0.10, 0.20, 0.30)
+#: Fewer labels than this are no study.
+FEWEST = 40
+#: Draws that are saved together.
+CHUNK = 10
+
+
+@dataclass(frozen=True)
+class Data:
+    """The population: every row is a unit, with its label and its sources."""
+
+    formula: str
+    frame: pd.DataFrame
+    proxy: dict[str, str]
+    synthetic: tuple[str, ...] = ()
+    family: Any = None
+
+    def sources(self, units: pd.DataFrame) -> dict[str, Any]:
+        """Arguments of from_formula for a sample of units."""
+        found: dict[str, Any] = {"proxy": {"proxy": self.proxy}, "family": self.family}
+        if self.synthetic:
+            made = units[[f"made_{name}" for name in self.synthetic]]
+            made = made.set_axis(list(self.synthetic), axis=1)
+            found["synthetic"] = {"synthetic": made}
+        return found
+
+
+def politeness() -> Data:
+    frame = pd.read_csv(SHARED / "politeness.csv")
+    frame["log_words"] = np.log(frame["n_words"])
+    return Data(
+        "y ~ hashedge + first_person_pl + log_words",
+        frame,
+        {"y": "yhat_gpt4o"},
+        family=sm.families.Binomial(),
+    )
+
+
+def twins() -> Data:
+    wide = pd.read_csv(SHARED / "twin_wide.csv")
+    names = ["Redistribution_1", "Fairness", "Trust", "Work_vs_Luck"]
+    parts = {"h_": "", "l_": "guess_", "l2_": "made_"}
+    frame = pd.DataFrame(
+        {new + k: wide[old + k] for old, new in parts.items() for k in names}
+    ).dropna()
+    return Data(
+        "Redistribution_1 ~ Fairness + Trust + Work_vs_Luck",
+        frame,
+        {"Redistribution_1": "guess_Redistribution_1"},
+        tuple(names),
+    )
+
+
+def alphafold() -> Data:
+    return Data(
+        "y ~ phosphorylated + ubiquitinated + acetylated",
+        pd.read_csv(SHARED / "alphafold.csv"),
+        {"y": "yhat"},
+        family=sm.families.Binomial(),
+    )
+
+
+def simulated(binary: bool) -> Data:
+    rng, size = np.random.default_rng(0), 100_000
+
+    def outcome(linear: Floats) -> Floats:
+        if binary:
+            return (rng.random(size) < expit(linear)).astype(float)
+        return np.asarray(linear + rng.normal(size=size))
+
+    x1, x2 = rng.normal(size=(2, size))
+    linear = 0.3 + 0.7 * x1 - 0.5 * x2
+    frame = pd.DataFrame({"y": outcome(linear), "x1": x1, "x2": x2})
+    wrong = rng.random((2, size)) < [[0.2], [0.3]]
+    other = [outcome(-0.3 * linear), outcome(0.2 * linear)]
+    frame["guess"], frame["made_y"] = np.where(wrong, other, frame["y"])
+    for k in ("x1", "x2"):
+        frame[f"made_{k}"] = frame[k] + 0.3 * rng.normal(size=size)
+    family = sm.families.Binomial() if binary else None
+    return Data("y ~ x1 + x2", frame, {"y": "guess"}, ("y", "x1", "x2"), family)
+
+
+DATA: dict[str, Callable[[], Data]] = {
+    "politeness": politeness,
+    "twins": twins,
+    "alphafold": alphafold,
+    "simulated binary": lambda: simulated(True),
+    "simulated linear": lambda: simulated(False),
+}
+#: Units of a draw, where it is not the whole population.
+SIZE = {"simulated binary": 2000, "simulated linear": 2000}
+
+
+def draw(data: Data, rate: float, size: int, seed: int) -> pd.DataFrame | str:
+    """One row per method and coefficient; the name of the error if refused."""
+    rng = np.random.default_rng([seed, round(1000 * rate)])
+    units = data.frame.iloc[rng.integers(0, len(data.frame), size)]
+    units = units.reset_index(drop=True).rename_axis("unit")
+    labeled = np.zeros(size, dtype=bool)
+    labeled[: round(rate * size)] = True
+    options = data.sources(units)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            model = AugmentedGMM.from_formula(
+                data.formula, units, labeled=labeled, **options
+            )
+            result = model.fit()
+            paper = model.fit(use_correction=False, use_t=False)
+            table = result.compare().table
+        except SynthError as error:
+            return type(error).__name__
+    columns = ["estimate", "std_err", "lower", "upper"]
+    found = table[columns].reset_index()
+    ends = np.asarray(paper.conf_int())
+    own = pd.DataFrame(
+        np.column_stack([paper.params, paper.bse, ends]), columns=columns
+    )
+    own["coefficient"], own["method"] = list(paper.params.index), "GMM-Synth, paper"
+    return pd.concat([found, own], ignore_index=True)
+
+
+def cells() -> Iterator[tuple[str, float, int]]:
+    """Data set, labelling rate and number of units."""
+    for name, read in DATA.items():
+        if not (SHARED.is_dir() or name.startswith("simulated")):
+            continue
+        size = SIZE.get(name) or len(read().frame)
+        for rate in RATES:
+            if round(rate * size) >= FEWEST:
+                yield name, rate, size
+
+
+def run(draws: int, folder: Path, jobs: int) -> None:
+    """Simulate what is not in the folder yet; every chunk of draws is a file."""
+    todo = [
+        (name, rate, size, chunk)
+        for chunk in range(-(-draws // CHUNK))
+        for name, rate, size in cells()
+        if not _file(folder, name, rate, chunk).exists()
+    ]
+    read = {name: DATA[name]() for name in {name for name, *_ in todo}}
+    tasks = (delayed(_chunk)(read[c[0]], c, folder) for c in todo)
+    with tqdm(total=len(todo) * CHUNK, unit="draw") as bar:
+        for _ in Parallel(jobs, return_as="generator_unordered")(tasks):
+            bar.update(CHUNK)
+
+
+def _file(folder: Path, name: str, rate: float, chunk: int) -> Path:
+    return folder / f"{name.replace(' ', '-')}-{rate:.2f}-{chunk:04d}.csv"
+
+
+def _chunk(data: Data, cell: tuple[str, float, int, int], folder: Path) -> None:
+    name, rate, size, chunk = cell
+    parts = []
+    for seed in range(chunk * CHUNK, (chunk + 1) * CHUNK):
+        found = draw(data, rate, size, seed)
+        if isinstance(found, str):
+            found = pd.DataFrame({"method": ["refused"], "coefficient": [found]})
+        parts.append(found.assign(seed=seed))
+    path = _file(folder, name, rate, chunk)
+    rows = pd.concat(parts, ignore_index=True)
+    # Under another name first: a file that is there is complete.
+    rows.assign(data=name, rate=rate, size=size).to_csv(path.with_suffix(".part"))
+    path.with_suffix(".part").rename(path)
+
+
+def report(folder: Path) -> pd.DataFrame:
+    """One row per data set, rate and method, over all coefficients but the constant."""
+    draws = pd.concat([pd.read_csv(p) for p in sorted(folder.glob("*.csv"))])
+    refused = draws[draws["method"] == "refused"].groupby(["data", "rate"]).size()
+    truth = {}
+    for name in draws["data"].unique():
+        data = DATA[name]()
+        full = AugmentedGMM.from_formula(data.formula, data.frame, family=data.family)
+        truth |= {(name, k): v for k, v in full.fit().params.items()}
+    draws = draws[~draws["coefficient"].isin(["Intercept"])]
+    draws = draws[draws["method"] != "refused"].copy()
+    pairs = zip(draws["data"], draws["coefficient"], strict=True)
+    draws["truth"] = [truth[pair] for pair in pairs]
+    draws["squared"] = (draws["estimate"] - draws["truth"]) ** 2
+    draws["covered"] = draws["truth"].between(draws["lower"], draws["upper"])
+    draws["width"] = draws["upper"] - draws["lower"]
+    keys = ["data", "rate", "method", "coefficient"]
+    each = draws.groupby(keys).agg(
+        draws=("seed", "nunique"),
+        mse=("squared", "mean"),
+        coverage=("covered", "mean"),
+        width=("width", "median"),
+        n=("size", "first"),
+    )
+    each["n"] = (each["n"] * each.index.get_level_values("rate")).round()
+    base = each.xs("labels only", level="method")[["mse", "width"]]
+    base = base.reindex(each.reset_index("method").index).to_numpy()
+    each[["mse", "width"]] /= base
+    each["effective_labels"] = each["n"] / each["mse"]
+    table = each.groupby(level=keys[:3]).mean()
+    at = table.reset_index("method").index
+    table["refused"] = refused.reindex(at).fillna(0).to_numpy()
+    return table
+
+
+def show(table: pd.DataFrame) -> None:
+    """Print a table per measure: methods down, labelling rates across."""
+    for measure in ("mse", "coverage", "width", "effective_labels"):
+        print(f"\n{measure} (mean over coefficients but the constant)")
+        wide = table.reset_index().pivot_table(
+            measure, ["data", "method"], "rate", sort=False
+        )
+        print(wide.round(0 if measure == "effective_labels" else 3).to_string())
+
+
+def figure(table: pd.DataFrame, path: Path) -> None:
+    """Squared error and coverage of all methods, one column of panels per data set."""
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    names = list(dict.fromkeys(table.index.get_level_values("data")))
+    fig, axes = plt.subplots(
+        2,
+        len(names),
+        figsize=(3.1 * len(names), 6.4),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    colours = {
+        "GMM-Synth": "#0072B2",
+        "GMM-Synth, paper": "#56B4E9",
+        "PPI++ (proxy)": "#009E73",
+        "PPI++Synth": "#F0E442",
+        "predict-then-debias (proxy)": "#CC79A7",
+        "DSL (proxy)": "#D55E00",
+        "RePPI": "#E69F00",
+    }
+    for k, name in enumerate(names):
+        part = table.loc[name]
+        for method, colour in colours.items():
+            if method not in part.index.get_level_values("method"):
+                continue
+            rows = part.xs(method, level="method")
+            wide = 2.4 if method == "GMM-Synth" else 1.3
+            for ax, measure in zip(axes[:, k], ("mse", "coverage"), strict=True):
+                ax.plot(
+                    100 * rows.index, rows[measure], "o-", ms=3, lw=wide, color=colour,
+                    label=method,
+                )  # fmt: skip
+        axes[0, k].axhline(1.0, color="0.6", lw=0.8)
+        axes[1, k].axhline(0.95, color="0.6", lw=0.8)
+        axes[0, k].set_title(name)
+        axes[1, k].set_xlabel("units labelled, %")
+    axes[0, 0].set_ylabel("mean squared error, labels only = 1")
+    axes[1, 0].set_ylabel("coverage of the 95 % interval")
+    handles, labels = axes[0, -1].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    fig.savefig(path, dpi=150)
+    plt.close(fig)
+
+
+def main() -> None:
+    """Run, print, draw."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=cpu_count())
+    parser.add_argument("--out", type=Path, default=Path("methods-output"))
+    parser.add_argument("--report", action="store_true", help="of what is there")
+    given = parser.parse_args()
+    folder = given.out / "draws"
+    folder.mkdir(parents=True, exist_ok=True)
+    pd.set_option("display.width", 200, "display.max_rows", 500)
+    if not SHARED.is_dir():
+        print(f"The real data are not in {SHARED}: simulated data only.")
+    if not given.report:
+        run(given.draws, folder, given.jobs)
+    table = report(folder)
+    table.to_csv(given.out / "table.csv")
+    show(table)
+    figure(table, given.out / "methods.png")
+    print(f"\nTable and figure: {given.out}")
+
+
+if __name__ == "__main__":
+    main()
