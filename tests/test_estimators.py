@@ -27,6 +27,7 @@ from statsmodels_synth.estimators import (
     reppi,
 )
 from statsmodels_synth.exceptions import (
+    CoverageWarning,
     DataError,
     FewUnitsWarning,
     OptionError,
@@ -240,6 +241,133 @@ def test_doubled_units_are_clusters_of_two(method: Any) -> None:
     # n - 1 for n, in the variance and in the choice of lambda.
     np.testing.assert_allclose(one.params, other.params, rtol=1e-3)
     np.testing.assert_allclose(one.bse, other.bse, rtol=4 / sample.labeled.sum())
+
+
+ONE_SOURCE: dict[str, Any] = {
+    "PPI": lambda m: ppi(m, power_tuning="none"),
+    "PPI++": ppi,
+    "by coefficient": lambda m: ppi(m, power_tuning="coefficient"),
+    "debias": predict_then_debias,
+    "DSL": lambda m: dsl(m, learner=LinearRegression()),
+    "RePPI": lambda m: reppi(m, LinearRegression()),
+    "naive": naive_proxy,
+    "pooled": naive_pooled,
+}
+
+
+@pytest.mark.parametrize("name", ONE_SOURCE)
+@pytest.mark.parametrize("family", ["ols", "poisson"])
+def test_rows_that_repeat_change_nothing(family: str, name: str) -> None:
+    sample, rng = Sample(family, 15), np.random.default_rng(15)
+    size = len(sample.y)
+    own = sample.x + np.column_stack([np.zeros(size), rng.normal(size=(size, 2))]) / 3
+    labels, f = np.where(sample.labeled, sample.y, np.nan), sample.guesses[0]
+    twice = np.repeat(np.arange(size), 2)
+    once = AugmentedGMM(labels, sample.x, proxy={"a": (f, own)}, family=sample.family)
+    more = AugmentedGMM(
+        labels,
+        sample.x,
+        proxy={"a": (f[twice], own[twice], twice)},
+        family=sample.family,
+    )
+    one, other = ONE_SOURCE[name](once), ONE_SOURCE[name](more)
+    np.testing.assert_allclose(one.params, other.params, rtol=1e-8)
+    if name != "pooled":  # whose rows are independent, it thinks
+        np.testing.assert_allclose(one.bse, other.bse, rtol=1e-8)
+
+
+@pytest.mark.parametrize("name", ONE_SOURCE)
+def test_weights_of_one_number_change_nothing(name: str) -> None:
+    sample = Sample("logistic", 16)
+    plain = ONE_SOURCE[name](sample.model())
+    weighted = ONE_SOURCE[name](sample.model(weights=np.full(len(sample.y), 3.0)))
+    np.testing.assert_allclose(plain.params, weighted.params, rtol=1e-8)
+    np.testing.assert_allclose(plain.bse, weighted.bse, rtol=1e-8)
+
+
+def test_weights_and_partial_coverage() -> None:
+    sample, rng = Sample("poisson", 17), np.random.default_rng(17)
+    size, x, y, f = len(sample.y), sample.x, sample.y, sample.guesses[0]
+    weights = rng.uniform(0.5, 2.0, size)
+    covered = rng.random(size) < 0.7
+    with pytest.warns(CoverageWarning):
+        model = AugmentedGMM(
+            np.where(sample.labeled, y, np.nan),
+            x,
+            proxy={"a": (np.where(covered, f, np.nan), x)},
+            family=sample.family,
+            weights=weights,
+        )
+    result = ppi(model, power_tuning="none")
+    theta, inside = np.asarray(result.params), sample.labeled
+    mean = np.exp(x @ theta)
+    psi = (weights * (y - mean))[:, None] * x
+    # Units that are neither labelled nor covered need not be known: about the mean of
+    # those that are covered, a prediction of zero is right for the others.
+    h = (weights * (f - mean))[:, None] * x
+    h = np.where(covered[:, None], h - h[covered].mean(0), 0.0)
+    n, rest = inside.sum(), (covered & ~inside).sum()
+    value = psi[inside].mean(0) - (n + rest) / rest * h[inside].mean(0)
+    np.testing.assert_allclose(value, 0.0, atol=1e-9)
+    bread = np.linalg.inv(x[inside].T @ (x * (weights * mean)[:, None])[inside])
+    bread = bread * inside.sum()
+    variance = np.cov((psi - h)[inside].T) / n
+    variance += np.cov(h[covered & ~inside].T) / rest
+    np.testing.assert_allclose(result.cov_params(), bread @ variance @ bread, rtol=1e-8)
+
+
+def test_a_source_that_covers_some_units_brings_no_bias() -> None:
+    # Only labelled and covered units are known, and the proxy is far off the truth.
+    methods = {k: v for k, v in ONE_SOURCE.items() if not k.startswith(("n", "pooled"))}
+    found: dict[str, list[Array]] = {name: [] for name in methods}
+    for seed in range(100):
+        sample, rng = Sample("logistic", seed), np.random.default_rng(20_000 + seed)
+        covered = rng.random(len(sample.y)) < 0.6
+        guess = np.where(rng.random(len(sample.y)) < 0.7, 1.0, sample.guesses[0])
+        with pytest.warns(CoverageWarning):
+            model = AugmentedGMM(
+                np.where(sample.labeled, sample.y, np.nan),
+                sample.x,
+                proxy={"a": (np.where(covered, guess, np.nan), sample.x)},
+                family=sample.family,
+            )
+        for name, method in methods.items():
+            found[name].append(np.asarray(method(model).params))
+    for name, estimates in found.items():
+        miss = np.mean(estimates, axis=0) - [0.2, 0.5, -0.3]
+        # Logits of 300 labels are off by about 1 % of their size, .005, besides chance.
+        error = np.std(estimates, axis=0) / 10
+        assert np.all(np.abs(miss) <= 3.5 * error + 0.01), (name, miss, error)
+
+
+def test_strata_take_out_what_was_fixed() -> None:
+    sample = Sample("ols", 18)
+    rng, size, y = np.random.default_rng(18), len(sample.y), sample.y
+    f = rng.normal(size=size)
+    # The outcome differs a great deal between strata; half of each label goes to both.
+    stratum = (y > np.median(y)).astype(int)
+    inside = np.zeros(size, dtype=bool)
+    for h in (0, 1):
+        inside[rng.permutation(np.flatnonzero(stratum == h))[:150]] = True
+    one = np.ones((size, 1))
+    model = AugmentedGMM(
+        np.where(inside, y, np.nan), one, proxy={"a": (f, one)}, strata=stratum
+    )
+    result = ppi(model, power_tuning="none")
+    left = y - f * size / (size - 300)
+    within = sum(
+        np.var(left[inside & (stratum == h)], ddof=1) / 150 / 4 * (1 - 300 / size)
+        for h in (0, 1)
+    )
+    # Had all units been labelled, what is left would be that of their mean. Moments of
+    # y are over 3,000 units here and over 300 there: some per cent.
+    expected = within + np.var(y) / size
+    np.testing.assert_allclose(result.bse[0], np.sqrt(expected), rtol=0.05)
+    ignored = ppi(
+        AugmentedGMM(np.where(inside, y, np.nan), one, proxy={"a": (f, one)}),
+        power_tuning="none",
+    )
+    assert ignored.bse[0] > 1.2 * result.bse[0]
 
 
 def test_dsl_is_the_regression_of_pseudo_outcomes() -> None:

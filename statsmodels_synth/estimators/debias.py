@@ -19,6 +19,7 @@ import warnings
 import numpy as np
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth.design import DesignRows
 from statsmodels_synth.estimators.predicted import SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
 from statsmodels_synth.estimators.rectify import (
@@ -32,7 +33,12 @@ from statsmodels_synth.estimators.results import (
 )
 from statsmodels_synth.estimators.simple import naive_params
 from statsmodels_synth.exceptions import ConvergenceWarning
-from statsmodels_synth.moment_sums import target_scores
+from statsmodels_synth.moment_sums import (
+    row_factors,
+    source_sums,
+    target_scores,
+    unit_scores,
+)
 from statsmodels_synth.solver import (
     MAX_STEPS,
     TARGET_TOLERANCE,
@@ -92,9 +98,10 @@ def predict_then_debias(
     """
     problem = problem_of(model)
     design, m = problem.design, problem.position(source)
-    scores = SourceScores.of(design, problem.score, {m: 1.0})
     everyone = naive_params(problem, m)
-    drawn, converged = _labeled_fit(problem, scores, everyone)
+    drawn, converged = _labeled_fit(problem, design.labeled_sources[m], everyone)
+    # Its scores over all units have the mean zero: no centring of what is not covered.
+    scores = SourceScores.of(design, problem.score, {m: 1.0})
     name = design.names[m]
     if not converged:
         warnings.warn(
@@ -107,18 +114,23 @@ def predict_then_debias(
     psi, target, _ = target_scores(design, problem.score, problem.theta)
     theta = -(a * psi) @ inverse_in_basis(target / n, design.basis).T
     # What a unit contributes to gamma over the labelled units, and over all.
-    h, slope = scores.labeled(drawn)
+    own_rows = design.labeled_sources[m]
+    h, slope = _labeled_scores(problem, own_rows, drawn)
     gamma = -(a * h) @ inverse_in_basis(slope / n, design.basis).T
-    means = scores.means(everyone)
-    inverse = -inverse_in_basis(means.jacobian, design.basis)
-    variance = inverse @ means.outer @ inverse.T
+    sums = source_sums(
+        (design.sources[m],), n_units, problem.score, everyone[None], outer=True
+    )
+    assert sums.outer is not None
+    inverse = -inverse_in_basis(sums.jacobian[0], design.basis)
+    outer = sums.outer.reshape(len(everyone), -1)
+    variance = inverse @ outer @ inverse.T
     matrix = np.linalg.solve(variance, gamma.T @ theta / n).T
     estimate = problem.theta + matrix @ (everyone - drawn)
 
     # As in the rectified equation, a mean over the N unlabelled units.
     turned = problem.n_unlabeled / n_units * matrix @ inverse
-    own_all, _ = scores.labeled(everyone)
-    mean, spread = unlabeled_moments(problem, own_all, means.mean, means.outer)
+    own_all, _ = _labeled_scores(problem, own_rows, everyone)
+    mean, spread = unlabeled_moments(problem, own_all, sums.mean[0], outer)
     own = theta - gamma @ matrix.T
     parts = Contributions(
         labeled=own + own_all @ (matrix @ inverse).T * (n / n_units),
@@ -143,13 +155,25 @@ def predict_then_debias(
     )
 
 
+def _labeled_scores(
+    problem: Problem, rows: DesignRows, theta: Floats
+) -> tuple[Floats, Floats]:
+    """Scores of a source for labelled units, and the sum of a_t times their slope."""
+    design, everything = problem.design, slice(None)
+    factor, steep = row_factors(rows, everything, rows.exog @ theta, problem.score)
+    scores = np.empty((design.n_labeled, design.k_params))
+    unit_scores(rows, everything, factor, 0, scores)
+    steep = steep * design.design_weights[rows.unit_of(everything)]
+    return scores, rows.exog.T @ (rows.exog * steep[:, None])
+
+
 def _labeled_fit(
-    problem: Problem, scores: SourceScores, start: Floats
+    problem: Problem, rows: DesignRows, start: Floats
 ) -> tuple[Floats, bool]:
     """Estimate of a source on its rows of labelled units, weighted by a_t."""
     design, theta = problem.design, start
     for _ in range(MAX_STEPS):
-        h, slope = scores.labeled(theta)
+        h, slope = _labeled_scores(problem, rows, theta)
         total = design.design_weights @ h
         turned = design.basis.T @ slope @ design.basis
         if not np.all(np.isfinite(turned)) or np.linalg.cond(turned) > SINGULAR:

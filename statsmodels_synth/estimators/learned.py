@@ -22,7 +22,7 @@ import warnings
 
 import numpy as np
 
-from statsmodels_synth._arrays import Floats, Positions
+from statsmodels_synth._arrays import Bools, Floats, Positions
 from statsmodels_synth.design import DesignRows, rows_of_labeled
 from statsmodels_synth.estimators.predicted import LearnedScores, SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
@@ -257,8 +257,13 @@ def reppi(
     values = _cross_fit(
         learner, seen[where], psi @ design.basis, fold[where], seen, fold, "RePPI"
     )
+    # Of units that no source covers nothing is predicted, and what is predicted for
+    # the others has the mean zero: it need not be known how many units there are.
+    covered = _covered_by_any(problem)
+    if not covered.all():
+        values = np.where(covered[:, None], values - values[covered].mean(axis=0), 0.0)
     learned = LearnedScores(design, values)
-    means, predicted = learned.means(problem.theta), values[where]
+    means, predicted = learned.at(problem.theta), values[where]
     own = a * psi
     centred = own - own.mean(axis=0)
     spread = means.outer - np.outer(means.mean, means.mean)
@@ -282,6 +287,14 @@ def reppi(
     return _result(
         problem, theta, covariance, "RePPI", tuple(range(k)), learner, converged
     )
+
+
+def _covered_by_any(problem: Problem) -> Bools:
+    """Whether some source covers a unit, (T,)."""
+    covered = np.zeros(problem.design.n_units, dtype=bool)
+    for source in problem.design.sources:
+        covered[slice(None) if source.units is None else source.units] = True
+    return covered
 
 
 def _learner(learner: Any, seed: int) -> Any:

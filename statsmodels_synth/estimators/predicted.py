@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
-from statsmodels_synth._arrays import Floats
+from statsmodels_synth._arrays import Bools, Floats, Positions
 from statsmodels_synth.design import AlignedDesign, DesignRows, SourceArrays
 from statsmodels_synth.moment_sums import (
     BLOCK_SIZE,
@@ -26,31 +27,43 @@ from statsmodels_synth.scores import Score
 
 
 @dataclass(frozen=True)
-class ScoreMeans:
+class PredictedMoments:
     """
-    Means of a predicted score over all units.
+    Predicted scores at one value of theta.
 
     Parameters
     ----------
+    labeled : ndarray (n, p)
+        Predicted scores of the labelled units, without the design weight a_t.
+    slope : ndarray (p, p)
+        Sum of their derivatives times a_t.
     mean : ndarray (p,)
-        Mean.
+        Mean over all units.
     jacobian : ndarray (p, p)
-        Its derivative with respect to theta.
+        Its derivative.
     outer : ndarray (p, p)
-        Second moment.
+        Second moment over all units.
     """
 
+    labeled: Floats
+    slope: Floats
     mean: Floats
     jacobian: Floats
     outer: Floats
 
 
 class PredictedScores(Protocol):
-    """Predicted scores of all units at a value of theta."""
+    """
+    Predicted scores of all units at a value of theta.
 
-    def labeled(self, theta: Floats) -> tuple[Floats, Floats]:
+    Their expectation is the same for labelled and for other units. A source that does
+    not cover every unit is centred at its mean over those that it covers, and zero
+    for the rest: how many units it could have covered need not be known then.
+    """
+
+    def at(self, theta: Floats) -> PredictedMoments:
         """
-        Of the labelled units.
+        Labelled units, and means over all.
 
         Parameters
         ----------
@@ -59,32 +72,14 @@ class PredictedScores(Protocol):
 
         Returns
         -------
-        scores : ndarray (n, p)
-            Predicted scores, without the design weight a_t.
-        jacobian : ndarray (p, p)
-            Sum of their derivatives times a_t.
-        """
-        ...
-
-    def means(self, theta: Floats) -> ScoreMeans:
-        """
-        Over all units.
-
-        Parameters
-        ----------
-        theta : ndarray (p,)
-            Target parameters.
-
-        Returns
-        -------
-        ScoreMeans
-            Sums divided by T.
+        PredictedMoments
+            One pass over the rows of the sources.
         """
         ...
 
     def blocks(self, theta: Floats) -> Iterator[tuple[slice, Floats]]:
         """
-        Of all units, block by block.
+        All units, block by block.
 
         Parameters
         ----------
@@ -167,53 +162,91 @@ class SourceScores:
     @property
     def covers_all(self) -> bool:
         """Whether every unit has a row in every source."""
-        return all(
-            s.units is None or len(np.unique(s.units)) == self.design.n_units
-            for s in self.sources
+        return not self._partial.any()
+
+    @cached_property
+    def _covered(self) -> Positions:
+        """Units that each source covers, (k,)."""
+        everyone = self.design.n_units
+        return np.array(
+            [
+                everyone if s.units is None else len(np.unique(s.units))
+                for s in self.sources
+            ]
         )
 
-    def labeled(self, theta: Floats) -> tuple[Floats, Floats]:
-        """See :class:`PredictedScores`."""
-        n, p = self.design.n_labeled, self.design.k_params
-        scores, jacobian = np.zeros((n, p)), np.zeros((p, p))
-        own, everything = np.empty((n, p)), slice(None)
-        for share, rows in zip(self.mix, self.rows, strict=True):
-            factor, slope = row_factors(rows, everything, rows.exog @ theta, self.score)
-            unit_scores(rows, everything, factor, 0, own)
-            scores += share * own
-            slope = slope * self.design.design_weights[rows.unit_of(everything)]
-            jacobian += share * (rows.exog.T @ (rows.exog * slope[:, None]))
-        return scores, jacobian
+    @property
+    def _partial(self) -> Bools:
+        """Whether each source lacks some unit, (k,)."""
+        return np.asarray(self._covered < self.design.n_units)
 
-    def means(self, theta: Floats) -> ScoreMeans:
+    def at(self, theta: Floats) -> PredictedMoments:
         """See :class:`PredictedScores`."""
-        k, p = len(self.sources), len(theta)
+        design, k, p = self.design, len(self.sources), len(theta)
+        everything = slice(None)
         sums = source_sums(
             self.sources,
-            self.design.n_units,
+            design.n_units,
             self.score,
             np.tile(theta, (k, 1)),
-            outer=True,
+            outer=self.covers_all,
         )
-        assert sums.outer is not None
-        outer = sums.outer.reshape(k, p, k, p)
-        return ScoreMeans(
-            self.mix @ sums.mean,
-            np.einsum("m,mij->ij", self.mix, sums.jacobian),
-            np.einsum("m,minj,n->ij", self.mix, outer, self.mix),
-        )
+        centres = self._centres(sums.mean)
+        labeled, slope = np.zeros((design.n_labeled, p)), np.zeros((p, p))
+        own, a = np.empty_like(labeled), design.design_weights
+        for m, (share, rows) in enumerate(zip(self.mix, self.rows, strict=True)):
+            factor, steep = row_factors(rows, everything, rows.exog @ theta, self.score)
+            unit_scores(rows, everything, factor, 0, own)
+            steep = steep * a[rows.unit_of(everything)]
+            own_slope = rows.exog.T @ (rows.exog * steep[:, None])
+            if self._partial[m]:
+                present = np.unique(rows.unit_positions)
+                own[present] -= centres[m]
+                ratio = design.n_units / self._covered[m]
+                own_slope -= a[present].sum() * ratio * sums.jacobian[m]
+            labeled += share * own
+            slope += share * own_slope
+        if sums.outer is not None:
+            parts = sums.outer.reshape(k, p, k, p)
+            outer = np.einsum("m,minj,n->ij", self.mix, parts, self.mix)
+        else:
+            total = sum(v.T @ v for _, v in self._centred_blocks(theta, centres))
+            outer = np.asarray(total) / design.n_units
+        # What is centred has the mean zero, whatever theta is.
+        whole = np.where(self._partial, 0.0, self.mix)
+        jacobian = np.einsum("m,mij->ij", whole, sums.jacobian)
+        return PredictedMoments(labeled, slope, whole @ sums.mean, jacobian, outer)
 
     def blocks(self, theta: Floats) -> Iterator[tuple[slice, Floats]]:
         """See :class:`PredictedScores`."""
+        k = len(self.sources)
+        sums = source_sums(
+            self.sources, self.design.n_units, self.score, np.tile(theta, (k, 1))
+        )
+        return self._centred_blocks(theta, self._centres(sums.mean))
+
+    def _centres(self, means: Floats) -> Floats:
+        """Mean score of each source over the units that it covers, or zero, (k, p)."""
+        share = self.design.n_units / self._covered
+        return np.asarray(np.where(self._partial, share, 0.0)[:, None] * means)
+
+    def _centred_blocks(
+        self, theta: Floats, centres: Floats
+    ) -> Iterator[tuple[slice, Floats]]:
         buffer = np.empty((BLOCK_SIZE, len(theta)))
         for start in range(0, self.design.n_units, BLOCK_SIZE):
             stop = min(start + BLOCK_SIZE, self.design.n_units)
             own, block = buffer[: stop - start], np.zeros((stop - start, len(theta)))
-            for share, source in zip(self.mix, self.sources, strict=True):
+            for m, (share, source) in enumerate(
+                zip(self.mix, self.sources, strict=True)
+            ):
                 rows = source.rows(start, stop)
                 linear = source.exog[rows] @ theta
                 factor, _ = row_factors(source, rows, linear, self.score)
                 unit_scores(source, rows, factor, start, own)
+                if self._partial[m]:
+                    assert source.units is not None
+                    own[np.unique(source.units[rows]) - start] -= centres[m]
                 block += share * own
             yield slice(start, stop), block
 
@@ -234,16 +267,16 @@ class LearnedScores:
     design: AlignedDesign
     values: Floats
 
-    def labeled(self, theta: Floats) -> tuple[Floats, Floats]:
+    def at(self, theta: Floats) -> PredictedMoments:
         """See :class:`PredictedScores`."""
-        p = len(theta)
-        return self.values[self.design.labeled_units], np.zeros((p, p))
-
-    def means(self, theta: Floats) -> ScoreMeans:
-        """See :class:`PredictedScores`."""
-        p = len(theta)
-        outer = self.values.T @ self.values / len(self.values)
-        return ScoreMeans(self.values.mean(axis=0), np.zeros((p, p)), outer)
+        nothing = np.zeros((len(theta), len(theta)))
+        return PredictedMoments(
+            self.values[self.design.labeled_units],
+            nothing,
+            self.values.mean(axis=0),
+            nothing,
+            self.values.T @ self.values / len(self.values),
+        )
 
     def blocks(self, theta: Floats) -> Iterator[tuple[slice, Floats]]:
         """See :class:`PredictedScores`."""

@@ -20,9 +20,9 @@ labels, a slope of 1 predicted as 2) by 2.6 for PPI and by 1.2 for PPI++.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 import warnings
 
 import numpy as np
@@ -45,7 +45,6 @@ from statsmodels_synth.estimators.results import (
     EstimatorResultsWrapper,
 )
 from statsmodels_synth.exceptions import ConvergenceWarning, OptionError
-from statsmodels_synth.moment_sums import source_sums
 from statsmodels_synth.options import check_choice
 from statsmodels_synth.scores import GaussianIdentityScore
 
@@ -83,14 +82,13 @@ class _Prediction:
             # Least squares, as its authors define it: the regression of predictions on
             # the unlabelled rows, and on the labelled ones.
             at = moments_at(problem, predicted, np.zeros(design.k_params))
-            n_units, everyone = design.n_units, at.everyone
-            drawn = at.predicted.sum(axis=0)
-            rest = n_units * everyone.jacobian - at.slope
-            total = n_units * everyone.mean - drawn
+            h, drawn = at.predicted, at.predicted.labeled.sum(axis=0)
+            rest = design.n_units * h.jacobian - h.slope
+            total = design.n_units * h.mean - drawn
             basis = design.basis
             pair = [
                 -basis @ np.linalg.solve(basis.T @ slope @ basis, basis.T @ mean)
-                for slope, mean in ((rest, total), (at.slope, drawn))
+                for slope, mean in ((rest, total), (h.slope, drawn))
             ]
             self._regressions = pair[0], pair[1]
 
@@ -135,9 +133,9 @@ def _best_power(problem: Problem, moments: RectifiedMoments, rows: Floats) -> fl
     n, n_units, rest = design.n_labeled, design.n_units, problem.n_unlabeled
     a = design.design_weights[:, None]
     weights = (n_units * a - n) / rest  # b_t, one where units were drawn alike
-    psi, h = a * moments.psi @ rows.T, weights * moments.predicted @ rows.T
-    everyone = moments.everyone
-    spread = everyone.outer - np.outer(everyone.mean, everyone.mean)
+    predicted = moments.predicted
+    psi, h = a * moments.psi @ rows.T, weights * predicted.labeled @ rows.T
+    spread = predicted.outer - np.outer(predicted.mean, predicted.mean)
     variance = np.einsum("ji,ik,jk->", rows, spread, rows) * n_units / (n_units - 1)
     psi, own = psi - psi.mean(axis=0), h - h.mean(axis=0)
     common = float((psi * own).sum()) / n
@@ -343,31 +341,22 @@ def _each_coefficient(
         )
         for point in points
     ]
-    # Unlabelled contributions at p values of theta: their covariance across
-    # coefficients needs one more pass over the rows, with all of them at once.
-    turned = [
-        prediction.inverse(point)[j] * point.power for j, point in enumerate(points)
-    ]
-    thetas = np.stack([point.theta for point in points])
-    sums = source_sums(
-        predicted.sources * p, design.n_units, problem.score, thetas, outer=True
-    )
-    assert sums.outer is not None
-    outer = sums.outer.reshape(p, p, p, p)
-    drawn = np.stack([part.predicted[:, j] for j, part in enumerate(parts)], axis=1)
-    rows = np.stack(turned)
-    mean, spread = unlabeled_moments(
-        problem,
-        drawn,
-        np.einsum("ji,ji->j", rows, sums.mean),
-        np.einsum("ji,jikl,kl->jk", rows, outer, rows),
-    )
 
-    def blocks() -> Any:
+    def blocks() -> Iterator[tuple[slice, Floats]]:
+        """Contribution j is that of the estimate with the lambda of coefficient j."""
         for many in zip(*(part.blocks() for part in parts), strict=True):
             columns = [values[:, j] for j, (_, values) in enumerate(many)]
             yield many[0][0], np.column_stack(columns)
 
+    # Estimates at p values of theta: their covariance needs all of them at once.
+    total, second = np.zeros(p), np.zeros((p, p))
+    for _, values in blocks():
+        total += values.sum(axis=0)
+        second += values.T @ values
+    drawn = np.stack([part.predicted[:, j] for j, part in enumerate(parts)], axis=1)
+    mean, spread = unlabeled_moments(
+        problem, drawn, total / design.n_units, second / design.n_units
+    )
     joint = Contributions(
         labeled=np.stack([q.labeled[:, j] for j, q in enumerate(parts)], axis=1),
         own=np.stack([q.own[:, j] for j, q in enumerate(parts)], axis=1),
@@ -412,9 +401,9 @@ def _choose_mix(
         at = moments_at(problem, scores, theta)
         inverse = bread(problem, at, pooled=False)
         a = design.design_weights[:, None]
-        psi, h = (a * part @ inverse for part in (at.psi, at.predicted))
-        everyone = at.everyone
-        spread = everyone.outer - np.outer(everyone.mean, everyone.mean)
+        predicted = at.predicted
+        psi, h = (a * part @ inverse for part in (at.psi, predicted.labeled))
+        spread = predicted.outer - np.outer(predicted.mean, predicted.mean)
         variance = float(np.trace(inverse @ spread @ inverse))
         loss = 0.0
         for k in range(FOLDS):

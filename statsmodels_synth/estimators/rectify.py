@@ -27,7 +27,7 @@ import numpy as np
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.clusters import all_sums, cluster_sums
 from statsmodels_synth.covariance import stratified
-from statsmodels_synth.estimators.predicted import PredictedScores, ScoreMeans
+from statsmodels_synth.estimators.predicted import PredictedMoments, PredictedScores
 from statsmodels_synth.estimators.problem import Problem
 from statsmodels_synth.moment_sums import target_scores
 from statsmodels_synth.solver import (
@@ -53,19 +53,13 @@ class RectifiedMoments:
         Scores of the labels, without the design weight a_t.
     target : ndarray (p, p)
         Sum of ``a_t`` times their derivative.
-    predicted : ndarray (n, p)
-        Predicted scores of the labelled units, h.
-    slope : ndarray (p, p)
-        Sum of ``a_t`` times their derivative.
-    everyone : ScoreMeans
-        Means of h over all units.
+    predicted : PredictedMoments
+        Predicted scores h.
     """
 
     psi: Floats
     target: Floats
-    predicted: Floats
-    slope: Floats
-    everyone: ScoreMeans
+    predicted: PredictedMoments
 
 
 def moments_at(
@@ -89,8 +83,7 @@ def moments_at(
         At theta.
     """
     psi, target, _ = target_scores(problem.design, problem.score, theta)
-    scores, slope = predicted.labeled(theta)
-    return RectifiedMoments(psi, target, scores, slope, predicted.means(theta))
+    return RectifiedMoments(psi, target, predicted.at(theta))
 
 
 def residual(
@@ -117,11 +110,11 @@ def residual(
     """
     design = problem.design
     n, scale = design.n_labeled, power * design.n_units / problem.n_unlabeled
-    a, everyone = design.design_weights, moments.everyone
+    a, h = design.design_weights, moments.predicted
     value = a @ moments.psi / n
-    value = value + scale * (everyone.mean - a @ moments.predicted / n)
+    value = value + scale * (h.mean - a @ h.labeled / n)
     jacobian = moments.target / n
-    jacobian = jacobian + scale * (everyone.jacobian - moments.slope / n)
+    jacobian = jacobian + scale * (h.jacobian - h.slope / n)
     return value, jacobian
 
 
@@ -205,7 +198,8 @@ def bread(problem: Problem, moments: RectifiedMoments, *, pooled: bool) -> Float
     design = problem.design
     mean = moments.target / design.n_labeled
     if pooled:
-        rest = design.n_units * moments.everyone.jacobian - moments.slope
+        h = moments.predicted
+        rest = design.n_units * h.jacobian - h.slope
         mean = (rest + moments.target) / design.n_units
     turned = np.linalg.inv(design.basis.T @ mean @ design.basis)
     return np.asarray(-design.basis @ turned @ design.basis.T)
@@ -307,10 +301,9 @@ def contributions(
     n, n_units, rest = design.n_labeled, design.n_units, problem.n_unlabeled
     a = design.design_weights[:, None]
     weights = (n_units * a - n) / rest  # b_t, one where units were drawn alike
-    g, turned, everyone = moments.predicted @ power.T, inverse @ power, moments.everyone
-    mean, spread = unlabeled_moments(
-        problem, moments.predicted, everyone.mean, everyone.outer
-    )
+    h, turned = moments.predicted, inverse @ power
+    g = h.labeled @ power.T
+    mean, spread = unlabeled_moments(problem, h.labeled, h.mean, h.outer)
     return Contributions(
         labeled=(a * moments.psi - weights * g) @ inverse,
         own=(a * moments.psi - a * (n_units / rest) * g) @ inverse,
