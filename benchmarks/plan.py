@@ -18,7 +18,7 @@ coefficient the table has the mean of the predicted standard errors over pilots
 ``1 / sqrt(2 D)`` of it, that of the mean of predictions is ``error``.
 
 The sources are noisy copies of y. Of several rows of a unit, part of the noise is
-common, part is that of the row; every other source has a noisy x of its own in each row.
+common, part is that of the row; every other source has a noisy x, anew in each row.
 """
 
 from __future__ import annotations

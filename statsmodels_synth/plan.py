@@ -178,13 +178,7 @@ class Plan:
         effects = read_effects(effect, self.names, shown, self.params)
         sizes = self._sizes(n, n_units)
         parts = self._pilots.parts(used, replicates)
-        return pd.concat(
-            [
-                self._rows(parts, used, size, units, alpha, effects, shown)
-                for size, units in sizes
-            ],
-            ignore_index=True,
-        )
+        return self._rows(parts, used, sizes, alpha, effects, shown)
 
     def labels_needed(
         self,
@@ -239,7 +233,7 @@ class Plan:
             aim = self._aim(j, width, power, effects, alpha)
             fewest = fewest_labels(parts, aim, self.min_labels, units)
             at = units if fewest is None else fewest
-            row = self._rows(parts, used, at, units, alpha, effects, [j])
+            row = self._rows(parts, used, [(at, units)], alpha, effects, [j])
             row["n"] = pd.array([fewest], dtype="Int64")
             rows.append(row.assign(reached=fewest is not None))
         columns = ["n", "n_units", "sources", "std_err", "width", "power", "reached"]
@@ -393,30 +387,34 @@ class Plan:
         self,
         parts: VarianceParts,
         used: Sequence[int],
-        n: int,
-        n_units: int,
+        sizes: list[tuple[int, int]],
         alpha: float,
         effects: Floats,
         shown: list[int],
     ) -> pd.DataFrame:
-        """One row per coefficient that is shown."""
-        at, units = np.array([float(n)]), np.array([float(n_units)])
-        variance, df = parts.variance(at, units), parts.df(at)
-        errors = np.sqrt(variance[0])
-        power = power_of_test(effects / errors, np.full(len(errors), df[0]), alpha)
-        alone = self._pilots.of(()).parts.labels_for(variance, units)[0]
+        """One row per number of labels and units and coefficient that is shown."""
+        n, units = np.array(sizes, dtype=float).T
+        variance, df = parts.variance(n, units), parts.df(n)
+        errors = np.sqrt(variance)
+        power = power_of_test(effects / errors, df[:, None], alpha)
+        alone = self._pilots.of(()).parts.labels_for(variance, units)
+        widths = 2.0 * critical_value(df, alpha)[:, None] * errors
+        columns = {
+            "std_err": errors,
+            "width": widths,
+            "power": power,
+            "effective_labels": alone,
+        }
+        whole = np.repeat(np.array(sizes), len(shown), axis=0)
         return pd.DataFrame(
             {
-                "n": n,
-                "n_units": n_units,
+                "n": whole[:, 0],
+                "n_units": whole[:, 1],
                 "sources": self._pilots.label(used),
-                "coefficient": self.names,
-                "std_err": errors,
-                "width": 2.0 * critical_value(df, alpha) * errors,
-                "power": power,
-                "effective_labels": alone,
+                "coefficient": [self.names[j] for j in shown] * len(sizes),
             }
-        ).iloc[shown]
+            | {name: values[:, shown].ravel() for name, values in columns.items()}
+        )
 
     def _shown(self, coefficient: Any) -> list[int]:
         shown = positions("coefficient", coefficient, self.names)
@@ -507,8 +505,7 @@ class Plan:
         frame = self._rows(
             self._pilots.parts_of_rows(used, one),
             used,
-            n,
-            units,
+            [(n, units)],
             aim.alpha,
             effects,
             [aim.coefficient],

@@ -54,7 +54,7 @@ def power_of_test(ratio: Floats, df: Floats, alpha: float) -> Floats:
     ratio : ndarray
         True effect over its standard error.
     df : ndarray
-        Degrees of freedom, of the same shape; may be infinite.
+        Degrees of freedom, in a shape that goes with it; may be infinite.
     alpha : float
         Level of the test.
 
@@ -68,6 +68,7 @@ def power_of_test(ratio: Floats, df: Floats, alpha: float) -> Floats:
     >>> power_of_test(np.array([0.0, 2.8]), np.array([30.0, np.inf]), 0.05).round(3)
     array([0.05, 0.8 ])
     """
+    # As many quantiles as there are degrees of freedom, however many ratios.
     thresholds = _thresholds(np.asarray(df, dtype=float), alpha)
     return _tails(np.abs(np.asarray(ratio, dtype=float)), thresholds)[0]
 

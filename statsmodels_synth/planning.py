@@ -53,6 +53,8 @@ from statsmodels_synth.shrinkage import (
     no_controls,
 )
 
+#: Share of the variance below which what the units contribute is rounding.
+ROUNDING = 1e-12
 #: Units per block.
 _BLOCK = 4096
 
@@ -379,7 +381,7 @@ def _positive_parts(
     less than the large-sample variance, by chance or for want of a correction; then
     the first part is made smaller, and the sum kept.
     """
-    units = np.clip(units, 0.0, reported)
+    units = np.where(units > ROUNDING * reported, np.minimum(units, reported), 0.0)
     labels = np.clip(labels, 0.0, 2.0 * (reported - units))
     excess = reported - units - labels
     return replace(blank, labels=labels, units=units, excess=excess)
