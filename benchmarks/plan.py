@@ -139,6 +139,7 @@ def study(cell: Cell, draws: int, pilots: int, jobs: int = 1) -> pd.DataFrame:
     return pd.DataFrame(
         asdict(cell)
         | {
+            "draws": draws,
             "coefficient": [f"b{j}" for j in range(len(BETA))],
             "predicted": mean,
             "error": predicted.std(axis=0) / np.sqrt(pilots) / mean,

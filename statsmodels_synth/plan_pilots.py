@@ -99,7 +99,8 @@ class Pilots:
                     self._clusters,
                 )
             variances = np.diag(fit.inference.covariance)
-            if not (fit.solution.converged and np.all(variances > 0.0)):
+            solved = fit.solution.converged and not fit.dropped_sources
+            if not (solved and np.all(variances > 0.0)):
                 raise DataError(
                     f"The pilot has no estimate with {self.label(key)}: its moment "
                     "conditions were not solved. Plan without this choice of sources."
