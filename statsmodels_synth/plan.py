@@ -118,8 +118,8 @@ class Plan:
 
     @property
     def min_labels(self) -> int:
-        """The fewest labels that a prediction is made for, p + 2."""
-        return len(self.names) + 2
+        """The fewest labels that a prediction is made for: p + 2, or the pilot's."""
+        return min(len(self.names) + 2, self.n_labeled)
 
     # Predictions
 
@@ -152,7 +152,8 @@ class Plan:
         alpha : float
             One minus the level of the intervals; level of the tests.
         effect : float or mapping or Series, optional
-            True coefficient for the power, one for all or by name. The estimate of
+            True coefficient for the power, one for all or by name for each that is
+            shown. The estimate of
             the pilot if omitted, which is optimistic where the pilot was chosen
             because its estimate is large (the winner's curse): give the smallest
             effect that matters.
@@ -343,7 +344,7 @@ class Plan:
         Parameters
         ----------
         alpha, effect : optional
-            As in :meth:`expect`.
+            As in :meth:`expect`; effects by name show these coefficients only.
 
         Returns
         -------

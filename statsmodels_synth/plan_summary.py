@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import math
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,9 @@ def summary_text(plan: Plan, alpha: float, effect: Any) -> str:
     """
     times = [math.ceil(n * plan.n_labeled) for n in _TIMES]
     sizes = [n for n in times if plan.min_labels <= n <= plan.n_units]
-    options = {"alpha": alpha, "effect": effect}
+    options = {"alpha": alpha, "effect": effect, "coefficients": None}
+    if isinstance(effect, (Mapping, pd.Series)):
+        options["coefficients"] = list(effect.keys())
     table = plan.expect(sizes, **options)
     columns, heads = ["std_err", "width", "power"], ["std err", "width", "power"]
     shown = table[["n", "coefficient", *columns]].set_axis(
@@ -74,9 +77,10 @@ def summary_text(plan: Plan, alpha: float, effect: Any) -> str:
     body = shown.to_string(index=False).splitlines()
     width = max(_WIDTH, *(len(line) for line in body))
     blocks: list[str] = []
+    per_size = len(table) // len(sizes)
     for k, line in enumerate(body):
         # A line between the numbers of labels.
-        if k == 1 or (k > 1 and (k - 1) % len(plan.names) == 0):
+        if k == 1 or (k > 1 and (k - 1) % per_size == 0):
             blocks.append("-" * width)
         blocks.append(line)
     lines = ["Plan from a pilot".center(width).rstrip(), "=" * width]
@@ -114,7 +118,7 @@ def _notes(plan: Plan, alpha: float, estimated: bool, cut: bool) -> list[str]:
         notes.append("Twice the labels are twice the clusters, of the same size.")
     if cut:
         notes.append(
-            f"From p + 2 = {plan.min_labels} labels to all "
+            f"From {plan.min_labels} labels to all "
             f"{count(plan.n_units, 'unit')} only. With more units: "
             "expect(n_units=...)."
         )

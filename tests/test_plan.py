@@ -422,6 +422,7 @@ def test_summary(plan: Plan) -> None:
     for part in ("winner's curse", "gpt, sim", "100", "400", "worth", "600 units"):
         assert part in text
     assert "winner's curse" not in plan.summary(effect=0.2)
+    assert "x2" not in plan.summary(effect={"x1": 0.2})
     assert max(len(line) for line in text.splitlines()) <= 100
     assert repr(plan) == "<Plan from a pilot: 200 labels, 600 units; sources: gpt, sim>"
     clustered = make_plan(model_of(problem()).fit(**CLUSTERED))
@@ -447,6 +448,16 @@ def test_plot(plan: Plan) -> None:
     alone = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit()).plot()
     assert len(alone.axes[0].get_legend().get_texts()) == 1
     plt.close("all")
+
+
+def test_a_pilot_of_hardly_any_labels() -> None:
+    one = problem()
+    labeled = np.zeros(600, dtype=bool)
+    labeled[:4] = True
+    plan = make_plan(model_of(replace(one, labeled=labeled, sources=[])).fit())
+    assert plan.min_labels == plan.n_labeled == 4
+    assert "From 4 labels to all 4 units" in plan.summary()
+    assert plan.expect(8, 100)["std_err"].notna().all()
 
 
 def test_effects(plan: Plan) -> None:
