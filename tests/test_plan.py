@@ -450,6 +450,7 @@ def test_plot(plan: Plan) -> None:
     plt.close("all")
 
 
+@pytest.mark.filterwarnings("ignore::statsmodels_synth.exceptions.FewUnitsWarning")
 def test_a_pilot_of_hardly_any_labels() -> None:
     one = problem()
     labeled = np.zeros(600, dtype=bool)
