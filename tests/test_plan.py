@@ -178,7 +178,7 @@ def test_predictions_come_true(family: str, sources: int) -> None:
     To the aim of 5 % three standard errors of the simulation are added. The means of
     standard errors over 60 pilots and over 150 fits are known to .015 together; the
     standard deviation of 150 estimates to 1 / sqrt(300) = .058, which is why ``python
-    -m benchmarks.plan`` has 2,500: there all are within 5 %.
+    -m benchmarks.plan`` has 2,500 draws.
     """
     pilot = Cell(family, sources)
     predicted = np.mean(
