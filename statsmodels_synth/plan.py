@@ -1,0 +1,578 @@
+"""Planning from a pilot: how many labels, which sources, at what price."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain, combinations, product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_synth import plan_graphics, plan_summary
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.clusters import Clusters
+from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.exceptions import (
+    DataError,
+    OptionError,
+    count,
+    type_name,
+)
+from statsmodels_synth.fitting import Target
+from statsmodels_synth.options import FitSettings
+from statsmodels_synth.plan_arguments import (
+    check_amount,
+    check_probability,
+    check_target,
+    positions,
+    read_effects,
+    read_prices,
+    whole_number,
+    whole_numbers,
+)
+from statsmodels_synth.plan_pilots import Pilots
+from statsmodels_synth.plan_power import critical_value, power_of_test
+from statsmodels_synth.plan_search import Aim, cheapest_sizes, fewest_labels
+from statsmodels_synth.planning import VarianceParts
+from statsmodels_synth.solver import Solution
+
+if TYPE_CHECKING:
+    from statsmodels_synth.results import AugmentedGMMResults
+
+#: Mixes of sources and replicates among which the cheapest is searched.
+MAX_MIXES = 4096
+
+
+class Plan:
+    """
+    What other numbers of labels, units and replicates would give, from a pilot.
+
+    Made by :func:`make_plan`. The predictions are for a study like the pilot: the
+    same population, model, way of labelling and sources. Twice the labels are twice as
+    many in every stratum, and with clusters twice the clusters. See
+    :mod:`statsmodels_synth.planning` for the formula.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Arrays of the pilot, with the sources that took part.
+    solution : Solution
+        Its solution.
+    target : Target
+        The target model.
+    settings : FitSettings
+        Options of the fit.
+    clusters : Clusters or None
+        Clusters of the units.
+    constant : int or None
+        Position of the constant among the coefficients.
+
+    Attributes
+    ----------
+    names : list of str
+        Names of the p coefficients.
+    source_names : list of str
+        Names of the M sources.
+    n_labeled, n_units : int
+        Labels and units of the pilot.
+    params : ndarray (p,)
+        Estimates of the pilot.
+    constant : int or None
+        Position of the constant among the coefficients.
+    by_clusters : bool
+        Whether whole clusters are labelled.
+
+    Notes
+    -----
+    The plan holds the data of the pilot. Keep them out of files that you share.
+
+    Examples
+    --------
+    >>> from statsmodels_synth.demo import fit_study, make_study
+    >>> from statsmodels_synth.plan import make_plan
+    >>> plan = make_plan(fit_study(make_study())[1])
+    >>> plan.expect(n=[200, 400], coefficients="age")[["n", "std_err"]].round(4)
+         n  std_err
+    0  200   0.0077
+    1  400   0.0059
+    """
+
+    def __init__(
+        self,
+        design: AlignedDesign,
+        solution: Solution,
+        target: Target,
+        settings: FitSettings,
+        clusters: Clusters | None,
+        constant: int | None,
+    ) -> None:
+        self._pilots = Pilots(design, solution, target, settings, clusters)
+        self.names = list(target.names)
+        self.source_names = list(design.names)
+        self.n_labeled, self.n_units = design.n_labeled, design.n_units
+        self.params = solution.theta
+        self.constant = constant
+        self.by_clusters = clusters is not None
+        self._all = tuple(range(len(design.sources)))
+
+    @property
+    def min_labels(self) -> int:
+        """The fewest labels that a prediction is made for: p + 2, or the pilot's."""
+        return min(len(self.names) + 2, self.n_labeled)
+
+    # Predictions
+
+    def expect(
+        self,
+        n: Any = None,
+        n_units: Any = None,
+        replicates: Any = None,
+        sources: Any = None,
+        *,
+        alpha: float = 0.05,
+        effect: Any = None,
+        coefficients: Any = None,
+    ) -> pd.DataFrame:
+        """
+        Standard errors, widths and power to expect.
+
+        Parameters
+        ----------
+        n : int or sequence of int, optional
+            Numbers of labels; that of the pilot if omitted.
+        n_units : int or sequence of int, optional
+            Numbers of units, labelled or covered by a source; that of the pilot if
+            omitted. Every combination with `n` is predicted.
+        replicates : int or mapping of str to int, optional
+            Rows per unit of the sources, or of those that are named; as in the pilot
+            if omitted.
+        sources : sequence of str, optional
+            The sources to use; ``[]`` for labels only. All if omitted.
+        alpha : float
+            One minus the level of the intervals; level of the tests.
+        effect : float or mapping or Series, optional
+            True coefficient for the power, one for all or by name for each that is
+            shown. The estimate of
+            the pilot if omitted, which is optimistic where the pilot was chosen
+            because its estimate is large (the winner's curse): give the smallest
+            effect that matters.
+        coefficients : str or sequence of str, optional
+            Coefficients to show; all if omitted.
+
+        Returns
+        -------
+        DataFrame
+            One row per design and coefficient: `n`, `n_units`, `sources`,
+            `coefficient`, `std_err`, `width` of the interval, `power` of the test that
+            the coefficient is zero, and `effective_labels`, the labels that would give
+            this standard error without any source (infinite where none would).
+
+        Raises
+        ------
+        OptionError
+            If an argument does not make sense, or n is larger than n_units.
+        """
+        alpha = check_probability("alpha", alpha)
+        used = positions("source", sources, self.source_names)
+        shown = positions("coefficient", coefficients, self.names)
+        effects = read_effects(effect, self.names, shown, self.params)
+        sizes = self._sizes(n, n_units)
+        parts = self._pilots.parts(used, replicates)
+        return self._rows(parts, used, sizes, alpha, effects, shown)
+
+    def labels_needed(
+        self,
+        *,
+        width: float | None = None,
+        power: float | None = None,
+        coefficient: Any = None,
+        n_units: int | None = None,
+        replicates: Any = None,
+        sources: Any = None,
+        effect: Any = None,
+        alpha: float = 0.05,
+    ) -> pd.DataFrame:
+        """
+        Fewest labels that make an interval narrow or a test powerful enough.
+
+        Parameters
+        ----------
+        width : float, optional
+            Width of the interval, from end to end, at most.
+        power : float, optional
+            Power of the test that the coefficient is zero, at least. Give one of the
+            two.
+        coefficient : str or sequence of str, optional
+            Coefficients; all but the constant if omitted.
+        n_units : int, optional
+            Number of units; that of the pilot if omitted.
+        replicates, sources, effect, alpha : optional
+            As in :meth:`expect`.
+
+        Returns
+        -------
+        DataFrame
+            One row per coefficient: `n`, the fewest labels, and `std_err`, `width` and
+            `power` with them. Where even all units labelled do not do, `n` is missing
+            (``<NA>``), the other columns are those with all of them labelled, and
+            `reached` is False.
+
+        Raises
+        ------
+        OptionError
+            If an argument does not make sense.
+        """
+        alpha = check_probability("alpha", alpha)
+        check_target(width, power, alpha)
+        used = positions("source", sources, self.source_names)
+        shown = self._shown(coefficient)
+        effects = read_effects(effect, self.names, shown, self.params)
+        units = self._one_number_of_units(n_units)
+        parts, rows = self._pilots.parts(used, replicates), []
+        for j in shown:
+            aim = self._aim(j, width, power, effects, alpha)
+            fewest = fewest_labels(parts, aim, self.min_labels, units)
+            at = units if fewest is None else fewest
+            row = self._rows(parts, used, [(at, units)], alpha, effects, [j])
+            row["n"] = pd.array([fewest], dtype="Int64")
+            rows.append(row.assign(reached=fewest is not None))
+        columns = ["n", "n_units", "sources", "std_err", "width", "power", "reached"]
+        return pd.concat(rows).set_index("coefficient")[columns]
+
+    def cheapest(
+        self,
+        *,
+        coefficient: str,
+        price_label: float,
+        price_proxy: Any = 0.0,
+        price_synthetic: Any = 0.0,
+        width: float | None = None,
+        power: float | None = None,
+        n_units: int | None = None,
+        max_replicates: int = 5,
+        effect: Any = None,
+        alpha: float = 0.05,
+    ) -> pd.DataFrame:
+        """
+        Cheapest mix of labels, units and replicates for every choice of sources.
+
+        A design with n labels and T units costs n times the price of a label, plus, for
+        every source that is used, T times its rows per unit times the price of a row.
+
+        Parameters
+        ----------
+        coefficient : str
+            The coefficient that matters.
+        price_label : float
+            Price of a label.
+        price_proxy, price_synthetic : float or mapping of str to float
+            Price of a row of a proxy or a synthetic source, one for all or by name.
+        width, power : float, optional
+            What is to be reached, as in :meth:`labels_needed`. Give one of the two.
+        n_units : int, optional
+            The most units there are; those of the pilot if omitted. Fewer are used
+            where that is cheaper.
+        max_replicates : int
+            The most rows per unit, for sources that have several in the pilot. What
+            more rows do for the others cannot be predicted.
+        effect, alpha : optional
+            As in :meth:`expect`.
+
+        Returns
+        -------
+        DataFrame
+            One row per choice of sources, the cheapest first: `sources`, `n`,
+            `n_units`, ``replicates[name]`` (missing where the source is not used),
+            `cost`, `std_err`, `width`, `power`. A choice that cannot reach the aim
+            comes last, with an infinite cost, missing numbers, and what all units
+            labelled would give.
+
+        Raises
+        ------
+        OptionError
+            If an argument does not make sense.
+        """
+        alpha = check_probability("alpha", alpha)
+        check_target(width, power, alpha)
+        if not isinstance(coefficient, str):
+            raise OptionError(
+                f"coefficient= is a {type_name(coefficient)}. Name the one that "
+                "matters."
+            )
+        j = positions("coefficient", coefficient, self.names)[0]
+        effects = read_effects(effect, self.names, [j], self.params)
+        aim = self._aim(j, width, power, effects, alpha)
+        price_label = check_amount("price_label", price_label)
+        prices = read_prices(
+            price_proxy,
+            price_synthetic,
+            self.source_names,
+            self._pilots.kinds,
+        )
+        units = self._one_number_of_units(n_units)
+        most = whole_number("max_replicates", max_replicates)
+        subsets = list(
+            chain.from_iterable(
+                combinations(self._all, k) for k in range(len(self._all) + 1)
+            )
+        )
+        choices = {
+            used: list(product(*(self._row_choices(m, most) for m in used)))
+            for used in subsets
+        }
+        mixes = sum(len(one) for one in choices.values())
+        if mixes > MAX_MIXES:
+            raise OptionError(
+                f"There are {mixes} mixes of sources and replicates to compare, more "
+                f"than {MAX_MIXES}. Lower max_replicates={most}, or plan with fewer "
+                "sources."
+            )
+        rows = [
+            self._cheapest_row(aim, used, choices[used], units, price_label, prices)
+            for used in subsets
+        ]
+        table = pd.concat([self._cheapest_frame(*row, aim, units) for row in rows])
+        return table.sort_values("cost", kind="stable", ignore_index=True)
+
+    # Tables and figures
+
+    def summary(self, *, alpha: float = 0.05, effect: Any = None) -> str:
+        """
+        A table for people: half, one, two and four times the labels of the pilot.
+
+        Parameters
+        ----------
+        alpha, effect : optional
+            As in :meth:`expect`; effects by name show these coefficients only.
+
+        Returns
+        -------
+        str
+            With all sources and with none, and what the numbers suppose.
+        """
+        return plan_summary.summary_text(self, alpha, effect)
+
+    def plot(
+        self, coefficient: str | None = None, ax: Any = None, *, alpha: float = 0.05
+    ) -> Any:
+        """
+        Draw the expected width of the interval against the number of labels.
+
+        Parameters
+        ----------
+        coefficient : str, optional
+            The coefficient; the first that is not the constant if omitted.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into; a new figure if omitted.
+        alpha : float
+            One minus the level of the interval.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            One line for the labels alone, each source alone, and all sources; the
+            pilot is marked.
+        """
+        return plan_graphics.plot_plan(self, coefficient, ax, alpha=alpha)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        return f"<Plan from a pilot: {plan_summary.header(self)}>"
+
+    # What they are made of
+
+    def _rows(
+        self,
+        parts: VarianceParts,
+        used: Sequence[int],
+        sizes: list[tuple[int, int]],
+        alpha: float,
+        effects: Floats,
+        shown: list[int],
+    ) -> pd.DataFrame:
+        """One row per number of labels and units and coefficient that is shown."""
+        n, units = np.array(sizes, dtype=float).T
+        variance, df = parts.variance(n, units), parts.df(n)
+        errors = np.sqrt(variance)
+        power = power_of_test(effects / errors, df[:, None], alpha)
+        alone = self._pilots.of(()).parts.labels_for(variance, units)
+        widths = 2.0 * critical_value(df, alpha)[:, None] * errors
+        columns = {
+            "std_err": errors,
+            "width": widths,
+            "power": power,
+            "effective_labels": alone,
+        }
+        whole = np.repeat(np.array(sizes), len(shown), axis=0)
+        return pd.DataFrame(
+            {
+                "n": whole[:, 0],
+                "n_units": whole[:, 1],
+                "sources": self._pilots.label(used),
+                "coefficient": [self.names[j] for j in shown] * len(sizes),
+            }
+            | {name: values[:, shown].ravel() for name, values in columns.items()}
+        )
+
+    def _shown(self, coefficient: Any) -> list[int]:
+        shown = positions("coefficient", coefficient, self.names)
+        if coefficient is None and len(shown) > 1:
+            shown = [j for j in shown if j != self.constant]
+        return shown
+
+    def _sizes(self, n: Any, n_units: Any) -> list[tuple[int, int]]:
+        labels = whole_numbers("n", n, self.n_labeled, 1)
+        for size in labels:
+            if size < self.min_labels:
+                raise OptionError(
+                    f"n={size} is too few for {count(len(self.names), 'coefficient')}. "
+                    f"Give at least {self.min_labels}."
+                )
+        sizes = list(
+            product(labels, whole_numbers("n_units", n_units, self.n_units, 1))
+        )
+        for size, units in sizes:
+            if size > units:
+                whose = "the pilot's " if n_units is None else ""
+                raise OptionError(
+                    f"n={size} is more than {whose}n_units={units}: labelled units are "
+                    "among all units. Give a larger n_units, or fewer labels."
+                )
+        return sizes
+
+    def _one_number_of_units(self, n_units: Any) -> int:
+        if n_units is None:
+            return self.n_units
+        return whole_number("n_units", n_units, self.min_labels)
+
+    def _aim(
+        self, j: int, width: Any, power: Any, effects: Floats, alpha: float
+    ) -> Aim:
+        if power is not None and effects[j] == 0.0:
+            raise OptionError(
+                f"The effect of {self.names[j]!r} is 0: no number of labels gives "
+                "power against it. Give another effect=."
+            )
+        return Aim(j, width, power, float(effects[j]), alpha)
+
+    def _row_choices(self, m: int, most: int) -> list[int | None]:
+        """Rows per unit to compare; None: as in the pilot."""
+        rows = self._pilots.of((m,)).noise[0].rows
+        return [None] if rows == 1 else list(range(1, most + 1))
+
+    def _cheapest_row(
+        self,
+        aim: Aim,
+        used: tuple[int, ...],
+        choices: list[tuple[int | None, ...]],
+        n_units: int,
+        price_label: float,
+        prices: Floats,
+    ) -> tuple[tuple[int, ...], dict[int, int], tuple[int, int, float] | None]:
+        """Cheapest rows per unit, labels, units and cost for a choice of sources."""
+        best, best_rows = None, dict.fromkeys(used, 1)
+        for choice in choices:
+            rows = {m: 1 if r is None else r for m, r in zip(used, choice, strict=True)}
+            parts = self._pilots.parts_of_rows(used, choice)
+            price = sum(prices[m] * r for m, r in rows.items())
+            found = cheapest_sizes(
+                parts, aim, self.min_labels, n_units, price_label, price
+            )
+            if found is not None and (best is None or found[2] < best[2]):
+                best, best_rows = found, rows
+        if best is None and choices:
+            # As near as one gets: the most rows.
+            best_rows = {
+                m: 1 if r is None else r for m, r in zip(used, choices[-1], strict=True)
+            }
+        return used, best_rows, best
+
+    def _cheapest_frame(
+        self,
+        used: tuple[int, ...],
+        rows: Mapping[int, int],
+        found: tuple[int, int, float] | None,
+        aim: Aim,
+        n_units: int,
+    ) -> pd.DataFrame:
+        n, units, cost = (n_units, n_units, float("inf")) if found is None else found
+        one = [
+            None if self._pilots.of((m,)).noise[0].rows == 1 else rows[m] for m in used
+        ]
+        effects = np.full(len(self.names), aim.effect)
+        frame = self._rows(
+            self._pilots.parts_of_rows(used, one),
+            used,
+            [(n, units)],
+            aim.alpha,
+            effects,
+            [aim.coefficient],
+        )
+        numbers = [None, None] if found is None else [n, units]
+        frame["n"], frame["n_units"] = (pd.array([v], dtype="Int64") for v in numbers)
+        for m in self._all:
+            name = f"replicates[{self.source_names[m]}]"
+            frame[name] = pd.array([rows.get(m)], dtype="Int64")
+        frame["cost"] = cost
+        replicates = [f"replicates[{name}]" for name in self.source_names]
+        return frame[
+            [
+                "sources",
+                "n",
+                "n_units",
+                *replicates,
+                "cost",
+                "std_err",
+                "width",
+                "power",
+            ]
+        ]
+
+
+def make_plan(results: AugmentedGMMResults) -> Plan:
+    """
+    Plan from a result, which is the pilot.
+
+    Parameters
+    ----------
+    results : AugmentedGMMResults
+        A converged result with its data.
+
+    Returns
+    -------
+    Plan
+        Predictions for other designs.
+
+    Raises
+    ------
+    DataError
+        If the data were removed, or the pilot did not converge.
+
+    Examples
+    --------
+    >>> from statsmodels_synth.demo import fit_study, make_study
+    >>> from statsmodels_synth.plan import make_plan
+    >>> make_plan(fit_study(make_study())[1])
+    <Plan from a pilot: 200 labels, 694 units; sources: guess, draws>
+    """
+    design = results._design_or_raise
+    if not results.converged:
+        raise DataError(
+            "The pilot did not converge, so that its standard errors mean nothing. Fit "
+            "it again before you plan with it."
+        )
+    model = results.model
+    target = Target(
+        model.family, model.target_score, model.exog_names, model.endog_names
+    )
+    return Plan(
+        design,
+        results._solution,
+        target,
+        results.settings,
+        results._clusters,
+        model.data.const_idx,
+    )

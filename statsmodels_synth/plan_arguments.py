@@ -1,0 +1,395 @@
+"""What a user gives to a plan: checked, and brought to one form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.exceptions import OptionError, count, suggest
+
+
+def whole_number(name: str, value: Any, minimum: int = 1) -> int:
+    """
+    A whole number of at least some size.
+
+    Parameters
+    ----------
+    name : str
+        Name of the option, for the message.
+    value : object
+        What the user gave.
+    minimum : int
+        The smallest that makes sense.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    OptionError
+        If it is none.
+
+    Examples
+    --------
+    >>> whole_number("n", 200.0)
+    200
+    """
+    good = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    if not good or not np.isfinite(float(value)) or float(value) != int(value):
+        raise OptionError(f"{name}={value!r} is not a whole number.")
+    if int(value) < minimum:
+        raise OptionError(
+            f"{name}={value!r} is too small. Give a whole number of at least {minimum}."
+        )
+    return int(value)
+
+
+def whole_numbers(name: str, value: Any, default: int, minimum: int) -> list[int]:
+    """
+    One whole number or several.
+
+    Parameters
+    ----------
+    name : str
+        Name of the option, for the message.
+    value : int or sequence of int or None
+        What the user gave.
+    default : int
+        What None stands for.
+    minimum : int
+        The smallest that makes sense.
+
+    Returns
+    -------
+    list of int
+        At least one.
+
+    Raises
+    ------
+    OptionError
+        If one of them is not.
+
+    Examples
+    --------
+    >>> whole_numbers("n", [100, 200], 50, 5), whole_numbers("n", None, 50, 5)
+    ([100, 200], [50])
+    """
+    if value is None:
+        return [default]
+    if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)):
+        found = [whole_number(name, v, minimum) for v in value]
+        if not found:
+            raise OptionError(f"{name} is empty. Give a number or several.")
+        return found
+    return [whole_number(name, value, minimum)]
+
+
+def check_probability(name: str, value: Any, above: float = 0.0) -> float:
+    """
+    A number between two others, ends excluded.
+
+    Parameters
+    ----------
+    name : str
+        Name of the option, for the message.
+    value : object
+        What the user gave.
+    above : float
+        Lower end; the upper one is 1.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Raises
+    ------
+    OptionError
+        If it is none, or not between them.
+
+    Examples
+    --------
+    >>> check_probability("alpha", 0.05)
+    0.05
+    """
+    real = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    if not real or not above < float(value) < 1.0:
+        raise OptionError(
+            f"{name}={value!r} does not exist. Give a number above {above:g} and below "
+            "1."
+        )
+    return float(value)
+
+
+def check_target(width: Any, power: Any, alpha: float) -> None:
+    """
+    Raise unless exactly one aim is given, and can be had.
+
+    Parameters
+    ----------
+    width : float or None
+        Width of the interval.
+    power : float or None
+        Power of the test.
+    alpha : float
+        Its level.
+
+    Raises
+    ------
+    OptionError
+        Says what to give.
+    """
+    if (width is None) == (power is None):
+        given = "neither" if width is None else "both"
+        raise OptionError(
+            f"width= and power= are {given} given. Give one of them: the width of the "
+            "interval, or the power of the test."
+        )
+    if power is not None:
+        check_probability("power", power, alpha)
+    else:
+        check_amount("width", width, positive=True)
+
+
+def check_amount(name: str, value: Any, *, positive: bool = False) -> float:
+    """
+    A finite number that is not negative.
+
+    Parameters
+    ----------
+    name : str
+        Name of the option, for the message.
+    value : object
+        What the user gave.
+    positive : bool
+        Whether zero is excluded.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Raises
+    ------
+    OptionError
+        If it is none.
+
+    Examples
+    --------
+    >>> check_amount("price_label", 2)
+    2.0
+    """
+    real = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    good = real and np.isfinite(float(value))
+    if not good or float(value) < 0.0 or (positive and float(value) == 0.0):
+        low = "above 0" if positive else "of at least 0"
+        raise OptionError(f"{name}={value!r} does not exist. Give a number {low}.")
+    return float(value)
+
+
+def positions(name: str, given: Any, known: Sequence[str]) -> list[int]:
+    """
+    Positions of names, in the order of what exists.
+
+    Parameters
+    ----------
+    name : str
+        What is named, for the message: "source" or "coefficient".
+    given : str or sequence of str or None
+        The names; None stands for all.
+    known : sequence of str
+        What exists.
+
+    Returns
+    -------
+    list of int
+        Increasing, each once.
+
+    Raises
+    ------
+    OptionError
+        If a name does not exist.
+
+    Examples
+    --------
+    >>> positions("source", ["b", "a"], ["a", "b", "c"])
+    [0, 1]
+    """
+    if given is None:
+        return list(range(len(known)))
+    names = [given] if isinstance(given, str) else list(given)
+    for one in names:
+        if one not in known:
+            advice = suggest(one, known) or f" The pilot has no {name}."
+            raise OptionError(f"There is no {name} {one!r}.{advice}")
+    return [k for k, one in enumerate(known) if one in names]
+
+
+def read_replicates(
+    given: Any, names: Sequence[str], used: Sequence[int], rows: Sequence[float]
+) -> dict[int, int]:
+    """
+    Numbers of replicates that differ from those of the pilot.
+
+    Parameters
+    ----------
+    given : int or mapping of str to int or None
+        Rows per unit, for all sources that are used or by name.
+    names : sequence of str
+        Names of the M sources.
+    used : sequence of int
+        Positions of those that are used.
+    rows : sequence of float
+        Rows per unit in the pilot; NaN where they differ from unit to unit.
+
+    Returns
+    -------
+    dict of int to int
+        Rows per unit by position, without those that are as in the pilot.
+
+    Raises
+    ------
+    OptionError
+        If a source does not exist or is not used, a number is not whole, or the pilot
+        has one row per unit and cannot say what more would do.
+    """
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        for name in given:
+            m = positions("source", [name], names)[0]
+            if m not in used:
+                raise OptionError(
+                    f"replicates= names source {name!r}, which is not among sources=. "
+                    "Leave it out, or add the source."
+                )
+        asked = {
+            names.index(name): whole_number(f"replicates of {name!r}", value)
+            for name, value in given.items()
+        }
+    else:
+        asked = dict.fromkeys(used, whole_number("replicates", given))
+    wanted = {m: r for m, r in asked.items() if r != rows[m]}
+    for m, r in wanted.items():
+        if rows[m] == 1:
+            raise OptionError(
+                f"The pilot has one row per unit of source {names[m]!r}, so that what "
+                f"{count(r, 'row')} would do cannot be predicted: how much they differ "
+                "is not known. Draw a second row, for some units at least, and fit "
+                "again; or leave the source out of replicates=."
+            )
+    return wanted
+
+
+def read_prices(
+    price_proxy: Any, price_synthetic: Any, names: Sequence[str], kinds: Sequence[str]
+) -> Floats:
+    """
+    Price of one row of each source.
+
+    Parameters
+    ----------
+    price_proxy, price_synthetic : float or mapping of str to float
+        Price for all sources of a kind, or by name.
+    names : sequence of str
+        Names of the M sources.
+    kinds : sequence of str
+        Their kinds.
+
+    Returns
+    -------
+    ndarray (M,)
+        Prices.
+
+    Raises
+    ------
+    OptionError
+        If a source does not exist or is of the other kind, a price is missing or
+        negative.
+
+    Examples
+    --------
+    >>> read_prices({"a": 0.1}, 0.02, ["a", "b"], ["proxy", "synthetic"])
+    array([0.1 , 0.02])
+    """
+    prices = np.zeros(len(names))
+    options = {"proxy": price_proxy, "synthetic": price_synthetic}
+    for kind, given in options.items():
+        option = f"price_{kind}"
+        own = [name for name, k in zip(names, kinds, strict=True) if k == kind]
+        if not isinstance(given, Mapping):
+            value = check_amount(option, given)
+            prices[[name in own for name in names]] = value
+            continue
+        for name in given:
+            if name not in own:
+                advice = suggest(name, own) or f" The pilot has no {kind} source."
+                raise OptionError(f"{option}= names {name!r}.{advice}")
+        for name in own:
+            if name not in given:
+                raise OptionError(
+                    f"{option}= has no price for source {name!r}. Add it; it may be 0."
+                )
+            prices[names.index(name)] = check_amount(
+                f"{option} of {name!r}", given[name]
+            )
+    return prices
+
+
+def read_effects(
+    given: Any, names: Sequence[str], used: Sequence[int], estimates: Floats
+) -> Floats:
+    """
+    True effects to plan for.
+
+    Parameters
+    ----------
+    given : float or mapping or Series or None
+        One for all, or by coefficient; None stands for the estimates of the pilot.
+    names : sequence of str
+        Names of the p coefficients.
+    used : sequence of int
+        Positions of those that are needed.
+    estimates : ndarray (p,)
+        Of the pilot.
+
+    Returns
+    -------
+    ndarray (p,)
+        Effects; NaN where none is needed.
+
+    Raises
+    ------
+    OptionError
+        If a coefficient does not exist, an effect is missing or not a number.
+    """
+    if given is None:
+        return estimates
+    effects = np.full(len(names), np.nan)
+    if not isinstance(given, (Mapping, pd.Series)):
+        effects[:] = _number("effect", given)
+        return effects
+    for name in given.keys():  # noqa: SIM118 (a Series iterates over its values)
+        positions("coefficient", [name], names)
+        effects[list(names).index(name)] = _number(f"effect of {name!r}", given[name])
+    for j in used:
+        if np.isnan(effects[j]):
+            raise OptionError(
+                f"effect= has no value for coefficient {names[j]!r}. Add it, or name "
+                "the coefficients that you want."
+            )
+    return effects
+
+
+def _number(name: str, value: Any) -> float:
+    real = isinstance(value, (Real, Integral)) and not isinstance(value, bool)
+    if not real or not np.isfinite(float(value)):
+        raise OptionError(f"{name}={value!r} is not a finite number.")
+    return float(value)

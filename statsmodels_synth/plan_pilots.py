@@ -1,0 +1,171 @@
+"""The pilot with some of its sources: fitted again where that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+import warnings
+
+import numpy as np
+
+from statsmodels_synth.clusters import Clusters
+from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.exceptions import DataError, SynthWarning
+from statsmodels_synth.fitting import Target, fit_design
+from statsmodels_synth.options import FitSettings
+from statsmodels_synth.plan_arguments import read_replicates
+from statsmodels_synth.planning import (
+    Pilot,
+    VarianceParts,
+    pilot_of,
+    with_replicates,
+)
+from statsmodels_synth.solver import Solution
+
+#: What a row of a table calls a design without sources.
+LABELS_ONLY = "labels only"
+
+
+class Pilots:
+    """
+    The pilot with any choice of its sources.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Arrays of the pilot.
+    solution : Solution
+        Its solution.
+    target : Target
+        The target model.
+    settings : FitSettings
+        Options of the fit.
+    clusters : Clusters or None
+        Clusters of the units.
+
+    Attributes
+    ----------
+    kinds : list of str
+        Kind of each source.
+    """
+
+    def __init__(
+        self,
+        design: AlignedDesign,
+        solution: Solution,
+        target: Target,
+        settings: FitSettings,
+        clusters: Clusters | None,
+    ) -> None:
+        self._design, self._solution, self._target = design, solution, target
+        self._settings, self._clusters = settings, clusters
+        self._known: dict[tuple[int, ...], Pilot] = {}
+        self.kinds = [source.kind for source in design.sources]
+        # The pilot itself and its labels alone, which everything is compared with:
+        # whatever is wrong with them is found here.
+        self.of(range(len(design.sources)))
+        self.of(())
+
+    def of(self, used: Sequence[int]) -> Pilot:
+        """
+        The pilot with some of its sources.
+
+        Parameters
+        ----------
+        used : sequence of int
+            Their positions.
+
+        Returns
+        -------
+        Pilot
+            Fitted once and kept.
+
+        Raises
+        ------
+        DataError
+            If the moment conditions are not solved with these sources.
+        """
+        key = tuple(used)
+        if key not in self._known:
+            with warnings.catch_warnings():
+                # They were said when the pilot was fitted.
+                warnings.simplefilter("ignore", SynthWarning)
+                fit = fit_design(
+                    self._design.with_sources(key),
+                    self._target,
+                    self._solution.theta_real,
+                    self._solution.eta[list(key)],
+                    self._settings,
+                    self._clusters,
+                )
+            variances = np.diag(fit.inference.covariance)
+            solved = fit.solution.converged and not fit.dropped_sources
+            if not (solved and np.all(variances > 0.0)):
+                raise DataError(
+                    f"The pilot has no estimate with {self.label(key)}: its moment "
+                    "conditions were not solved. Plan without this choice of sources."
+                )
+            self._known[key] = pilot_of(fit, self._target.score, self._settings)
+        return self._known[key]
+
+    def parts(self, used: Sequence[int], replicates: Any) -> VarianceParts:
+        """
+        Variance with some sources and numbers of replicates.
+
+        Parameters
+        ----------
+        used : sequence of int
+            Positions of the sources.
+        replicates : int or mapping of str to int or None
+            See :meth:`Plan.expect`.
+
+        Returns
+        -------
+        VarianceParts
+            Of the pilot, had it been so.
+        """
+        pilot = self.of(used)
+        rows = [float("nan")] * len(self.kinds)
+        for m, noise in zip(used, pilot.noise, strict=True):
+            rows[m] = noise.rows
+        asked = read_replicates(replicates, self._design.names, used, rows)
+        place = {m: k for k, m in enumerate(used)}
+        return with_replicates(pilot, {place[m]: r for m, r in asked.items()})
+
+    def parts_of_rows(
+        self, used: Sequence[int], choice: Sequence[int | None]
+    ) -> VarianceParts:
+        """
+        The same, by position.
+
+        Parameters
+        ----------
+        used : sequence of int
+            Positions of the sources.
+        choice : sequence of int or None
+            Rows per unit of each of them; None: as in the pilot.
+
+        Returns
+        -------
+        VarianceParts
+            Of the pilot, had it been so.
+        """
+        names = self._design.names
+        pairs = zip(used, choice, strict=True)
+        return self.parts(used, {names[m]: r for m, r in pairs if r is not None})
+
+    def label(self, used: Sequence[int]) -> str:
+        """
+        What tables call a choice of sources.
+
+        Parameters
+        ----------
+        used : sequence of int
+            Their positions.
+
+        Returns
+        -------
+        str
+            Their names.
+        """
+        return ", ".join(self._design.names[m] for m in used) or LABELS_ONLY

@@ -1,0 +1,197 @@
+"""Searches of a plan: the fewest labels, and the cheapest mix of labels and units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.plan_power import (
+    critical_value,
+    power_of_test,
+    ratio_for_power,
+)
+from statsmodels_synth.planning import VarianceParts
+
+#: Numbers of labels that are looked at in one step of the search for the cheapest.
+GRID = 257
+
+
+@dataclass(frozen=True)
+class Aim:
+    """
+    What one coefficient is to reach.
+
+    Parameters
+    ----------
+    coefficient : int
+        Its position.
+    width : float or None
+        Width of the interval, at most.
+    power : float or None
+        Power of the test, at least.
+    effect : float
+        True effect, for the power.
+    alpha : float
+        One minus the level of the interval; level of the test.
+    """
+
+    coefficient: int
+    width: float | None
+    power: float | None
+    effect: float
+    alpha: float
+
+    def largest_variance(self, df: Floats) -> Floats:
+        """
+        Variance that is just small enough.
+
+        Parameters
+        ----------
+        df : ndarray (k,)
+            Degrees of freedom.
+
+        Returns
+        -------
+        ndarray (k,)
+            Increasing in the degrees of freedom.
+        """
+        if self.width is not None:
+            return np.asarray((self.width / 2.0 / critical_value(df, self.alpha)) ** 2)
+        assert self.power is not None
+        return np.asarray(
+            (self.effect / ratio_for_power(self.power, df, self.alpha)) ** 2
+        )
+
+    def reached(self, parts: VarianceParts, n: int, n_units: int) -> bool:
+        """
+        Whether a design is good enough.
+
+        Parameters
+        ----------
+        parts : VarianceParts
+            Of the pilot.
+        n, n_units : int
+            Labels and units.
+
+        Returns
+        -------
+        bool
+            True for all larger designs if it is for one.
+        """
+        at = np.array([float(n)])
+        df = parts.df(at)
+        error = np.sqrt(parts.variance(at, np.array([n_units]))[:, self.coefficient])
+        if self.width is not None:
+            width = 2.0 * critical_value(df, self.alpha) * error
+            return bool(width[0] <= self.width)
+        power = power_of_test(self.effect / error, df, self.alpha)
+        return bool(power[0] >= self.power)
+
+
+def fewest_labels(parts: VarianceParts, aim: Aim, low: int, n_units: int) -> int | None:
+    """
+    Smallest number of labels that does, by bisection.
+
+    Parameters
+    ----------
+    parts : VarianceParts
+        Of the pilot.
+    aim : Aim
+        What is to be reached.
+    low : int
+        The fewest labels that can be fitted.
+    n_units : int
+        Units, which is the most that can be labelled.
+
+    Returns
+    -------
+    int or None
+        None where even all units do not.
+    """
+    if low > n_units or not aim.reached(parts, n_units, n_units):
+        return None
+    below, high = low - 1, n_units
+    while high - below > 1:
+        middle = (below + high) // 2
+        if aim.reached(parts, middle, n_units):
+            high = middle
+        else:
+            below = middle
+    return high
+
+
+def cheapest_sizes(
+    parts: VarianceParts,
+    aim: Aim,
+    low: int,
+    n_units: int,
+    price_label: float,
+    price_unit: float,
+) -> tuple[int, int, float] | None:
+    """
+    Numbers of labels and units that reach the aim at the lowest price.
+
+    For each number of labels the fewest units that do are known in closed form, and
+    the price of both is convex in it, but for the rounding of units: the search looks
+    at a grid, and then between the neighbours of its best point, down to every
+    single number.
+
+    Parameters
+    ----------
+    parts : VarianceParts
+        Of the pilot.
+    aim : Aim
+        What is to be reached.
+    low : int
+        The fewest labels that can be fitted.
+    n_units : int
+        The most units.
+    price_label : float
+        Of a label.
+    price_unit : float
+        Of all rows of the sources for one unit.
+
+    Returns
+    -------
+    tuple of (int, int, float) or None
+        Labels, units and price; None where nothing does.
+    """
+    fewest = fewest_labels(parts, aim, low, n_units)
+    if fewest is None:
+        return None
+    start, stop = fewest, n_units
+    while True:
+        whole = stop - start < GRID
+        if whole:
+            n = np.arange(start, stop + 1)
+        else:
+            n = np.unique(np.geomspace(start, stop, GRID).round().astype(int))
+        units = _fewest_units(parts, aim, n.astype(float), n_units)
+        if whole:
+            # A design that just does may miss it by rounding.
+            units = np.minimum(np.ceil(units * (1.0 - 1e-12)), n_units)
+        price = n * price_label + units * price_unit
+        # Among equals the fewest labels, which people have to give.
+        best = int(np.flatnonzero(price <= price.min() * (1.0 + 1e-12))[0])
+        if whole:
+            return int(n[best]), int(units[best]), float(price[best])
+        start = int(n[max(best - 1, 0)])
+        stop = int(n[min(best + 1, len(n) - 1)])
+
+
+def _fewest_units(
+    parts: VarianceParts, aim: Aim, labels: Floats, n_units: int
+) -> Floats:
+    """Fewest units for each number of labels, not rounded; at least one per label."""
+    j, size = aim.coefficient, len(labels)
+    alone = parts.variance(labels, np.full(size, np.inf))[:, j]
+    room = aim.largest_variance(parts.df(labels)) - alone
+    through_units = parts.units[j] * parts.n_units
+    with np.errstate(divide="ignore", invalid="ignore"):
+        units = np.where(room > 0.0, through_units / room, np.inf)
+    if through_units == 0.0:
+        units = np.zeros(size)
+    # Labels start where all units do, so that what is above that is rounding.
+    return np.asarray(np.minimum(np.maximum(units, labels), float(n_units)))

@@ -1,0 +1,604 @@
+"""Planning from a pilot: the formula, the searches, and what they predict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+import statsmodels.api as sm
+
+from benchmarks.plan import BETA, PILOT_UNITS, Cell, fit, observe, simulate, study
+from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.exceptions import DataError, LabelAgreementWarning, OptionError
+from statsmodels_synth.plan import Plan, make_plan
+from statsmodels_synth.plan_power import power_of_test, ratio_for_power
+from statsmodels_synth.plan_search import Aim, cheapest_sizes, fewest_labels
+from statsmodels_synth.planning import VarianceParts
+from tests import dense
+from tests.dense import Array
+from tests.problems import frames, model_of
+
+
+def problem(kind: str = "gaussian", **kwargs: Any) -> dense.Problem:
+    return dense.simulate(kind, seed=1, k_sources=2, error=0.4, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """Two sources in frames; the second with two rows per unit."""
+    data, proxies = frames(problem())
+    twice = pd.concat([proxies["s1"], proxies["s1"]])
+    rng = np.random.default_rng(0)
+    twice["y"] += rng.normal(size=len(twice))
+    model = AugmentedGMM.from_formula(
+        "y ~ x1 + x2", data, proxy={"gpt": proxies["s0"]}, synthetic={"sim": twice}
+    )
+    return make_plan(model.fit())
+
+
+# The formula
+
+STRATUM = np.arange(600) % 3 == 0
+GROUPS = np.random.default_rng(0).integers(0, 150, 600)
+
+
+def by_strata(one: dense.Problem) -> Any:
+    rng, labeled = np.random.default_rng(3), np.zeros(600, dtype=bool)
+    for stratum, size in ((False, 80), (True, 120)):
+        labeled[rng.permutation(np.flatnonzero(stratum == STRATUM))[:size]] = True
+    return model_of(replace(one, labeled=labeled), strata=STRATUM).fit()
+
+
+def by_chance(one: dense.Problem) -> Any:
+    prob = np.where(STRATUM, 0.5, 0.25)
+    labeled = np.random.default_rng(4).random(600) < prob
+    return model_of(replace(one, labeled=labeled), labeling_prob=prob).fit()
+
+
+CLUSTERED = {"cov_type": "cluster", "cov_kwds": {"groups": GROUPS}}
+FITS: dict[str, Callable[[dense.Problem], Any]] = {
+    "default": lambda one: model_of(one).fit(),
+    "paper": lambda one: model_of(one).fit(use_correction=False, use_t=False),
+    "one step": lambda one: model_of(one).fit(maxiter=1),
+    "clusters": lambda one: model_of(one).fit(**CLUSTERED),
+    "clusters, paper": lambda one: model_of(one).fit(use_correction=False, **CLUSTERED),
+    "weights": lambda one: model_of(
+        one, weights=np.random.default_rng(5).uniform(0.5, 2.0, 600)
+    ).fit(),
+    "strata": by_strata,
+    "probabilities": by_chance,
+}
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "binomial"])
+@pytest.mark.parametrize("name", FITS)
+def test_the_pilot_is_predicted_exactly(kind: str, name: str) -> None:
+    result = FITS[name](problem(kind))
+    plan = make_plan(result)
+    found = plan.expect()
+    np.testing.assert_allclose(found["std_err"], result.bse, rtol=1e-10)
+    alone = plan.expect(sources=[])
+    np.testing.assert_allclose(alone["std_err"], result.real_only.bse, rtol=1e-10)
+    np.testing.assert_allclose(alone["effective_labels"], plan.n_labeled, rtol=1e-10)
+    width = np.diff(np.asarray(result.conf_int()), axis=1)[:, 0]
+    np.testing.assert_allclose(found["width"], width, rtol=1e-10)
+    # A subset is what a fit with these sources alone reports.
+    if name == "default":
+        one = model_of(replace(problem(kind), sources=problem(kind).sources[1:])).fit()
+        np.testing.assert_allclose(
+            plan.expect(sources=["s1"])["std_err"], one.bse, rtol=1e-8
+        )
+    # More labels and units never hurt.
+    sizes = [50, 100, plan.n_labeled, 400, 600]
+    errors = plan.expect(sizes)["std_err"].to_numpy().reshape(5, -1)
+    assert (np.diff(errors, axis=0) < 0).all()
+    errors = plan.expect(n_units=[300, 600, 10**4])["std_err"].to_numpy().reshape(3, -1)
+    assert (np.diff(errors, axis=0) <= 0).all()
+
+
+def test_large_sample_variance_against_a_dense_derivation() -> None:
+    """
+    Where n is large nothing is left but the formula of double sampling.
+
+    The parts are freed from the bias of few labels, here 20,000, so that the two
+    agree up to k / n: 9 coefficients (squared residuals weigh the tails of x more,
+    which takes some more).
+    """
+    one = dense.simulate(
+        "gaussian", seed=2, k_sources=2, n_units=60_000, n_labeled=20_000
+    )
+    result = model_of(one).fit()
+    labeled = one.labeled
+
+    def score(y: Array, x: Array, b: Array) -> Array:
+        return np.asarray(x * (y - x @ b)[:, None])
+
+    psi = score(one.y, one.x, result.params)[labeled]
+    h = np.hstack(
+        [score(y, x, np.linalg.lstsq(x, y, rcond=None)[0]) for y, x in one.sources]
+    )
+    n, slope = labeled.sum(), np.linalg.inv(one.x[labeled].T @ one.x[labeled])
+    s_psi, cross = psi.T @ psi / n, psi.T @ h[labeled] / n
+    s_hh = h[labeled].T @ h[labeled] / n
+    s_res = s_psi - cross @ np.linalg.solve(s_hh, cross.T)
+    for size, units in ((20_000, 60_000), (5_000, 10**6), (10**6, 10**6)):
+        middle = (1 / size - 1 / units) * s_res + s_psi / units
+        dense_bse = np.sqrt(np.diag(slope @ middle @ slope)) * n
+        found = make_plan(result).expect(size, units)["std_err"]
+        np.testing.assert_allclose(found, dense_bse, rtol=0.005)
+
+
+def test_labels_alone_against_the_textbook() -> None:
+    """The mean of y: s / sqrt(n), and HC3 is s / sqrt(n - 1) n / (n - 1)."""
+    y = np.random.default_rng(0).normal(size=50)
+    plan = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit())
+    parts = plan._pilots.of(()).parts
+    s2 = y.var(ddof=1)
+    np.testing.assert_allclose(parts.labels, s2 / 50, rtol=1e-12)
+    np.testing.assert_allclose(parts.excess, s2 / 49 - s2 / 50, rtol=1e-12)
+    assert parts.units == 0.0
+    found = plan.expect([50, 5000], n_units=5000)
+    np.testing.assert_allclose(found["std_err"][1], np.sqrt(s2 / 5000), rtol=2e-4)
+    t = stats.t.ppf(0.975, 4999)
+    np.testing.assert_allclose(found["width"][1], 2 * t * found["std_err"][1])
+
+
+def test_power() -> None:
+    ratio = np.linspace(0.1, 6, 20)
+    for df in (3.0, 10.0, 200.0):
+        q = stats.t.ppf(0.975, df)
+        exact = stats.nct.sf(q, df, ratio) + stats.nct.cdf(-q, df, ratio)
+        found = power_of_test(ratio, np.full(20, df), 0.05)
+        np.testing.assert_allclose(found, exact, atol=2e-5)
+    normal = stats.norm.sf(1.96 - ratio) + stats.norm.cdf(-1.96 - ratio)
+    for df in (np.inf, 1e6):
+        found = power_of_test(-ratio, np.full(20, df), 0.05)
+        np.testing.assert_allclose(found, normal, atol=1e-4)
+    many = np.array([1.0, 2.0, 7.5, 300.0, np.inf])
+    for power in (0.051, 0.5, 0.8, 0.999):
+        needed = ratio_for_power(power, many, 0.05)
+        np.testing.assert_allclose(power_of_test(needed, many, 0.05), power, rtol=1e-9)
+
+
+# What it predicts
+
+
+@pytest.mark.parametrize("family", ["gaussian", "binomial"])
+@pytest.mark.parametrize("sources", [1, 2])
+def test_predictions_come_true(family: str, sources: int) -> None:
+    """
+    Pilots of 200 predict 400 and 800 labels, within 5 %.
+
+    To the aim of 5 % three standard errors of the simulation are added. The means of
+    standard errors over 60 pilots and over 150 fits are known to .015 together; the
+    standard deviation of 150 estimates to 1 / sqrt(300) = .058, which is why ``python
+    -m benchmarks.plan`` has 2,500 draws.
+    """
+    pilot = Cell(family, sources)
+    predicted = np.mean(
+        [
+            make_plan(fit(pilot, seed)).expect([400, 800])["std_err"].to_numpy()
+            for seed in range(60)
+        ],
+        axis=0,
+    ).reshape(2, -1)
+    for k, n in enumerate((400, 800)):
+        outcomes = observe(replace(pilot, n=n), list(range(10**6, 10**6 + 150)))
+        reported = np.mean([bse for bse, _ in outcomes], axis=0)
+        np.testing.assert_allclose(predicted[k] / reported, 1.0, atol=0.05 + 3 * 0.015)
+        spread = np.std([params for _, params in outcomes], axis=0, ddof=1)
+        np.testing.assert_allclose(predicted[k] / spread, 1.0, atol=0.05 + 3 * 0.06)
+
+
+@pytest.mark.parametrize("family", ["gaussian", "binomial"])
+def test_replicates_are_predicted(family: str) -> None:
+    """Four rows and one, from pilots with two; tolerances as above, 60 of each."""
+    cell = Cell(family, 1, units=PILOT_UNITS, pilot_rows=2)
+    plans = [make_plan(fit(cell.pilot, seed)) for seed in range(60)]
+
+    def mean(rows: int) -> Array:
+        found = [plan.expect(400, replicates=rows)["std_err"] for plan in plans]
+        return np.asarray(np.mean(found, axis=0))
+
+    for rows in (1, 4):
+        late = replace(cell, n=400, rows=rows)
+        outcomes = observe(late, list(range(10**6, 10**6 + 60)))
+        reported = np.mean([bse for bse, _ in outcomes], axis=0)
+        np.testing.assert_allclose(mean(rows) / reported, 1.0, atol=0.05 + 3 * 0.016)
+        # And this is no small thing.
+        assert ((mean(rows) < mean(2)) == (rows == 4)).all()
+
+
+def test_noise_within_units() -> None:
+    """Against the covariance of two rows of each unit, unit by unit."""
+    endog, exog, sources = simulate(Cell("gaussian", 1, units=300, rows=2), 0)
+    result = AugmentedGMM(endog, exog, synthetic=sources).fit()
+    y, x, _ = sources["s0"]
+    eta = result.auxiliary_params.to_numpy()[0]
+    rows = (x * (y - x @ eta)[:, None]).reshape(300, 2, len(BETA))
+    difference = rows[:, 0] - rows[:, 1]
+    noise = make_plan(result)._pilots.of((0,)).noise[0]
+    np.testing.assert_allclose(noise.everyone, difference.T @ difference / 2)
+    np.testing.assert_allclose(noise.labeled, noise.everyone * 200 / 300)
+    assert noise.rows == 2
+    assert noise.share == 0.5
+
+
+def test_replicates_of_some_units_only() -> None:
+    """A second row for a quarter of the units is enough to predict with."""
+    endog, exog, sources = simulate(Cell("gaussian", 1, units=4000, rows=2), 0)
+    y, x, units = sources["s0"]
+    keep = (np.arange(8000) % 2 == 0) | (units % 4 == 0)
+    some = {"s0": (y[keep], x[keep], units[keep])}
+    plan = make_plan(AugmentedGMM(endog, exog, synthetic=some).fit())
+    full = make_plan(AugmentedGMM(endog, exog, synthetic=sources).fit())
+    np.testing.assert_allclose(
+        plan.expect(replicates=2)["std_err"], full.expect()["std_err"], rtol=0.05
+    )
+    one, many = (plan.expect(replicates=r)["std_err"] for r in (1, 50))
+    assert (many < plan.expect()["std_err"]).all()
+    assert (plan.expect()["std_err"] < one).all()
+
+
+def test_replicates_with_unequal_probabilities_and_clusters() -> None:
+    """Only that the sums fit together: as many rows as before change nothing."""
+    endog, exog, sources = simulate(Cell("gaussian", 2, units=900, rows=2), 0)
+    prob = np.where(np.arange(900) % 2 == 0, 0.15, 0.3)
+    model = AugmentedGMM(endog, exog, synthetic=sources, labeling_prob=prob)
+    groups = np.arange(900) % 90
+    for result in (
+        model.fit(),
+        AugmentedGMM(endog, exog, synthetic=sources).fit(
+            cov_type="cluster", cov_kwds={"groups": groups}
+        ),
+    ):
+        plan = make_plan(result)
+        error = plan.expect()["std_err"].to_numpy()
+        assert (plan.expect(replicates=2)["std_err"] == error).all()
+        few = plan.expect(replicates={"s0": 1})["std_err"].to_numpy()
+        some = plan.expect(replicates={"s0": 3})["std_err"].to_numpy()
+        many = plan.expect(replicates=10**6)["std_err"].to_numpy()
+        assert ((many < some) & (some < error) & (error < few)).all()
+
+
+# The searches
+
+
+def test_labels_needed_is_the_smallest(plan: Plan) -> None:
+    aims: list[dict[str, Any]] = [{"width": 0.3}, {"power": 0.9}]
+    for aim in aims:
+        table = plan.labels_needed(effect=0.3, n_units=10**4, **aim)
+        assert list(table.index) == ["x1", "x2"]
+        assert table["reached"].all()
+        for name, row in table.iterrows():
+            n = int(row["n"])
+            sizes = plan.expect([n - 1, n], 10**4, effect=0.3, coefficients=str(name))
+            if "width" in aim:
+                assert sizes["width"][1] <= 0.3 < sizes["width"][0]
+            else:
+                assert sizes["power"][0] < 0.9 <= sizes["power"][1]
+
+
+def test_labels_that_even_all_units_are_not(plan: Plan) -> None:
+    table = plan.labels_needed(width=0.01)
+    assert table["n"].isna().all()
+    assert not table["reached"].any()
+    best = plan.expect(600, coefficients=["x1", "x2"])
+    np.testing.assert_allclose(table["width"], best["width"])
+    assert plan.labels_needed(width=0.01, n_units=10**7)["reached"].all()
+
+
+def test_a_lone_constant_is_a_coefficient() -> None:
+    y = np.random.default_rng(0).normal(size=50)
+    plan = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit())
+    assert list(plan.labels_needed(width=0.9).index) == ["const"]
+
+
+def test_effective_labels(plan: Plan) -> None:
+    row = plan.expect(300, coefficients="x1").iloc[0]
+    n = row["effective_labels"]
+    assert n > 300
+    low, high = plan.expect([int(n), int(n) + 1], 10**4, sources=[], coefficients="x1")[
+        "std_err"
+    ]
+    assert high <= row["std_err"] <= low
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cheapest_sizes_against_brute_force(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    parts = VarianceParts(
+        labels=rng.uniform(0.2, 1.0, 1),
+        units=rng.uniform(0.0, 0.3, 1),
+        excess=rng.uniform(-0.1, 0.2, 1),
+        n=50,
+        n_units=100,
+        df_lost=4.3,
+        per_label=1.0,
+        use_t=bool(seed % 2),
+    )
+    label, unit = rng.uniform(1.0, 3.0), rng.uniform(0.0, 0.5)
+    sizes = [(n, t) for n in range(5, 201) for t in range(n, 201)]
+    n, t = np.array(sizes, dtype=float).T
+    error = np.sqrt(parts.variance(n, t)[:, 0])
+    df = parts.df(n)
+    for aim in (Aim(0, 3.0, None, 1.0, 0.05), Aim(0, None, 0.8, 2.5, 0.05)):
+        if aim.width is not None:
+            good = 2 * stats.t.ppf(0.975, df) * error <= aim.width
+        else:
+            good = power_of_test(aim.effect / error, df, 0.05) >= 0.8
+        found = cheapest_sizes(parts, aim, 5, 200, label, unit)
+        if not good.any():
+            assert found is None
+            assert fewest_labels(parts, aim, 5, 200) is None
+            continue
+        cost = np.where(good, label * n + unit * t, np.inf)
+        assert found is not None
+        np.testing.assert_allclose(found[2], cost.min(), rtol=1e-12)
+        assert aim.reached(parts, found[0], found[1])
+        assert fewest_labels(parts, aim, 5, 200) == n[good & (t == 200)].min()
+
+
+def test_cheapest_with_many_units() -> None:
+    """The grid ends at single numbers: against every number of labels."""
+    parts = VarianceParts(
+        *np.array([[0.8], [0.1], [0.02]]), 50, 1000, 4.0, 1.0, use_t=True
+    )
+    aim = Aim(0, 0.2, None, 1.0, 0.05)
+    found = cheapest_sizes(parts, aim, 5, 10**6, 1.0, 0.003)
+    assert found is not None
+    n = np.arange(5.0, 100_000.0)
+    room = (
+        aim.largest_variance(parts.df(n))
+        - parts.variance(n, np.full(len(n), np.inf))[:, 0]
+    )
+    n, room = n[room > 0], room[room > 0]
+    units = np.maximum(np.ceil(0.1 * 1000 / room), n)
+    cost = np.where(units <= 10**6, n + 0.003 * units, np.inf)
+    assert found[2] == pytest.approx(cost.min(), rel=1e-9)
+
+
+def test_cheapest_mix(plan: Plan) -> None:
+    """Every row is what it says, and no mix of a grid is cheaper."""
+    options: dict[str, Any] = {
+        "coefficient": "x1",
+        "width": 0.25,
+        "price_label": 2.0,
+        "price_proxy": {"gpt": 0.05},
+        "price_synthetic": 0.1,
+        "n_units": 2000,
+        "max_replicates": 3,
+    }
+    table = plan.cheapest(**options)
+    assert sorted(table["sources"]) == ["gpt", "gpt, sim", "labels only", "sim"]
+    assert table["cost"].is_monotonic_increasing
+    for row in table.itertuples(index=False):
+        used = [] if row.sources == "labels only" else row.sources.split(", ")
+        rows = dict(zip(["gpt", "sim"], row[3:5], strict=True))
+        price = 0.05 * ("gpt" in used)
+        price += 0.1 * int(rows["sim"]) if "sim" in used else 0.0
+        assert row.cost == pytest.approx(2.0 * row.n + price * row.n_units)
+        assert pd.isna(rows["sim"]) == ("sim" not in used)
+        choices: list[Any] = [None]
+        if "sim" in used:
+            choices = [{"sim": r} for r in (1, 2, 3)]
+            at = {"sim": int(rows["sim"])}
+        else:
+            at = None
+        here = plan.expect(row.n, row.n_units, at, used, coefficients="x1")
+        np.testing.assert_allclose(here["width"], row.width, rtol=1e-12)
+        assert row.width <= 0.25
+        for choice in choices:
+            units = list(range(600, 2001, 100))
+            grid = plan.expect(
+                list(range(150, 600, 10)), units, choice, used, coefficients="x1"
+            )
+            grid = grid[grid["width"] <= 0.25]
+            extra = 0.05 * ("gpt" in used)
+            extra += 0.1 * choice["sim"] if choice else 0.0
+            cost = 2.0 * grid["n"] + extra * grid["n_units"]
+            assert not len(cost) or cost.min() >= row.cost - 1e-9
+
+
+def test_cheapest_that_cannot_be_had(plan: Plan) -> None:
+    table = plan.cheapest(coefficient="x1", width=0.001, price_label=1)
+    assert np.isinf(table["cost"]).all()
+    assert table["n"].isna().all()
+    assert (table["width"] > 0.001).all()
+
+
+# Texts, figures, input
+
+
+def test_summary(plan: Plan) -> None:
+    text = str(plan)
+    assert text == plan.summary()
+    for part in ("winner's curse", "gpt, sim", "100", "400", "worth", "600 units"):
+        assert part in text
+    assert "winner's curse" not in plan.summary(effect=0.2)
+    assert "x2" not in plan.summary(effect={"x1": 0.2})
+    assert max(len(line) for line in text.splitlines()) <= 100
+    assert repr(plan) == "<Plan from a pilot: 200 labels, 600 units; sources: gpt, sim>"
+    clustered = make_plan(model_of(problem()).fit(**CLUSTERED))
+    assert "Twice the labels are twice the clusters" in clustered.summary()
+    y = np.random.default_rng(0).normal(size=50)
+    alone = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit())
+    assert "alone" not in alone.summary()
+    assert "sources: none" in alone.summary()
+
+
+def test_plot(plan: Plan) -> None:
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    figure = plan.plot("x2")
+    (axes,) = figure.axes
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend == ["labels only", "with gpt", "with sim", "with all sources"]
+    assert axes.get_title("left") == "x2"
+    _, given = plt.subplots()
+    assert plan.plot(ax=given) is given.figure
+    assert given.get_title("left") == "x1"  # not the constant
+    y = np.random.default_rng(0).normal(size=50)
+    alone = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit()).plot()
+    assert len(alone.axes[0].get_legend().get_texts()) == 1
+    plt.close("all")
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_synth.exceptions.FewUnitsWarning")
+def test_a_pilot_of_hardly_any_labels() -> None:
+    one = problem()
+    labeled = np.zeros(600, dtype=bool)
+    labeled[:4] = True
+    plan = make_plan(model_of(replace(one, labeled=labeled, sources=[])).fit())
+    assert plan.min_labels == plan.n_labeled == 4
+    assert "From 4 labels to all 4 units" in plan.summary()
+    assert plan.expect(8, 100)["std_err"].notna().all()
+
+
+def test_effects(plan: Plan) -> None:
+    named = plan.expect(effect={"x1": 0.2}, coefficients="x1")["power"]
+    series = plan.expect(effect=pd.Series({"x1": -0.2, "x2": 1.0}), coefficients="x1")
+    assert named[0] == series["power"][0]
+    estimate = plan.expect(effect=plan.params[1], coefficients="x1")["power"]
+    assert estimate[0] == plan.expect(coefficients="x1")["power"][0]
+
+
+EXPECT: list[tuple[dict[str, Any], str]] = [
+    ({"n": 0}, "n=0 is too small"),
+    ({"n": -5}, "n=-5 is too small"),
+    ({"n": 10.5}, "n=10.5 is not a whole number"),
+    ({"n": "many"}, "n='many' is not a whole number"),
+    ({"n": float("nan")}, "n=nan is not a whole number"),
+    ({"n": True}, "n=True is not a whole number"),
+    ({"n": []}, "n is empty"),
+    ({"n": 4}, "n=4 is too few for 3 coefficients. Give at least 5"),
+    ({"n": 700}, "n=700 is more than the pilot's n_units=600"),
+    ({"n": 700, "n_units": [800, 650]}, "n=700 is more than n_units=650"),
+    ({"n_units": 0}, "n_units=0 is too small"),
+    ({"sources": ["gtp"]}, "There is no source 'gtp'. Did you mean 'gpt'?"),
+    ({"coefficients": "x3"}, "There is no coefficient 'x3'. There are: 'Inter"),
+    ({"alpha": 0.0}, "alpha=0.0 does not exist"),
+    ({"alpha": 1}, "alpha=1 does not exist"),
+    ({"alpha": "x"}, "alpha='x' does not exist"),
+    ({"replicates": 2}, "one row per unit of source 'gpt', so that what 2 rows"),
+    ({"replicates": {"gpt": 3}}, "Draw a second row, for some units at least"),
+    ({"replicates": {"smi": 3}}, "There is no source 'smi'. Did you mean 'sim'?"),
+    ({"replicates": {"sim": 0}}, "replicates of 'sim'=0 is too small"),
+    ({"replicates": 1.5}, "replicates=1.5 is not a whole number"),
+    ({"replicates": {"sim": 3}, "sources": ["gpt"]}, "which is not among sources="),
+    ({"effect": "big"}, "effect='big' is not a finite number"),
+    ({"effect": {"x3": 1.0}}, "There is no coefficient 'x3'"),
+    ({"effect": {"x1": np.inf}}, "effect of 'x1'=inf is not a finite number"),
+    ({"effect": {"x1": 1.0}}, "effect= has no value for coefficient 'Intercept'"),
+]
+NEEDED: list[tuple[dict[str, Any], str]] = [
+    ({}, "width= and power= are neither given"),
+    ({"width": 1.0, "power": 0.8}, "width= and power= are both given"),
+    ({"width": 0.0}, "width=0.0 does not exist. Give a number above 0"),
+    ({"width": -1}, "width=-1 does not exist"),
+    ({"power": 1.0}, "power=1.0 does not exist. Give a number above 0.05 and below 1"),
+    ({"power": 0.04}, "power=0.04 does not exist"),
+    ({"power": 0.8, "effect": 0.0}, "The effect of 'x1' is 0"),
+    ({"width": 1.0, "n_units": 3}, "n_units=3 is too small"),
+]
+CHEAPEST: list[tuple[dict[str, Any], str]] = [
+    ({"price_label": -1}, "price_label=-1 does not exist. Give a number of at least 0"),
+    ({"price_proxy": {"gtp": 1}}, "price_proxy= names 'gtp'. Did you mean 'gpt'?"),
+    ({"price_proxy": {"sim": 1}}, "price_proxy= names 'sim'. There are: 'gpt'."),
+    ({"price_synthetic": {}}, "price_synthetic= has no price for source 'sim'"),
+    ({"price_proxy": {"gpt": -1}}, "price_proxy of 'gpt'=-1 does not exist"),
+    ({"price_synthetic": float("inf")}, "price_synthetic=inf does not exist"),
+    ({"coefficient": ["x1", "x2"]}, "coefficient= is a list. Name the one"),
+    ({"coefficient": "x9"}, "There is no coefficient 'x9'"),
+    ({"max_replicates": 0}, "max_replicates=0 is too small"),
+    ({"max_replicates": 10**4}, "Lower max_replicates=10000"),
+    ({"width": None}, "width= and power= are neither given"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), EXPECT, ids=[m for _, m in EXPECT])
+def test_bad_designs(plan: Plan, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError) as error:
+        plan.expect(**given)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(("given", "message"), NEEDED, ids=[m for _, m in NEEDED])
+def test_bad_aims(plan: Plan, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError) as error:
+        plan.labels_needed(**given)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(("given", "message"), CHEAPEST, ids=[m for _, m in CHEAPEST])
+def test_bad_prices(plan: Plan, given: dict[str, Any], message: str) -> None:
+    options: dict[str, Any] = {"coefficient": "x1", "width": 0.3, "price_label": 1.0}
+    with pytest.raises(OptionError) as error:
+        plan.cheapest(**(options | given))
+    assert message in str(error.value)
+
+
+def test_no_source_to_name() -> None:
+    y = np.random.default_rng(0).normal(size=50)
+    plan = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit())
+    with pytest.raises(OptionError, match="The pilot has no source"):
+        plan.expect(sources=["gpt"])
+    with pytest.raises(OptionError, match="The pilot has no proxy source"):
+        plan.cheapest(
+            coefficient="const", width=1.0, price_label=1.0, price_proxy={"gpt": 1.0}
+        )
+
+
+def test_pilots_that_are_none() -> None:
+    result = model_of(problem()).fit()
+    result._results.converged = False
+    with pytest.raises(DataError, match="The pilot did not converge"):
+        make_plan(result)
+    result = model_of(problem()).fit()
+    result.remove_data()
+    with pytest.raises(DataError, match="removed with remove_data"):
+        make_plan(result)
+
+
+def test_a_pilot_of_which_every_unit_is_labelled() -> None:
+    """The sources take no part in it."""
+    one = problem()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = model_of(replace(one, labeled=np.ones(600, dtype=bool))).fit()
+    plan = make_plan(result)
+    assert plan.source_names == []
+    np.testing.assert_allclose(plan.expect()["std_err"], result.bse, rtol=1e-10)
+
+
+def test_warnings_of_the_pilot_are_not_repeated() -> None:
+    """A source that is always right: warned of at the fit, finite in the plan."""
+    one = problem("binomial")
+    sure = replace(one, sources=[(one.y, one.x)])
+    with pytest.warns(LabelAgreementWarning):
+        result = model_of(sure).fit()
+    table = make_plan(result).expect([50, 200, 600])
+    assert np.isfinite(table["std_err"]).all()
+    assert (table["std_err"] > 0).all()
+
+
+def test_other_families() -> None:
+    for kind in ("poisson", "gamma"):
+        result = model_of(problem(kind)).fit()
+        assert isinstance(result.model.family, (sm.families.Poisson, sm.families.Gamma))
+        table = make_plan(result).labels_needed(power=0.9, effect=0.2, n_units=10**5)
+        assert table["reached"].all()
+
+
+def test_a_cell_of_the_benchmark() -> None:
+    cell = Cell("gaussian", 2, n=300, units=1000, left_out=1)
+    assert fit(cell, 0).source_names == ["s1"]
+    table = study(cell, draws=5, pilots=5)
+    assert list(table["coefficient"]) == ["b0", "b1", "b2"]
+    assert np.isfinite(table[["predicted", "to_reported", "to_sd"]]).all(axis=None)
