@@ -31,6 +31,8 @@ ORDER = [
     ["inference", "representativeness"],
     ["fitting"],
     ["summary", "graphics", "source_results"],
+    ["source_bias", "agreement", "subgroups", "verdict", "diagnostic_graphics"],
+    ["diagnostics"],
     ["results"],
     ["stock"],
     ["model"],
