@@ -56,6 +56,16 @@ _UNCERTAINTY = ["naive_se", "se", "naive_margin", "margin", "ratio", "contains"]
 _COVERAGE = ["covered", "labeled", "unlabeled", "difference", "pvalue"]
 _SUBGROUPS = ["labeled", "mean_error", "se"]
 _TESTS = ["statistic", "df", "df_denom", "pvalue"]
+_LATEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"})
+
+
+class _Summary(Summary):  # type: ignore[misc]
+    """statsmodels' summary, with tables of different widths in LaTeX too."""
+
+    def as_latex(self) -> str:
+        """Tables one after the other, then the verdict."""
+        tables = [table.as_latex_tabular() for table in self.tables]
+        return "\n\n".join([*tables, self.extra_txt.translate(_LATEX)])
 
 
 @dataclass(frozen=True)
@@ -138,7 +148,7 @@ class Diagnostics:
         statsmodels.iolib.summary.Summary
             Prints as text; ``as_latex()``, ``as_html()``, ``as_csv()``.
         """
-        table = Summary()
+        table = _Summary()
         table.tables = [
             _table(self.bias.drop(columns="augmented_se"), "Bias of each source alone"),
             _table(self.explained, "Share of the labels' noise that is explained"),

@@ -40,6 +40,8 @@ from statsmodels_synth.weights import inverse_in_basis, inverse_root
 #: The correction for few labels leaves at least this share of the asymptotic variance
 #: of a bias: a tenth of the standard error.
 LEAST_SHARE = 0.01
+#: Leverage counts up to this: a unit that alone determines a coefficient.
+MOST_LEVERAGE = 0.9
 #: A standard error of a bias below this share of that of the coefficient is rounding.
 ROUNDING = 1e-9
 
@@ -327,10 +329,18 @@ def _left_out_bonus(
     psi, target, derivatives = target_scores(design, score, solution.theta)
     _, h, *_ = labeled_scores(design, score, solution.theta, solution.eta)
     drawn = map_[:, p:].reshape(p, -1, 2, p)[:, :, 0].reshape(p, -1)
-    own = (psi @ map_[:, :p].T + h @ drawn.T) * design.design_weights[:, None]
+    a = design.design_weights[:, None]
+    own = (psi @ map_[:, :p].T + h @ drawn.T) * a
+    bonus = np.zeros_like(own)
+    if np.any(drawn):
+        # The regression on the scores of the sources has seen the unit too.
+        scores = (a * h) @ inverse_root((a * h).T @ (a * h))
+        leverage = np.minimum(np.sum(scores**2, axis=1), MOST_LEVERAGE)[:, None]
+        bonus = own * (leverage / (1.0 - leverage))
+        own = own + bonus
     # (D - d x x')^-1 v less D^-1 v, by the formula of Sherman and Morrison.
     x = design.labeled.exog
     turned = x @ inverse_in_basis(target, design.basis)
     room = 1.0 - derivatives * np.einsum("ti,ti->t", turned, x)
     along = derivatives * np.einsum("ti,ti->t", own, x) / np.maximum(room, 1e-10)
-    return np.asarray(along[:, None] * turned / n_units)
+    return np.asarray((bonus + along[:, None] * turned) / n_units)

@@ -26,6 +26,8 @@ VISIBLE = 2.8
 NARROW = 1.2
 #: An effective number of labels below this multiple of the labels is next to nothing.
 WORTH = 1.05
+#: Effective numbers of labels are called the same below this ratio.
+ALIKE = 1.05
 #: So many coefficients are named for each source.
 _NAMED = 3
 
@@ -76,9 +78,18 @@ def verdict(evidence: Evidence) -> tuple[str, ...]:
         One paragraph for each pitfall, in order, and one on what the sources are
         worth.
     """
-    biased, first = _bias(evidence)
-    doubtful, third = _generalise(evidence)
-    return first, _uncertainty(evidence), third, _worth(evidence, biased, doubtful)
+    uneven, groups = _subgroups(evidence)
+    gap, coverage = _coverage(evidence)
+    unlike, labels = _labels(evidence)
+    biased, first = _bias(evidence, doubtful=gap or unlike)
+    third = " ".join(filter(None, [groups, coverage, labels]))
+    unsafe = [str(s) for s in evidence.bias_tests.index if s in (*biased, *uneven)]
+    return (
+        first,
+        _uncertainty(evidence),
+        f"Failure to generalise: {third}",
+        _worth(evidence, unsafe, doubtful=gap or unlike),
+    )
 
 
 def holm(pvalues: Floats) -> Floats:
@@ -205,7 +216,7 @@ def listed(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
 
 
-def _bias(evidence: Evidence) -> tuple[list[str], str]:
+def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
     """Sources that are called biased, and the sentence."""
     frame, tests = evidence.bias, evidence.bias_tests
     adjusted = pd.Series(holm(frame["pvalue"].to_numpy(float)), frame.index)
@@ -236,16 +247,18 @@ def _bias(evidence: Evidence) -> tuple[list[str], str]:
     unknown = [str(s) for s in tests.index if not frame.loc[s, "se"].notna().any()]
     tail = f" {listed(unknown)} could not be compared." if unknown else ""
     if found:
-        made_all = f" {made} comparisons were made; p-values are Holm's."
-        text = f"{'; '.join(found)}. The augmented estimate corrects it."
-        text += made_all if made > 1 else ""
+        text = f"{'; '.join(found)}."
+        if not doubtful:
+            text += " The augmented estimate corrects it."
+        if made > 1:
+            text += f" {made} comparisons were made; p-values are Holm's."
     else:
         some = frame["se"].dropna()
         visible, names = VISIBLE * some.to_numpy(), some.index.get_level_values(1)
         low, high = int(visible.argmin()), int(visible.argmax())
-        size = f"{number(visible[low])} ({names[low]})"
-        if low != high:
-            size += f" to {number(visible[high])} ({names[high]})"
+        size, largest = number(visible[low]), number(visible[high])
+        if size != largest:
+            size = f"{size} ({names[low]}) to {largest} ({names[high]})"
         text = (
             f"none is seen in {count(made, 'comparison')}. That is no proof: to be "
             f"seen with some certainty a bias would have to be about {size} or more."
@@ -298,23 +311,17 @@ def _uncertainty(evidence: Evidence) -> str:
     return "Attenuated uncertainty: " + ("; ".join(sentences) or "not known") + "."
 
 
-def _generalise(evidence: Evidence) -> tuple[bool, str]:
-    """Whether the augmented estimate itself is in doubt, and the sentences."""
-    gap, coverage = _coverage(evidence)
-    unlike, labels = _labels(evidence)
-    parts = [_subgroups(evidence), coverage, labels]
-    return gap or unlike, "Failure to generalise: " + " ".join(filter(None, parts))
-
-
-def _subgroups(evidence: Evidence) -> str:
+def _subgroups(evidence: Evidence) -> tuple[list[str], str]:
+    """Sources whose errors differ between groups, and the sentences."""
     if evidence.by is None:
-        return "not looked for in subgroups, since by= was not given."
+        return [], "not looked for in subgroups, since by= was not given."
     tests, groups, by = evidence.subgroup_tests, evidence.subgroups, evidence.by
     adjusted = holm(tests["pvalue"].to_numpy(float))
-    differ, same = [], []
+    uneven, differ, same = [], [], []
     for source, p in zip(tests.index, adjusted, strict=True):
         mean = groups.loc[source, "mean_error"].dropna()
         if p < LEVEL:
+            uneven.append(str(source))
             differ.append(
                 f"the outcome of {source} is off by "
                 f"{number(mean.min(), signed=True)} in {mean.idxmin()} and by "
@@ -328,17 +335,30 @@ def _subgroups(evidence: Evidence) -> str:
         text.append(f"by {by}, {'; '.join(differ)}.")
     if same:
         text.append(
-            f"{'B' if differ else 'b'}y {by}, no difference between groups is seen in the mean error of "
-            f"{listed(same)}."
+            f"{'B' if differ else 'b'}y {by}, no difference between groups is seen in "
+            f"the mean error of {listed(same)}."
         )
     if not text:
         text.append(f"groups of {by} cannot be compared: too few labels.")
-    few = sorted({str(g) for _, g in groups.index[groups["mean_error"].isna()]})
-    if few:
+    if few := _unknown_groups(groups["mean_error"]):
         text.append(
-            f"Nothing is known of {listed(few)}: fewer than 2 labelled units there."
+            f"Nothing is known of {listed(few)}: fewer than 2 labelled units or "
+            "clusters there."
         )
-    return " ".join(text)
+    return uneven, " ".join(text)
+
+
+def _unknown_groups(means: pd.Series) -> list[str]:
+    """Groups without a mean error, with the source where others have one."""
+    found = []
+    for group in means.index.unique("group"):
+        own = means.xs(group, level="group")
+        lacking = [str(source) for source in own.index[own.isna()]]
+        if len(lacking) == len(own):
+            found.append(str(group))
+        elif lacking:
+            found.append(f"{group} (in {listed(lacking)})")
+    return found
 
 
 def _coverage(evidence: Evidence) -> tuple[bool, str]:
@@ -380,13 +400,12 @@ def _labels(evidence: Evidence) -> tuple[bool, str]:
     return False, f"The labelled units look like the rest to the sources ({test})."
 
 
-def _worth(evidence: Evidence, biased: list[str], doubtful: bool) -> str:
+def _worth(evidence: Evidence, unsafe: list[str], *, doubtful: bool) -> str:
     low, high = float(np.min(evidence.effective)), float(np.max(evidence.effective))
     n = evidence.n_labeled
-    ends = sorted({f"{low:.0f}", f"{high:.0f}"}, key=float)
-    spread = " to ".join(ends) + (
-        ", depending on the coefficient" if len(ends) > 1 else ""
-    )
+    spread = f"{low:.0f} to {high:.0f}, depending on the coefficient"
+    if high < ALIKE * low:
+        spread = f"about {(low + high) / 2:.0f}"
     worth = f"with the sources {count(n, 'label')} are worth {spread}"
     if doubtful:
         advice = (
@@ -398,8 +417,8 @@ def _worth(evidence: Evidence, biased: list[str], doubtful: bool) -> str:
             "That is next to nothing: the augmented estimate may be reported, but "
             "says no more than the labels."
         )
-    elif biased:
-        advice = f"Rely on the augmented estimate, and never on {listed(biased)} alone."
+    elif unsafe:
+        advice = f"Rely on the augmented estimate, and never on {listed(unsafe)} alone."
     else:
         advice = (
             "Rely on the augmented estimate; that no bias is seen does not make a "
