@@ -194,7 +194,7 @@ def percent(share: float) -> str:
     return "over 99 %" if 0.99 < share < 1.0 else f"{100 * share:.0f} %"
 
 
-def listed(parts: list[str]) -> str:
+def listed(parts: list[str], last: str = "and") -> str:
     """
     Write a list.
 
@@ -202,18 +202,20 @@ def listed(parts: list[str]) -> str:
     ----------
     parts : list of str
         At least one.
+    last : str
+        Word before the last one.
 
     Returns
     -------
     str
-        With commas and an "and".
+        With commas.
 
     Examples
     --------
     >>> listed(["a", "b", "c"])
     'a, b and c'
     """
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
+    return f" {last} ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
 
 
 def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
@@ -418,7 +420,7 @@ def _worth(evidence: Evidence, unsafe: list[str], *, doubtful: bool) -> str:
             "says no more than the labels."
         )
     elif unsafe:
-        advice = f"Rely on the augmented estimate, and never on {listed(unsafe)} alone."
+        advice = f"Rely on the augmented estimate, and never on {listed(unsafe, 'or')} alone."
     else:
         advice = (
             "Rely on the augmented estimate; that no bias is seen does not make a "

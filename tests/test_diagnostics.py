@@ -181,6 +181,21 @@ def test_what_few_labels_add_is_added() -> None:
     np.testing.assert_allclose(diagnose(result).bias["se"], expected, rtol=1e-5)
 
 
+def test_strata_enter_through_the_reported_covariance() -> None:
+    problem = dense.simulate("gaussian", seed=18, error=0.3)
+    strata = (problem.x[:, 1] > 0).astype(float)
+    result = model_of(problem, strata=strata).fit()
+    influence = result.influence.to_numpy()
+    naive = result.naive_params.to_numpy()
+    params = np.r_[result.params, np.ravel(result.auxiliary_params)]
+    _, alone = dense_moves(problem, params, naive)
+    cross = alone[0].T @ influence / 600**2
+    own = alone[0].T @ alone[0] / 600**2
+    expected = own - cross - cross.T + np.asarray(result.cov_params())
+    frame = diagnose(result).bias
+    np.testing.assert_allclose(frame["se"], np.sqrt(np.diag(expected)), rtol=1e-5)
+
+
 def test_covariance_of_a_bias_is_never_negative() -> None:
     rng = np.random.default_rng(0)
     root = rng.normal(size=(4, 4))
@@ -652,6 +667,22 @@ def test_groups_may_be_given_in_every_form() -> None:
     none = diagnosis(data, guess)
     assert none.subgroups.empty
     assert none.subgroup_tests.empty
+
+
+def test_groups_are_of_the_units_that_take_part() -> None:
+    """Units that are neither labelled nor covered have no place in the design."""
+    data, guess = study()
+    keep = data["y"].notna() | (np.arange(3000) % 3 > 0)
+    keep.iloc[np.flatnonzero(data["y"].notna())[::7]] = False
+    found = diagnosis(data, guess[keep], "platform")
+    error = (guess["y"] - data["y"])[data["y"].notna() & keep]
+    expected = error.groupby(data["platform"]).agg(["size", "mean", "sem"])
+    np.testing.assert_allclose(found.subgroups.to_numpy(), expected.to_numpy())
+    row = found.coverage.loc["llm"]
+    assert row["covered"] == keep.sum()
+    assert row["unlabeled"] == keep[data["y"].isna()].mean()
+    by_array = diagnosis(data, guess[keep], data["platform"].to_numpy())
+    pd.testing.assert_frame_equal(by_array.subgroups, found.subgroups)
 
 
 def test_missing_groups_are_a_line_of_their_own() -> None:
