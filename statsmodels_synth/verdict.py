@@ -420,7 +420,8 @@ def _worth(evidence: Evidence, unsafe: list[str], *, doubtful: bool) -> str:
             "says no more than the labels."
         )
     elif unsafe:
-        advice = f"Rely on the augmented estimate, and never on {listed(unsafe, 'or')} alone."
+        names = listed(unsafe, "or")
+        advice = f"Rely on the augmented estimate, and never on {names} alone."
     else:
         advice = (
             "Rely on the augmented estimate; that no bias is seen does not make a "
