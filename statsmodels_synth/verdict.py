@@ -341,7 +341,17 @@ def _subgroups(evidence: Evidence) -> tuple[list[str], str]:
             f"the mean error of {listed(same)}."
         )
     if not text:
-        text.append(f"groups of {by} cannot be compared: too few labels.")
+        text.append(
+            f"the groups by {by} cannot be compared: there are too few labels, or the "
+            "errors do not vary."
+        )
+    elif unknown := [
+        str(s) for s, p in zip(tests.index, adjusted, strict=True) if np.isnan(p)
+    ]:
+        text.append(
+            f"That of {listed(unknown)} cannot be compared: there are too few labels, "
+            "or the errors do not vary."
+        )
     if few := _unknown_groups(groups["mean_error"]):
         text.append(
             f"Nothing is known of {listed(few)}: fewer than 2 labelled units or "
