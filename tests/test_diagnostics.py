@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 import statsmodels.api as sm
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.oneway import anova_oneway
 from statsmodels.stats.proportion import proportions_ztest
 
@@ -622,6 +623,9 @@ def test_write_snapshots() -> None:
 def test_holm_and_numbers() -> None:
     found = holm(np.array([0.04, np.nan, 0.01]))
     np.testing.assert_allclose(found, [0.04, np.nan, 0.02])
+    many = np.random.default_rng(0).uniform(size=40) ** 4
+    many[:4] = many[4]
+    np.testing.assert_allclose(holm(many), multipletests(many, method="holm")[1])
     assert np.isnan(holm(np.array([np.nan]))).all()
     shown = [number(v) for v in (0.0, np.inf, 1e-9, 12345678.0, 99.0, -0.5)]
     assert shown == ["0", "inf", "1.0e-09", "1.2e+07", "99", "-0.50"]
