@@ -43,6 +43,8 @@ ORDER = [
     ["comparison_graphics"],
     ["comparison"],
     ["analysis_results"],
+    ["source_bias", "agreement", "subgroups", "verdict", "diagnostic_graphics"],
+    ["diagnostics"],
     ["results"],
     ["stock"],
     ["model"],

@@ -1,0 +1,152 @@
+r"""
+What the scores of the sources have in common with those of the labels.
+
+A labelled unit moves the labelled-only estimate by ``-D^{-1} a_t psi_t`` and the
+estimate from a source by ``-D_m^{-1} a_t h_mt``. The more of the first the second
+explains, the more of the noise of the labels can be removed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from statsmodels_synth._arrays import Bools, Floats
+from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.moment_sums import labeled_scores
+from statsmodels_synth.scores import Score
+from statsmodels_synth.solver import Solution
+from statsmodels_synth.weights import inverse_in_basis, inverse_root
+
+
+@dataclass(frozen=True)
+class LabeledMoves:
+    """
+    What every labelled unit contributes to the estimates of labels and sources.
+
+    Parameters
+    ----------
+    labels : ndarray (n, p)
+        ``D^-1 a psi``, up to a constant.
+    sources : ndarray (M, n, p)
+        ``D_m^-1 a h_m``, up to a constant; zero where the unit is not covered.
+    covered : ndarray (M, n) of bool
+        Whether the source covers the unit.
+    """
+
+    labels: Floats
+    sources: Floats
+    covered: Bools
+
+
+def labeled_moves(
+    design: AlignedDesign, score: Score, solution: Solution
+) -> LabeledMoves:
+    """
+    Contributions of the labelled units at a solution.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    solution : Solution
+        Parameters and the sums at them.
+
+    Returns
+    -------
+    LabeledMoves
+        With design weights and weights of the units.
+    """
+    n, p, k_sources = design.n_labeled, design.k_params, len(design.sources)
+    psi, h, *_ = labeled_scores(design, score, solution.theta, solution.eta)
+    a = design.design_weights[:, None]
+    sums, basis = solution.sums, design.basis
+    covered = np.zeros((k_sources, n), dtype=bool)
+    moves = np.empty((k_sources, n, p))
+    for m, rows in enumerate(design.labeled_sources):
+        covered[m, rows.unit_positions] = True
+        bread = inverse_in_basis(sums.auxiliary[m, 1], basis)
+        moves[m] = -(a * h[:, m * p : (m + 1) * p]) @ bread.T
+    labels = -(a * psi) @ inverse_in_basis(sums.target, basis).T
+    return LabeledMoves(labels, moves, covered)
+
+
+def explained_shares(labels: Floats, sources: Floats) -> tuple[float, Floats]:
+    """
+    Share of what labelled units contribute that sources explain.
+
+    Parameters
+    ----------
+    labels : ndarray (n, p)
+        Contributions through the labels.
+    sources : ndarray (n, k)
+        Contributions through one source (k = p) or several.
+
+    Returns
+    -------
+    overall : float
+        Mean squared canonical correlation, as
+        :func:`~statsmodels_synth.covariance.explained_share`.
+    by_coefficient : ndarray (p,)
+        R squared of each column of `labels`. Both are uncentred and adjusted for the
+        k / n that noise explains by chance, in [0, 1]; NaN with no more labels than
+        regressors.
+
+    Examples
+    --------
+    >>> labels = np.array([[1.0], [-1.0], [2.0], [-2.0]])
+    >>> explained_shares(labels, 3 * labels)
+    (1.0, array([1.]))
+    """
+    (n, p), k = labels.shape, sources.shape[1]
+    if n <= k:
+        return float("nan"), np.full(p, np.nan)
+    scores = sources @ inverse_root(sources.T @ sources)
+    gram = labels.T @ labels
+    fitted = np.sum((scores.T @ labels) ** 2, axis=0)
+    by_coefficient = fitted / np.diag(gram)
+    overall = np.sum((scores.T @ labels @ inverse_root(gram)) ** 2) / p
+    chance = k / n
+    adjusted = (np.r_[overall, by_coefficient] - chance) / (1.0 - chance)
+    adjusted = np.clip(adjusted, 0.0, 1.0)
+    return float(adjusted[0]), adjusted[1:]
+
+
+def cross_correlation(labels: Floats, source: Floats) -> Floats:
+    """
+    Correlations of the columns of two arrays.
+
+    Parameters
+    ----------
+    labels : ndarray (n, p)
+        Contributions through the labels.
+    source : ndarray (n, k)
+        Contributions through a source.
+
+    Returns
+    -------
+    ndarray (p, k)
+        Correlations; NaN where a column does not vary.
+
+    Examples
+    --------
+    >>> x = np.array([[1.0], [2.0], [4.0]])
+    >>> cross_correlation(x, np.hstack([-x, x])).round(6)
+    array([[-1.,  1.]])
+    """
+    left, right = (_standardised(v) for v in (labels, source))
+    return np.asarray(left.T @ right)
+
+
+def _standardised(values: Floats) -> Floats:
+    """Columns less their means, of unit length; NaN where they do not vary."""
+    if not len(values):
+        return np.full_like(values, np.nan)
+    centred = values - values.mean(axis=0)
+    length = np.linalg.norm(centred, axis=0)
+    rounding = 1e-12 * np.linalg.norm(values, axis=0)
+    length = np.where(length > rounding, length, np.nan)
+    return np.asarray(centred / length)

@@ -1,0 +1,529 @@
+"""
+Diagnostics of a result: where a source is wrong, and what that does.
+
+A review of regressions on LLM output names three pitfalls: misspecification bias,
+attenuated uncertainty and failure to generalise (Abdel-Azim, Wang and Lin 2026). The
+labels that the augmented estimate needs anyway show how large each is. Nothing here
+changes an estimate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+import numbers
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.iolib.summary import Summary
+from statsmodels.iolib.table import SimpleTable
+
+from statsmodels_synth._arrays import Bools, Floats
+from statsmodels_synth.agreement import (
+    cross_correlation,
+    explained_shares,
+    labeled_moves,
+)
+from statsmodels_synth.clusters import Clusters, group_values
+from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.diagnostic_graphics import plot_correlation
+from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.source_bias import (
+    bias_covariance,
+    bias_test,
+    joint_covariance,
+    strongest_units,
+)
+from statsmodels_synth.subgroups import (
+    Groups,
+    check_by,
+    coverage_gap,
+    group_errors,
+    make_groups,
+    outcome_errors,
+)
+from statsmodels_synth.verdict import Evidence, verdict
+
+if TYPE_CHECKING:
+    from statsmodels_synth.results import AugmentedGMMResults
+
+_WIDTH = 78
+_LEVEL = 0.05
+_BIAS = ["naive", "augmented", "bias", "se", "statistic", "pvalue", "augmented_se"]
+_UNCERTAINTY = ["naive_se", "se", "naive_margin", "margin", "ratio", "contains"]
+_COVERAGE = ["covered", "labeled", "unlabeled", "difference", "pvalue"]
+_SUBGROUPS = ["labeled", "mean_error", "se"]
+_TESTS = ["statistic", "df", "df_denom", "pvalue"]
+_LATEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"})
+
+
+class _Summary(Summary):  # type: ignore[misc]
+    """statsmodels' summary, with tables of different widths in LaTeX too."""
+
+    def as_latex(self) -> str:
+        """Tables one after the other, then the verdict."""
+        tables = [table.as_latex_tabular() for table in self.tables]
+        return "\n\n".join([*tables, self.extra_txt.translate(_LATEX)])
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """
+    What the labels say about the sources.
+
+    Made by :func:`diagnose`. Holds tables only: it can be pickled, and still prints and
+    draws after the data of the result were removed. It names units (in `influential`)
+    and groups, and holds no label of a unit.
+
+    Parameters
+    ----------
+    bias : DataFrame
+        One row per source and coefficient: `naive` estimate, `augmented` estimate,
+        `bias` (the difference), its standard error `se`, `statistic`, `pvalue`, not
+        adjusted for their number; and `augmented_se`, to see the size of the bias.
+        The standard error allows for both estimates using the same units.
+    bias_tests : DataFrame
+        One row per source, Wald test of no bias in any coefficient: `statistic` (F
+        with `df` and `df_denom`, or chi-squared where `df_denom` is infinite),
+        `pvalue`.
+    explained : DataFrame
+        One row per source and one for "all sources": `overall`, the share of the
+        labelled score that it explains, and for each coefficient the share of what
+        labelled units contribute to it. Adjusted for what noise explains by chance.
+    uncertainty : DataFrame
+        One row per source and coefficient: standard errors `naive_se` (what would have
+        been claimed) and `se` (augmented); half widths of the 95 % intervals,
+        `naive_margin` and `margin`; their `ratio`, how many times too narrow the
+        naive interval is; and whether it `contains` the augmented estimate.
+    residual_correlation : DataFrame (p, M p)
+        Correlation, over labelled units that the source covers, of what a unit
+        contributes to the labelled-only coefficient (row) and to a coefficient of the
+        source (columns: source, coefficient).
+    influential : DataFrame
+        Units that move a coefficient most, by label: which `coefficient`, by how many
+        standard errors (`dfbetas`: estimate less what it would be without the unit, to
+        first order), and whether the unit is `labeled`.
+    coverage : DataFrame
+        One row per source: `covered` units, share of the `labeled` units and of the
+        `unlabeled` ones that are, `difference`, `pvalue` of no difference. Units that
+        only a source has are not counted as unlabelled ones: they are covered by
+        construction. Without others the p-value is missing, as it is where all
+        units are covered. With clusters it comes from the clusters with labels.
+    representativeness : DataFrame
+        See :meth:`~statsmodels_synth.results.AugmentedGMMResults.representativeness`.
+    subgroups : DataFrame
+        One row per source and group: `labeled` units that the source covers, its
+        `mean_error` (outcome of the source, averaged over replicates, less the human
+        one) and `se`. Missing with fewer than two such units (with clusters, fewer than
+        two clusters). Where all errors of a group are the same, `se` comes from the
+        other groups. No rows if groups were not asked for.
+    subgroup_tests : DataFrame
+        One row per source: Welch's test (with clusters a Wald test) that the mean
+        error is the same in all groups. Units without a group are left out.
+    verdict : tuple of str
+        The tables in words: misspecification bias, attenuated uncertainty, failure to
+        generalise, what the sources are worth.
+    """
+
+    bias: pd.DataFrame = field(repr=False)
+    bias_tests: pd.DataFrame = field(repr=False)
+    explained: pd.DataFrame = field(repr=False)
+    uncertainty: pd.DataFrame = field(repr=False)
+    residual_correlation: pd.DataFrame = field(repr=False)
+    influential: pd.DataFrame = field(repr=False)
+    coverage: pd.DataFrame = field(repr=False)
+    representativeness: pd.DataFrame = field(repr=False)
+    subgroups: pd.DataFrame = field(repr=False)
+    subgroup_tests: pd.DataFrame = field(repr=False)
+    verdict: tuple[str, ...]
+
+    def summary(self) -> Summary:
+        """
+        Tables and verdict for people.
+
+        Returns
+        -------
+        statsmodels.iolib.summary.Summary
+            Prints as text; ``as_latex()``, ``as_html()``, ``as_csv()``.
+        """
+        table = _Summary()
+        table.tables = [
+            _table(self.bias.drop(columns="augmented_se"), "Bias of each source alone"),
+            _table(self.explained, "Share of the labels' noise that is explained"),
+            _table(self.uncertainty, "Uncertainty: naive and augmented"),
+            _table(self.coverage, "Coverage of labelled and unlabelled units"),
+            _table(self.representativeness, "Labelled units against all"),
+        ]
+        if len(self.subgroups):
+            table.tables.append(_table(self.subgroups, "Error of the outcome by group"))
+        if len(self.influential):
+            table.tables.append(_table(self.influential, "Most influential units"))
+        lines = ["Verdict:"]
+        for place, text in enumerate(self.verdict, start=1):
+            lines += textwrap.wrap(
+                f"[{place}] {text}", width=_WIDTH, subsequent_indent="    "
+            )
+        table.add_extra_txt(lines)
+        return table
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+    def plot(self, ax: Any = None) -> Any:
+        """
+        Heat map of :attr:`residual_correlation`, one panel for each source.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes, if there is one source; a new figure if omitted.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure. The titles give the share that each source explains.
+
+        Raises
+        ------
+        OptionError
+            If one `ax` is given and there are several sources.
+        """
+        overall = self.explained["overall"].iloc[:-1]
+        return plot_correlation(self.residual_correlation, overall, ax)
+
+
+def diagnose(
+    results: AugmentedGMMResults, by: Any = None, n_influential: int = 5
+) -> Diagnostics:
+    """
+    Look for bias, false precision and failure to generalise of the sources.
+
+    Parameters
+    ----------
+    results : AugmentedGMMResults
+        The results.
+    by : str or array_like (T,), optional
+        Groups in which the outcome of the sources is compared with the labels: a
+        column of data or of a source, or one value per unit. More than ten different
+        numbers are cut at their quartiles. Units without a value are a group of their
+        own, "missing".
+    n_influential : int
+        How many of the most influential units are listed.
+
+    Returns
+    -------
+    Diagnostics
+        Tables, and a verdict in words.
+
+    Raises
+    ------
+    DataError
+        If no source took part, the fit did not converge, the data were removed, or
+        groups cannot be matched with the units.
+    OptionError
+        If `n_influential` is no number of units, or `by` names a column of a model
+        that was made from arrays.
+
+    Examples
+    --------
+    >>> from statsmodels_synth import AugmentedGMM
+    >>> rng = np.random.default_rng(0)
+    >>> units = pd.DataFrame({"x": rng.normal(size=2000)})
+    >>> truth = units.x + rng.normal(size=2000)
+    >>> units["llm"] = truth + 0.5 * units.x + rng.normal(scale=0.5, size=2000)
+    >>> units["y"] = truth.where(units.index < 200)
+    >>> model = AugmentedGMM.from_formula("y ~ x", units, proxy={"y": "llm"})
+    >>> found = diagnose(model.fit())
+    >>> found.bias["bias"].round(2).tolist()
+    [0.04, 0.45]
+    >>> print(found.verdict[3])  # doctest: +ELLIPSIS
+    Worth: with the sources 200 labels are worth ...
+    """
+    if (
+        isinstance(n_influential, bool)
+        or not isinstance(n_influential, numbers.Integral)
+        or n_influential < 0
+    ):
+        raise OptionError(
+            f"n_influential={n_influential!r} must be a number of units, 0 or above."
+        )
+    design = results._design_or_raise
+    if not design.sources:
+        raise DataError(
+            "No source took part in this result, so there is nothing to diagnose. "
+            "Give the model a proxy or a synthetic frame."
+        )
+    if not results.converged:
+        raise DataError(
+            "The fit did not converge, so there is nothing to compare the sources "
+            "with. See the ConvergenceWarning of fit() for what to do."
+        )
+    groups = None if by is None else _groups(results, by)
+    bias, tests = _bias(results, design)
+    correlation, explained = _agreement(results, design)
+    uncertainty = _uncertainty(results)
+    coverage = _coverage(results, design)
+    subgroups, subgroup_tests = _subgroups(results, design, groups)
+    representativeness = results.representativeness()
+    evidence = Evidence(
+        bias,
+        tests,
+        uncertainty,
+        coverage,
+        representativeness,
+        subgroups,
+        subgroup_tests,
+        None if groups is None else groups.label,
+        results.n_labeled,
+        np.asarray(results.effective_nobs),
+    )
+    return Diagnostics(
+        bias=bias,
+        bias_tests=tests,
+        explained=explained,
+        uncertainty=uncertainty,
+        residual_correlation=correlation,
+        influential=_influential(results, design, int(n_influential)),
+        coverage=coverage,
+        representativeness=representativeness,
+        subgroups=subgroups,
+        subgroup_tests=subgroup_tests,
+        verdict=verdict(evidence),
+    )
+
+
+def _rows(results: AugmentedGMMResults) -> pd.MultiIndex:
+    return pd.MultiIndex.from_product(
+        [results.source_names, results.model.exog_names],
+        names=["source", "coefficient"],
+    )
+
+
+def _sources(results: AugmentedGMMResults) -> pd.Index:
+    return pd.Index(results.source_names, name="source")
+
+
+def _degrees(results: AugmentedGMMResults) -> float:
+    return float(results.df_resid) if results.use_t else float("inf")
+
+
+def _bias(
+    results: AugmentedGMMResults, design: AlignedDesign
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    params, bse = np.asarray(results.params), np.asarray(results.bse)
+    naive, df = results.naive_params.to_numpy(), _degrees(results)
+    joint = joint_covariance(
+        design,
+        results.model.target_score,
+        results._solution,
+        results._influence_map,
+        naive,
+        results._clusters,
+    )
+    covariances = bias_covariance(joint, np.asarray(results.cov_params_default))
+    bias = naive - params
+    tests = [
+        bias_test(own, covariance, bse, df)
+        for own, covariance in zip(bias, covariances, strict=True)
+    ]
+    columns: list[Floats] = [
+        naive,
+        np.broadcast_to(params, naive.shape),
+        bias,
+        np.stack([t.se for t in tests]),
+        np.stack([t.statistic for t in tests]),
+        np.stack([t.pvalue for t in tests]),
+        np.broadcast_to(bse, naive.shape),
+    ]
+    frame = pd.DataFrame(
+        dict(zip(_BIAS, (c.ravel() for c in columns), strict=True)), _rows(results)
+    )
+    overall = pd.DataFrame(
+        [(t.joint, t.df, df, t.joint_pvalue) for t in tests],
+        _sources(results),
+        columns=_TESTS,
+    )
+    return frame, overall
+
+
+def _agreement(
+    results: AugmentedGMMResults, design: AlignedDesign
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    moves = labeled_moves(design, results.model.target_score, results._solution)
+    names = list(results.model.exog_names)
+    every = np.concatenate(list(moves.sources), axis=1)
+    shares = [explained_shares(moves.labels, own) for own in (*moves.sources, every)]
+    explained = pd.DataFrame(
+        np.column_stack([[s[0] for s in shares], np.stack([s[1] for s in shares])]),
+        pd.Index([*results.source_names, "all sources"], name="source"),
+        columns=["overall", *names],
+    )
+    correlation = np.hstack(
+        [
+            cross_correlation(moves.labels[covered], own[covered])
+            for own, covered in zip(moves.sources, moves.covered, strict=True)
+        ]
+    )
+    index = pd.Index(names, name="labels")
+    return pd.DataFrame(correlation, index, _rows(results)), explained
+
+
+def _uncertainty(results: AugmentedGMMResults) -> pd.DataFrame:
+    params, bse = np.asarray(results.params), np.asarray(results.bse)
+    naive, naive_se = results.naive_params.to_numpy(), results.naive_bse.to_numpy()
+    df = _degrees(results)
+    tail = 1.0 - _LEVEL / 2
+    honest = stats.norm.ppf(tail) if np.isinf(df) else stats.t.ppf(tail, df)
+    naive_margin = stats.norm.ppf(tail) * naive_se
+    margin = np.broadcast_to(honest * bse, naive.shape)
+    # A naive standard error of zero claims infinitely much.
+    with np.errstate(divide="ignore"):
+        ratio = margin / naive_margin
+    contains = np.abs(naive - params) <= naive_margin
+    columns = [
+        naive_se,
+        np.broadcast_to(bse, naive.shape),
+        naive_margin,
+        margin,
+        ratio,
+        contains,
+    ]
+    return pd.DataFrame(
+        dict(zip(_UNCERTAINTY, (c.ravel() for c in columns), strict=True)),
+        _rows(results),
+    )
+
+
+def _influential(
+    results: AugmentedGMMResults, design: AlignedDesign, size: int
+) -> pd.DataFrame:
+    units, coefficient, dfbetas = strongest_units(
+        design,
+        results.model.target_score,
+        results._solution,
+        results._influence_map,
+        np.asarray(results.bse),
+        size,
+    )
+    index = results.model.unit_index[units]
+    return pd.DataFrame(
+        {
+            "coefficient": np.array(results.model.exog_names, dtype=object)[
+                coefficient
+            ],
+            "dfbetas": dfbetas,
+            "labeled": np.isin(units, design.labeled_units),
+        },
+        index.rename("unit") if index.name is None and index.nlevels == 1 else index,
+    )
+
+
+def _coverage(results: AugmentedGMMResults, design: AlignedDesign) -> pd.DataFrame:
+    n_given = len(results.model.given_units)
+    known: Bools = np.ones(n_given, dtype=bool)
+    if results.model.unit_columns is not None:
+        # Units of data come first; the others are there because a source has them.
+        known[len(results.model.data.frame) :] = False
+    places = np.arange(n_given) if design.kept is None else design.kept
+    rows = []
+    for source in design.sources:
+        covered: Bools = np.zeros(n_given, dtype=bool)
+        covered[places[source.unit_positions]] = True
+        gap = coverage_gap(covered, design, known, results._clusters)
+        rows.append(
+            (
+                int(covered.sum()),
+                gap.labeled,
+                gap.unlabeled,
+                gap.labeled - gap.unlabeled,
+                gap.pvalue,
+            )
+        )
+    return pd.DataFrame(rows, _sources(results), columns=_COVERAGE)
+
+
+def _groups(results: AugmentedGMMResults, by: Any) -> Groups:
+    """Groups of the units that take part, from a column or one value per unit."""
+    model, columns = results.model, results.model.unit_columns
+    if isinstance(by, str):
+        label, title = f"by={by!r}", by
+        if columns is None:
+            raise OptionError(
+                f"{label} names a column, but the model was made from arrays. Give one "
+                "value per unit."
+            )
+        values = columns.values(by, label).to_numpy()
+    else:
+        label, title = "by=", str(getattr(by, "name", None) or "group")
+        check_by(by, label)
+        rows = None if columns is None else model.data.frame.index
+        values = group_values(by, model.given_units, model.unit_index, rows, label)
+    if model.aligned.kept is not None:
+        values = values[model.aligned.kept]
+    groups = make_groups(values, label)
+    return Groups(groups.codes, groups.names, groups.has_missing, title)
+
+
+def _subgroups(
+    results: AugmentedGMMResults, design: AlignedDesign, groups: Groups | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    names = () if groups is None else groups.names
+    index = pd.MultiIndex.from_product(
+        [results.source_names, names], names=["source", "group"]
+    )
+    if groups is None:
+        empty = pd.DataFrame(index=index, columns=_SUBGROUPS, dtype=float)
+        sources = pd.Index([], name="source")
+        return empty, pd.DataFrame(index=sources, columns=_TESTS, dtype=float)
+    clusters: Clusters | None = results._clusters
+    own_group = groups.codes[design.labeled_units]
+    weights = design.design_weights
+    if design.labeled.weights is not None:
+        weights = weights * design.labeled.weights
+    found = []
+    for m in range(len(design.sources)):
+        units, error = outcome_errors(design, m)
+        found.append(
+            group_errors(
+                error,
+                weights[units],
+                own_group[units],
+                len(names),
+                None if clusters is None else clusters.of_labeled[units],
+                len(names) - groups.has_missing,
+            )
+        )
+    table = pd.DataFrame(
+        {
+            "labeled": np.concatenate([f.labeled for f in found]),
+            "mean_error": np.concatenate([f.mean for f in found]),
+            "se": np.concatenate([f.se for f in found]),
+        },
+        index,
+    )
+    tests = pd.DataFrame(
+        [(f.statistic, *f.df, f.pvalue) for f in found],
+        _sources(results),
+        columns=_TESTS,
+    )
+    return table, tests
+
+
+def _table(frame: pd.DataFrame, title: str) -> SimpleTable:
+    """A frame as a table of statsmodels; the levels of its index are the stub."""
+    stubs = [
+        ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+        for key in frame.index
+    ]
+    rows = [[_cell(value) for value in row] for row in frame.to_numpy(dtype=object)]
+    return SimpleTable(rows, [str(c) for c in frame.columns], stubs, title=title)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (float, np.floating)):
+        return "-" if np.isnan(value) else f"{value:.4g}"
+    return str(value)

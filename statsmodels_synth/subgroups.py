@@ -1,0 +1,414 @@
+"""Errors of a source by group of units, and whether coverage goes with labelling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import pandas as pd
+from scipy import stats
+
+from statsmodels_synth._arrays import Bools, Floats, Positions
+from statsmodels_synth.clusters import Clusters, cluster_sums
+from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.exceptions import DataError, type_name
+from statsmodels_synth.weights import inverse_root
+
+#: More distinct numbers than this are cut at their quartiles.
+MAX_NUMBERS = 10
+#: More groups than this are no subgroups.
+MAX_GROUPS = 50
+
+
+@dataclass(frozen=True)
+class Groups:
+    """
+    Group of every unit.
+
+    Parameters
+    ----------
+    codes : ndarray (T,)
+        Position of the group among `names`.
+    names : tuple of str
+        Names of the groups, in order; that of units without a value comes last.
+    has_missing : bool
+        Whether the last group is that of units without a value.
+    label : str
+        What the groups are called.
+    """
+
+    codes: Positions
+    names: tuple[str, ...]
+    has_missing: bool
+    label: str
+
+
+def make_groups(values: NDArray[Any], label: str) -> Groups:
+    """
+    Groups from the values of a column.
+
+    Parameters
+    ----------
+    values : ndarray (T,)
+        One value per unit; None or NaN where it is missing.
+    label : str
+        What it is called.
+
+    Returns
+    -------
+    Groups
+        More than :data:`MAX_NUMBERS` different numbers are cut at their quartiles.
+
+    Raises
+    ------
+    DataError
+        If there are more than :data:`MAX_GROUPS` groups, or no value at all.
+
+    Examples
+    --------
+    >>> make_groups(np.array(["b", "a", None], dtype=object), "by='x'").names
+    ('a', 'b', 'missing')
+    """
+    series = pd.Series(values)
+    absent = series.isna().to_numpy()
+    if absent.all():
+        raise DataError(f"{label} has no value for any unit. Give another column.")
+    given = series[~absent].infer_objects()
+    is_number = pd.api.types.is_numeric_dtype(given) and not (
+        pd.api.types.is_bool_dtype(given) or pd.api.types.is_complex_dtype(given)
+    )
+    if is_number and given.nunique() > MAX_NUMBERS:
+        parts = pd.qcut(given, 4, duplicates="drop", labels=False, retbins=True)
+        return _with_missing(
+            np.asarray(parts[0]),
+            _quartiles(np.asarray(parts[1], dtype=float)),
+            absent,
+            label,
+        )
+    codes, levels = pd.factorize(given, sort=is_number)
+    if not is_number:
+        by_text = np.argsort([str(level) for level in levels], kind="stable")
+        codes, levels = np.argsort(by_text)[codes], levels[by_text]
+    if len(levels) > MAX_GROUPS:
+        raise DataError(
+            f"{label} has {len(levels)} different values. Give a column with at most "
+            f"{MAX_GROUPS} groups."
+        )
+    names = [_name(level) for level in levels]
+    return _with_missing(codes, names, absent, label)
+
+
+def _with_missing(
+    codes: Positions, names: list[str], absent: Bools, label: str
+) -> Groups:
+    full = np.full(len(absent), len(names), dtype=np.intp)
+    full[~absent] = codes
+    has_missing = bool(absent.any())
+    if has_missing:
+        names.append("(missing)" if "missing" in names else "missing")
+    return Groups(full, tuple(names), has_missing, label)
+
+
+def _quartiles(ends: Floats) -> list[str]:
+    """Names of the ranges between some ends."""
+    inner = [f"{end:.4g}" for end in ends[1:-1]]
+    if not inner:
+        return ["all"]
+    between = [f"over {a} to {b}" for a, b in pairwise(inner)]
+    return [f"up to {inner[0]}", *between, f"over {inner[-1]}"]
+
+
+def _name(level: Any) -> str:
+    return f"{level:g}" if isinstance(level, (float, np.floating)) else str(level)
+
+
+def check_by(by: object, label: str) -> None:
+    """
+    Raise unless the groups are one-dimensional.
+
+    Parameters
+    ----------
+    by : object
+        What the user gave, other than the name of a column.
+    label : str
+        What it is called.
+
+    Raises
+    ------
+    DataError
+        If it is no array, or one of another dimension.
+
+    Examples
+    --------
+    >>> check_by(np.zeros(3), "by")
+    """
+    if isinstance(by, (dict, set)) or np.ndim(by) != 1:  # type: ignore[arg-type]
+        raise DataError(
+            f"{label} is a {type_name(by)}. Give the name of a column, or one value "
+            "per unit."
+        )
+
+
+def outcome_errors(design: AlignedDesign, m: int) -> tuple[Positions, Floats]:
+    """
+    Outcome of a source less that of the labels.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    m : int
+        Position of the source.
+
+    Returns
+    -------
+    units : ndarray (c,)
+        Positions, among the labelled units, of those that the source covers.
+    error : ndarray (c,)
+        Mean over the replicates of the unit, less the human outcome.
+    """
+    rows = design.labeled_sources[m]
+    unit = rows.unit_positions
+    size = np.bincount(unit, minlength=design.n_labeled)
+    total = np.bincount(unit, rows.endog, design.n_labeled)
+    units = np.flatnonzero(size)
+    return units, total[units] / size[units] - design.labeled.endog[units]
+
+
+@dataclass(frozen=True)
+class GroupErrors:
+    """
+    Mean error of a source in each group.
+
+    Parameters
+    ----------
+    labeled : ndarray (k,) of int
+        Labelled units of the group that the source covers.
+    mean : ndarray (k,)
+        Mean error, weighted; NaN where there are fewer than two such units, or, with
+        clusters, fewer than two clusters.
+    se : ndarray (k,)
+        Standard errors. Where all errors of a group are the same, from the variance
+        within the other groups.
+    statistic, pvalue : float
+        Test that the means are the same: Welch's, or with clusters a Wald test. NaN
+        with fewer than two groups.
+    df : tuple of float
+        Degrees of freedom of its F distribution.
+    """
+
+    labeled: Positions
+    mean: Floats
+    se: Floats
+    statistic: float
+    pvalue: float
+    df: tuple[float, float]
+
+
+def group_errors(
+    error: Floats,
+    weights: Floats,
+    group: Positions,
+    n_groups: int,
+    clusters: Positions | None = None,
+    tested: int | None = None,
+) -> GroupErrors:
+    """
+    Mean error by group, and a test that it is the same in all.
+
+    Parameters
+    ----------
+    error : ndarray (c,)
+        Errors of labelled units.
+    weights : ndarray (c,)
+        Their weights: design weights times weights of the units.
+    group : ndarray (c,)
+        Their groups, 0 to k - 1.
+    n_groups : int
+        Number of groups k.
+    clusters : ndarray (c,), optional
+        Their clusters, which may lie across groups.
+    tested : int, optional
+        How many of the groups, from the first, take part in the test; all if omitted.
+
+    Returns
+    -------
+    GroupErrors
+        One value per group.
+
+    References
+    ----------
+    Welch, B. L. (1951). On the comparison of several mean values: an alternative
+    approach. Biometrika, 38, 330-336.
+
+    Examples
+    --------
+    >>> found = group_errors(
+    ...     np.array([0.0, 1.0, 4.0, 6.0]), np.ones(4), np.array([0, 0, 1, 1]), 2
+    ... )
+    >>> found.mean, found.se
+    (array([0.5, 5. ]), array([0.5, 1. ]))
+    """
+    labeled = np.bincount(group, minlength=n_groups).astype(np.intp)
+    total = np.bincount(group, weights, n_groups)
+    mean, se = np.full(n_groups, np.nan), np.full(n_groups, np.nan)
+    usable = labeled >= 2
+    if clusters is not None:
+        _, clusters = np.unique(clusters, return_inverse=True)
+        pairs = np.unique(np.column_stack([group, clusters]), axis=0)
+        usable &= np.bincount(pairs[:, 0].astype(np.intp), minlength=n_groups) >= 2
+    some = np.flatnonzero(usable)
+    mean[some] = np.bincount(group, weights * error, n_groups)[some] / total[some]
+    in_test = np.flatnonzero(usable[: n_groups if tested is None else tested])
+    keep = usable[group]
+    residual = np.where(keep, weights * (error - np.where(keep, mean[group], 0.0)), 0.0)
+    nothing = float("nan"), float("nan"), (float("nan"), float("nan"))
+    if clusters is None:
+        squares = np.bincount(group, residual**2, n_groups)
+        alike = usable & (squares <= 1e-24 * np.bincount(group, error**2, n_groups))
+        degrees = int(labeled[usable].sum() - usable.sum())
+        pooled = squares[usable].sum() / max(degrees, 1)
+        squares[alike] = pooled * (labeled[alike] - 1)
+        spread = np.full(n_groups, np.nan)
+        spread[some] = squares[some] / total[some] ** 2
+        spread[some] *= labeled[some] / (labeled[some] - 1)
+        # No variation anywhere says that nothing is known, not that all is.
+        spread[spread == 0.0] = np.nan
+        se = np.sqrt(spread)
+        in_test = in_test[np.isfinite(se[in_test])]
+        test = nothing
+        if len(in_test) >= 2:
+            test = _welch(mean[in_test], spread[in_test], labeled[in_test])
+        return GroupErrors(labeled, mean, se, *test)
+    n_clusters = int(clusters.max(initial=-1)) + 1
+    columns = np.zeros((len(error), n_groups))
+    columns[keep, group[keep]] = residual[keep] / total[group[keep]]
+    rows = cluster_sums(columns, clusters, n_clusters)
+    covariance = rows.T @ rows * n_clusters / max(n_clusters - 1, 1)
+    spread = np.diag(covariance)[some]
+    se[some] = np.sqrt(np.where(spread > 0.0, spread, np.nan))
+    if len(in_test) < 2:
+        return GroupErrors(labeled, mean, se, *nothing)
+    contrast = np.eye(len(in_test))[1:] - np.eye(len(in_test))[0]
+    covariance = contrast @ covariance[np.ix_(in_test, in_test)] @ contrast.T
+    root = inverse_root(covariance)
+    k, rest = root.shape[1], float(n_clusters - 1)
+    if not k:
+        return GroupErrors(labeled, mean, se, *nothing)
+    statistic = float(np.sum((root.T @ (contrast @ mean[in_test])) ** 2)) / k
+    pvalue = float(stats.f.sf(statistic, k, rest))
+    return GroupErrors(labeled, mean, se, statistic, pvalue, (float(k), rest))
+
+
+def _welch(
+    mean: Floats, spread: Floats, size: Positions
+) -> tuple[float, float, tuple[float, float]]:
+    """Welch's F test from means, their variances and numbers of observations."""
+    k = len(mean)
+    precision = 1.0 / spread
+    share = precision / precision.sum()
+    between = np.sum(precision * (mean - share @ mean) ** 2) / (k - 1)
+    unequal = float(np.sum((1.0 - share) ** 2 / (size - 1)))
+    statistic = between / (1.0 + 2.0 * (k - 2) / (k**2 - 1) * unequal)
+    df = (float(k - 1), (k**2 - 1) / (3.0 * unequal))
+    return float(statistic), float(stats.f.sf(statistic, *df)), df
+
+
+@dataclass(frozen=True)
+class CoverageGap:
+    """
+    Coverage of labelled and of unlabelled units.
+
+    Parameters
+    ----------
+    labeled : float
+        Share of the labelled units that is covered, with design weights.
+    unlabeled : float
+        Share of the unlabelled units; NaN where there are none that could be
+        uncovered.
+    pvalue : float
+        Test that labelled units are covered like all units; NaN where there is
+        nothing to test.
+    """
+
+    labeled: float
+    unlabeled: float
+    pvalue: float
+
+
+def coverage_gap(
+    covered: Bools, design: AlignedDesign, known: Bools, clusters: Clusters | None
+) -> CoverageGap:
+    """
+    Test whether a source covers labelled units as it covers the rest.
+
+    Labels that are drawn at random make the number of covered ones hypergeometric:
+    this is the test of two proportions. Otherwise the share among labelled units is
+    a ratio estimate of the share among all, with the variance of the draw; clusters
+    are taken as drawn from very many, which is cautious.
+
+    Parameters
+    ----------
+    covered : ndarray (N,) of bool
+        Which of the units that were given the source covers.
+    design : AlignedDesign
+        Aligned arrays.
+    known : ndarray (N,) of bool
+        Units that would be known if no source covered them. What is in a source only
+        is covered by construction, and is left out.
+    clusters : Clusters or None
+        Clusters of the units.
+
+    Returns
+    -------
+    CoverageGap
+        Shares and p-value.
+
+    References
+    ----------
+    Cochran, W. G. (1977). Sampling Techniques, 3rd ed., sections 3.2 and 6.3. Wiley.
+    """
+    a, labeling = design.design_weights, design.labeling
+    places = np.arange(len(covered)) if design.kept is None else design.kept
+    units = places[design.labeled_units]
+    n = len(units)
+    share = float(a @ covered[units] / a.sum())
+    rest = known.copy()
+    rest[units] = False
+    if not rest.any():
+        return CoverageGap(share, float("nan"), float("nan"))
+    others = float(covered[rest].mean())
+    size = n + int(rest.sum())
+    overall = (int(covered[units].sum()) + int(covered[rest].sum())) / size
+    own = a * (covered[units] - overall) / n
+    if clusters is None and labeling.prob is None:
+        variance = overall * (1.0 - overall) * (1.0 / n - 1.0 / size)
+        distance, df = share - overall, np.inf
+    elif clusters is not None:
+        distance, df = share - overall, float(clusters.n_labeled - 1)
+        sums = cluster_sums(own[:, None], clusters.of_labeled, clusters.n_labeled)
+        variance = float(np.sum(sums**2)) * (df + 1.0) / df
+    else:
+        distance, df = share - overall, float(n - 1)
+        chance = np.ones(n) if labeling.prob is None else 1.0 - labeling.prob
+        drawn = own if labeling.strata is None else _within(own, labeling.strata)
+        # Strata that are covered wholly or not at all do not tell of rare gaps.
+        drawn = drawn if np.any(np.abs(drawn) > 1e-12 * np.abs(own).max()) else own
+        variance = float(np.sum(np.maximum(chance, 0.0) * drawn**2)) * n / (n - 1)
+    if not variance > 0.0:
+        return CoverageGap(share, others, float("nan"))
+    statistic = abs(distance) / np.sqrt(variance)
+    tail = stats.norm.sf(statistic) if np.isinf(df) else stats.t.sf(statistic, df)
+    return CoverageGap(share, others, float(2.0 * tail))
+
+
+def _within(values: Floats, strata: Positions) -> Floats:
+    """Values less the mean of their stratum, for the variance within."""
+    size = np.bincount(strata)
+    centred = values - (np.bincount(strata, values) / size)[strata]
+    # A single unit tells nothing of the variance in its stratum: it stays as it is.
+    factor = np.sqrt(size / np.maximum(size - 1, 1))[strata]
+    return np.where(size[strata] > 1, centred * factor, values)

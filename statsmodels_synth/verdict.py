@@ -1,0 +1,450 @@
+"""
+What the diagnostics of a result say, in words.
+
+The order is that of the pitfalls in the review of Abdel-Azim, Wang and Lin (2026):
+misspecification bias, attenuated uncertainty, failure to generalise; then what the
+sources are worth. Where several comparisons are made, p-values are adjusted by Holm's
+method before anything is called out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.exceptions import count
+
+#: What is called out has an adjusted p-value below this.
+LEVEL = 0.05
+#: A bias of so many standard errors is found with a power of 80 % at a level of 5 %.
+VISIBLE = 2.8
+#: Intervals that are less than so many times too narrow are called about right.
+NARROW = 1.2
+#: An effective number of labels below this multiple of the labels is next to nothing.
+WORTH = 1.05
+#: Effective numbers of labels are called the same below this ratio.
+ALIKE = 1.05
+#: So many coefficients are named for each source.
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """
+    Tables that the verdict is read from; see ``Diagnostics`` for their columns.
+
+    Parameters
+    ----------
+    bias, bias_tests, uncertainty, coverage : DataFrame
+        Of the diagnostics.
+    representativeness, subgroups, subgroup_tests : DataFrame
+        Likewise.
+    by : str or None
+        What the groups are called; None if they were not asked for.
+    n_labeled : int
+        Labelled units.
+    effective : ndarray (p,)
+        Labels that would give the same standard error without sources.
+    """
+
+    bias: pd.DataFrame
+    bias_tests: pd.DataFrame
+    uncertainty: pd.DataFrame
+    coverage: pd.DataFrame
+    representativeness: pd.DataFrame
+    subgroups: pd.DataFrame
+    subgroup_tests: pd.DataFrame
+    by: str | None
+    n_labeled: int
+    effective: Floats
+
+
+def verdict(evidence: Evidence) -> tuple[str, ...]:
+    """
+    Say what the tables say.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        The tables.
+
+    Returns
+    -------
+    tuple of str
+        One paragraph for each pitfall, in order, and one on what the sources are
+        worth.
+    """
+    uneven, groups = _subgroups(evidence)
+    gap, coverage = _coverage(evidence)
+    unlike, labels = _labels(evidence)
+    biased, first = _bias(evidence, doubtful=gap or unlike)
+    third = " ".join(filter(None, [groups, coverage, labels]))
+    unsafe = [str(s) for s in evidence.bias_tests.index if s in (*biased, *uneven)]
+    return (
+        first,
+        _uncertainty(evidence),
+        f"Failure to generalise: {third}",
+        _worth(evidence, unsafe, doubtful=gap or unlike),
+    )
+
+
+def holm(pvalues: Floats) -> Floats:
+    """
+    Adjust p-values by Holm's method, missing ones left out.
+
+    Parameters
+    ----------
+    pvalues : ndarray
+        P-values.
+
+    Returns
+    -------
+    ndarray
+        Adjusted; NaN where they are missing.
+
+    References
+    ----------
+    Holm, S. (1979). A simple sequentially rejective multiple test procedure.
+    Scandinavian Journal of Statistics, 6, 65-70.
+
+    Examples
+    --------
+    >>> holm(np.array([0.01, np.nan, 0.2]))
+    array([0.02,  nan, 0.2 ])
+    """
+    adjusted = np.full_like(pvalues, np.nan)
+    some = np.isfinite(pvalues)
+    # Not statsmodels' multipletests: it collects garbage, which takes a hundred times
+    # as long as everything else here.
+    own = pvalues[some]
+    order = np.argsort(own, kind="stable")
+    stepped = np.maximum.accumulate(own[order] * np.arange(len(own), 0, -1))
+    found = np.empty_like(own)
+    found[order] = np.minimum(stepped, 1.0)
+    adjusted[some] = found
+    return adjusted
+
+
+def number(value: float, *, signed: bool = False) -> str:
+    """
+    Write a number with two significant digits, or as many as its whole part has.
+
+    Parameters
+    ----------
+    value : float
+        Number.
+    signed : bool
+        Whether a plus is written.
+
+    Returns
+    -------
+    str
+        No exponent where it is of ordinary size.
+
+    Examples
+    --------
+    >>> number(0.01234), number(5.0), number(1234.5), number(0.5, signed=True)
+    ('0.012', '5.0', '1234', '+0.50')
+    """
+    sign = "+" if signed else ""
+    size = abs(value)
+    if not np.isfinite(value) or size == 0.0:
+        return f"{value:{sign}g}"
+    if size < 1e-5 or size >= 1e7:
+        return f"{value:{sign}.1e}"
+    return f"{value:{sign}.{max(0, 1 - int(np.floor(np.log10(size))))}f}"
+
+
+def probability(pvalue: float) -> str:
+    """
+    Write a p-value.
+
+    Parameters
+    ----------
+    pvalue : float
+        P-value.
+
+    Returns
+    -------
+    str
+        Such as "p = 0.02".
+
+    Examples
+    --------
+    >>> probability(0.0234), probability(1e-9)
+    ('p = 0.023', 'p < 0.001')
+    """
+    return "p < 0.001" if pvalue < 0.001 else f"p = {pvalue:.2g}"
+
+
+def percent(share: float) -> str:
+    """
+    Write a share, never a part as nothing or as all.
+
+    Parameters
+    ----------
+    share : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    str
+        In per cent.
+
+    Examples
+    --------
+    >>> percent(0.25), percent(0.9996), percent(1.0)
+    ('25 %', 'over 99 %', '100 %')
+    """
+    if 0.0 < share < 0.01:
+        return "under 1 %"
+    return "over 99 %" if 0.99 < share < 1.0 else f"{100 * share:.0f} %"
+
+
+def listed(parts: list[str], last: str = "and") -> str:
+    """
+    Write a list.
+
+    Parameters
+    ----------
+    parts : list of str
+        At least one.
+    last : str
+        Word before the last one.
+
+    Returns
+    -------
+    str
+        With commas.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return f" {last} ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
+
+
+def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
+    """Sources that are called biased, and the sentence."""
+    frame, tests = evidence.bias, evidence.bias_tests
+    adjusted = pd.Series(holm(frame["pvalue"].to_numpy(float)), frame.index)
+    joint = pd.Series(holm(tests["pvalue"].to_numpy(float)), tests.index)
+    made = int(adjusted.notna().sum())
+    if not made:
+        return [], "Misspecification bias: no source has an estimate to compare."
+    found, biased = [], []
+    for source in tests.index:
+        own = adjusted[source]
+        significant = own[own < LEVEL].sort_values(kind="stable")
+        if len(significant):
+            biased.append(str(source))
+            parts = [
+                _one_bias(frame.loc[(source, name)], str(name), p)
+                for name, p in significant.iloc[:_NAMED].items()
+            ]
+            if len(significant) > _NAMED:
+                more = count(len(significant) - _NAMED, "other coefficient")
+                parts.append(f"{more} are off too" if more[:2] != "1 " else more)
+            found.append(f"{source} by itself puts {listed(parts)}")
+        elif joint[source] < LEVEL:
+            biased.append(str(source))
+            found.append(
+                f"{source} is biased in its coefficients taken together "
+                f"({probability(joint[source])}), though in no single one for sure"
+            )
+    unknown = [str(s) for s in tests.index if not frame.loc[s, "se"].notna().any()]
+    tail = f" {listed(unknown)} could not be compared." if unknown else ""
+    if found:
+        text = f"{'; '.join(found)}."
+        if not doubtful:
+            text += " The augmented estimate corrects it."
+        if made > 1:
+            text += f" {made} comparisons were made; p-values are Holm's."
+    else:
+        some = frame["se"].dropna()
+        visible, names = VISIBLE * some.to_numpy(), some.index.get_level_values(1)
+        low, high = int(visible.argmin()), int(visible.argmax())
+        size, largest = number(visible[low]), number(visible[high])
+        if size != largest:
+            size = f"{size} ({names[low]}) to {largest} ({names[high]})"
+        text = (
+            f"none is seen in {count(made, 'comparison')}. That is no proof: to be "
+            f"seen with some certainty a bias would have to be about {size} or more."
+        )
+    return biased, f"Misspecification bias: {text}{tail}"
+
+
+def _one_bias(row: pd.Series, name: str, pvalue: float) -> str:
+    direction = "high" if row["bias"] > 0 else "low"
+    errors = number(abs(row["bias"] / row["augmented_se"]))
+    return (
+        f"{name} {number(abs(row['bias']))} too {direction} ({errors} augmented "
+        f"standard errors, {probability(pvalue)})"
+    )
+
+
+def _uncertainty(evidence: Evidence) -> str:
+    frame = evidence.uncertainty
+    sentences = []
+    fine = []
+    for source in evidence.bias_tests.index:
+        own = frame.loc[source]
+        ratio = own["ratio"].dropna()
+        if not len(ratio):
+            continue
+        worst = ratio.idxmax()
+        row = own.loc[worst]
+        if row["ratio"] < NARROW:
+            fine.append(str(source))
+            continue
+        missed = int((~own.loc[ratio.index, "contains"].astype(bool)).sum())
+        sentences.append(
+            f"taken at face value {source} would have claimed "
+            f"±{number(row['naive_margin'])} for {worst}, when "
+            f"±{number(row['margin'])} is honest: {number(row['ratio'])} times too "
+            "narrow"
+            + (
+                f" (95 %), and {missed} of its {count(len(ratio), 'interval')} "
+                f"{'misses' if missed == 1 else 'miss'} the augmented estimate"
+                if missed
+                else " (95 %)"
+            )
+        )
+    if fine:
+        verb = "claims intervals" if len(fine) == 1 else "claim intervals"
+        sentences.append(
+            f"{listed(fine)} alone {verb} that are not much narrower than the honest "
+            "ones"
+        )
+    return "Attenuated uncertainty: " + ("; ".join(sentences) or "not known") + "."
+
+
+def _subgroups(evidence: Evidence) -> tuple[list[str], str]:
+    """Sources whose errors differ between groups, and the sentences."""
+    if evidence.by is None:
+        return [], "not looked for in subgroups, since by= was not given."
+    tests, groups, by = evidence.subgroup_tests, evidence.subgroups, evidence.by
+    adjusted = holm(tests["pvalue"].to_numpy(float))
+    uneven, differ, same = [], [], []
+    for source, p in zip(tests.index, adjusted, strict=True):
+        mean = groups.loc[source, "mean_error"].dropna()
+        if p < LEVEL:
+            uneven.append(str(source))
+            differ.append(
+                f"the outcome of {source} is off by "
+                f"{number(mean.min(), signed=True)} in {mean.idxmin()} and by "
+                f"{number(mean.max(), signed=True)} in {mean.idxmax()} "
+                f"({probability(p)} that its mean error is the same in all)"
+            )
+        elif np.isfinite(p):
+            same.append(f"{source} ({probability(p)})")
+    text = []
+    if differ:
+        text.append(f"by {by}, {'; '.join(differ)}.")
+    if same:
+        text.append(
+            f"{'B' if differ else 'b'}y {by}, no difference between groups is seen in "
+            f"the mean error of {listed(same)}."
+        )
+    if not text:
+        text.append(
+            f"the groups by {by} cannot be compared: there are too few labels, or the "
+            "errors do not vary."
+        )
+    elif unknown := [
+        str(s) for s, p in zip(tests.index, adjusted, strict=True) if np.isnan(p)
+    ]:
+        text.append(
+            f"That of {listed(unknown)} cannot be compared: there are too few labels, "
+            "or the errors do not vary."
+        )
+    if few := _unknown_groups(groups["mean_error"]):
+        text.append(
+            f"Nothing is known of {listed(few)}: fewer than 2 labelled units or "
+            "clusters there."
+        )
+    return uneven, " ".join(text)
+
+
+def _unknown_groups(means: pd.Series) -> list[str]:
+    """Groups without a mean error, with the source where others have one."""
+    found = []
+    for group in means.index.unique("group"):
+        own = means.xs(group, level="group")
+        lacking = [str(source) for source in own.index[own.isna()]]
+        if len(lacking) == len(own):
+            found.append(str(group))
+        elif lacking:
+            found.append(f"{group} (in {listed(lacking)})")
+    return found
+
+
+def _coverage(evidence: Evidence) -> tuple[bool, str]:
+    frame = evidence.coverage
+    adjusted = holm(frame["pvalue"].to_numpy(float))
+    gaps = [
+        f"{source} covers {percent(row['labeled'])} of the labelled units but "
+        f"{percent(row['unlabeled'])} of the others ({probability(p)})"
+        for (source, row), p in zip(frame.iterrows(), adjusted, strict=True)
+        if p < LEVEL
+    ]
+    if gaps:
+        return True, (
+            f"{'; '.join(gaps)}. Whether a unit is covered must not depend on whether "
+            "it is labelled."
+        )
+    partial = frame[(frame["labeled"] < 1.0) | (frame["unlabeled"] < 1.0)]
+    if not len(partial):
+        return False, ""
+    if partial["pvalue"].isna().all():
+        return False, (
+            "Whether coverage depends on being labelled cannot be seen: no unit is "
+            "known that is neither labelled nor covered."
+        )
+    return False, "Coverage does not visibly depend on being labelled."
+
+
+def _labels(evidence: Evidence) -> tuple[bool, str]:
+    row = evidence.representativeness.iloc[0]
+    statistic, p, df = float(row["statistic"]), float(row["pvalue"]), int(row["df"])
+    if not np.isfinite(p):
+        return False, ""
+    test = f"J = {statistic:.1f} on {df} df, {probability(p)}"
+    if p < LEVEL:
+        return True, (
+            f"The labelled units do not look like the rest to the sources ({test}): "
+            "the labels are a selection, or a source was made differently for them."
+        )
+    return False, f"The labelled units look like the rest to the sources ({test})."
+
+
+def _worth(evidence: Evidence, unsafe: list[str], *, doubtful: bool) -> str:
+    low, high = float(np.min(evidence.effective)), float(np.max(evidence.effective))
+    n = evidence.n_labeled
+    spread = f"{low:.0f} to {high:.0f}, depending on the coefficient"
+    if high < ALIKE * low:
+        spread = f"about {(low + high) / 2:.0f}"
+    worth = f"with the sources {count(n, 'label')} are worth {spread}"
+    if doubtful:
+        advice = (
+            "Do not rely on the augmented estimate before it is known why labelled "
+            "and other units differ."
+        )
+    elif high < WORTH * n:
+        advice = (
+            "That is next to nothing: the augmented estimate may be reported, but "
+            "says no more than the labels."
+        )
+    elif unsafe:
+        names = listed(unsafe, "or")
+        advice = f"Rely on the augmented estimate, and never on {names} alone."
+    else:
+        advice = (
+            "Rely on the augmented estimate; that no bias is seen does not make a "
+            "source safe to use alone."
+        )
+    return f"Worth: {worth}. {advice}"
