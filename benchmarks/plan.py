@@ -38,7 +38,7 @@ import statsmodels.api as sm
 from tqdm import tqdm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.plan import make_plan
+from statsmodels_synth.planning.plan import make_plan
 
 Floats = NDArray[np.float64]
 FAMILIES = {"gaussian": sm.families.Gaussian(), "binomial": sm.families.Binomial()}

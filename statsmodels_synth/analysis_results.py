@@ -1,20 +1,30 @@
-"""What to do with a result: compare it."""
+"""What to do with a result: hold it against others, doubt it, plan with it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from statsmodels_synth import comparison
-from statsmodels_synth.comparison import Comparison, Method
+from statsmodels_synth.diagnostics import Diagnostics, diagnose
+from statsmodels_synth.estimators import Comparison, compare
+from statsmodels_synth.estimators.comparison import Method
+from statsmodels_synth.planning import Plan, make_plan
+
+if TYPE_CHECKING:
+    from statsmodels_synth.results import AugmentedGMMResults
 
 
 class AnalysisResults:
     """
-    The part of the results that puts them beside something else.
+    The part of the results that is about what to make of them.
 
-    Mixed into :class:`~statsmodels_synth.results.AugmentedGMMResults`.
+    Mixed into :class:`~statsmodels_synth.results.AugmentedGMMResults`. Nothing is kept
+    of what these methods return.
     """
+
+    @property
+    def _whole(self) -> AugmentedGMMResults:
+        return cast("AugmentedGMMResults", self)
 
     def compare(
         self,
@@ -73,7 +83,7 @@ class AnalysisResults:
         naive (draws)     0.026    0.032  False
         GMM-Synth         0.013    0.078   True
         """
-        return comparison.compare(self, methods, alpha, learner, seed)  # type: ignore[arg-type]
+        return compare(self._whole, methods, alpha, learner, seed)
 
     def plot_compare(
         self, methods: Sequence[Method] | None = None, ax: Any = None, **kwargs: Any
@@ -97,3 +107,90 @@ class AnalysisResults:
         """
         shown = kwargs.pop("coefficients", None)
         return self.compare(methods, **kwargs).plot(shown, ax)
+
+    def diagnostics(self, by: Any = None, n_influential: int = 5) -> Diagnostics:
+        """
+        Ask of every source whether it is to be trusted, and what it is worth.
+
+        Parameters
+        ----------
+        by : str or array_like, optional
+            Column, or one value per unit, that splits the units into groups in which
+            the errors of the sources are compared. Numbers with many values are cut at
+            their quartiles.
+        n_influential : int
+            Units to list that move a coefficient most.
+
+        Returns
+        -------
+        Diagnostics
+            Prints as a verdict and tables; every table is a data frame, and ``.plot()``
+            draws the correlations of the labels' scores with those of the sources.
+
+        Raises
+        ------
+        DataError
+            If there is no source, the fit did not converge, the data were removed, or
+            `by` cannot be used.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> found = study_model(make_study()).fit().diagnostics()
+        >>> found.bias.loc["draws", ["bias", "se"]].round(3)
+                    bias     se
+        coefficient
+        Intercept  1.858  0.659
+        age       -0.016  0.007
+        educ       0.013  0.084
+        income    -0.066  0.027
+        """
+        return diagnose(self._whole, by, n_influential)
+
+    def plan(self) -> Plan:
+        """
+        Plan another study with this one as its pilot.
+
+        Returns
+        -------
+        Plan
+            ``expect()``: standard errors, widths and power at other sizes and with
+            other sources; ``labels_needed()``: for a width or a power; ``cheapest()``:
+            the mix of labels, units and draws at given prices.
+
+        Raises
+        ------
+        DataError
+            If the fit did not converge, or the data were removed.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> plan = study_model(make_study()).fit().plan()
+        >>> needed = plan.labels_needed(width=0.25, coefficient="educ")
+        >>> int(needed["n"].iloc[0])
+        392
+        """
+        return make_plan(self._whole)
+
+    def plot_plan(
+        self, coefficient: str | None = None, ax: Any = None, *, alpha: float = 0.05
+    ) -> Any:
+        """
+        Draw the expected width of the interval against the number of labels.
+
+        Parameters
+        ----------
+        coefficient : str, optional
+            The coefficient; the first that is not the constant if omitted.
+        ax : matplotlib.axes.Axes, optional
+            Axes; a new figure if omitted.
+        alpha : float
+            One minus the level of the interval.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure.
+        """
+        return self.plan().plot(coefficient, ax, alpha=alpha)

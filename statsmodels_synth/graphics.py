@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from statsmodels_synth._pyplot import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY, pyplot
+
 if TYPE_CHECKING:
     from statsmodels_synth.results import AugmentedGMMResults
 
-#: Colours that people with colour blindness tell apart (Okabe and Ito 2008).
-_AUGMENTED, _LABELS = "#0072B2", "#000000"
-_NAIVE = ("#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+_AUGMENTED, _LABELS = BLUE, BLACK
+_NAIVE = (ORANGE, GREEN, PINK, SKY, RED)
 _MARKERS = ("s", "^", "D", "v", "P")
 
 
@@ -42,12 +43,7 @@ def plot_coefficients(
     matplotlib.figure.Figure
         The figure.
     """
-    try:
-        import matplotlib.pyplot as plt  # noqa: PLC0415
-    except ImportError as error:
-        raise ImportError(
-            'Figures need matplotlib: pip install "statsmodels-synth[plot]"'
-        ) from error
+    plt = pyplot()
     names = list(results.model.exog_names)
     constant = results.model.data.const_idx if drop_intercept else None
     shown = [j for j in range(len(names)) if j != constant or len(names) == 1]

@@ -12,8 +12,8 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.comparison import Method
 from statsmodels_synth.estimators import naive_pooled, ppi, ppi_synth, reppi
+from statsmodels_synth.estimators.comparison import Method
 from statsmodels_synth.exceptions import DataError, OptionError
 from tests import dense
 from tests.problems import model_of

@@ -23,18 +23,18 @@ from statsmodels.stats.oneway import anova_oneway
 from statsmodels.stats.proportion import proportions_ztest
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.diagnostics import Diagnostics, diagnose
-from statsmodels_synth.exceptions import DataError, OptionError, SynthWarning
-from statsmodels_synth.source_bias import (
+from statsmodels_synth.diagnostics.diagnose import Diagnostics, diagnose
+from statsmodels_synth.diagnostics.source_bias import (
     LEAST_SHARE,
     BiasTest,
     bias_covariance,
     bias_test,
     joint_covariance,
 )
+from statsmodels_synth.diagnostics.subgroups import group_errors, make_groups
+from statsmodels_synth.diagnostics.verdict import holm, number
+from statsmodels_synth.exceptions import DataError, OptionError, SynthWarning
 from statsmodels_synth.source_results import SourceResults
-from statsmodels_synth.subgroups import group_errors, make_groups
-from statsmodels_synth.verdict import holm, number
 from tests import dense
 from tests.dense import PAPER, Array
 from tests.problems import model_of, needs_data
@@ -370,7 +370,7 @@ def test_coverage_gap_has_its_size_in_other_designs(design: str) -> None:
 
 def coverage_of(model: AugmentedGMM, fit: dict[str, Any]) -> pd.Series:
     """The only row of the table of coverage."""
-    from statsmodels_synth.diagnostics import _coverage  # noqa: PLC0415
+    from statsmodels_synth.diagnostics.diagnose import _coverage  # noqa: PLC0415
 
     result = model.fit(maxiter=1, **fit)
     return _coverage(result, result._design_or_raise).iloc[0]

@@ -16,10 +16,10 @@ import statsmodels.api as sm
 from benchmarks.plan import BETA, PILOT_UNITS, Cell, fit, observe, simulate, study
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import DataError, LabelAgreementWarning, OptionError
-from statsmodels_synth.plan import Plan, make_plan
-from statsmodels_synth.plan_power import power_of_test, ratio_for_power
-from statsmodels_synth.plan_search import Aim, cheapest_sizes, fewest_labels
-from statsmodels_synth.planning import VarianceParts
+from statsmodels_synth.planning.plan import Plan, make_plan
+from statsmodels_synth.planning.power import power_of_test, ratio_for_power
+from statsmodels_synth.planning.search import Aim, cheapest_sizes, fewest_labels
+from statsmodels_synth.planning.variance import VarianceParts
 from tests import dense
 from tests.dense import Array
 from tests.problems import frames, model_of

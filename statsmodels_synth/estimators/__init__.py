@@ -5,6 +5,7 @@ Each takes an :class:`~statsmodels_synth.AugmentedGMM` or its results and return
 what statsmodels' results offer. ``AugmentedGMMResults.compare`` calls them all.
 """
 
+from statsmodels_synth.estimators.comparison import Comparison, compare
 from statsmodels_synth.estimators.debias import predict_then_debias
 from statsmodels_synth.estimators.learned import default_learner, dsl, reppi
 from statsmodels_synth.estimators.prediction_powered import ppi, ppi_synth
@@ -20,8 +21,10 @@ from statsmodels_synth.estimators.simple import (
 )
 
 __all__ = [
+    "Comparison",
     "EstimatorResults",
     "EstimatorResultsWrapper",
+    "compare",
     "default_learner",
     "dsl",
     "labeled_only",

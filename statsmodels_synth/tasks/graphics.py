@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth._pyplot import BLACK, BLUE, RED, SKY, pyplot
 from statsmodels_synth.exceptions import OptionError
 
 if TYPE_CHECKING:
     from statsmodels_synth.tasks.results import TaskExchangeabilityResults
 
-#: Colours that people with colour blindness tell apart (Okabe and Ito 2008).
-_CURRENT, _GAPS, _BAND, _NAIVE = "#0072B2", "#000000", "#56B4E9", "#D55E00"
+_CURRENT, _GAPS, _BAND, _NAIVE = BLUE, BLACK, SKY, RED
 #: More tasks than this are drawn without names.
 _NAMED = 40
 
@@ -29,12 +29,7 @@ def _axes(
                 f"ax= is one panel, and there are {k} coordinates. Leave ax= out."
             )
         return [ax]
-    try:
-        import matplotlib.pyplot as plt  # noqa: PLC0415
-    except ImportError as error:
-        raise ImportError(
-            'Figures need matplotlib: pip install "statsmodels-synth[plot]"'
-        ) from error
+    plt = pyplot()
     width, height = size
     _, axes = plt.subplots(
         1, k, figsize=(width * k, height), layout="constrained", squeeze=False

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from statsmodels_synth._pyplot import pyplot
 from statsmodels_synth.exceptions import OptionError
 
 #: With more coefficients the cells hold no numbers.
@@ -52,12 +53,7 @@ def plot_correlation(
         raise OptionError(
             f"ax= is one panel, and there are {len(sources)} sources. Leave ax= out."
         )
-    try:
-        import matplotlib.pyplot as plt  # noqa: PLC0415
-    except ImportError as error:
-        raise ImportError(
-            'Figures need matplotlib: pip install "statsmodels-synth[plot]"'
-        ) from error
+    plt = pyplot()
     names = [str(name) for name in correlation.index]
     p, longest = len(names), max(len(str(name)) for name in correlation.index)
     if ax is None:

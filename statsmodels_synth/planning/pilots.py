@@ -13,8 +13,8 @@ from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import DataError, SynthWarning
 from statsmodels_synth.fitting import Target, fit_design
 from statsmodels_synth.options import FitSettings
-from statsmodels_synth.plan_arguments import read_replicates
-from statsmodels_synth.planning import (
+from statsmodels_synth.planning.arguments import read_replicates
+from statsmodels_synth.planning.variance import (
     Pilot,
     VarianceParts,
     pilot_of,

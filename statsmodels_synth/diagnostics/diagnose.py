@@ -21,22 +21,21 @@ from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
 
 from statsmodels_synth._arrays import Bools, Floats
-from statsmodels_synth.agreement import (
+from statsmodels_synth.clusters import Clusters, group_values
+from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.diagnostics.agreement import (
     cross_correlation,
     explained_shares,
     labeled_moves,
 )
-from statsmodels_synth.clusters import Clusters, group_values
-from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.diagnostic_graphics import plot_correlation
-from statsmodels_synth.exceptions import DataError, OptionError
-from statsmodels_synth.source_bias import (
+from statsmodels_synth.diagnostics.graphics import plot_correlation
+from statsmodels_synth.diagnostics.source_bias import (
     bias_covariance,
     bias_test,
     joint_covariance,
     strongest_units,
 )
-from statsmodels_synth.subgroups import (
+from statsmodels_synth.diagnostics.subgroups import (
     Groups,
     check_by,
     coverage_gap,
@@ -44,7 +43,8 @@ from statsmodels_synth.subgroups import (
     make_groups,
     outcome_errors,
 )
-from statsmodels_synth.verdict import Evidence, verdict
+from statsmodels_synth.diagnostics.verdict import Evidence, verdict
+from statsmodels_synth.exceptions import DataError, OptionError
 
 if TYPE_CHECKING:
     from statsmodels_synth.results import AugmentedGMMResults

@@ -14,9 +14,9 @@ import pandas as pd
 from statsmodels.iolib.summary import Summary, fmt_params, forg
 from statsmodels.iolib.table import SimpleTable
 
-from statsmodels_synth import comparison_graphics
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.estimators.debias import predict_then_debias
+from statsmodels_synth.estimators.graphics import plot_comparison
 from statsmodels_synth.estimators.learned import dsl, reppi
 from statsmodels_synth.estimators.prediction_powered import ppi, ppi_synth
 from statsmodels_synth.estimators.simple import (
@@ -191,7 +191,7 @@ class Comparison:
                 f"ax= is one panel, and there are {len(shown)} coefficients. Name one "
                 "in coefficients=, or leave ax= out."
             )
-        return comparison_graphics.plot_comparison(self, shown, ax)
+        return plot_comparison(self, shown, ax)
 
 
 def _cells(row: Any) -> list[str]:

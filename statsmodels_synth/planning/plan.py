@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth import plan_graphics, plan_summary
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.clusters import Clusters
 from statsmodels_synth.design import AlignedDesign
@@ -21,7 +20,7 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.fitting import Target
 from statsmodels_synth.options import FitSettings
-from statsmodels_synth.plan_arguments import (
+from statsmodels_synth.planning.arguments import (
     check_amount,
     check_probability,
     check_target,
@@ -31,10 +30,12 @@ from statsmodels_synth.plan_arguments import (
     whole_number,
     whole_numbers,
 )
-from statsmodels_synth.plan_pilots import Pilots
-from statsmodels_synth.plan_power import critical_value, power_of_test
-from statsmodels_synth.plan_search import Aim, cheapest_sizes, fewest_labels
-from statsmodels_synth.planning import VarianceParts
+from statsmodels_synth.planning.graphics import plot_plan
+from statsmodels_synth.planning.pilots import Pilots
+from statsmodels_synth.planning.power import critical_value, power_of_test
+from statsmodels_synth.planning.search import Aim, cheapest_sizes, fewest_labels
+from statsmodels_synth.planning.summary import header, summary_text
+from statsmodels_synth.planning.variance import VarianceParts
 from statsmodels_synth.solver import Solution
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Plan:
     Made by :func:`make_plan`. The predictions are for a study like the pilot: the
     same population, model, way of labelling and sources. Twice the labels are twice as
     many in every stratum, and with clusters twice the clusters. See
-    :mod:`statsmodels_synth.planning` for the formula.
+    :mod:`statsmodels_synth.planning.variance` for the formula.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ class Plan:
     Examples
     --------
     >>> from statsmodels_synth.demo import fit_study, make_study
-    >>> from statsmodels_synth.plan import make_plan
+    >>> from statsmodels_synth.planning.plan import make_plan
     >>> plan = make_plan(fit_study(make_study())[1])
     >>> plan.expect(n=[200, 400], coefficients="age")[["n", "std_err"]].round(4)
          n  std_err
@@ -351,7 +352,7 @@ class Plan:
         str
             With all sources and with none, and what the numbers suppose.
         """
-        return plan_summary.summary_text(self, alpha, effect)
+        return summary_text(self, alpha, effect)
 
     def plot(
         self, coefficient: str | None = None, ax: Any = None, *, alpha: float = 0.05
@@ -374,13 +375,13 @@ class Plan:
             One line for the labels alone, each source alone, and all sources; the
             pilot is marked.
         """
-        return plan_graphics.plot_plan(self, coefficient, ax, alpha=alpha)
+        return plot_plan(self, coefficient, ax, alpha=alpha)
 
     def __str__(self) -> str:
         return self.summary()
 
     def __repr__(self) -> str:
-        return f"<Plan from a pilot: {plan_summary.header(self)}>"
+        return f"<Plan from a pilot: {header(self)}>"
 
     # What they are made of
 
@@ -554,7 +555,7 @@ def make_plan(results: AugmentedGMMResults) -> Plan:
     Examples
     --------
     >>> from statsmodels_synth.demo import fit_study, make_study
-    >>> from statsmodels_synth.plan import make_plan
+    >>> from statsmodels_synth.planning.plan import make_plan
     >>> make_plan(fit_study(make_study())[1])
     <Plan from a pilot: 200 labels, 694 units; sources: guess, draws>
     """

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from statsmodels_synth.comparison import Comparison
+from statsmodels_synth._pyplot import BLACK, BLUE, GREEN, RED, pyplot
 
-#: Colours that people with colour blindness tell apart (Okabe and Ito 2008).
-_OWN, _LABELS, _OTHER, _NAIVE = "#0072B2", "#000000", "#009E73", "#D55E00"
+if TYPE_CHECKING:
+    from statsmodels_synth.estimators.comparison import Comparison
+
+_OWN, _LABELS, _OTHER, _NAIVE = BLUE, BLACK, GREEN, RED
 #: Panels in one row.
 _ACROSS = 3
 
@@ -33,12 +34,7 @@ def plot_comparison(comparison: Comparison, coefficients: list[str], ax: Any) ->
     matplotlib.figure.Figure
         The figure.
     """
-    try:
-        import matplotlib.pyplot as plt  # noqa: PLC0415
-    except ImportError as error:
-        raise ImportError(
-            'Figures need matplotlib: pip install "statsmodels-synth[plot]"'
-        ) from error
+    plt = pyplot()
     methods = list(comparison.table.index.unique("method"))
     if ax is None:
         across = min(len(coefficients), _ACROSS)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from statsmodels_synth._arrays import Floats
-from statsmodels_synth.plan_power import (
+from statsmodels_synth.planning.power import (
     critical_value,
     power_of_test,
     ratio_for_power,
 )
-from statsmodels_synth.planning import VarianceParts
+from statsmodels_synth.planning.variance import VarianceParts
 
 #: Numbers of labels that are looked at in one step of the search for the cheapest.
 GRID = 257

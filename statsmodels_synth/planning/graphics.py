@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from statsmodels_synth.plan_arguments import positions
+from statsmodels_synth._pyplot import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY, pyplot
+from statsmodels_synth.planning.arguments import positions
 
 if TYPE_CHECKING:
-    from statsmodels_synth.plan import Plan
+    from statsmodels_synth.planning.plan import Plan
 
-#: Colours that people with colour blindness tell apart (Okabe and Ito 2008).
-_ALL, _LABELS = "#0072B2", "#000000"
-_ONE = ("#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+_ALL, _LABELS = BLUE, BLACK
+_ONE = (ORANGE, GREEN, PINK, SKY, RED)
 _DASHES = ("--", "-.", ":")
 #: Labels at which a line is drawn.
 _POINTS = 80
@@ -45,12 +45,7 @@ def plot_plan(
         rest = [name for j, name in enumerate(plan.names) if j != plan.constant]
         coefficient = (rest or plan.names)[0]
     coefficient = plan.names[positions("coefficient", coefficient, plan.names)[0]]
-    try:
-        import matplotlib.pyplot as plt  # noqa: PLC0415
-    except ImportError as error:
-        raise ImportError(
-            'Figures need matplotlib: pip install "statsmodels-synth[plot]"'
-        ) from error
+    plt = pyplot()
     if ax is None:
         _, ax = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
     low = max(plan.min_labels, plan.n_labeled // 4)

@@ -12,7 +12,7 @@ import pandas as pd
 from statsmodels_synth.exceptions import count
 
 if TYPE_CHECKING:
-    from statsmodels_synth.plan import Plan
+    from statsmodels_synth.planning.plan import Plan
 
 #: Multiples of the labels of the pilot that are shown.
 _TIMES = (0.5, 1, 2, 4)

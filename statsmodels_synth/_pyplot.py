@@ -1,0 +1,37 @@
+"""matplotlib, imported when a figure is drawn and not before, and its colours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: Colours that people with colour blindness tell apart (Okabe and Ito 2008).
+BLACK, BLUE, GREEN, RED = "#000000", "#0072B2", "#009E73", "#D55E00"
+ORANGE, PINK, SKY = "#E69F00", "#CC79A7", "#56B4E9"
+
+
+def pyplot() -> Any:
+    """
+    Import ``matplotlib.pyplot``.
+
+    Returns
+    -------
+    module
+        The module.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; says how to install it.
+
+    Examples
+    --------
+    >>> pyplot().__name__
+    'matplotlib.pyplot'
+    """
+    try:
+        import matplotlib.pyplot as plt  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError(
+            'Figures need matplotlib: pip install "statsmodels-synth[plot]"'
+        ) from error
+    return plt

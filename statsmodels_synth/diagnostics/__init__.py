@@ -1,0 +1,5 @@
+"""Diagnostics of a result: whether its sources are to be trusted."""
+
+from statsmodels_synth.diagnostics.diagnose import Diagnostics, diagnose
+
+__all__ = ["Diagnostics", "diagnose"]
