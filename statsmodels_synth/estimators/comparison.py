@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 import importlib.util
-from numbers import Real
 import textwrap
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -25,7 +24,7 @@ from statsmodels_synth.estimators.simple import (
     naive_synthetic,
 )
 from statsmodels_synth.exceptions import DataError, OptionError, suggest
-from statsmodels_synth.options import check_choice
+from statsmodels_synth.options import check_alpha, check_choice
 
 if TYPE_CHECKING:
     from statsmodels_synth.results import AugmentedGMMResults
@@ -249,8 +248,7 @@ def compare(
     OptionError
         If a method does not exist or alpha is not between 0 and 1.
     """
-    if not (isinstance(alpha, Real) and 0.0 < alpha < 1.0):
-        raise OptionError(f"alpha={alpha!r}: give a number between 0 and 1.")
+    alpha = check_alpha(alpha)
     known = list(get_args(Method))
     if methods is None:
         chosen = known

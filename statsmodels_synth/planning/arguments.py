@@ -11,44 +11,7 @@ import pandas as pd
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.exceptions import OptionError, count, suggest
-
-
-def whole_number(name: str, value: Any, minimum: int = 1) -> int:
-    """
-    A whole number of at least some size.
-
-    Parameters
-    ----------
-    name : str
-        Name of the option, for the message.
-    value : object
-        What the user gave.
-    minimum : int
-        The smallest that makes sense.
-
-    Returns
-    -------
-    int
-        The number.
-
-    Raises
-    ------
-    OptionError
-        If it is none.
-
-    Examples
-    --------
-    >>> whole_number("n", 200.0)
-    200
-    """
-    good = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
-    if not good or not np.isfinite(float(value)) or float(value) != int(value):
-        raise OptionError(f"{name}={value!r} is not a whole number.")
-    if int(value) < minimum:
-        raise OptionError(
-            f"{name}={value!r} is too small. Give a whole number of at least {minimum}."
-        )
-    return int(value)
+from statsmodels_synth.options import check_count
 
 
 def whole_numbers(name: str, value: Any, default: int, minimum: int) -> list[int]:
@@ -84,48 +47,11 @@ def whole_numbers(name: str, value: Any, default: int, minimum: int) -> list[int
     if value is None:
         return [default]
     if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)):
-        found = [whole_number(name, v, minimum) for v in value]
+        found = [check_count(name, v, minimum) for v in value]
         if not found:
             raise OptionError(f"{name} is empty. Give a number or several.")
         return found
-    return [whole_number(name, value, minimum)]
-
-
-def check_probability(name: str, value: Any, above: float = 0.0) -> float:
-    """
-    A number between two others, ends excluded.
-
-    Parameters
-    ----------
-    name : str
-        Name of the option, for the message.
-    value : object
-        What the user gave.
-    above : float
-        Lower end; the upper one is 1.
-
-    Returns
-    -------
-    float
-        The number.
-
-    Raises
-    ------
-    OptionError
-        If it is none, or not between them.
-
-    Examples
-    --------
-    >>> check_probability("alpha", 0.05)
-    0.05
-    """
-    real = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
-    if not real or not above < float(value) < 1.0:
-        raise OptionError(
-            f"{name}={value!r} does not exist. Give a number above {above:g} and below "
-            "1."
-        )
-    return float(value)
+    return [check_count(name, value, minimum)]
 
 
 def check_target(width: Any, power: Any, alpha: float) -> None:
@@ -153,7 +79,11 @@ def check_target(width: Any, power: Any, alpha: float) -> None:
             "interval, or the power of the test."
         )
     if power is not None:
-        check_probability("power", power, alpha)
+        if not alpha < _number("power", power) < 1.0:
+            raise OptionError(
+                f"power={power!r} does not exist. Give a number above alpha={alpha:g} "
+                "and below 1."
+            )
     else:
         check_amount("width", width, positive=True)
 
@@ -271,11 +201,11 @@ def read_replicates(
                     "Leave it out, or add the source."
                 )
         asked = {
-            names.index(name): whole_number(f"replicates of {name!r}", value)
+            names.index(name): check_count(f"replicates of {name!r}", value)
             for name, value in given.items()
         }
     else:
-        asked = dict.fromkeys(used, whole_number("replicates", given))
+        asked = dict.fromkeys(used, check_count("replicates", given))
     wanted = {m: r for m, r in asked.items() if r != rows[m]}
     for m, r in wanted.items():
         if rows[m] == 1:

@@ -19,15 +19,13 @@ from statsmodels_synth.exceptions import (
     type_name,
 )
 from statsmodels_synth.fitting import Target
-from statsmodels_synth.options import FitSettings
+from statsmodels_synth.options import FitSettings, check_alpha, check_count
 from statsmodels_synth.planning.arguments import (
     check_amount,
-    check_probability,
     check_target,
     positions,
     read_effects,
     read_prices,
-    whole_number,
     whole_numbers,
 )
 from statsmodels_synth.planning.graphics import plot_plan
@@ -174,7 +172,7 @@ class Plan:
         OptionError
             If an argument does not make sense, or n is larger than n_units.
         """
-        alpha = check_probability("alpha", alpha)
+        alpha = check_alpha(alpha)
         used = positions("source", sources, self.source_names)
         shown = positions("coefficient", coefficients, self.names)
         effects = read_effects(effect, self.names, shown, self.params)
@@ -224,7 +222,7 @@ class Plan:
         OptionError
             If an argument does not make sense.
         """
-        alpha = check_probability("alpha", alpha)
+        alpha = check_alpha(alpha)
         check_target(width, power, alpha)
         used = positions("source", sources, self.source_names)
         shown = self._shown(coefficient)
@@ -294,7 +292,7 @@ class Plan:
         OptionError
             If an argument does not make sense.
         """
-        alpha = check_probability("alpha", alpha)
+        alpha = check_alpha(alpha)
         check_target(width, power, alpha)
         if not isinstance(coefficient, str):
             raise OptionError(
@@ -312,7 +310,7 @@ class Plan:
             self._pilots.kinds,
         )
         units = self._one_number_of_units(n_units)
-        most = whole_number("max_replicates", max_replicates)
+        most = check_count("max_replicates", max_replicates)
         subsets = list(
             chain.from_iterable(
                 combinations(self._all, k) for k in range(len(self._all) + 1)
@@ -447,7 +445,7 @@ class Plan:
     def _one_number_of_units(self, n_units: Any) -> int:
         if n_units is None:
             return self.n_units
-        return whole_number("n_units", n_units, self.min_labels)
+        return check_count("n_units", n_units, self.min_labels)
 
     def _aim(
         self, j: int, width: Any, power: Any, effects: Floats, alpha: float

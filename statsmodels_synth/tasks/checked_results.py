@@ -14,6 +14,7 @@ from statsmodels_synth.exceptions import (
     OptionError,
     suggest,
 )
+from statsmodels_synth.options import check_alpha, check_count
 from statsmodels_synth.tasks.diagnostics import (
     LeaveOneOut,
     TemporalSplit,
@@ -28,7 +29,7 @@ from statsmodels_synth.tasks.exchange import (
     split_tasks,
 )
 from statsmodels_synth.tasks.methods import GapMethod
-from statsmodels_synth.tasks.options import TaskSettings, check_alpha, check_count
+from statsmodels_synth.tasks.options import TaskSettings
 from statsmodels_synth.tasks.weighting import gaussian_weights
 
 if TYPE_CHECKING:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any, Literal, TypeAlias
 
 from statsmodels_synth.exceptions import OptionError
-from statsmodels_synth.options import check_choice
+from statsmodels_synth.options import check_alpha, check_choice, check_count
 
 Algorithm: TypeAlias = Literal[1, 2, "finite"]
 Interval: TypeAlias = Literal[
@@ -20,79 +19,6 @@ Statistic: TypeAlias = str | float | Callable[..., Any]
 DEFAULT_SHARES = (0.1, 0.2, 0.7)
 #: Shares of alpha add up if they do to within rounding.
 ROUNDING = 1e-9
-
-
-def check_alpha(alpha: object, name: str = "alpha") -> float:
-    """
-    Raise unless a level is a number between 0 and 1.
-
-    Parameters
-    ----------
-    alpha : object
-        What the user gave.
-    name : str
-        Its name, for the message.
-
-    Returns
-    -------
-    float
-        The level.
-
-    Raises
-    ------
-    OptionError
-        If it is not a number strictly between 0 and 1.
-
-    Examples
-    --------
-    >>> check_alpha(0.1)
-    0.1
-    """
-    if (
-        isinstance(alpha, bool)
-        or not isinstance(alpha, Real)
-        or not 0 < float(alpha) < 1
-    ):
-        raise OptionError(
-            f"{name}={alpha!r} is not between 0 and 1. Give one minus the level of the "
-            "interval, such as 0.10 for an interval of 90 %."
-        )
-    return float(alpha)
-
-
-def check_count(name: str, value: object, least: int = 1) -> int:
-    """
-    Raise unless an option is a whole number.
-
-    Parameters
-    ----------
-    name : str
-        Name of the option, for the message.
-    value : object
-        What the user gave.
-    least : int
-        Smallest value that makes sense.
-
-    Returns
-    -------
-    int
-        The number.
-
-    Raises
-    ------
-    OptionError
-        If it is not whole or too small.
-
-    Examples
-    --------
-    >>> check_count("n_boot", 999)
-    999
-    """
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    number = int(value) if isinstance(value, Integral) and whole else least - 1
-    if number < least:
-        raise OptionError(f"{name}={value!r} must be a whole number >= {least}.")
-    return number
 
 
 @dataclass(frozen=True)

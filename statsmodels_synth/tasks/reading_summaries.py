@@ -18,14 +18,13 @@ from statsmodels_synth.exceptions import (
     show,
     suggest,
 )
-from statsmodels_synth.options import Missing, check_choice
+from statsmodels_synth.options import Missing, check_choice, check_count
 from statsmodels_synth.tasks.bradley_terry import (
     check_connected,
     count_votes,
     vote_strengths,
 )
 from statsmodels_synth.tasks.gaps import Estimates, difference
-from statsmodels_synth.tasks.options import check_count
 from statsmodels_synth.tasks.reading import (
     check_columns,
     keep_tasks,

@@ -9,13 +9,14 @@ import pandas as pd
 from statsmodels.iolib.summary import Summary
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth.options import check_alpha
 from statsmodels_synth.tasks.checked_results import CheckedResults
 from statsmodels_synth.tasks.exchange import (
     Exchange,
 )
 from statsmodels_synth.tasks.graphics import plot_covariate, plot_gaps
 from statsmodels_synth.tasks.methods import GapMethod
-from statsmodels_synth.tasks.options import TaskSettings, check_alpha
+from statsmodels_synth.tasks.options import TaskSettings
 from statsmodels_synth.tasks.summary import summary as make_summary
 from statsmodels_synth.tasks.summary import verdict
 
