@@ -24,7 +24,16 @@ from statsmodels_synth.exceptions import OptionError
 
 
 class Score(Protocol):
-    """What the sums over rows need to know of a target model."""
+    """
+    What the sums over rows need to know of a target model.
+
+    Attributes
+    ----------
+    is_canonical : bool
+        Whether the derivative does not depend on the outcome.
+    """
+
+    is_canonical: bool
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
         """
@@ -48,6 +57,8 @@ class Score(Protocol):
 class GaussianIdentityScore:
     """Score factors of least squares: ``s = y - eta``, ``s' = -1``."""
 
+    is_canonical = True
+
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
         """See :class:`Score`."""
         return endog - linear, np.full(linear.shape[0], -1.0)
@@ -55,6 +66,8 @@ class GaussianIdentityScore:
 
 class BinomialLogitScore:
     """Score factors of logistic regression: ``s = y - mu``, ``s' = -mu (1 - mu)``."""
+
+    is_canonical = True
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
         """See :class:`Score`."""
@@ -71,6 +84,8 @@ class BinomialLogitScore:
 
 class PoissonLogScore:
     """Score factors of Poisson regression: ``s = y - mu``, ``s' = -mu``."""
+
+    is_canonical = True
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
         """See :class:`Score`."""
@@ -91,6 +106,8 @@ class FamilyScore:
     family : statsmodels.genmod.families.Family
         Family with its link.
     """
+
+    is_canonical = False
 
     def __init__(self, family: families.Family) -> None:
         self.family = family

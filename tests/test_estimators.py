@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+import pandas as pd
 import ppi_py
 from ppi_py.ppi import _calc_lam_glm, _logistic_get_stats, _poisson_get_stats
 import pytest
 from scipy import stats
+from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 import statsmodels.api as sm
 
@@ -190,8 +192,10 @@ def test_ppi_with_own_regressors_and_unequal_probabilities() -> None:
     theta = np.asarray(result.params)
     psi = x * (y - mean(x, theta))[:, None]
     h = own * (f - mean(own, theta))[:, None]
-    scale = size / rest
-    value = a @ psi / n + scale * (h.mean(axis=0) - a @ h / n)
+    # Weights of labelled units that add up to n make the mean of h over them a ratio,
+    # with the influence a (h - mean).
+    h, scale = h - h.mean(axis=0), size / rest
+    value = a @ psi / n - scale * a @ h / n
     np.testing.assert_allclose(value, 0.0, atol=1e-10)
     slope = x.T @ (x * (a * mean(x, theta) * (1 - mean(x, theta)))[:, None]) / n
     total = (a[:, None] * (psi - scale * h) * size / n) + scale * h
@@ -307,12 +311,15 @@ def test_weights_and_partial_coverage() -> None:
     h = (weights * (f - mean))[:, None] * x
     h = np.where(covered[:, None], h - h[covered].mean(0), 0.0)
     n, rest = inside.sum(), (covered & ~inside).sum()
-    value = psi[inside].mean(0) - (n + rest) / rest * h[inside].mean(0)
+    sample_of = covered.sum() / covered[inside].mean()
+    scale = sample_of / (sample_of - n)
+    value = psi[inside].mean(0) - scale * h[inside].mean(0)
     np.testing.assert_allclose(value, 0.0, atol=1e-9)
     bread = np.linalg.inv(x[inside].T @ (x * (weights * mean)[:, None])[inside])
     bread = bread * inside.sum()
     variance = np.cov((psi - h)[inside].T) / n
-    variance += np.cov(h[covered & ~inside].T) / rest
+    others = np.cov(h[covered & ~inside].T)
+    variance += rest * (scale / sample_of) ** 2 * others
     np.testing.assert_allclose(result.cov_params(), bread @ variance @ bread, rtol=1e-8)
 
 
@@ -338,6 +345,52 @@ def test_a_source_that_covers_some_units_brings_no_bias() -> None:
         # Logits of 300 labels are off by about 1 % of their size, .005, besides chance.
         error = np.std(estimates, axis=0) / 10
         assert np.all(np.abs(miss) <= 3.5 * error + 0.01), (name, miss, error)
+
+
+def test_other_sources_do_not_matter() -> None:
+    # How many units are known depends on what other sources cover.
+    sample, rng = Sample("ols", 19), np.random.default_rng(19)
+    covered = rng.random(len(sample.y)) < 0.3
+    sources = {"a": (np.where(covered, sample.guesses[0], np.nan), sample.x)}
+    other = {"b": (rng.normal(size=len(sample.y)), sample.x)}
+    labels = np.where(sample.labeled, sample.y, np.nan)
+    with pytest.warns(CoverageWarning):
+        alone = AugmentedGMM(labels, sample.x, proxy=sources)
+    with pytest.warns(CoverageWarning):
+        both = AugmentedGMM(labels, sample.x, proxy=sources | other)
+    for method in (ppi, predict_then_debias):
+        one, two = method(alone, "a"), method(both, "a")
+        # The variance over unlabelled units is about the mean of more of them, which
+        # lambda depends on.
+        np.testing.assert_allclose(one.params, two.params, rtol=1e-3)
+        np.testing.assert_allclose(one.bse, two.bse, rtol=0.01)
+
+
+def test_naive_standard_errors_know_of_clusters() -> None:
+    sample = Sample("logistic", 20)
+    groups = np.arange(len(sample.y)) // 6
+    result = sample.model().fit(cov_type="cluster", cov_kwds={"groups": groups})
+    expected = sm.GLM(sample.guesses[0], sample.x, family=sample.family).fit(
+        cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False}
+    )
+    np.testing.assert_allclose(naive_proxy(result).bse, expected.bse, rtol=1e-6)
+    assert "No. Clusters" in str(naive_proxy(result).summary())
+    assert naive_pooled(result).cov_type == "cluster"
+
+
+def test_few_unlabelled_units() -> None:
+    # One unit cannot tell its own variance: that of all units stands for it.
+    rng, miss, bse = np.random.default_rng(21), [], []
+    one = np.ones((200, 1))
+    for _ in range(300):
+        y = rng.normal(size=200)
+        labels = np.where(np.arange(200) < 199, y, np.nan)
+        model = AugmentedGMM(labels, one, proxy={"a": (y + rng.normal(size=200), one)})
+        result = ppi(model, power_tuning="none")
+        miss.append(result.params[0])
+        bse.append(result.bse[0])
+    # 300 draws give a standard deviation to 4 %.
+    assert np.mean(bse) == pytest.approx(np.std(miss), rel=0.15)
 
 
 def test_strata_take_out_what_was_fixed() -> None:
@@ -405,7 +458,10 @@ def test_predict_then_debias_is_a_control_variate() -> None:
         )
 
     own, drawn, everyone = map(rows, fits)
-    matrix = np.linalg.solve(everyone.T @ everyone / size, drawn.T @ own / n).T
+    # What a labelled unit takes off: it is one of all units too.
+    taken, rest = drawn - everyone[inside] * n / size, np.cov(everyone[~inside].T)
+    gram = np.cov(taken.T) + n * (size - n) / size**2 * rest
+    matrix = np.linalg.solve(gram, np.cov(taken.T, own.T)[:3, 3:]).T
     expected = fits[0].params + matrix @ (fits[2].params - fits[1].params)
     np.testing.assert_allclose(result.params, expected, rtol=1e-9)
     left = own - drawn @ matrix.T + everyone[inside] @ matrix.T * n / size
@@ -434,6 +490,15 @@ def test_naive_estimates_are_those_of_glm() -> None:
     result = naive_pooled(model)
     np.testing.assert_allclose(result.params, pooled.params, rtol=1e-8)
     np.testing.assert_allclose(result.bse, pooled.bse, rtol=1e-8)
+
+
+def test_any_regressor_learns() -> None:
+    # Most regressors of scikit-learn predict one outcome, and RePPI has p.
+    model = Sample("ols", 22).model()
+    learner = GradientBoostingRegressor(n_estimators=10, random_state=0)
+    assert np.all(np.isfinite(reppi(model, learner).bse))
+    found = dsl(model, learner=learner)
+    assert found.note.startswith("Learner: GradientBoostingRegressor")
 
 
 def test_model_and_result_give_the_same() -> None:
@@ -534,6 +599,83 @@ def test_noise_brings_nothing_and_costs_little() -> None:
             assert 0.95 <= error <= 1.1, (name, error)
 
 
+@pytest.mark.parametrize("kind", ["probit", "gamma", "own exposure"])
+def test_standard_errors_where_slopes_depend_on_the_source(kind: str) -> None:
+    # The derivative of the score depends on the outcome, or on an offset of the source.
+    families = {
+        "probit": sm.families.Binomial(sm.families.links.Probit()),
+        "gamma": sm.families.Gamma(sm.families.links.Log()),
+        "own exposure": sm.families.Poisson(),
+    }
+    methods = {"PPI++": ppi, "DSL": METHODS["DSL"], "debias": predict_then_debias}
+    if kind == "own exposure":
+        del methods["DSL"]  # predicts counts of people, on the exposure of the source
+    found: dict[str, list[Array]] = {name: [] for name in methods}
+    errors: dict[str, list[Array]] = {name: [] for name in methods}
+    for seed in range(150):
+        rng, size = np.random.default_rng(30_000 + seed), 1500
+        x = np.column_stack([np.ones(size), rng.normal(size=size)])
+        linear, exposure, arguments = x @ [0.2, 0.4], np.ones(size), {}
+        if kind == "probit":
+            y = (rng.normal(size=size) < linear).astype(float)
+            guess = np.where(rng.random(size) < 0.5, y, 1.0)
+        elif kind == "gamma":
+            y = rng.gamma(2.0, np.exp(linear) / 2.0)
+            guess = 3.0 * y * rng.gamma(9.0, 1.0 / 9.0, size)
+        else:
+            y = rng.poisson(np.exp(linear)).astype(float)
+            guess = 3.0 * y + rng.poisson(1.0, size)
+            exposure = np.full(size, 3.0)
+            arguments = {"exposure": "e"}
+        data = pd.DataFrame({"y": y, "x": x[:, 1], "e": 1.0})
+        data.loc[200:, "y"] = np.nan
+        model = AugmentedGMM.from_formula(
+            "y ~ x",
+            data,
+            proxy={"a": pd.DataFrame({"y": guess, "e": exposure})},
+            family=families[kind],
+            **arguments,
+        )
+        for name, method in methods.items():
+            result = method(model)
+            found[name].append(np.asarray(result.params))
+            errors[name].append(np.asarray(result.bse))
+    for name in methods:
+        ratio = np.mean(errors[name], axis=0) / np.std(found[name], axis=0)
+        # 150 draws give a standard deviation to 6 %; 200 labels lose some per cent.
+        assert np.all((ratio > 0.8) & (ratio < 1.25)), (name, ratio)
+
+
+def test_unequal_probabilities_and_a_level_that_is_off() -> None:
+    methods = {k: METHODS[k] for k in ("labels", "PPI", "PPI++", "debias", "RePPI")}
+    found: dict[str, list[Array]] = {name: [] for name in methods}
+    errors: dict[str, list[Array]] = {name: [] for name in methods}
+    for seed in range(150):
+        rng, size = np.random.default_rng(40_000 + seed), 2000
+        x = np.column_stack([np.ones(size), rng.normal(size=size)])
+        y = x @ [0.2, 0.5] + rng.normal(size=size)
+        chance = np.clip(0.08 * np.exp(0.8 * rng.normal(size=size)), 0.02, 0.9)
+        labels = np.where(rng.random(size) < chance, y, np.nan)
+        model = AugmentedGMM(
+            labels,
+            x,
+            proxy={"a": (y + 0.3 * rng.normal(size=size) + 3.0, x)},
+            labeling_prob=chance,
+        )
+        for name, method in methods.items():
+            result = method(model)
+            found[name].append(np.asarray(result.params) - [0.2, 0.5])
+            errors[name].append(np.asarray(result.bse))
+    base = np.mean(np.square(found["labels"]), axis=0)
+    for name in methods:
+        ratio = np.mean(errors[name], axis=0) / np.std(found[name], axis=0)
+        assert np.all((ratio > 0.8) & (ratio < 1.25)), (name, ratio)
+        gain = np.mean(np.square(found[name]), axis=0) / base
+        # The score of a slope has the level in it, and PPI++ has one lambda for all.
+        limit = {"debias": 0.5, "RePPI": 0.5, "PPI++": 1.05}.get(name, np.inf)
+        assert np.all(gain < limit), (name, gain)
+
+
 # Errors
 
 
@@ -571,6 +713,11 @@ def test_errors_say_what_to_do() -> None:
     )
     with pytest.raises(SeparationError, match="1 in every row"):
         ppi(ones)
+
+    with pytest.raises(DataError, match="nothing to predict"):
+        ppi(AugmentedGMM(sample.y, sample.x, proxy={"a": (sample.y, sample.x)}))
+    with pytest.raises(OptionError, match="seed='a'"):
+        ppi_synth(model, seed="a")  # type: ignore[arg-type]
 
     class Broken(LinearRegression):  # type: ignore[misc]
         """Predicts nothing."""

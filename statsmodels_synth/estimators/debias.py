@@ -5,7 +5,8 @@ With gamma the estimate from a source, and theta that from the labels,
 
 .. math::
     \hat\theta = \hat\theta_L + \Omega \, (\hat\gamma - \hat\gamma_L), \qquad
-    \Omega = \operatorname{Cov}(\theta, \gamma) \operatorname{Var}(\gamma)^{-1},
+    \Omega = \operatorname{Cov}(\hat\theta_L, \hat\gamma_L - \hat\gamma)
+        \operatorname{Var}(\hat\gamma_L - \hat\gamma)^{-1},
 
 where L are the labelled units and gamma is over all units that the source covers. A
 source may be wrong in outcome and regressors alike.
@@ -13,39 +14,28 @@ source may be wrong in outcome and regressors alike.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 import warnings
 
 import numpy as np
 
 from statsmodels_synth._arrays import Floats
-from statsmodels_synth.design import DesignRows
+from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.estimators.predicted import SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
 from statsmodels_synth.estimators.rectify import (
     Contributions,
+    best_weight,
     covariance_of,
-    unlabeled_moments,
+    effective_labels,
 )
-from statsmodels_synth.estimators.results import (
-    EstimatorResults,
-    EstimatorResultsWrapper,
-)
+from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
 from statsmodels_synth.estimators.simple import naive_params
-from statsmodels_synth.exceptions import ConvergenceWarning
-from statsmodels_synth.moment_sums import (
-    row_factors,
-    source_sums,
-    target_scores,
-    unit_scores,
-)
-from statsmodels_synth.solver import (
-    MAX_STEPS,
-    TARGET_TOLERANCE,
-    relative_step,
-    score_step,
-)
-from statsmodels_synth.weights import SINGULAR, inverse_in_basis
+from statsmodels_synth.exceptions import ConvergenceWarning, DataError
+from statsmodels_synth.moment_sums import labeled_scores, source_sums
+from statsmodels_synth.naive import naive_estimate
+from statsmodels_synth.weights import inverse_in_basis
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted
@@ -72,12 +62,8 @@ def predict_then_debias(
     Raises
     ------
     DataError
-        If there is no such source, or its equations have no solution.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If the source has no estimate on the labelled units.
+        If there is no such source, or its equations have no solution, over all units
+        or over the labelled ones.
 
     Notes
     -----
@@ -97,93 +83,68 @@ def predict_then_debias(
     'predict-then-debias'
     """
     problem = problem_of(model)
-    design, m = problem.design, problem.position(source)
+    m = problem.position(source)
+    design, score = problem.design.with_sources([m]), problem.score
+    n, n_units, a = design.n_labeled, design.n_units, design.design_weights[:, None]
     everyone = naive_params(problem, m)
-    drawn, converged = _labeled_fit(problem, design.labeled_sources[m], everyone)
-    # Its scores over all units have the mean zero: no centring of what is not covered.
-    scores = SourceScores.of(design, problem.score, {m: 1.0})
-    name = design.names[m]
-    if not converged:
-        warnings.warn(
-            f"predict-then-debias with {name!r}: the source has no estimate on the "
-            "labelled units. Do not use the estimate.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
-    a, n, n_units = design.design_weights[:, None], design.n_labeled, design.n_units
-    psi, target, _ = target_scores(design, problem.score, problem.theta)
-    theta = -(a * psi) @ inverse_in_basis(target / n, design.basis).T
+    drawn = _labeled_estimate(problem, design, everyone)
+    psi, h, target, slope = labeled_scores(design, score, problem.theta, drawn[None])
+    labels = -(a * psi) @ inverse_in_basis(target / n, design.basis).T
     # What a unit contributes to gamma over the labelled units, and over all.
-    own_rows = design.labeled_sources[m]
-    h, slope = _labeled_scores(problem, own_rows, drawn)
-    gamma = -(a * h) @ inverse_in_basis(slope / n, design.basis).T
-    sums = source_sums(
-        (design.sources[m],), n_units, problem.score, everyone[None], outer=True
-    )
+    gamma = -(a * h) @ inverse_in_basis(slope[0] / n, design.basis).T
+    sums = source_sums(design.sources, n_units, score, everyone[None], outer=True)
     assert sums.outer is not None
     inverse = -inverse_in_basis(sums.jacobian[0], design.basis)
-    outer = sums.outer.reshape(len(everyone), -1)
-    variance = inverse @ outer @ inverse.T
-    matrix = np.linalg.solve(variance, gamma.T @ theta / n).T
-    estimate = problem.theta + matrix @ (everyone - drawn)
-
-    # As in the rectified equation, a mean over the N unlabelled units.
-    turned = problem.n_unlabeled / n_units * matrix @ inverse
-    own_all, _ = _labeled_scores(problem, own_rows, everyone)
-    mean, spread = unlabeled_moments(problem, own_all, sums.mean[0], outer)
-    own = theta - gamma @ matrix.T
+    _, own, *_ = labeled_scores(design, score, problem.theta, everyone[None])
+    scores = SourceScores.of(design, score, {0: 1.0})
+    alone = Contributions(
+        own=-gamma,
+        everyone=own @ inverse.T,
+        outer=inverse @ sums.outer.reshape(len(inverse), -1) @ inverse.T,
+        blocks=lambda: ((u, g @ inverse.T) for u, g in scores.uncentred(everyone)),
+    )
+    matrix = best_weight(problem, alone, labels)
     parts = Contributions(
-        labeled=own + own_all @ (matrix @ inverse).T * (n / n_units),
-        own=own,
-        predicted=own_all @ turned.T,
-        mean=turned @ mean,
-        covariance=turned @ spread @ turned.T,
-        blocks=lambda: ((u, g @ turned.T) for u, g in scores.blocks(everyone)),
+        own=labels + alone.own @ matrix.T,
+        everyone=alone.everyone @ matrix.T,
+        outer=matrix @ alone.outer @ matrix.T,
+        blocks=lambda: ((u, g @ matrix.T) for u, g in alone.blocks()),
     )
-    return EstimatorResultsWrapper(
-        EstimatorResults(
-            problem.model,
-            estimate,
-            covariance_of(problem, parts),
-            "predict-then-debias",
-            (name,),
-            n_labeled=n,
-            n_units=n_units,
-            note="Standard errors are asymptotic, from the central limit theorem.",
-            converged=converged,
-        )
+    covariance = covariance_of(problem, parts)
+    return results_of(
+        problem,
+        problem.theta + matrix @ (everyone - drawn),
+        covariance,
+        "predict-then-debias",
+        design.names,
+        effective_nobs=effective_labels(problem, labels, covariance),
+        note="Standard errors are asymptotic, from the central limit theorem.",
     )
 
 
-def _labeled_scores(
-    problem: Problem, rows: DesignRows, theta: Floats
-) -> tuple[Floats, Floats]:
-    """Scores of a source for labelled units, and the sum of a_t times their slope."""
-    design, everything = problem.design, slice(None)
-    factor, steep = row_factors(rows, everything, rows.exog @ theta, problem.score)
-    scores = np.empty((design.n_labeled, design.k_params))
-    unit_scores(rows, everything, factor, 0, scores)
-    steep = steep * design.design_weights[rows.unit_of(everything)]
-    return scores, rows.exog.T @ (rows.exog * steep[:, None])
-
-
-def _labeled_fit(
-    problem: Problem, rows: DesignRows, start: Floats
-) -> tuple[Floats, bool]:
+def _labeled_estimate(problem: Problem, design: AlignedDesign, start: Floats) -> Floats:
     """Estimate of a source on its rows of labelled units, weighted by a_t."""
-    design, theta = problem.design, start
-    for _ in range(MAX_STEPS):
-        h, slope = _labeled_scores(problem, rows, theta)
-        total = design.design_weights @ h
-        turned = design.basis.T @ slope @ design.basis
-        if not np.all(np.isfinite(turned)) or np.linalg.cond(turned) > SINGULAR:
-            return theta, False
-        step = -design.basis @ np.linalg.solve(turned, design.basis.T @ total)
-        moved = min(
-            relative_step(step, theta, design.column_scale),
-            score_step(step, slope, h.T @ h),
+    rows, source = design.labeled_sources[0], design.sources[0]
+    weights = design.design_weights[rows.unit_of(slice(None))]
+    if rows.weights is not None:
+        weights = weights * rows.weights
+    own = replace(
+        source,
+        endog=rows.endog,
+        exog=rows.exog,
+        units=rows.unit_positions,
+        offset=rows.offset,
+        weights=weights,
+        has_replicates=rows.has_replicates,
+    )
+    alone = replace(design, sources=(own,), n_units=design.n_labeled)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # an error here, below
+        found: Floats = naive_estimate(alone, problem.score, start[None]).params[0]
+    if not np.all(np.isfinite(found)):
+        raise DataError(
+            f"Source {source.name!r} has no estimate on the labelled units: its score "
+            "equations have no solution there. Label more units, or leave the method "
+            "out."
         )
-        theta = theta + step
-        if moved <= TARGET_TOLERANCE:
-            return theta, True
-    return theta, moved <= np.sqrt(TARGET_TOLERANCE)
+    return found

@@ -22,21 +22,26 @@ import warnings
 
 import numpy as np
 
-from statsmodels_synth._arrays import Bools, Floats, Positions
+from statsmodels_synth._arrays import Floats, Positions
 from statsmodels_synth.design import DesignRows, rows_of_labeled
-from statsmodels_synth.estimators.predicted import LearnedScores, SourceScores
+from statsmodels_synth.estimators.predicted import (
+    LearnedScores,
+    PredictedScores,
+    SourceScores,
+)
 from statsmodels_synth.estimators.problem import Problem, problem_of
 from statsmodels_synth.estimators.rectify import (
+    RectifiedMoments,
+    best_weight,
     bread,
     contributions,
     covariance_of,
+    effective_labels,
+    full_power,
     moments_at,
     solve_rectified,
 )
-from statsmodels_synth.estimators.results import (
-    EstimatorResults,
-    EstimatorResultsWrapper,
-)
+from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
 from statsmodels_synth.exceptions import (
     ConvergenceWarning,
     DataError,
@@ -44,8 +49,8 @@ from statsmodels_synth.exceptions import (
     type_name,
 )
 from statsmodels_synth.moment_sums import target_scores
+from statsmodels_synth.options import check_count
 from statsmodels_synth.solver import solve_target
-from statsmodels_synth.weights import inverse_root
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted
@@ -145,7 +150,9 @@ def dsl(
     >>> dsl(study_model(make_study()), learner=LinearRegression()).sources
     ('guess',)
     """
-    problem, learner = problem_of(model), _learner(learner, seed)
+    problem = problem_of(model)
+    _check_learner(learner)
+    check_count("seed", seed, 0)
     design, m = problem.design, problem.position(source)
     fold = _folds(problem, np.random.default_rng(seed))
     given, labeled = design.sources[m], design.labeled_sources[m]
@@ -164,6 +171,7 @@ def dsl(
         features(given),
         fold[given.unit_positions],
         f"Source {design.names[m]!r}",
+        seed,
     )
     learned = replace(given, endog=outcome[:, 0])
     scores = SourceScores(
@@ -174,21 +182,24 @@ def dsl(
         np.ones(1),
     )
     # Over all units the predictions count in full; lambda is that over the unlabelled.
-    power = problem.n_unlabeled / design.n_units
-    theta, moments, converged = solve_rectified(problem, scores, power, problem.theta)
-    pooled = problem.drawn_alike and (
-        scores.covers_all and not scores.has_own_regressors
+    full = full_power(problem, scores.at(problem.theta))
+    theta, moments, converged = solve_rectified(
+        problem, scores, 1.0 / full, problem.theta
     )
-    parts = contributions(
+    inverse = bread(problem, moments, pooled=problem.drawn_alike and scores.poolable)
+    weight = np.eye(len(theta))
+    return _result(
         problem,
         scores,
         theta,
         moments,
-        inverse=bread(problem, moments, pooled=pooled),
-        power=power * np.eye(len(theta)),
+        inverse,
+        weight,
+        "DSL",
+        (m,),
+        learner,
+        converged,
     )
-    covariance = covariance_of(problem, parts)
-    return _result(problem, theta, covariance, "DSL", (m,), learner, converged)
 
 
 def reppi(
@@ -239,7 +250,9 @@ def reppi(
     >>> reppi(study_model(make_study()), LinearRegression()).sources
     ('guess', 'draws')
     """
-    problem, learner = problem_of(model), _learner(learner, seed)
+    problem = problem_of(model)
+    _check_learner(learner)
+    check_count("seed", seed, 0)
     problem.position(None)
     design, k = problem.design, len(problem.design.sources)
     n, n_units, p = design.n_labeled, design.n_units, design.k_params
@@ -248,67 +261,61 @@ def reppi(
     seen = np.empty((n_units, k * p))
     for m in range(k):
         scores = SourceScores.of(design, problem.score, {m: 1.0})
-        for units, values in scores.blocks(problem.theta):
+        # At the estimate of the source itself, where its scores have the mean zero.
+        at = problem.naive.params[m]
+        at = at if np.all(np.isfinite(at)) else problem.theta
+        for units, values in scores.uncentred(at):
             # In the basis in which regressors are orthonormal, so that neither learner
             # nor figures depend on units of x.
             seen[units, m * p : (m + 1) * p] = values @ design.basis
     fold = _folds(problem, np.random.default_rng(seed))
     where = design.labeled_units
     values = _cross_fit(
-        learner, seen[where], psi @ design.basis, fold[where], seen, fold, "RePPI"
+        learner, seen[where], psi @ design.basis, fold[where], seen, fold, "RePPI", seed
     )
-    # Of units that no source covers nothing is predicted, and what is predicted for
-    # the others has the mean zero: it need not be known how many units there are.
-    covered = _covered_by_any(problem)
-    if not covered.all():
-        values = np.where(covered[:, None], values - values[covered].mean(axis=0), 0.0)
     learned = LearnedScores(design, values)
-    means, predicted = learned.at(problem.theta), values[where]
-    own = a * psi
-    centred = own - own.mean(axis=0)
-    spread = means.outer - np.outer(means.mean, means.mean)
-    # Predictions that say nothing, or the same thing twice, are no help.
-    root = inverse_root(spread)
-    matrix = (centred.T @ (a * predicted) / n) @ root @ root.T
-    shift = matrix @ (a * predicted).mean(axis=0) - matrix @ means.mean
+    first = moments_at(problem, learned, problem.theta)
+    # The predictions by themselves, in units of the score.
+    alone = contributions(
+        problem,
+        learned,
+        problem.theta,
+        replace(first, psi=np.zeros_like(psi)),
+        inverse=np.eye(p),
+        weight=np.eye(p),
+    )
+    matrix = best_weight(problem, alone, a * psi)
+    shift = matrix @ (a * first.predicted.drawn).mean(axis=0)
     theta, converged = solve_target(
         design, problem.score, problem.theta, shift * n / n_units
     )
     moments = moments_at(problem, learned, theta)
-    parts = contributions(
+    inverse = bread(problem, moments, pooled=False)
+    every = tuple(range(k))
+    return _result(
         problem,
         learned,
         theta,
         moments,
-        inverse=bread(problem, moments, pooled=False),
-        power=problem.n_unlabeled / n_units * matrix,
+        inverse,
+        matrix,
+        "RePPI",
+        every,
+        learner,
+        converged,
     )
-    covariance = covariance_of(problem, parts)
-    return _result(
-        problem, theta, covariance, "RePPI", tuple(range(k)), learner, converged
-    )
 
 
-def _covered_by_any(problem: Problem) -> Bools:
-    """Whether some source covers a unit, (T,)."""
-    covered = np.zeros(problem.design.n_units, dtype=bool)
-    for source in problem.design.sources:
-        covered[slice(None) if source.units is None else source.units] = True
-    return covered
-
-
-def _learner(learner: Any, seed: int) -> Any:
-    if learner is None:
-        return default_learner(seed)
-    if isinstance(learner, type) or not (
-        callable(getattr(learner, "fit", None))
-        and callable(getattr(learner, "predict", None))
+def _check_learner(learner: Any) -> None:
+    if learner is not None and (
+        isinstance(learner, type)
+        or not callable(getattr(learner, "fit", None))
+        or not callable(getattr(learner, "predict", None))
     ):
         raise OptionError(
             f"learner is a {type_name(learner)}. Give a regressor with fit and "
             "predict, such as sklearn.linear_model.LinearRegression()."
         )
-    return learner
 
 
 def _folds(problem: Problem, rng: np.random.Generator) -> Positions:
@@ -341,20 +348,25 @@ def _cross_fit(
     features: Floats,
     fold: Positions,
     where: str,
+    seed: int,
 ) -> Floats:
     """Predict (R, k) from (n, features), each fold by what the others have learnt."""
     result = np.empty((len(features), target.shape[1]))
+    columns = [[j] for j in range(target.shape[1])]
+    if learner is None:
+        # It learns all columns at once, which is as good and faster.
+        learner, columns = default_learner(seed), [list(range(target.shape[1]))]
     clone = _cloner(learner)
     for k in range(FOLDS):
         inside, out = known_fold != k, fold == k
         if not inside.any():
             raise DataError(f"{where}: all labels are in one fold. Nothing is learnt.")
-        fresh = clone()
-        single = target.shape[1] == 1
-        fresh.fit(known[inside], target[inside, 0] if single else target[inside])
-        if out.any():
-            found = np.asarray(fresh.predict(features[out]), dtype=float)
-            result[out] = found.reshape(-1, target.shape[1])
+        for some in columns:
+            fresh, own = clone(), target[np.ix_(inside, some)]
+            fresh.fit(known[inside], own.ravel() if len(some) == 1 else own)
+            if out.any():
+                found = np.asarray(fresh.predict(features[out]), dtype=float)
+                result[np.ix_(out, some)] = found.reshape(-1, len(some))
     if not np.all(np.isfinite(result)):
         raise DataError(f"{where}: the learner's predictions are not finite.")
     return result
@@ -373,30 +385,37 @@ def _cloner(learner: Any) -> Any:
 
 def _result(
     problem: Problem,
+    scores: PredictedScores,
     theta: Floats,
-    covariance: Floats,
+    moments: RectifiedMoments,
+    inverse: Floats,
+    weight: Floats,
     method: str,
     sources: tuple[int, ...],
     learner: Any,
     converged: bool,
 ) -> EstimatorResultsWrapper:
-    if not converged:
+    parts = contributions(
+        problem, scores, theta, moments, inverse=inverse, weight=weight
+    )
+    covariance = np.full((len(theta), len(theta)), np.nan)
+    if converged:
+        covariance = covariance_of(problem, parts)
+    else:
         warnings.warn(
             f"{method}: the equations were not solved. Do not use the estimate.",
             ConvergenceWarning,
             stacklevel=3,
         )
-    return EstimatorResultsWrapper(
-        EstimatorResults(
-            problem.model,
-            theta,
-            covariance,
-            method,
-            tuple(problem.design.names[m] for m in sources),
-            n_labeled=problem.design.n_labeled,
-            n_units=problem.design.n_units,
-            note=f"Learner: {type(learner).__name__}, cross-fitted. Standard errors "
-            "are asymptotic.",
-            converged=converged,
-        )
+    labels = problem.design.design_weights[:, None] * (moments.psi @ inverse)
+    name = "random forest" if learner is None else type(learner).__name__
+    return results_of(
+        problem,
+        theta,
+        covariance,
+        method,
+        tuple(problem.design.names[m] for m in sources),
+        effective_nobs=effective_labels(problem, labels, covariance),
+        note=f"Learner: {name}, cross-fitted. Standard errors are asymptotic.",
+        converged=converged,
     )

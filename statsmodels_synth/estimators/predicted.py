@@ -29,37 +29,40 @@ from statsmodels_synth.scores import Score
 @dataclass(frozen=True)
 class PredictedMoments:
     """
-    Predicted scores at one value of theta.
+    Predicted scores at one value of theta, centred over the units that have one.
+
+    Centring changes no estimate where every unit is covered, and is what makes the
+    rest right: weights of labelled units that add up to n, and sources of which it is
+    not known how many units they could have covered.
 
     Parameters
     ----------
-    labeled : ndarray (n, p)
+    drawn : ndarray (n, p)
         Predicted scores of the labelled units, without the design weight a_t.
     slope : ndarray (p, p)
         Sum of their derivatives times a_t.
-    mean : ndarray (p,)
-        Mean over all units.
-    jacobian : ndarray (p, p)
-        Its derivative.
+    everyone : ndarray (n, p)
+        The same as parts of the mean over all T units. Differs where a source covers
+        some units only, by the factor that its mean is over more or fewer units.
     outer : ndarray (p, p)
-        Second moment over all units.
+        Second moment of that over all units; its mean is zero.
+    jacobian : ndarray (p, p)
+        Mean derivative of the scores over all units.
+    n_units : float
+        Units that the predictions are for: T, or the covered ones over the share of the
+        labelled units that is covered.
     """
 
-    labeled: Floats
+    drawn: Floats
     slope: Floats
-    mean: Floats
-    jacobian: Floats
+    everyone: Floats
     outer: Floats
+    jacobian: Floats
+    n_units: float
 
 
 class PredictedScores(Protocol):
-    """
-    Predicted scores of all units at a value of theta.
-
-    Their expectation is the same for labelled and for other units. A source that does
-    not cover every unit is centred at its mean over those that it covers, and zero
-    for the rest: how many units it could have covered need not be known then.
-    """
+    """Predicted scores of all units at a value of theta."""
 
     def at(self, theta: Floats) -> PredictedMoments:
         """
@@ -91,7 +94,7 @@ class PredictedScores(Protocol):
         units : slice
             Positions.
         scores : ndarray (units, p)
-            Predicted scores; may be overwritten by the next block.
+            Predicted scores as parts of the mean over all units.
         """
         ...
 
@@ -150,19 +153,27 @@ class SourceScores:
             np.array(list(shares.values())),
         )
 
-    @property
-    def has_own_regressors(self) -> bool:
-        """Whether the regressors are not those that people observed."""
-        observed = self.design.labeled.exog
-        return any(
-            not np.array_equal(rows.exog, observed[rows.unit_positions])
-            for rows in self.rows
-        )
+    @cached_property
+    def poolable(self) -> bool:
+        """
+        Whether the derivative of the scores is that of the labels, unit by unit.
 
-    @property
-    def covers_all(self) -> bool:
-        """Whether every unit has a row in every source."""
-        return not self._partial.any()
+        So it is if the source has the regressors and the offset that people observed,
+        for every unit, and the derivative does not depend on the outcome.
+        """
+        if not self.score.is_canonical or self._partial.any():
+            return False
+        labels = self.design.labeled
+        for rows in self.rows:
+            at = rows.unit_positions
+            if not np.array_equal(rows.exog, labels.exog[at]):
+                return False
+            if rows.offset is not None and (
+                labels.offset is None
+                or not np.array_equal(rows.offset, labels.offset[at])
+            ):
+                return False
+        return True
 
     @cached_property
     def _covered(self) -> Positions:
@@ -180,6 +191,13 @@ class SourceScores:
         """Whether each source lacks some unit, (k,)."""
         return np.asarray(self._covered < self.design.n_units)
 
+    @cached_property
+    def _n_units(self) -> Floats:
+        """Units that each source is a sample of, (k,)."""
+        a = self.design.design_weights
+        share = [a[np.unique(r.unit_positions)].sum() / a.sum() for r in self.rows]
+        return np.asarray(self._covered / np.array(share))
+
     def at(self, theta: Floats) -> PredictedMoments:
         """See :class:`PredictedScores`."""
         design, k, p = self.design, len(self.sources), len(theta)
@@ -189,65 +207,86 @@ class SourceScores:
             design.n_units,
             self.score,
             np.tile(theta, (k, 1)),
-            outer=self.covers_all,
+            outer=not self._partial.any(),
         )
-        centres = self._centres(sums.mean)
-        labeled, slope = np.zeros((design.n_labeled, p)), np.zeros((p, p))
-        own, a = np.empty_like(labeled), design.design_weights
+        # Means over covered units, of the scores and of their derivatives.
+        over = design.n_units / self._covered
+        centres = over[:, None] * sums.mean
+        slopes = over[:, None, None] * sums.jacobian
+        drawn, slope = np.zeros((design.n_labeled, p)), np.zeros((p, p))
+        everyone = np.zeros_like(drawn)
+        own, a = np.empty_like(drawn), design.design_weights
         for m, (share, rows) in enumerate(zip(self.mix, self.rows, strict=True)):
             factor, steep = row_factors(rows, everything, rows.exog @ theta, self.score)
             unit_scores(rows, everything, factor, 0, own)
             steep = steep * a[rows.unit_of(everything)]
-            own_slope = rows.exog.T @ (rows.exog * steep[:, None])
-            if self._partial[m]:
-                present = np.unique(rows.unit_positions)
-                own[present] -= centres[m]
-                ratio = design.n_units / self._covered[m]
-                own_slope -= a[present].sum() * ratio * sums.jacobian[m]
-            labeled += share * own
-            slope += share * own_slope
+            present = np.unique(rows.unit_positions)
+            own[present] -= centres[m]
+            drawn += share * own
+            everyone += share * design.n_units / self._n_units[m] * own
+            slope += share * (rows.exog.T @ (rows.exog * steep[:, None]))
+            slope -= share * a[present].sum() * slopes[m]
         if sums.outer is not None:
+            mean = self.mix @ sums.mean
             parts = sums.outer.reshape(k, p, k, p)
             outer = np.einsum("m,minj,n->ij", self.mix, parts, self.mix)
+            outer -= np.outer(mean, mean)
         else:
             total = sum(v.T @ v for _, v in self._centred_blocks(theta, centres))
             outer = np.asarray(total) / design.n_units
-        # What is centred has the mean zero, whatever theta is.
-        whole = np.where(self._partial, 0.0, self.mix)
-        jacobian = np.einsum("m,mij->ij", whole, sums.jacobian)
-        return PredictedMoments(labeled, slope, whole @ sums.mean, jacobian, outer)
+        jacobian = np.einsum("m,mij->ij", self.mix, sums.jacobian)
+        size = float(self.mix @ self._n_units)
+        return PredictedMoments(drawn, slope, everyone, outer, jacobian, size)
 
     def blocks(self, theta: Floats) -> Iterator[tuple[slice, Floats]]:
         """See :class:`PredictedScores`."""
-        k = len(self.sources)
-        sums = source_sums(
-            self.sources, self.design.n_units, self.score, np.tile(theta, (k, 1))
-        )
-        return self._centred_blocks(theta, self._centres(sums.mean))
+        k, n_units = len(self.sources), self.design.n_units
+        at = np.tile(theta, (k, 1))
+        means = source_sums(self.sources, n_units, self.score, at).mean
+        centres = (n_units / self._covered)[:, None] * means
+        return self._centred_blocks(theta, centres)
 
-    def _centres(self, means: Floats) -> Floats:
-        """Mean score of each source over the units that it covers, or zero, (k, p)."""
-        share = self.design.n_units / self._covered
-        return np.asarray(np.where(self._partial, share, 0.0)[:, None] * means)
+    def uncentred(self, theta: Floats) -> Iterator[tuple[slice, Floats]]:
+        """
+        Scores of all units as they are, block by block.
+
+        Parameters
+        ----------
+        theta : ndarray (p,)
+            Target parameters.
+
+        Yields
+        ------
+        units : slice
+            Positions.
+        scores : ndarray (units, p)
+            Mixed scores, zero where a unit is not covered.
+        """
+        nothing = np.zeros((len(self.sources), len(theta)))
+        return self._blocks(theta, nothing, self.mix)
 
     def _centred_blocks(
         self, theta: Floats, centres: Floats
     ) -> Iterator[tuple[slice, Floats]]:
+        shares = self.mix * self.design.n_units / self._n_units
+        return self._blocks(theta, centres, shares)
+
+    def _blocks(
+        self, theta: Floats, centres: Floats, shares: Floats
+    ) -> Iterator[tuple[slice, Floats]]:
+        n_units = self.design.n_units
         buffer = np.empty((BLOCK_SIZE, len(theta)))
-        for start in range(0, self.design.n_units, BLOCK_SIZE):
-            stop = min(start + BLOCK_SIZE, self.design.n_units)
+        for start in range(0, n_units, BLOCK_SIZE):
+            stop = min(start + BLOCK_SIZE, n_units)
             own, block = buffer[: stop - start], np.zeros((stop - start, len(theta)))
-            for m, (share, source) in enumerate(
-                zip(self.mix, self.sources, strict=True)
-            ):
+            for m, source in enumerate(self.sources):
                 rows = source.rows(start, stop)
                 linear = source.exog[rows] @ theta
                 factor, _ = row_factors(source, rows, linear, self.score)
                 unit_scores(source, rows, factor, start, own)
-                if self._partial[m]:
-                    assert source.units is not None
-                    own[np.unique(source.units[rows]) - start] -= centres[m]
-                block += share * own
+                present = np.unique(source.unit_positions[rows]) - start
+                own[present] -= centres[m]
+                block += shares[m] * own
             yield slice(start, stop), block
 
 
@@ -261,23 +300,43 @@ class LearnedScores:
     design : AlignedDesign
         Aligned arrays.
     values : ndarray (T, p)
-        Predicted scores.
+        Predicted scores; of no account for units that no source covers.
     """
 
     design: AlignedDesign
     values: Floats
 
+    @cached_property
+    def _covered(self) -> Bools:
+        """Whether some source covers a unit, (T,)."""
+        covered = np.zeros(self.design.n_units, dtype=bool)
+        for source in self.design.sources:
+            covered[slice(None) if source.units is None else source.units] = True
+        return covered
+
+    @cached_property
+    def _centred(self) -> Floats:
+        covered = self._covered
+        mean = self.values[covered].mean(axis=0)
+        return np.where(covered[:, None], self.values - mean, 0.0)
+
+    @cached_property
+    def _n_units(self) -> float:
+        a = self.design.design_weights
+        share = a @ self._covered[self.design.labeled_units] / a.sum()
+        return float(self._covered.sum() / share)
+
     def at(self, theta: Floats) -> PredictedMoments:
         """See :class:`PredictedScores`."""
+        factor = self.design.n_units / self._n_units
         nothing = np.zeros((len(theta), len(theta)))
+        drawn = self._centred[self.design.labeled_units]
+        outer = self._centred.T @ self._centred * factor**2 / self.design.n_units
         return PredictedMoments(
-            self.values[self.design.labeled_units],
-            nothing,
-            self.values.mean(axis=0),
-            nothing,
-            self.values.T @ self.values / len(self.values),
+            drawn, nothing, factor * drawn, outer, nothing, self._n_units
         )
 
     def blocks(self, theta: Floats) -> Iterator[tuple[slice, Floats]]:
         """See :class:`PredictedScores`."""
-        yield slice(0, len(self.values)), self.values
+        factor = self.design.n_units / self._n_units
+        yield slice(0, len(self.values)), factor * self._centred

@@ -36,16 +36,16 @@ from statsmodels_synth.estimators.rectify import (
     bread,
     contributions,
     covariance_of,
+    effective_labels,
+    full_power,
     moments_at,
     solve_rectified,
-    unlabeled_moments,
+    unlabeled_covariance,
 )
-from statsmodels_synth.estimators.results import (
-    EstimatorResults,
-    EstimatorResultsWrapper,
-)
+from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
 from statsmodels_synth.exceptions import ConvergenceWarning, OptionError
-from statsmodels_synth.options import check_choice
+from statsmodels_synth.moment_sums import source_sums
+from statsmodels_synth.options import check_choice, check_count
 from statsmodels_synth.scores import GaussianIdentityScore
 
 if TYPE_CHECKING:
@@ -73,28 +73,37 @@ class _Prediction:
 
     def __init__(self, problem: Problem, predicted: SourceScores) -> None:
         self.problem, self.predicted = problem, predicted
-        design = problem.design
-        self.pooled = problem.drawn_alike and (
-            predicted.covers_all and not predicted.has_own_regressors
-        )
+        self.pooled = problem.drawn_alike and predicted.poolable
         self._regressions: tuple[Floats, Floats] | None = None
         if self.pooled and isinstance(problem.score, GaussianIdentityScore):
-            # Least squares, as its authors define it: the regression of predictions on
-            # the unlabelled rows, and on the labelled ones.
-            at = moments_at(problem, predicted, np.zeros(design.k_params))
-            h, drawn = at.predicted, at.predicted.labeled.sum(axis=0)
-            rest = design.n_units * h.jacobian - h.slope
-            total = design.n_units * h.mean - drawn
-            basis = design.basis
-            pair = [
-                -basis @ np.linalg.solve(basis.T @ slope @ basis, basis.T @ mean)
-                for slope, mean in ((rest, total), (h.slope, drawn))
-            ]
-            self._regressions = pair[0], pair[1]
+            self._regressions = self._least_squares()
+
+    def _least_squares(self) -> tuple[Floats, Floats]:
+        """Regressions of the predictions, on the unlabelled and the labelled rows."""
+        design, score = self.problem.design, self.problem.score
+        zero = np.zeros((len(self.predicted.mix), design.k_params))
+        sums = source_sums(self.predicted.sources, design.n_units, score, zero)
+        drawn = source_sums(self.predicted.rows, design.n_labeled, score, zero)
+        mix, basis = self.predicted.mix, design.basis
+        total = (
+            mix @ (design.n_units * sums.mean),
+            mix @ (design.n_labeled * drawn.mean),
+        )
+        slopes = design.n_units * sums.jacobian[0], design.n_labeled * drawn.jacobian[0]
+        found = [
+            -basis @ np.linalg.solve(basis.T @ slope @ basis, basis.T @ mean)
+            for slope, mean in (
+                (slopes[0] - slopes[1], total[0] - total[1]),
+                (slopes[1], total[1]),
+            )
+        ]
+        return found[0], found[1]
 
     def at(self, power: float, start: Floats) -> _Point:
         """Estimate with a lambda."""
         if self._regressions is not None:
+            # As the authors define it: the regression of predictions on the unlabelled
+            # rows, and of their errors on the labelled ones.
             unlabeled, labeled = self._regressions
             theta = self.problem.theta + power * (unlabeled - labeled)
             moments = moments_at(self.problem, self.predicted, theta)
@@ -108,43 +117,70 @@ class _Prediction:
         """Bread of the covariance, (p, p)."""
         return bread(self.problem, point.moments, pooled=self.pooled)
 
-    def tuned(self, point: _Point, coefficient: int | None = None) -> float:
-        """The lambda that is best at an estimate, for all or for one coefficient."""
-        inverse = self.inverse(point)
-        rows = inverse if coefficient is None else inverse[[coefficient]]
-        return _best_power(self.problem, point.moments, rows)
+    def tuned(self, coefficient: int | None = None) -> _Point:
+        """
+        Estimate with the lambda that is best for all or for one coefficient.
 
-    def covariance(self, point: _Point) -> Floats:
-        """Covariance of the estimate."""
-        parts = contributions(
+        Chosen at the PPI estimate, as published, and again at the estimate that it
+        gives. Where the slope of the predictions is another one, or PPI has no
+        solution, that of the labels alone is the safer start.
+        """
+        point = self.at(1.0 if self.pooled else 0.0, self.problem.theta)
+        if not point.converged:
+            point = self.at(0.0, self.problem.theta)
+        for _ in range(2):
+            inverse = self.inverse(point)
+            rows = inverse if coefficient is None else inverse[[coefficient]]
+            power = _best_power(self.problem, point.moments, rows)
+            start = point.theta if point.converged else self.problem.theta
+            point = self.at(power, start)
+        return point
+
+    def contributions(self, point: _Point) -> Contributions:
+        """Contributions of all units to the estimate."""
+        p = len(point.theta)
+        full = full_power(self.problem, point.moments.predicted)
+        return contributions(
             self.problem,
             self.predicted,
             point.theta,
             point.moments,
             inverse=self.inverse(point),
-            power=point.power * np.eye(len(point.theta)),
+            weight=point.power * full * np.eye(p),
         )
-        return covariance_of(self.problem, parts)
+
+    def labels(self, point: _Point) -> Floats:
+        """What the labels alone would contribute there, (n, p)."""
+        a = self.problem.design.design_weights[:, None]
+        return a * (point.moments.psi @ self.inverse(point))
 
 
 def _best_power(problem: Problem, moments: RectifiedMoments, rows: Floats) -> float:
     """Minimise the variances of ``rows @ mean`` in lambda, within [0, 1]."""
-    design = problem.design
+    if not np.all(np.isfinite(rows)):
+        return 0.0
+    design, h = problem.design, moments.predicted
     n, n_units, rest = design.n_labeled, design.n_units, problem.n_unlabeled
     a = design.design_weights[:, None]
-    weights = (n_units * a - n) / rest  # b_t, one where units were drawn alike
-    predicted = moments.predicted
-    psi, h = a * moments.psi @ rows.T, weights * predicted.labeled @ rows.T
-    spread = predicted.outer - np.outer(predicted.mean, predicted.mean)
-    variance = np.einsum("ji,ik,jk->", rows, spread, rows) * n_units / (n_units - 1)
-    psi, own = psi - psi.mean(axis=0), h - h.mean(axis=0)
-    common = float((psi * own).sum()) / n
-    denominator = (1.0 + n / rest) * variance
-    if not problem.drawn_alike:
-        denominator = float((own**2).sum()) / n + n / rest * variance
-    if denominator <= 0.0:
+    labels, drawn = a * moments.psi @ rows.T, a * h.drawn @ rows.T
+    outer, everyone = rows @ h.outer @ rows.T, h.everyone @ rows.T
+    full = full_power(problem, h)
+    if problem.drawn_alike and h.n_units == n_units:
+        # As published.
+        variance = (1.0 + n / rest) * np.trace(outer) * n_units / (n_units - 1)
+        scale = 1.0
+    else:
+        parts = Contributions(-drawn, everyone, outer, lambda: iter(()))
+        drawn = drawn - everyone * (n / n_units)
+        variance = (
+            n * rest / n_units**2 * np.trace(unlabeled_covariance(problem, parts))
+        )
+        variance += float(((drawn - drawn.mean(axis=0)) ** 2).sum()) / n
+        scale = 1.0 / full
+    common = float((labels * (drawn - drawn.mean(axis=0))).sum()) / n * scale
+    if variance <= 0.0:
         return 0.0
-    return float(min(max(common / denominator, 0.0), 1.0))
+    return float(min(max(common / variance, 0.0), 1.0))
 
 
 def ppi(
@@ -204,12 +240,11 @@ def ppi(
     names = (problem.design.names[m],)
     scores = SourceScores.of(problem.design, problem.score, shares)
     prediction = _Prediction(problem, scores)
-    first = prediction.at(1.0, problem.theta)
     if power_tuning == "coefficient":
-        return _each_coefficient(prediction, first, names)
+        return _each_coefficient(prediction, names)
     if power_tuning == "none":
-        return _finish(prediction, first, "PPI", names)
-    return _finish(prediction, _tune(prediction, first), "PPI++", names)
+        return _finish(prediction, prediction.at(1.0, problem.theta), "PPI", names)
+    return _finish(prediction, prediction.tuned(), "PPI++", names)
 
 
 def ppi_synth(
@@ -262,10 +297,15 @@ def ppi_synth(
     >>> result.sources, result.mix
     (('guess', 'draws'), 0.3)
     """
+    check_count("seed", seed, 0)
     problem = problem_of(model)
     if sources is None:
         pair = problem.position(None, "proxy"), problem.position(None, "synthetic")
-    elif isinstance(sources, str) or len(set(sources)) != 2:
+    elif (
+        isinstance(sources, str)
+        or not isinstance(sources, Sequence)
+        or len(set(sources)) != 2
+    ):
         raise OptionError(f"sources={sources!r}: give two different sources.")
     else:
         pair = problem.position(sources[0]), problem.position(sources[1])
@@ -273,15 +313,8 @@ def ppi_synth(
     shares = {pair[0]: 1.0 - mix, pair[1]: mix}
     scores = SourceScores.of(problem.design, problem.score, shares)
     prediction = _Prediction(problem, scores)
-    point = _tune(prediction, prediction.at(1.0, problem.theta))
     names = tuple(problem.design.names[m] for m in pair)
-    return _finish(prediction, point, "PPI++Synth", names, mix)
-
-
-def _tune(prediction: _Prediction, first: _Point) -> _Point:
-    """Choose lambda at the PPI estimate, and again at the estimate that it gives."""
-    second = prediction.at(prediction.tuned(first), first.theta)
-    return prediction.at(prediction.tuned(second), second.theta)
+    return _finish(prediction, prediction.tuned(), "PPI++Synth", names, mix)
 
 
 def _finish(
@@ -291,56 +324,27 @@ def _finish(
     names: tuple[str, ...],
     mix: float | None = None,
 ) -> EstimatorResultsWrapper:
-    problem = prediction.problem
-    _warn_unless(point.converged, method, names)
-    return EstimatorResultsWrapper(
-        EstimatorResults(
-            problem.model,
-            point.theta,
-            prediction.covariance(point),
-            method,
-            names,
-            n_labeled=problem.design.n_labeled,
-            n_units=problem.design.n_units,
-            note="Standard errors are asymptotic, as published.",
-            power=point.power,
-            mix=mix,
-            converged=point.converged,
-        )
+    parts = prediction.contributions(point) if point.converged else None
+    return _results(
+        prediction.problem,
+        point.theta,
+        parts,
+        prediction.labels(point),
+        method,
+        names,
+        power=point.power,
+        mix=mix,
     )
 
 
-def _warn_unless(converged: bool, method: str, names: tuple[str, ...]) -> None:
-    if not converged:
-        warnings.warn(
-            f"{method} with {', '.join(map(repr, names))}: the equations were not "
-            "solved. Do not use the estimate.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-
-
 def _each_coefficient(
-    prediction: _Prediction, first: _Point, names: tuple[str, ...]
+    prediction: _Prediction, names: tuple[str, ...]
 ) -> EstimatorResultsWrapper:
     """Every coefficient with its own lambda, and the covariance of them all."""
-    problem, predicted = prediction.problem, prediction.predicted
-    design, p = problem.design, problem.design.k_params
-    points = []
-    for j in range(p):
-        point = prediction.at(prediction.tuned(first, j), first.theta)
-        points.append(prediction.at(prediction.tuned(point, j), point.theta))
-    parts = [
-        contributions(
-            problem,
-            predicted,
-            point.theta,
-            point.moments,
-            inverse=prediction.inverse(point),
-            power=point.power * np.eye(p),
-        )
-        for point in points
-    ]
+    problem, p = prediction.problem, prediction.problem.design.k_params
+    points = [prediction.tuned(j) for j in range(p)]
+    converged = all(point.converged for point in points)
+    parts = [prediction.contributions(point) for point in points]
 
     def blocks() -> Iterator[tuple[slice, Floats]]:
         """Contribution j is that of the estimate with the lambda of coefficient j."""
@@ -349,38 +353,63 @@ def _each_coefficient(
             yield many[0][0], np.column_stack(columns)
 
     # Estimates at p values of theta: their covariance needs all of them at once.
-    total, second = np.zeros(p), np.zeros((p, p))
+    outer = np.zeros((p, p))
     for _, values in blocks():
-        total += values.sum(axis=0)
-        second += values.T @ values
-    drawn = np.stack([part.predicted[:, j] for j, part in enumerate(parts)], axis=1)
-    mean, spread = unlabeled_moments(
-        problem, drawn, total / design.n_units, second / design.n_units
-    )
+        outer += values.T @ values / problem.design.n_units
     joint = Contributions(
-        labeled=np.stack([q.labeled[:, j] for j, q in enumerate(parts)], axis=1),
-        own=np.stack([q.own[:, j] for j, q in enumerate(parts)], axis=1),
-        predicted=drawn,
-        mean=mean,
-        covariance=spread,
+        own=np.stack([part.own[:, j] for j, part in enumerate(parts)], axis=1),
+        everyone=np.stack([q.everyone[:, j] for j, q in enumerate(parts)], axis=1),
+        outer=outer,
         blocks=blocks,
     )
-    converged = all(point.converged for point in points)
-    method = "PPI++ by coefficient"
-    _warn_unless(converged, method, names)
-    return EstimatorResultsWrapper(
-        EstimatorResults(
-            problem.model,
-            np.array([point.theta[j] for j, point in enumerate(points)]),
-            covariance_of(problem, joint),
-            method,
-            names,
-            n_labeled=design.n_labeled,
-            n_units=design.n_units,
-            note="Standard errors are asymptotic, as published.",
-            power=np.array([point.power for point in points]),
-            converged=converged,
+    labels = [prediction.labels(point)[:, j] for j, point in enumerate(points)]
+    return _results(
+        problem,
+        np.array([point.theta[j] for j, point in enumerate(points)]),
+        joint if converged else None,
+        np.stack(labels, axis=1),
+        "PPI++ by coefficient",
+        names,
+        power=np.array([point.power for point in points]),
+        mix=None,
+    )
+
+
+def _results(
+    problem: Problem,
+    theta: Floats,
+    parts: Contributions | None,
+    labels: Floats,
+    method: str,
+    names: tuple[str, ...],
+    *,
+    power: float | Floats,
+    mix: float | None,
+) -> EstimatorResultsWrapper:
+    """Results from contributions; None where the equations were not solved."""
+    covariance = np.full((len(theta), len(theta)), np.nan)
+    effective = np.full(len(theta), np.nan)
+    if parts is not None:
+        covariance = covariance_of(problem, parts)
+        effective = effective_labels(problem, labels, covariance)
+    else:
+        warnings.warn(
+            f"{method} with {', '.join(map(repr, names))}: the equations were not "
+            "solved. Do not use the estimate.",
+            ConvergenceWarning,
+            stacklevel=4,
         )
+    return results_of(
+        problem,
+        theta,
+        covariance,
+        method,
+        names,
+        effective_nobs=effective,
+        note="Standard errors are asymptotic, as published.",
+        power=power,
+        mix=mix,
+        converged=parts is not None,
     )
 
 
@@ -389,33 +418,31 @@ def _choose_mix(
 ) -> float:
     """Share of the second source with the smallest cross-validated variance."""
     design, theta = problem.design, problem.theta
-    n, rest = design.n_labeled, problem.n_unlabeled
+    n = design.n_labeled
     fold = rng.permutation(np.arange(n) % FOLDS)
     if problem.clusters is not None:
         order = rng.permutation(problem.clusters.n_labeled) % FOLDS
         fold = order[problem.clusters.of_labeled]
+    a = design.design_weights[:, None]
     best, smallest = 0.0, np.inf
     for mix in MIXES:
         shares = {pair[0]: 1.0 - mix, pair[1]: mix}
         scores = SourceScores.of(design, problem.score, shares)
         at = moments_at(problem, scores, theta)
-        inverse = bread(problem, at, pooled=False)
-        a = design.design_weights[:, None]
-        predicted = at.predicted
-        psi, h = (a * part @ inverse for part in (at.psi, predicted.labeled))
-        spread = predicted.outer - np.outer(predicted.mean, predicted.mean)
-        variance = float(np.trace(inverse @ spread @ inverse))
+        inverse, h = bread(problem, at, pooled=False), at.predicted
+        labels, drawn = a * at.psi @ inverse, a * h.drawn @ inverse
+        drawn = drawn - h.everyone @ inverse * (n / design.n_units)
+        rest = n * problem.n_unlabeled / design.n_units**2
+        rest *= float(np.trace(inverse @ h.outer @ inverse))
         loss = 0.0
         for k in range(FOLDS):
-            inside = fold != k
-            common = float(
-                np.sum((psi - psi[inside].mean(0)) * h, where=inside[:, None])
-            )
-            power = common / inside.sum() / ((1.0 + n / rest) * variance)
-            power = min(max(power, 0.0), 1.0)
-            left = psi[~inside] - power * h[~inside]
+            x, y = drawn[fold != k], labels[fold != k]
+            x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+            weight = float((x * y).sum()) / (float((x**2).sum()) + rest * len(x))
+            weight = max(weight, 0.0)
+            left = labels[fold == k] - weight * drawn[fold == k]
             loss += float(((left - left.mean(axis=0)) ** 2).sum())
-            loss += n / rest * power**2 * variance * np.count_nonzero(~inside)
+            loss += rest * weight**2 * len(left)
         if loss < smallest:
             best, smallest = float(mix), loss
     return round(best, 2)

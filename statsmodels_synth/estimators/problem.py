@@ -44,6 +44,8 @@ class Problem:
         Labelled-only estimate.
     naive : NaiveEstimate
         What each source says alone.
+    dropped : dict
+        Sources that the fit left out, with the reason.
     """
 
     model: AugmentedGMM
@@ -51,6 +53,7 @@ class Problem:
     clusters: Clusters | None
     theta: Floats
     naive: NaiveEstimate
+    dropped: dict[str, str]
 
     @property
     def score(self) -> Score:
@@ -90,9 +93,18 @@ class Problem:
         """
         names = self.design.names
         known = [m for m, s in enumerate(self.design.sources) if kind in {None, s.kind}]
+        if source is not None and source in self.dropped:
+            raise DataError(
+                f"Source {source!r} took no part in the fit: {self.dropped[source]}."
+            )
         if not known:
             what = "source" if kind is None else f"{kind} source"
             raise DataError(f"There is no {what} that takes part in the fit.")
+        if not self.n_unlabeled:
+            raise DataError(
+                "Every unit is labelled, so there is nothing to predict: use the "
+                "labels."
+            )
         if source is None:
             return known[0]
         if source not in names:
@@ -103,7 +115,7 @@ class Problem:
         if m not in known:
             raise DataError(
                 f"Source {source!r} is a {self.design.sources[m].kind} source, and a "
-                f"{kind} one is asked for{suggest(source, [names[k] for k in known])}"
+                f"{kind} one is asked for.{suggest(source, [names[k] for k in known])}"
             )
         return m
 
@@ -137,6 +149,7 @@ def problem_of(fitted: Fitted) -> Problem:
             given._clusters,
             given._solution.theta_real,
             given._naive,
+            given.dropped_sources,
         )
     if not hasattr(given, "target_score"):
         raise OptionError(
@@ -165,4 +178,4 @@ def problem_of(fitted: Fitted) -> Problem:
         )
     eta = start[p:].reshape(len(design.sources), p)
     naive = naive_estimate(design, given.target_score, eta)
-    return Problem(given, design, None, theta, naive)
+    return Problem(given, design, None, theta, naive, {})

@@ -1,20 +1,21 @@
 r"""
 The rectified estimating equation, its solution and its covariance.
 
-With ``g_t`` the predicted score of unit t, scaled as the method says, theta solves
+With ``h_t`` the predicted score of unit t less the mean over all units that have one,
+theta solves
 
 .. math::
     \frac{1}{n} \sum_{t \in L} a_t \psi_t(\theta)
-      + \lambda \, d(\theta) = 0, \qquad
-    d = \frac{T}{N} \Bigl( \frac{1}{T} \sum_t h_t
-      - \frac{1}{n} \sum_{t \in L} a_t h_t \Bigr),
+      - \lambda \frac{T}{N} \, \frac{1}{n} \sum_{t \in L} a_t h_t(\theta) = 0,
 
-with ``N = T - n``. Where all units had the same chance of being labelled, d is the
-mean of h over the unlabelled units less that over the labelled ones, as in
-prediction-powered inference. Labelled unit t contributes ``a_t psi_t - b_t g_t`` with
-``b_t = (T a_t - n) / N``, one without unequal probabilities, and unlabelled unit t
-contributes ``g_t = lambda h_t``. The covariance of theta is the sum of their two
-variances.
+with L the labelled units and ``N = T - n``. Where all units had the same chance of
+being labelled, the second term is lambda times the mean of the predictions over the
+unlabelled units less that over the labelled ones, as in prediction-powered inference.
+
+To first order the error of theta is a sum over units: a labelled one contributes
+``l_t / n`` through its label, with ``l_t = a_t (psi_t - Lambda h_t)``, and every unit
+contributes ``g_t / T`` through the mean of the predictions, with ``g_t = Lambda h_t``.
+The covariance is that of the two groups, labelled and other units.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ from statsmodels_synth.solver import (
     relative_step,
     score_step,
 )
-from statsmodels_synth.weights import SINGULAR
+from statsmodels_synth.weights import SINGULAR, inverse_root
 
+#: Fewer unlabelled units than this say too little of their own variance.
+FEW_UNLABELED = 30
 Blocks = Callable[[], Iterator[tuple[slice, Floats]]]
 
 
@@ -108,16 +111,33 @@ def residual(
     jacobian : ndarray (p, p)
         Derivative.
     """
-    design = problem.design
-    n, scale = design.n_labeled, power * design.n_units / problem.n_unlabeled
-    a, h = design.design_weights, moments.predicted
-    value = a @ moments.psi / n
-    value = value + scale * (h.mean - a @ h.labeled / n)
-    jacobian = moments.target / n
-    jacobian = jacobian + scale * (h.jacobian - h.slope / n)
-    return value, jacobian
+    n, a, h = problem.design.n_labeled, problem.design.design_weights, moments.predicted
+    scale = power * full_power(problem, h)
+    value = a @ (moments.psi - scale * h.drawn) / n
+    return value, (moments.target - scale * h.slope) / n
 
 
+def full_power(problem: Problem, predicted: PredictedMoments) -> float:
+    """
+    ``T / N``: what is taken off where predictions are trusted in full.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    predicted : PredictedMoments
+        The predictions.
+
+    Returns
+    -------
+    float
+        With the T that the predictions are for.
+    """
+    n = problem.design.n_labeled
+    return predicted.n_units / max(predicted.n_units - n, 1.0)
+
+
+@np.errstate(all="ignore")  # where it runs off, which is said
 def solve_rectified(
     problem: Problem, predicted: PredictedScores, power: float, start: Floats
 ) -> tuple[Floats, RectifiedMoments, bool]:
@@ -160,9 +180,8 @@ def solve_rectified(
         )
         size = np.linalg.norm(basis.T @ value)
         for _ in range(MAX_HALVINGS):
-            with np.errstate(all="ignore"):  # a step too long, which is halved
-                new = moments_at(problem, predicted, theta + step)
-                value, jacobian = residual(problem, new, power)
+            new = moments_at(problem, predicted, theta + step)
+            value, jacobian = residual(problem, new, power)
             shorter = np.linalg.norm(basis.T @ value) <= size
             # A step at rounding level need not reduce the residual further.
             if moved <= TIGHT_STEP_TOLERANCE or shorter:
@@ -187,82 +206,46 @@ def bread(problem: Problem, moments: RectifiedMoments, *, pooled: bool) -> Float
     moments : RectifiedMoments
         At the estimate.
     pooled : bool
-        Whether the rows of unlabelled units count too, as they may where their
-        regressors are those that people observed.
+        Whether the derivative is that over the rows of all units and not over the
+        labelled ones: see :attr:`SourceScores.poolable`.
 
     Returns
     -------
     ndarray (p, p)
-        Symmetric.
+        Symmetric; NaN where the derivative has no inverse.
     """
     design = problem.design
     mean = moments.target / design.n_labeled
     if pooled:
-        h = moments.predicted
-        rest = design.n_units * h.jacobian - h.slope
-        mean = (rest + moments.target) / design.n_units
-    turned = np.linalg.inv(design.basis.T @ mean @ design.basis)
-    return np.asarray(-design.basis @ turned @ design.basis.T)
+        mean = moments.predicted.jacobian
+    turned = design.basis.T @ mean @ design.basis
+    if not np.all(np.isfinite(turned)) or np.linalg.cond(turned) > SINGULAR:
+        return np.full_like(turned, np.nan)
+    return np.asarray(-design.basis @ np.linalg.inv(turned) @ design.basis.T)
 
 
 @dataclass(frozen=True)
 class Contributions:
     """
-    What units contribute to an estimate, which has the mean of both groups.
+    What units contribute to the error of an estimate.
 
     Parameters
     ----------
-    labeled : ndarray (n, p)
-        Contributions of labelled units.
     own : ndarray (n, p)
-        The part of them that comes from having been labelled.
-    predicted : ndarray (n, p)
-        What labelled units would contribute if they were not.
-    mean : ndarray (p,)
-        Mean contribution of an unlabelled unit.
-    covariance : ndarray (p, p)
-        Covariance of the contributions of unlabelled units.
-    blocks : callable
-        Yields the contributions of all units as if they were not labelled, block by
-        block; called where units come in clusters only.
-    """
-
-    labeled: Floats
-    own: Floats
-    predicted: Floats
-    mean: Floats
-    covariance: Floats
-    blocks: Blocks
-
-
-def unlabeled_moments(
-    problem: Problem, labeled: Floats, mean: Floats, outer: Floats
-) -> tuple[Floats, Floats]:
-    """
-    Mean and covariance over the unlabelled units, from those over all.
-
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    labeled : ndarray (n, p)
-        Values of the labelled units, which are taken out.
-    mean : ndarray (p,)
-        Mean over all units.
+        Of labelled units through their labels; the estimate has their mean.
+    everyone : ndarray (n, p)
+        Of labelled units as any unit; the estimate has the mean of these over all T.
     outer : ndarray (p, p)
-        Second moment over all units.
-
-    Returns
-    -------
-    mean : ndarray (p,)
-        Mean.
-    covariance : ndarray (p, p)
-        With ``N - 1`` in the denominator.
+        Second moment of the latter over all units, whose mean is zero.
+    blocks : callable
+        Yields the latter of all units, block by block; called where units come in
+        clusters only.
     """
-    n_units, rest = problem.design.n_units, problem.n_unlabeled
-    total = n_units * mean - labeled.sum(axis=0)
-    second = n_units * outer - labeled.T @ labeled
-    return total / rest, (second - np.outer(total, total) / rest) / max(rest - 1, 1)
+
+    own: Floats
+    everyone: Floats
+    outer: Floats
+    blocks: Blocks
 
 
 def contributions(
@@ -272,7 +255,7 @@ def contributions(
     moments: RectifiedMoments,
     *,
     inverse: Floats,
-    power: Floats,
+    weight: Floats,
 ) -> Contributions:
     """
     Contributions of all units at an estimate.
@@ -289,28 +272,21 @@ def contributions(
         At the estimate.
     inverse : ndarray (p, p)
         From :func:`bread`.
-    power : ndarray (p, p)
-        How far they are trusted: lambda times the identity, or a matrix.
+    weight : ndarray (p, p)
+        Lambda: a multiple of the identity, or a matrix.
 
     Returns
     -------
     Contributions
         In units of theta.
     """
-    design = problem.design
-    n, n_units, rest = design.n_labeled, design.n_units, problem.n_unlabeled
-    a = design.design_weights[:, None]
-    weights = (n_units * a - n) / rest  # b_t, one where units were drawn alike
-    h, turned = moments.predicted, inverse @ power
-    g = h.labeled @ power.T
-    mean, spread = unlabeled_moments(problem, h.labeled, h.mean, h.outer)
+    a, h = problem.design.design_weights[:, None], moments.predicted
+    turned = inverse @ weight
     return Contributions(
-        labeled=(a * moments.psi - weights * g) @ inverse,
-        own=(a * moments.psi - a * (n_units / rest) * g) @ inverse,
-        predicted=g @ inverse,
-        mean=turned @ mean,
-        covariance=turned @ spread @ turned.T,
-        blocks=lambda: ((u, h @ turned.T) for u, h in predicted.blocks(theta)),
+        own=a * (moments.psi @ inverse - h.drawn @ turned.T),
+        everyone=h.everyone @ turned.T,
+        outer=turned @ h.outer @ turned.T,
+        blocks=lambda: ((u, g @ turned.T) for u, g in predicted.blocks(theta)),
     )
 
 
@@ -331,17 +307,107 @@ def covariance_of(problem: Problem, parts: Contributions) -> Floats:
         Covariance; with clusters of the units, robust to dependence within them.
     """
     design, clusters = problem.design, problem.clusters
-    n, rest, p = design.n_labeled, problem.n_unlabeled, len(parts.mean)
+    n, n_units, p = design.n_labeled, design.n_units, parts.own.shape[1]
+    own = (parts.own - parts.own.mean(axis=0)) / n
     if clusters is None:
-        drawn = np.cov(parts.labeled.T).reshape(p, p) / n
-        centred = (parts.own - parts.own.mean(axis=0)) / n
+        labeled = parts.own + parts.everyone * (n / n_units)
+        rest = problem.n_unlabeled / n_units**2 * unlabeled_covariance(problem, parts)
         return stratified(
-            drawn + parts.covariance / rest, centred, design.labeling, unbiased=True
+            np.cov(labeled.T).reshape(p, p) / n + rest,
+            own,
+            design.labeling,
+            unbiased=True,
         )
-    everyone = ((u, (g - parts.mean) / rest) for u, g in parts.blocks())
-    total = all_sums(everyone, clusters, p)
-    # Labelled units are among all of them; what they contribute is something else.
-    mean = parts.labeled.mean(axis=0)
-    other = (parts.labeled - mean) / n - (parts.predicted - parts.mean) / rest
-    total += cluster_sums(other, clusters.of_labeled, clusters.n_all)
+    total = all_sums(((u, g / n_units) for u, g in parts.blocks()), clusters, p)
+    total += cluster_sums(own, clusters.of_labeled, clusters.n_all)
     return np.asarray(total.T @ total * clusters.n_labeled / (clusters.n_labeled - 1))
+
+
+def unlabeled_covariance(problem: Problem, parts: Contributions) -> Floats:
+    """
+    Covariance of the contributions of unlabelled units.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    parts : Contributions
+        Contributions of the units.
+
+    Returns
+    -------
+    ndarray (p, p)
+        With one less than their number in the denominator. Over all units where fewer
+        than :data:`FEW_UNLABELED` are not labelled: those are a sample of them.
+    """
+    n_units, rest = problem.design.n_units, problem.n_unlabeled
+    if rest < FEW_UNLABELED:
+        return parts.outer * n_units / (n_units - 1)
+    total = parts.everyone.sum(axis=0)  # what the others sum to, but for the sign
+    second = n_units * parts.outer - parts.everyone.T @ parts.everyone
+    return np.asarray((second - np.outer(total, total) / rest) / (rest - 1))
+
+
+def best_weight(problem: Problem, parts: Contributions, labels: Floats) -> Floats:
+    r"""
+    Matrix that predictions are multiplied with for the smallest variance.
+
+    The variance of ``mean_L l_t - M (mean_L b_t - mean_U g_t)`` is smallest at
+
+    .. math::
+        M = \operatorname{Cov}(l, b) \bigl[\operatorname{Var}(b)
+            + \tfrac{n N}{T^2} \operatorname{Var}_U(g)\bigr]^{-1},
+
+    with ``b_t`` what a labelled unit takes off for its prediction.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    parts : Contributions
+        What predictions contribute: `own` is ``- a_t h_t``.
+    labels : ndarray (n, p)
+        Contributions ``a_t psi_t`` of the labels.
+
+    Returns
+    -------
+    ndarray (p, k)
+        M.
+    """
+    n, n_units = problem.design.n_labeled, problem.design.n_units
+    b = -(parts.own + parts.everyone * (n / n_units))
+    b, labels = b - b.mean(axis=0), labels - labels.mean(axis=0)
+    share = n * problem.n_unlabeled / n_units**2
+    gram = b.T @ b / (n - 1) + share * unlabeled_covariance(problem, parts)
+    # Predictions that say nothing, or the same thing twice, are no help.
+    root = inverse_root(gram)
+    return np.asarray((labels.T @ b / (n - 1)) @ root @ root.T)
+
+
+def effective_labels(problem: Problem, labels: Floats, covariance: Floats) -> Floats:
+    """
+    Labels that would give the same standard errors without any source.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    labels : ndarray (n, p)
+        Contributions of the labels, without predictions.
+    covariance : ndarray (p, p)
+        Covariance of the estimate with them.
+
+    Returns
+    -------
+    ndarray (p,)
+        n times the ratio of the variance that the same formula gives without
+        predictions to that with them.
+    """
+    without = Contributions(
+        own=labels,
+        everyone=np.zeros_like(labels),
+        outer=np.zeros_like(covariance),
+        blocks=lambda: iter(()),
+    )
+    alone = np.diag(covariance_of(problem, without))
+    return np.asarray(problem.design.n_labeled * alone / np.diag(covariance))

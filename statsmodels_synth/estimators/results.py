@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from statsmodels.iolib.summary import Summary
@@ -17,6 +17,7 @@ from statsmodels_synth._statsmodels import (
 from statsmodels_synth.exceptions import count
 
 if TYPE_CHECKING:
+    from statsmodels_synth.estimators.problem import Problem
     from statsmodels_synth.model import AugmentedGMM
 
 #: Notes of a summary are broken at this width.
@@ -44,10 +45,15 @@ class EstimatorResults(LikelihoodModelResults):  # type: ignore[misc]
         Sources that it uses.
     n_labeled, n_units : int
         Labelled units n and all units T.
+    n_clusters : int, optional
+        Clusters with a labelled unit, if units come in clusters.
     valid : bool
         Whether the interval is right whatever the sources say.
     note : str
         What a reader must know, in sentences.
+    effective_nobs : ndarray (p,), optional
+        Labels that would give the same standard error without any source, by the
+        method's own formula.
     power : float or ndarray (p,), optional
         How far predictions were trusted (lambda of PPI++), where the method has it.
     mix : float, optional
@@ -59,9 +65,9 @@ class EstimatorResults(LikelihoodModelResults):  # type: ignore[misc]
     ----------
     params : ndarray (p,)
         Estimate.
-    method, sources, power, mix, valid, note, converged
-        As given.
-    n_labeled, n_units : int
+    method, sources, effective_nobs, power, mix, valid, note, converged
+        As given; effective_nobs is missing where the estimate is not valid.
+    n_labeled, n_units, n_clusters : int
         As given.
 
     Examples
@@ -83,8 +89,10 @@ class EstimatorResults(LikelihoodModelResults):  # type: ignore[misc]
         *,
         n_labeled: int,
         n_units: int,
+        n_clusters: int | None = None,
         valid: bool = True,
         note: str = "",
+        effective_nobs: Floats | None = None,
         power: float | Floats | None = None,
         mix: float | None = None,
         converged: bool = True,
@@ -92,7 +100,8 @@ class EstimatorResults(LikelihoodModelResults):  # type: ignore[misc]
         super().__init__(model, params)
         self._cache: dict[str, Any] = {}
         self.cov_params_default = covariance
-        self.cov_type = "robust"
+        self.cov_type = "robust" if n_clusters is None else "cluster"
+        self.n_clusters = n_clusters
         self.use_t = False
         self.nobs = float(n_labeled)
         self.df_model = float(len(params) - model.k_constant)
@@ -101,6 +110,8 @@ class EstimatorResults(LikelihoodModelResults):  # type: ignore[misc]
         self.n_labeled, self.n_units = n_labeled, n_units
         self.valid, self.note, self.converged = valid, note, converged
         self.power, self.mix = power, mix
+        nothing = np.full(len(params), np.nan)
+        self.effective_nobs = nothing if effective_nobs is None else effective_nobs
 
     def summary(
         self,
@@ -139,6 +150,8 @@ class EstimatorResults(LikelihoodModelResults):  # type: ignore[misc]
             ("No. Units (T):", [str(self.n_units)]),
             ("Date:", None),
         ]
+        if self.n_clusters is not None:
+            left.append(("No. Clusters:", [str(self.n_clusters)]))
         if isinstance(self.power, float):
             right.append(("Power (lambda):", [f"{self.power:.3f}"]))
         if self.mix is not None:
@@ -166,5 +179,55 @@ class EstimatorResults(LikelihoodModelResults):  # type: ignore[misc]
 class EstimatorResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
     """Results with pandas labels wherever the input had them."""
 
+    _attrs: ClassVar[dict[str, str]] = {"effective_nobs": "columns"}
+    _wrap_attrs = LikelihoodResultsWrapper._wrap_attrs | _attrs
+    _wrap_methods = LikelihoodResultsWrapper._wrap_methods
+
 
 populate_wrapper(EstimatorResultsWrapper, EstimatorResults)
+
+
+def results_of(
+    problem: Problem,
+    theta: Floats,
+    covariance: Floats,
+    method: str,
+    sources: tuple[str, ...],
+    **kwargs: Any,
+) -> EstimatorResultsWrapper:
+    """
+    Results of a method on a problem.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    theta : ndarray (p,)
+        Estimate.
+    covariance : ndarray (p, p)
+        Its covariance.
+    method : str
+        Name of the method.
+    sources : tuple of str
+        Sources that it uses.
+    **kwargs
+        To :class:`EstimatorResults`.
+
+    Returns
+    -------
+    EstimatorResultsWrapper
+        With pandas labels.
+    """
+    return EstimatorResultsWrapper(
+        EstimatorResults(
+            problem.model,
+            theta,
+            covariance,
+            method,
+            sources,
+            n_labeled=problem.design.n_labeled,
+            n_units=problem.design.n_units,
+            n_clusters=None if problem.clusters is None else problem.clusters.n_labeled,
+            **kwargs,
+        )
+    )

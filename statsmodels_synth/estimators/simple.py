@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-import warnings
 
 import numpy as np
+from statsmodels.genmod.generalized_linear_model import GLM
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth.clusters import all_sums, cluster_sums
+from statsmodels_synth.design import DesignRows
+from statsmodels_synth.estimators.predicted import SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
-from statsmodels_synth.estimators.results import (
-    EstimatorResults,
-    EstimatorResultsWrapper,
-)
-from statsmodels_synth.exceptions import ConvergenceWarning, DataError
-from statsmodels_synth.moment_sums import labeled_scores, source_sums
+from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
+from statsmodels_synth.exceptions import DataError
+from statsmodels_synth.moment_sums import row_factors, source_sums
 from statsmodels_synth.options import FitSettings, Kind
-from statsmodels_synth.solver import (
-    MAX_STEPS,
-    TIGHT_STEP_TOLERANCE,
-    relative_step,
-    score_step,
-)
-from statsmodels_synth.weights import SINGULAR, inverse_in_basis
+from statsmodels_synth.weights import inverse_in_basis
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted
@@ -129,19 +124,22 @@ def naive_synthetic(
 def _naive(model: Fitted, source: str | None, kind: Kind) -> EstimatorResultsWrapper:
     problem = problem_of(model)
     m = problem.position(source, kind)
-    theta = naive_params(problem, m)
-    p = len(theta)
+    theta, design = naive_params(problem, m), problem.design
     sums = source_sums(
-        (problem.design.sources[m],),
-        problem.design.n_units,
-        problem.score,
-        theta[None],
-        outer=True,
+        (design.sources[m],), design.n_units, problem.score, theta[None], outer=True
     )
     assert sums.outer is not None
-    inverse = inverse_in_basis(sums.jacobian[0], problem.design.basis)
-    covariance = inverse @ sums.outer.reshape(p, p) @ inverse.T / problem.design.n_units
-    return _result(problem, theta, covariance, f"naive {kind}", (m,), True)
+    inverse = inverse_in_basis(sums.jacobian[0], design.basis) / design.n_units
+    outer = design.n_units * sums.outer.reshape(len(theta), -1)
+    if problem.clusters is not None:
+        scores = SourceScores.of(design, problem.score, {m: 1.0})
+        total = all_sums(scores.uncentred(theta), problem.clusters, len(theta))
+        outer = total.T @ total
+    covariance = inverse @ outer @ inverse.T
+    names = (design.names[m],)
+    return results_of(
+        problem, theta, covariance, f"naive {kind}", names, valid=False, note=_NAIVE
+    )
 
 
 def naive_params(problem: Problem, m: int) -> Floats:
@@ -188,7 +186,8 @@ def naive_pooled(model: Fitted) -> EstimatorResultsWrapper:
     Returns
     -------
     EstimatorResultsWrapper
-        With standard errors that take the rows of all sources for independent.
+        With standard errors that take all rows for independent or, with clusters,
+        those of different clusters. Labelling probabilities take no part.
 
     Raises
     ------
@@ -213,90 +212,63 @@ def naive_pooled(model: Fitted) -> EstimatorResultsWrapper:
     """
     problem = problem_of(model)
     problem.position(None)
-    design, theta = problem.design, problem.theta
-    k = len(design.sources)
-    converged = False
-    for _ in range(MAX_STEPS):
-        mean, slope, second = _pooled_sums(problem, theta, k)
-        if not np.all(np.isfinite(slope)) or np.linalg.cond(slope) > SINGULAR:
-            break
-        inverse = inverse_in_basis(slope, design.basis)
-        step = -inverse @ mean
-        moved = min(
-            relative_step(step, theta, design.column_scale),
-            score_step(step, slope, second),
-        )
-        theta = theta + step
-        if moved <= TIGHT_STEP_TOLERANCE:
-            converged = True
-            break
-    method = "naive pooled"
-    if not converged:
-        warnings.warn(
-            f"{method}: the equations were not solved. Do not use the estimate.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
-        nothing = np.full((len(theta), len(theta)), np.nan)
-        return _result(problem, theta, nothing, method, tuple(range(k)), False)
-    covariance = inverse @ second @ inverse.T
-    return _result(problem, theta, covariance, method, tuple(range(k)), True)
-
-
-def _pooled_sums(
-    problem: Problem, theta: Floats, k: int
-) -> tuple[Floats, Floats, Floats]:
-    """Sums of the scores, their derivatives and outer products over pooled rows."""
-    design, p = problem.design, len(theta)
-    psi, h, target, _ = labeled_scores(
-        design, problem.score, theta, np.tile(theta, (k, 1))
-    )
-    with np.errstate(all="ignore"):  # an iteration that ran off, which is said
-        sums = source_sums(
-            design.sources,
-            design.n_units,
-            problem.score,
-            np.tile(theta, (k, 1)),
-            outer=True,
-        )
-    labeled = source_sums(
-        design.labeled_sources,
-        design.n_labeled,
-        problem.score,
-        np.tile(theta, (k, 1)),
-    )
+    design, family = problem.design, problem.model.family
+    labeled = np.zeros(design.n_units, dtype=bool)
+    labeled[design.labeled_units] = True
+    units = [design.labeled_units]
+    parts: list[DesignRows] = [design.labeled]
+    for source in design.sources:
+        others = np.flatnonzero(~labeled[source.unit_positions])
+        units.append(source.unit_positions[others])
+        parts.append(source.take(others, None))
+    rows = _stacked(parts)
+    # Weights multiply scores, as everywhere.
+    found = GLM(
+        rows.endog,
+        rows.exog,
+        family=family,
+        offset=rows.offset,
+        var_weights=rows.weights,
+    ).fit(start_params=problem.theta, tol=1e-12)
+    theta, size = np.asarray(found.params), len(rows.endog)
+    sums = source_sums((rows,), size, problem.score, theta[None], outer=True)
     assert sums.outer is not None
-    own = np.einsum("minj,mn->ij", sums.outer.reshape(k, p, k, p), np.eye(k))
-    taken = h.reshape(-1, k, p)
-    mean = psi.sum(axis=0) + design.n_units * sums.mean.sum(axis=0)
-    mean = mean - taken.sum(axis=(0, 1))
-    slope = target + design.n_units * sums.jacobian.sum(axis=0)
-    slope = slope - design.n_labeled * labeled.jacobian.sum(axis=0)
-    second = psi.T @ psi + design.n_units * own
-    second = second - np.einsum("tmi,tmj->ij", taken, taken)
-    return mean, slope, second
+    inverse = inverse_in_basis(sums.jacobian[0], design.basis) / size
+    outer = size * sums.outer.reshape(len(theta), -1)
+    if problem.clusters is not None:
+        factor, _ = row_factors(rows, slice(None), rows.exog @ theta, problem.score)
+        groups = problem.clusters.of_units[np.concatenate(units)]
+        scores = rows.exog * factor[:, None]
+        total = cluster_sums(scores, groups, problem.clusters.n_all)
+        outer = total.T @ total
+    return results_of(
+        problem,
+        theta,
+        inverse @ outer @ inverse.T,
+        "naive pooled",
+        design.names,
+        valid=False,
+        note=_NAIVE,
+        converged=bool(found.converged),
+    )
 
 
-def _result(
-    problem: Problem,
-    theta: Floats,
-    covariance: Floats,
-    method: str,
-    sources: tuple[int, ...],
-    converged: bool,
-) -> EstimatorResultsWrapper:
-    names = tuple(problem.design.names[m] for m in sources)
-    return EstimatorResultsWrapper(
-        EstimatorResults(
-            problem.model,
-            theta,
-            covariance,
-            method,
-            names,
-            n_labeled=problem.design.n_labeled,
-            n_units=problem.design.n_units,
-            valid=False,
-            note=_NAIVE,
-            converged=converged,
-        )
+def _stacked(parts: Sequence[DesignRows]) -> DesignRows:
+    """Rows one below the other, each for itself."""
+
+    def column(name: str, missing: float) -> Floats | None:
+        columns = [getattr(part, name) for part in parts]
+        if all(value is None for value in columns):
+            return None
+        filled = [
+            np.full(len(part.endog), missing) if value is None else value
+            for part, value in zip(parts, columns, strict=True)
+        ]
+        return np.concatenate(filled)
+
+    return DesignRows(
+        np.concatenate([part.endog for part in parts]),
+        np.concatenate([part.exog for part in parts]),
+        offset=column("offset", 0.0),
+        weights=column("weights", 1.0),
     )
