@@ -213,35 +213,53 @@ def _chunk(data: Data, cell: tuple[str, float, int, int], folder: Path) -> None:
 
 
 def report(folder: Path) -> pd.DataFrame:
-    """One row per data set, rate and method, over all coefficients but the constant."""
+    """
+    One row per data set, rate and method, over all coefficients but the constant.
+
+    A method may be left out of a draw (a source that is separated on the labelled units
+    has no estimate there). Its figures are of the other draws, and so are those of the
+    labels that they are relative to; `missing` is the share that is left out. `mse_se`
+    is the Monte Carlo error of `mse`, from the draws.
+    """
     draws = pd.concat([pd.read_csv(p) for p in sorted(folder.glob("*.csv"))])
-    refused = draws[draws["method"] == "refused"].groupby(["data", "rate"]).size()
+    is_refused = draws["method"] == "refused"
+    refused = draws[is_refused].groupby(["data", "rate"]).size()
     truth = {}
     for name in draws["data"].unique():
         data = DATA[name]()
         full = AugmentedGMM.from_formula(data.formula, data.frame, family=data.family)
         truth |= {(name, k): v for k, v in full.fit().params.items()}
-    draws = draws[~draws["coefficient"].isin(["Intercept"])]
-    draws = draws[draws["method"] != "refused"].copy()
+    draws = draws[~is_refused & (draws["coefficient"] != "Intercept")].copy()
     pairs = zip(draws["data"], draws["coefficient"], strict=True)
     draws["truth"] = [truth[pair] for pair in pairs]
     draws["squared"] = (draws["estimate"] - draws["truth"]) ** 2
     draws["covered"] = draws["truth"].between(draws["lower"], draws["upper"])
     draws["width"] = draws["upper"] - draws["lower"]
-    keys = ["data", "rate", "method", "coefficient"]
-    each = draws.groupby(keys).agg(
-        draws=("seed", "nunique"),
-        mse=("squared", "mean"),
-        coverage=("covered", "mean"),
-        width=("width", "median"),
-        n=("size", "first"),
-    )
-    each["n"] = (each["n"] * each.index.get_level_values("rate")).round()
-    base = each.xs("labels only", level="method")[["mse", "width"]]
-    base = base.reindex(each.reset_index("method").index).to_numpy()
-    each[["mse", "width"]] /= base
-    each["effective_labels"] = each["n"] / each["mse"]
-    table = each.groupby(level=keys[:3]).mean()
+    cell = ["data", "rate", "coefficient"]
+    base = draws[draws["method"] == "labels only"].set_index([*cell, "seed"])
+    rows = []
+    for keys, part in draws.groupby([*cell, "method"], sort=False):
+        own = base.loc[keys[:3]]
+        labels = own.reindex(part["seed"])
+        ratio = part["squared"].mean() / labels["squared"].mean()
+        # Of a ratio of means over the same draws, to first order.
+        error = part["squared"].to_numpy() - ratio * labels["squared"].to_numpy()
+        size = part["size"].iloc[0]
+        rows.append(
+            dict(zip([*cell, "method"], keys, strict=True))
+            | {
+                "draws": len(part),
+                "missing": 1.0 - len(part) / len(own),
+                "mse": ratio,
+                "mse_se": error.std() / np.sqrt(len(part)) / labels["squared"].mean(),
+                "coverage": part["covered"].mean(),
+                "width": part["width"].median() / labels["width"].median(),
+                "effective_labels": round(keys[1] * size) / ratio,
+            }
+        )
+    each = pd.DataFrame(rows)
+    table = each.drop(columns="coefficient").groupby(["data", "rate", "method"])
+    table = table.mean()
     at = table.reset_index("method").index
     table["refused"] = refused.reindex(at).fillna(0).to_numpy()
     return table
@@ -249,7 +267,14 @@ def report(folder: Path) -> pd.DataFrame:
 
 def show(table: pd.DataFrame) -> None:
     """Print a table per measure: methods down, labelling rates across."""
-    for measure in ("mse", "coverage", "width", "effective_labels"):
+    for measure in (
+        "mse",
+        "mse_se",
+        "coverage",
+        "width",
+        "effective_labels",
+        "missing",
+    ):
         print(f"\n{measure} (mean over coefficients but the constant)")
         wide = table.reset_index().pivot_table(
             measure, ["data", "method"], "rate", sort=False

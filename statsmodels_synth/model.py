@@ -569,6 +569,11 @@ class AugmentedGMM(StackedMomentsGMM):
         AugmentedGMMResultsWrapper
             Labelled-only result.
         """
+        if self.aligned is None:
+            raise DataError(
+                "The data of the model were removed with remove_data(), and this needs "
+                "them. Build the model again."
+            )
         options = None
         if clusters is not None:
             options = {"groups": clusters.of_labeled}

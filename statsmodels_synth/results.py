@@ -487,7 +487,8 @@ class AugmentedGMMResults(SourceResults, AnalysisResults, GMMResults):  # type: 
         _ = self._representativeness
         if self.source_names:
             _ = self._naive
-            self.real_only.remove_data()
+            if self.model.aligned is not None:  # not removed by another of its results
+                self.real_only.remove_data()
 
         self.model.remove_data()  # first: it needs names that super() wipes
         super().remove_data()

@@ -14,7 +14,11 @@ from sklearn.linear_model import LinearRegression
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.estimators import naive_pooled, ppi, ppi_synth, reppi
 from statsmodels_synth.estimators.comparison import Method
-from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.exceptions import (
+    CollinearSourceWarning,
+    DataError,
+    OptionError,
+)
 from tests import dense
 from tests.problems import model_of
 from tests.test_estimators import Sample
@@ -61,13 +65,19 @@ def test_widths_and_labels_are_relative_to_labels_only(result: Any) -> None:
 
 
 def test_effective_labels_compare_like_with_like() -> None:
-    # PPI++ has an asymptotic standard error, and is held against one of that kind.
-    model = Sample("ols", 21, n=40, size=1000).model()
-    found = model.fit().compare(["PPI++"]).table.xs("PPI++ (a)", level="method")
-    labels = model.fit(use_correction=False, use_t=False).real_only.bse
-    np.testing.assert_allclose(
-        found["effective_labels"], 40 * (labels / found["std_err"]) ** 2
+    # A guess that is the wrong way round gets the lambda 0, which leaves the labels,
+    # whatever formula a method has for its standard error.
+    sample = Sample("ols", 21, n=40, size=1000)
+    model = AugmentedGMM(
+        np.where(sample.labeled, sample.y, np.nan),
+        sample.x,
+        proxy={"wrong": (-sample.guesses[0], sample.x)},
     )
+    result = model.fit()
+    assert ppi(result).power == 0.0
+    table = result.compare(["PPI++", "PPI++ by coefficient"]).table
+    np.testing.assert_allclose(table["effective_labels"], 40.0)
+    assert not np.allclose(table["std_err"].iloc[::2], result.real_only.bse)
 
 
 def test_what_is_printed(result: Any) -> None:
@@ -108,6 +118,38 @@ def test_without_sources_only_labels_are_left() -> None:
     assert list(methods) == ["labels only", "GMM-Synth"]
 
 
+def test_what_is_not_used_is_said() -> None:
+    sample = Sample("ols", 25)
+    source = (sample.guesses[0], sample.x)
+    model = AugmentedGMM(
+        np.where(sample.labeled, sample.y, np.nan),
+        sample.x,
+        proxy={"a": source, "copy": source},
+    )
+    with pytest.warns(CollinearSourceWarning):
+        result = model.fit()
+    found = result.compare(["labels only", "PPI++", "PPI++Synth"])
+    assert set(found.left_out) == {"source 'copy'", "PPI++Synth"}
+    assert "PPI++Synth is left out: it has not the sources" in str(found)
+    with pytest.raises(DataError, match="'copy' took no part in the fit: its moments"):
+        ppi(result, "copy")
+
+
+def test_sources_without_a_solution_do_no_harm() -> None:
+    # Labels are few and the guess is wrong or random: PPI often has no solution.
+    for seed in range(25):
+        sample, rng = Sample("logistic", seed, n=60), np.random.default_rng(seed)
+        for guess in (1.0 - sample.guesses[0], rng.permutation(sample.guesses[0])):
+            model = AugmentedGMM(
+                np.where(sample.labeled, sample.y, np.nan),
+                sample.x,
+                proxy={"a": (guess, sample.x)},
+                family=sample.family,
+            )
+            found = model.fit().compare(["labels only", "PPI++", "GMM-Synth"])
+            assert np.isfinite(found.table["std_err"]).all()
+
+
 def test_clusters_are_those_of_the_fit() -> None:
     sample = Sample("ols", 23)
     groups = np.arange(len(sample.y)) // 10
@@ -130,8 +172,9 @@ def test_figures(result: Any) -> None:
 def test_errors(result: Any) -> None:
     with pytest.raises(OptionError, match=r"methods='PPI\+'"):
         result.compare(["PPI+"])
-    with pytest.raises(OptionError, match=r"Give a list: \['PPI'\]"):
-        result.compare("PPI")
+    for wrong in ("PPI", [], 3):
+        with pytest.raises(OptionError, match="give a list of names"):
+            result.compare(wrong)
     with pytest.raises(OptionError, match="alpha=5"):
         result.compare(alpha=5)
     found = result.compare(QUICK)
@@ -139,7 +182,16 @@ def test_errors(result: Any) -> None:
         found.plot("x9")
     with pytest.raises(OptionError, match="2 coefficients"):
         found.plot(ax=object())
+    small = Sample("ols", 24)
+    inside = small.labeled
+    lone = AugmentedGMM(small.y[inside], small.x[inside]).fit()
+    with pytest.raises(DataError, match="None of the methods"):
+        lone.compare(["PPI"])
     other = Sample("logistic", 24).model().fit()
+    shared = ppi(other)
+    shared.remove_data()
+    with pytest.raises(DataError, match="removed"):
+        other.compare()
     other.remove_data()
     with pytest.raises(DataError, match="removed"):
         other.compare()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 import importlib.util
 import textwrap
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -13,18 +13,18 @@ import pandas as pd
 from statsmodels.iolib.summary import Summary, fmt_params, forg
 from statsmodels.iolib.table import SimpleTable
 
-from statsmodels_synth._arrays import Floats
 from statsmodels_synth.estimators.debias import predict_then_debias
 from statsmodels_synth.estimators.graphics import plot_comparison
 from statsmodels_synth.estimators.learned import dsl, reppi
 from statsmodels_synth.estimators.prediction_powered import ppi, ppi_synth
+from statsmodels_synth.estimators.results import EstimatorResults
 from statsmodels_synth.estimators.simple import (
     naive_pooled,
     naive_proxy,
     naive_synthetic,
 )
 from statsmodels_synth.exceptions import DataError, OptionError, suggest
-from statsmodels_synth.options import check_alpha, check_choice
+from statsmodels_synth.options import check_alpha, check_choice, check_count
 
 if TYPE_CHECKING:
     from statsmodels_synth.results import AugmentedGMMResults
@@ -41,11 +41,6 @@ Method: TypeAlias = Literal[
     "DSL",
     "RePPI",
     "GMM-Synth",
-]
-#: Names of the columns of the table.
-COLUMNS = [
-    *("estimate", "std_err", "lower", "upper"),
-    *("width_ratio", "effective_labels", "valid"),
 ]
 _WIDTH = 86
 
@@ -81,10 +76,10 @@ class Comparison:
     >>> found = result.compare(["labels only", "PPI++", "GMM-Synth"])
     >>> found.table.loc["educ", "effective_labels"].round()
     method
-    labels only       200.0
-    PPI++ (guess)     433.0
-    PPI++ (draws)     188.0
-    GMM-Synth         381.0
+    labels only      200.0
+    PPI++ (guess)    379.0
+    PPI++ (draws)    194.0
+    GMM-Synth        381.0
     Name: effective_labels, dtype: float64
     """
 
@@ -125,8 +120,8 @@ class Comparison:
         """What a reader must know besides the numbers, in sentences."""
         notes = [
             f"{self.n_labeled} labelled of {self.n_units} units. Width: of the "
-            f"{1 - self.alpha:.0%} interval, over that of labels only. Labels: how "
-            "many would give the same standard error without any source."
+            f"{100 * (1 - self.alpha):g} % interval, over that of labels only. "
+            "Labels: how many would give the same standard error without any source."
         ]
         if not self.table["valid"].all():
             notes.append(
@@ -138,7 +133,8 @@ class Comparison:
             notes.append(
                 "Labels only and GMM-Synth are as they were fitted; the intervals of "
                 "the others are asymptotic, as published, and too narrow where labels "
-                "are few. Effective labels compare like with like."
+                "are few. Effective labels compare every method with its own formula "
+                "without any source."
             )
             notes.append(
                 "Do not pick the narrowest: an interval that was chosen among many "
@@ -196,7 +192,7 @@ class Comparison:
 def _cells(row: Any) -> list[str]:
     labels = row["effective_labels"]
     return [
-        *(forg(row[k], prec=4) for k in ("estimate",)),
+        forg(row["estimate"], prec=4),
         *(forg(row[k]) for k in ("std_err", "lower", "upper")),
         f"{row['width_ratio']:.2f}",
         "" if np.isnan(labels) else f"{labels:.0f}",
@@ -247,36 +243,33 @@ def compare(
     ------
     OptionError
         If a method does not exist or alpha is not between 0 and 1.
+    DataError
+        If the data were removed, or no method can be used.
     """
     alpha = check_alpha(alpha)
+    check_count("seed", seed, 0)
     known = list(get_args(Method))
-    if methods is None:
-        chosen = known
-    elif isinstance(methods, str):
-        raise OptionError(
-            f"methods={methods!r} is one name. Give a list: [{methods!r}]"
-        )
-    else:
-        chosen = list(methods)
-    for name in chosen:
-        check_choice("methods", name, Method)
+    if methods is not None:
+        if isinstance(methods, str) or not isinstance(methods, Sequence) or not methods:
+            raise OptionError(
+                f"methods={methods!r}: give a list of names, such as ['PPI++', "
+                "'GMM-Synth']."
+            )
+        for name in methods:
+            check_choice("methods", name, Method)
+    chosen = [k for k in known if methods is None or k in methods]
     _ = results._design_or_raise
-    left_out: dict[str, str] = {}
+    left_out = {f"source {k!r}": v + "." for k, v in results.dropped_sources.items()}
     learns = [k for k in ("DSL", "RePPI") if k in chosen]
     if learns and learner is None and importlib.util.find_spec("sklearn") is None:
-        why = 'it needs scikit-learn: pip install "statsmodels-synth[learn]"'
+        why = 'it needs scikit-learn: pip install "statsmodels-synth[learn]".'
         left_out |= dict.fromkeys(learns, why)
-    real = results.real_only
-    # The labels alone, corrected for their number and not: effective labels compare a
-    # method with the one that was made as it was.
-    asymptotic = results.model.labeled_only(
-        np.asarray(real.params),
-        replace(results.settings, use_correction=False, use_t=False),
-        results._clusters,
-    )
-    base = real.conf_int(alpha)
-    names, parts = list(results.model.exog_names), {}
-    for line in _lines(results, [k for k in known if k in chosen], learner, seed):
+    real, names, parts = results.real_only, list(results.model.exog_names), {}
+    lines = list(_lines(results, chosen, learner, seed))
+    if methods is not None:
+        unused = [k for k in chosen if k not in {line.method for line in lines}]
+        left_out |= dict.fromkeys(unused, "it has not the sources that it needs.")
+    for line in lines:
         if line.method in left_out:
             continue
         try:
@@ -284,26 +277,19 @@ def compare(
         except DataError as error:
             left_out[line.label] = str(error)
             continue
-        own = line.method in ("labels only", "GMM-Synth")
-        parts[line.label] = _rows(found, real if own else asymptotic, base, alpha)
-        if not found.converged:
+        if found.converged:
+            parts[line.label] = _rows(found, real, alpha)
+        else:
             left_out[line.label] = "its equations were not solved."
-            del parts[line.label]
-    if parts:
-        table = pd.concat({k: v.set_axis(names) for k, v in parts.items()})
-        table = table.swaplevel().rename_axis(["coefficient", "method"])
-        every = pd.MultiIndex.from_product(
-            [names, list(parts)], names=table.index.names
-        )
-        table = table.loc[every]
-    else:
-        table = pd.DataFrame(
-            columns=COLUMNS,
-            index=pd.MultiIndex.from_arrays([[], []], names=["coefficient", "method"]),
-        )
+    if not parts:
+        reasons = " ".join(f"{k}: {v}" for k, v in left_out.items())
+        raise DataError(f"None of the methods can be used. {reasons}")
+    table = pd.concat({k: v.set_axis(names) for k, v in parts.items()})
+    table = table.swaplevel().rename_axis(["coefficient", "method"])
+    every = pd.MultiIndex.from_product([names, list(parts)], names=table.index.names)
     at = results.model.data.const_idx
     return Comparison(
-        table,
+        table.loc[every],
         results.n_labeled,
         results.n_units,
         alpha,
@@ -312,12 +298,15 @@ def compare(
     )
 
 
-def _rows(found: Any, labels: Any, base: Any, alpha: float) -> pd.DataFrame:
+def _rows(found: Any, real: Any, alpha: float) -> pd.DataFrame:
     """One row per coefficient."""
-    interval, first = np.asarray(found.conf_int(alpha)), np.asarray(base)
-    valid = bool(getattr(found, "valid", True))
-    bse, n = np.asarray(found.bse), found.n_labeled
-    effective: Floats = n * (np.asarray(labels.bse) / bse) ** 2
+    interval = np.asarray(found.conf_int(alpha))
+    first = np.asarray(real.conf_int(alpha))
+    bse = np.asarray(found.bse)
+    if isinstance(getattr(found, "_results", found), EstimatorResults):
+        valid, effective = found.valid, np.asarray(found.effective_nobs)
+    else:  # with the correction for few labels, as the labels alone
+        valid, effective = True, real.n_labeled * (np.asarray(real.bse) / bse) ** 2
     return pd.DataFrame(
         {
             "estimate": np.asarray(found.params),
@@ -325,7 +314,7 @@ def _rows(found: Any, labels: Any, base: Any, alpha: float) -> pd.DataFrame:
             "lower": interval[:, 0],
             "upper": interval[:, 1],
             "width_ratio": np.diff(interval)[:, 0] / np.diff(first)[:, 0],
-            "effective_labels": effective if valid else np.nan,
+            "effective_labels": effective,
             "valid": valid,
         }
     )

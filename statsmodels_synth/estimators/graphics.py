@@ -63,7 +63,7 @@ def plot_comparison(comparison: Comparison, coefficients: list[str], ax: Any) ->
     for panel, name in zip(axes, coefficients, strict=False):
         _panel(panel, comparison.table.loc[name], methods)
         panel.set_title(name, fontsize="medium")
-        panel.set_xlabel(f"Coefficient, {1 - comparison.alpha:.0%} interval")
+        panel.set_xlabel(f"Coefficient, {100 * (1 - comparison.alpha):g} % interval")
     return axes[0].figure
 
 
