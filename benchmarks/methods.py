@@ -279,6 +279,8 @@ def show(table: pd.DataFrame) -> None:
         wide = table.reset_index().pivot_table(
             measure, ["data", "method"], "rate", sort=False
         )
+        if measure == "missing":
+            wide = wide[(wide > 0.0).any(axis=1)]
         print(wide.round(0 if measure == "effective_labels" else 3).to_string())
 
 

@@ -498,11 +498,7 @@ class AugmentedGMM(StackedMomentsGMM):
             use_correction if use_t is None else use_t,
             use_correction,
         )
-        if self.aligned is None:
-            raise DataError(
-                "The data were removed with remove_data(). Build the model again to "
-                "fit it."
-            )
+        _ = self.aligned_or_raise()
         theta, eta = self._start(start_params)
         target = Target(
             self.family, self.target_score, self.exog_names, self.endog_names
@@ -569,11 +565,7 @@ class AugmentedGMM(StackedMomentsGMM):
         AugmentedGMMResultsWrapper
             Labelled-only result.
         """
-        if self.aligned is None:
-            raise DataError(
-                "The data of the model were removed with remove_data(), and this needs "
-                "them. Build the model again."
-            )
+        _ = self.aligned_or_raise()
         options = None
         if clusters is not None:
             options = {"groups": clusters.of_labeled}

@@ -17,13 +17,12 @@ from statsmodels_synth._statsmodels import (
     cached_data,
     formula_options,
     populate_wrapper,
-    predictions,
 )
 from statsmodels_synth.analysis_results import AnalysisResults
 from statsmodels_synth.covariance import hansen_j
-from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.moment_sums import moment_blocks
 from statsmodels_synth.options import FitSettings, check_keywords
+from statsmodels_synth.predicted_results import PredictedResults
 from statsmodels_synth.representativeness import representativeness
 from statsmodels_synth.source_results import SourceResults
 
@@ -32,7 +31,12 @@ if TYPE_CHECKING:
     from statsmodels_synth.model import AugmentedGMM
 
 
-class AugmentedGMMResults(SourceResults, AnalysisResults, GMMResults):  # type: ignore[misc]
+class AugmentedGMMResults(
+    SourceResults,
+    AnalysisResults,
+    PredictedResults,
+    GMMResults,  # type: ignore[misc]
+):
     r"""
     Results of a regression on labels augmented by imperfect sources.
 
@@ -268,95 +272,6 @@ class AugmentedGMMResults(SourceResults, AnalysisResults, GMMResults):  # type: 
         """Labels minus fitted means, (n,)."""
         _ = self._design_or_raise
         return np.asarray(self.model.endog - self.fittedvalues)
-
-    def predict(
-        self,
-        exog: Any = None,
-        transform: bool = True,
-        *args: Any,
-        **kwargs: Any,
-    ) -> Any:
-        """
-        Predict with the target coefficients.
-
-        Parameters
-        ----------
-        exog : DataFrame or array_like, optional
-            Rows to predict. With a formula, a frame of its variables. The
-            labelled rows if omitted.
-        transform : bool
-            Whether to apply the formula to `exog`.
-        *args, **kwargs
-            To :meth:`AugmentedGMM.predict`: `which`, `offset`, `exposure`.
-
-        Returns
-        -------
-        ndarray or Series
-            One value per row; NaN where a variable of the formula is missing.
-        """
-        if exog is not None and transform and self.model.learned is not None:
-            exog = self.model.learned.predict_exog(exog)
-            transform = False
-        if exog is None:
-            _ = self._design_or_raise
-        return super().predict(exog, transform, *args, **kwargs)
-
-    def get_prediction(
-        self,
-        exog: Any = None,
-        *,
-        which: str = "mean",
-        transform: bool = True,
-        average: bool = False,
-        agg_weights: Any = None,
-        row_labels: Any = None,
-        offset: Any = None,
-        exposure: Any = None,
-    ) -> Any:
-        """
-        Predictions with standard errors and confidence intervals.
-
-        Parameters
-        ----------
-        exog : DataFrame or array_like, optional
-            As in :meth:`predict`.
-        which : {"mean", "linear"}
-            Mean of y or linear predictor.
-        transform : bool
-            Whether to apply the formula to `exog`.
-        average : bool
-            Whether to average the predictions over rows.
-        agg_weights : array_like, optional
-            Weights of that average.
-        row_labels : sequence, optional
-            Labels of the rows.
-        offset, exposure : array_like, optional
-            Of the rows to predict.
-
-        Returns
-        -------
-        PredictionResults
-            The class of statsmodels, with ``summary_frame()`` and ``conf_int()``.
-        """
-        if which not in ("mean", "linear"):
-            raise OptionError(
-                f"which={which!r} does not exist. There are: 'mean', 'linear'."
-            )
-        if exog is not None and transform and self.model.learned is not None:
-            exog = self.model.learned.predict_exog(exog)
-        if exog is None:
-            own = self._design_or_raise.labeled.offset
-            offset = own if offset is None and exposure is None else offset
-        return predictions(
-            self,
-            exog,
-            which=which,
-            average=average,
-            agg_weights=agg_weights,
-            row_labels=row_labels,
-            offset=offset,
-            exposure=exposure,
-        )
 
     def wald_test_terms(self, *args: Any, **kwargs: Any) -> Any:
         """

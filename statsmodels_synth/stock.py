@@ -47,6 +47,27 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
     learned: LearnedFormula | None
     n_units: int
 
+    def aligned_or_raise(self) -> AlignedDesign:
+        """
+        Arrays, if they are still there.
+
+        Returns
+        -------
+        AlignedDesign
+            The arrays.
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+        """
+        if self.aligned is None:
+            raise DataError(
+                "The data were removed with remove_data(), and this needs them. Build "
+                "the model again."
+            )
+        return self.aligned
+
     def _split(self, params: Any) -> tuple[Floats, Floats]:
         params = np.asarray(params, dtype=float)
         p, k_sources = self.k_params, len(self.aligned.sources)

@@ -518,6 +518,11 @@ def test_results_are_those_of_statsmodels() -> None:
     assert test.effect[0] == pytest.approx(result.params[1])
     assert result.conf_int().shape == (3, 2)
     assert "by coefficient" in str(result.summary())
+    assert "PPI++ by coefficient" in str(result.summary2())
+    frame = result.get_prediction(sample.x[:4]).summary_frame()
+    np.testing.assert_allclose(frame["predicted"], sample.x[:4] @ result.params)
+    one = np.array([1.0, 0.0, 0.0])
+    assert result.get_prediction(one[None]).se[0] == pytest.approx(result.bse[0])
     again = pickle.loads(pickle.dumps(result))
     np.testing.assert_array_equal(again.params, result.params)
     x = sample.x[:4]

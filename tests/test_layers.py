@@ -30,6 +30,7 @@ ORDER = [
     ["covariance", "correction", "naive"],
     ["inference", "representativeness"],
     ["fitting"],
+    ["predicted_results"],
     ["estimators.problem", "estimators.graphics"],
     ["estimators.predicted", "estimators.results"],
     ["estimators.rectify", "estimators.simple"],

@@ -155,12 +155,7 @@ def problem_of(fitted: Fitted) -> Problem:
         raise OptionError(
             f"This is a {type_name(fitted)}. Give an AugmentedGMM or its results."
         )
-    if given.aligned is None:
-        raise DataError(
-            "The data were removed with remove_data(), and this needs them. Build the "
-            "model again."
-        )
-    design, p = given.aligned, given.k_params
+    design, p = given.aligned_or_raise(), given.k_params
     start = np.asarray(given.fitstart())
     check_separation(
         design.labeled,

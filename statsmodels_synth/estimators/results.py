@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from statsmodels.iolib.summary import Summary
+from statsmodels.iolib.summary2 import Summary as Summary2
+from statsmodels.iolib.summary2 import summary_params
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth._statsmodels import (
-    LikelihoodModelResults,
     LikelihoodResultsWrapper,
     populate_wrapper,
 )
 from statsmodels_synth.exceptions import count
+from statsmodels_synth.predicted_results import PredictedResults
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Problem
@@ -24,12 +26,13 @@ if TYPE_CHECKING:
 _WIDTH = 78
 
 
-class EstimatorResults(LikelihoodModelResults):  # type: ignore[misc]
+class EstimatorResults(PredictedResults):
     """
     Estimate of one of the other methods, with what statsmodels' results offer.
 
     ``params``, ``bse``, ``tvalues``, ``pvalues``, ``conf_int()``, ``cov_params()``,
-    ``t_test``, ``wald_test``, ``predict`` and ``summary()``.
+    ``t_test``, ``wald_test``, ``predict``, ``get_prediction``, ``summary()`` and
+    ``summary2()``.
 
     Parameters
     ----------
@@ -164,6 +167,59 @@ class EstimatorResults(LikelihoodModelResults):  # type: ignore[misc]
         table.add_table_params(
             self, yname=yname, xname=xname, alpha=alpha, use_t=self.use_t
         )
+        lines = [line for note in self._notes for line in textwrap.wrap(note, _WIDTH)]
+        table.add_extra_txt(lines)
+        return table
+
+    def summary2(
+        self,
+        yname: str | None = None,
+        xname: list[str] | None = None,
+        title: str | None = None,
+        alpha: float = 0.05,
+        float_format: str = "%.4f",
+    ) -> Summary2:
+        """
+        The same content as :meth:`summary` in statsmodels' second layout.
+
+        Parameters
+        ----------
+        yname : str, optional
+            Name of the outcome.
+        xname : list of str, optional
+            Names of the coefficients.
+        title : str, optional
+            Title.
+        alpha : float
+            One minus the level of the confidence intervals.
+        float_format : str
+            Format of numbers.
+
+        Returns
+        -------
+        statsmodels.iolib.summary2.Summary
+            Prints as text.
+        """
+        table = Summary2()
+        info = {
+            "Dep. Variable:": yname or self.model.endog_names,
+            "Method:": self.method,
+            "Sources:": ", ".join(self.sources) or "none",
+            "No. Labelled (n):": str(self.n_labeled),
+            "No. Units (T):": str(self.n_units),
+        }
+        table.add_dict(info, ncols=2)
+        table.add_df(
+            summary_params(self, xname=xname, alpha=alpha, use_t=self.use_t),
+            float_format=float_format,
+        )
+        table.add_title(f"{self.method} Results" if title is None else title)
+        for note in self._notes:
+            table.add_text(note)
+        return table
+
+    @property
+    def _notes(self) -> list[str]:
         notes = [self.note] if self.note else []
         if isinstance(self.power, np.ndarray):
             each = ", ".join(f"{v:.3f}" for v in self.power)
@@ -171,9 +227,7 @@ class EstimatorResults(LikelihoodModelResults):  # type: ignore[misc]
             notes.append(f"Power (lambda) of the {what}: {each}.")
         if not self.converged:
             notes.insert(0, "NOT CONVERGED: do not use these numbers.")
-        lines = [line for note in notes for line in textwrap.wrap(note, _WIDTH)]
-        table.add_extra_txt(lines)
-        return table
+        return notes
 
 
 class EstimatorResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
