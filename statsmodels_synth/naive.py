@@ -10,7 +10,7 @@ import numpy as np
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import ConvergenceWarning
-from statsmodels_synth.moment_sums import source_sums
+from statsmodels_synth.moment_sums import MomentSums, source_sums
 from statsmodels_synth.scores import Score
 from statsmodels_synth.solver import (
     MAX_STEPS,
@@ -36,6 +36,34 @@ class NaiveEstimate:
 
     params: Floats
     bse: Floats
+
+
+def naive_at_solution(
+    design: AlignedDesign, eta: Floats, sums: MomentSums
+) -> NaiveEstimate:
+    """
+    Naive estimates where the auxiliary parameters are them, without another pass.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    eta : ndarray (M, p)
+        Solutions of each source's own score equations over its covered units.
+    sums : MomentSums
+        With second moment, at these.
+
+    Returns
+    -------
+    NaiveEstimate
+        As :func:`naive_estimate`.
+    """
+    own = sums.source_outer()
+    bse = np.empty_like(eta)
+    for m in range(len(eta)):
+        bread = inverse_in_basis(sums.auxiliary[m, 1], design.basis)
+        bse[m] = np.sqrt(np.diag(bread @ own[m, :, m] @ bread.T) / design.n_units)
+    return NaiveEstimate(eta.copy(), bse)
 
 
 def naive_estimate(design: AlignedDesign, score: Score, eta: Floats) -> NaiveEstimate:

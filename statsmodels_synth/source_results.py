@@ -14,7 +14,11 @@ from statsmodels_synth.clusters import Clusters
 from statsmodels_synth.covariance import explained_share
 from statsmodels_synth.design import AlignedDesign, source_facts
 from statsmodels_synth.exceptions import DataError
-from statsmodels_synth.naive import NaiveEstimate, naive_estimate
+from statsmodels_synth.naive import (
+    NaiveEstimate,
+    naive_at_solution,
+    naive_estimate,
+)
 from statsmodels_synth.options import FitSettings
 from statsmodels_synth.solver import Solution
 
@@ -68,11 +72,15 @@ class SourceResults:
     @property
     def _naive(self) -> NaiveEstimate:
         return self._summary_cache(  # type: ignore[no-any-return]
-            "naive",
-            lambda: naive_estimate(
-                self._design_or_raise, self.model.target_score, self._solution.eta
-            ),
+            "naive", self._find_naive
         )
+
+    def _find_naive(self) -> NaiveEstimate:
+        design, solution = self._design_or_raise, self._solution
+        if self.settings.shrinks and solution.converged:
+            # The weight of the default makes eta the estimate of each source alone.
+            return naive_at_solution(design, solution.eta, solution.sums)
+        return naive_estimate(design, self.model.target_score, solution.eta)
 
     @property
     def real_only(self) -> AugmentedGMMResultsWrapper:

@@ -18,6 +18,7 @@ from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.demo import fit_study, main, make_study
 from statsmodels_synth.exceptions import DataError
 from tests import dense
+from tests.problems import model_of
 
 
 def survey(n_units: int = 500, n_labeled: int = 150, seed: int = 1) -> pd.DataFrame:
@@ -435,3 +436,12 @@ def test_a_mean_near_the_end_of_its_range_does_not_stand_for_all() -> None:
         ratios.append(result.bse / result.real_only.bse)
     # Without the bound the largest was above 100.
     assert np.max(ratios) < 1.5
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "binomial", "probit"])
+def test_naive_estimates_need_no_other_pass(kind: str) -> None:
+    # By default they are eta itself; the other estimators solve for them.
+    model = model_of(dense.simulate(kind, k_sources=2))
+    default, other = model.fit(), model.fit(use_correction=False)
+    np.testing.assert_allclose(default.naive_params, other.naive_params, rtol=1e-7)
+    np.testing.assert_allclose(default.naive_bse, other.naive_bse, rtol=1e-7)
