@@ -1,16 +1,19 @@
-"""What to do with a result: hold it against others, doubt it, plan with it."""
+"""
+What to do with a result: hold it against others, doubt it, plan with it.
+
+The packages that do it are imported when they are asked for: most fits need none, and
+they would add a quarter to the time that it takes to import this one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from statsmodels_synth.diagnostics import Diagnostics, diagnose
-from statsmodels_synth.estimators import Comparison, compare
-from statsmodels_synth.estimators.comparison import Method
-from statsmodels_synth.planning import Plan, make_plan
-
 if TYPE_CHECKING:
+    from statsmodels_synth.diagnostics import Diagnostics
+    from statsmodels_synth.estimators.comparison import Comparison, Method
+    from statsmodels_synth.planning import Plan
     from statsmodels_synth.results import AugmentedGMMResults
 
 
@@ -83,6 +86,8 @@ class AnalysisResults:
         naive (draws)     0.026    0.032  False
         GMM-Synth         0.013    0.078   True
         """
+        from statsmodels_synth.estimators.comparison import compare  # noqa: PLC0415
+
         return compare(self._whole, methods, alpha, learner, seed)
 
     def plot_compare(
@@ -145,6 +150,8 @@ class AnalysisResults:
         educ       0.013  0.084
         income    -0.066  0.027
         """
+        from statsmodels_synth.diagnostics import diagnose  # noqa: PLC0415
+
         return diagnose(self._whole, by, n_influential)
 
     def plan(self) -> Plan:
@@ -171,6 +178,8 @@ class AnalysisResults:
         >>> int(needed["n"].iloc[0])
         392
         """
+        from statsmodels_synth.planning import make_plan  # noqa: PLC0415
+
         return make_plan(self._whole)
 
     def plot_plan(

@@ -148,3 +148,12 @@ def test_matplotlib_is_not_imported_until_a_figure_is_drawn() -> None:
     before = "import statsmodels.api, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
     alone = subprocess.run([sys.executable, "-c", before], check=False).returncode
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode <= alone
+
+
+def test_analyses_are_not_imported_until_they_are_asked_for() -> None:
+    code = (
+        "import statsmodels_synth, sys; "
+        "sys.exit(any(f'statsmodels_synth.{name}' in sys.modules "
+        "for name in ('estimators', 'diagnostics', 'planning')))"
+    )
+    assert not subprocess.run([sys.executable, "-c", code], check=False).returncode
