@@ -167,3 +167,22 @@ def test_a_hundred_labels_separate_or_give_errors_that_are_finite() -> None:
     assert max(largest) < 10
     # 6 % have an error of 1.7 %.
     assert 0.01 <= np.mean(separated) <= 0.12
+
+
+def test_a_slope_that_is_far_off_does_not_drown_the_labels() -> None:
+    # A proxy with another slope says the same of the labels: estimates are equal. The
+    # unit at which it says something unrelated counts for more, but with a bound.
+    rng, size = np.random.default_rng(7), 2000
+    x = np.column_stack([np.ones(size), rng.normal(size=(size, 2))])
+    y = x @ [0.2, 0.5, 0.5] + rng.normal(size=size)
+    labels = np.where(np.arange(size) < 150, y, np.nan)
+    guess = y + 0.2 * rng.normal(size=size)
+    fits = [
+        AugmentedGMM(labels, x, proxy={"llm": (guess + c * x[:, 2], x)}).fit()
+        for c in (0.0, 8.0, 500.0)
+    ]
+    for fit in fits[1:]:
+        np.testing.assert_allclose(fit.params, fits[0].params, atol=1e-8)
+        assert np.all(fit.bse < 1.8 * fits[0].bse)
+        assert np.all(fit.bse < fit.real_only.bse)
+    np.testing.assert_allclose(fits[1].bse, fits[2].bse, rtol=1e-6)

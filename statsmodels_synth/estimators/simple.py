@@ -229,8 +229,19 @@ def naive_pooled(model: Fitted) -> EstimatorResultsWrapper:
         family=family,
         offset=rows.offset,
         var_weights=rows.weights,
-    ).fit(start_params=problem.theta, tol=1e-12)
+    ).fit(tol=1e-12)
     theta, size = np.asarray(found.params), len(rows.endog)
+    if not found.converged:  # which statsmodels warns of
+        return results_of(
+            problem,
+            theta,
+            np.full((len(theta), len(theta)), np.nan),
+            "naive pooled",
+            design.names,
+            valid=False,
+            note=_NAIVE,
+            converged=False,
+        )
     sums = source_sums((rows,), size, problem.score, theta[None], outer=True)
     assert sums.outer is not None
     inverse = inverse_in_basis(sums.jacobian[0], design.basis) / size
@@ -249,7 +260,6 @@ def naive_pooled(model: Fitted) -> EstimatorResultsWrapper:
         design.names,
         valid=False,
         note=_NAIVE,
-        converged=bool(found.converged),
     )
 
 
