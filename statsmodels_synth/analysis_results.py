@@ -185,7 +185,7 @@ class AnalysisResults:
         --------
         >>> from statsmodels_synth.demo import make_study, study_model
         >>> plan = study_model(make_study()).fit().plan()
-        >>> needed = plan.labels_needed(width=0.25, coefficient="educ")
+        >>> needed = plan.labels_needed(width=0.25, coefficients="educ")
         >>> int(needed["n"].iloc[0])
         392
         """

@@ -39,6 +39,7 @@ ORDER = [
     ["planning.variance", "planning.power"],
     ["planning.arguments", "planning.search"],
     ["planning.graphics", "planning.pilots", "planning.summary"],
+    ["planning.mixes"],
     ["planning.plan"],
     ["planning.__init__"],
     ["summary", "graphics", "source_results"],

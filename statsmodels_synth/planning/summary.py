@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from statsmodels_synth.exceptions import count
+from statsmodels_synth.planning.power import level_in_words
+from statsmodels_synth.planning.search import MOST_LABELS
 
 if TYPE_CHECKING:
     from statsmodels_synth.planning.plan import Plan
@@ -55,9 +57,9 @@ def summary_text(plan: Plan, alpha: float, effect: Any) -> str:
         Table and notes.
     """
     times = [math.ceil(n * plan.n_labeled) for n in _TIMES]
-    sizes = [n for n in times if plan.min_labels <= n <= plan.n_units]
+    sizes = [n for n in times if plan.min_labels <= n <= plan.most_labels]
     options = {"alpha": alpha, "effect": effect, "coefficients": None}
-    if isinstance(effect, (Mapping, pd.Series)):
+    if isinstance(effect, (Mapping, pd.Series)) and len(effect):
         options["coefficients"] = list(effect.keys())
     table = plan.expect(sizes, **options)
     columns, heads = ["std_err", "width", "power"], ["std err", "width", "power"]
@@ -105,8 +107,8 @@ def _notes(plan: Plan, alpha: float, estimated: bool, cut: bool) -> list[str]:
             "same standard error without them."
         )
     notes.append(
-        f"width: of the {1 - alpha:.0%} interval, from end to end. power: of the test "
-        f"at {alpha:g} that the coefficient is 0, if its true value is "
+        f"width: of the {level_in_words(alpha)} interval, from end to end. power: of "
+        f"the test at {alpha:g} that the coefficient is 0, if its true value is "
         + (
             "the pilot's estimate. That is optimistic where the estimate is large by "
             "luck (the winner's curse): give effect=, the smallest effect that matters."
@@ -118,8 +120,10 @@ def _notes(plan: Plan, alpha: float, estimated: bool, cut: bool) -> list[str]:
         notes.append("Twice the labels are twice the clusters, of the same size.")
     if cut:
         notes.append(
-            f"From {plan.min_labels} labels to all "
-            f"{count(plan.n_units, 'unit')} only. With more units: "
-            "expect(n_units=...)."
+            f"From {plan.min_labels} labels on."
+            if plan.most_labels >= MOST_LABELS
+            else f"From {plan.min_labels} to {plan.most_labels} labels only, which is "
+            f"as many as there can be among {count(plan.n_units, 'unit')}. With more "
+            "units: expect(n_units=...)."
         )
     return notes

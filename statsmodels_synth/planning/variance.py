@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+import math
 
 import numpy as np
 
@@ -80,6 +81,9 @@ class VarianceParts:
         Observations per label: one, or labelled clusters over labels.
     use_t : bool
         Whether intervals have quantiles of Student's t.
+    most_probable : float or None
+        Largest probability with which a labelled unit of the pilot was chosen; None
+        where all are alike.
     """
 
     labels: Floats
@@ -90,6 +94,51 @@ class VarianceParts:
     df_lost: float
     per_label: float
     use_t: bool
+    most_probable: float | None = None
+
+    @property
+    def units_per_label(self) -> float:
+        """
+        Fewest units per label.
+
+        More labels of as many units are labelling probabilities in the same
+        proportions, of which none can be above one.
+        """
+        if self.most_probable is None:
+            return 1.0
+        return max(self.most_probable * self.n_units / self.n, 1.0)
+
+    def most_labels(self, n_units: int) -> int:
+        """
+        The most labels among some units.
+
+        Parameters
+        ----------
+        n_units : int
+            Units.
+
+        Returns
+        -------
+        int
+            At most all.
+        """
+        return min(math.floor(n_units / self.units_per_label + 1e-6), n_units)
+
+    def units_for(self, n: int) -> int:
+        """
+        Units among which there can be so many labels, no fewer than in the pilot.
+
+        Parameters
+        ----------
+        n : int
+            Labels.
+
+        Returns
+        -------
+        int
+            Units.
+        """
+        return max(math.ceil(n * self.units_per_label - 1e-6), self.n_units)
 
     def variance(self, n: Floats, n_units: Floats) -> Floats:
         """
@@ -287,6 +336,7 @@ def pilot_of(fit: Fit, score: Score, settings: FitSettings) -> Pilot:
         labels, units = _within_strata(
             labels, units, direct, jackknife, design.labeling
         )
+    prob = design.labeling.prob
     parts = _positive_parts(
         labels,
         units,
@@ -300,6 +350,7 @@ def pilot_of(fit: Fit, score: Score, settings: FitSettings) -> Pilot:
             df_lost=observations - fit.inference.df,
             per_label=observations / design.n_labeled,
             use_t=settings.use_t,
+            most_probable=None if prob is None else float(prob.max()),
         ),
     )
     moments = SourceMoments(
