@@ -30,7 +30,7 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}"}
 
 class NotesSummary(Summary):  # type: ignore[misc]
     """
-    statsmodels' summary, with notes that LaTeX and HTML break themselves.
+    The summary of statsmodels, with notes that LaTeX and HTML break themselves.
 
     Attributes
     ----------
@@ -59,14 +59,28 @@ class NotesSummary(Summary):  # type: ignore[misc]
         self.add_extra_txt(lines)
 
     def as_latex(self) -> str:
-        """Tables and notes as LaTeX."""
+        """
+        Tables and notes as LaTeX.
+
+        Returns
+        -------
+        str
+            Each table in a tabular of its own, then the notes.
+        """
         escaped = ["".join(_LATEX.get(c, c) for c in note) for note in self.notes]
         # One tabular each: they differ in their numbers of columns.
         tables = [table.as_latex_tabular() for table in self.tables]
         return "\n\n".join([*tables, " \\newline\n ".join(escaped)])
 
     def as_html(self) -> str:
-        """Tables and notes as HTML."""
+        """
+        Tables and notes as HTML.
+
+        Returns
+        -------
+        str
+            Each table, then the notes.
+        """
         plain = Summary()
         plain.tables = self.tables
         plain.add_extra_txt(self.notes)
