@@ -510,7 +510,7 @@ def test_labels_alone_are_not_limited_by_the_units() -> None:
     assert needed["n"].iloc[0] == 400
     cheapest = plan.cheapest(coefficient="x1", width=width, price_label=3.0).iloc[0]
     assert (cheapest["n"], cheapest["cost"]) == (400, 1200.0)
-    assert "800" in plan.summary()
+    assert "800" in str(plan)
     assert not plan.labels_needed(width=width, n_units=300)["reached"].any()
 
 
@@ -519,22 +519,26 @@ def test_labels_alone_are_not_limited_by_the_units() -> None:
 
 def test_summary(plan: Plan) -> None:
     text = str(plan)
-    assert text == plan.summary()
+    assert text == str(plan.summary())
+    assert plan._repr_html_() == plan.summary().as_html()
+    assert "tabular" in plan.summary().as_latex()
+    # A line between the numbers of labels, and three around the table.
+    assert sum(set(line) <= set("-=") for line in text.splitlines() if line) == 5
     for part in ("winner's curse", "gpt, sim", "100", "400", "worth", "600 units"):
         assert part in text
-    assert "winner's curse" not in plan.summary(effect=0.2)
-    assert "x2" not in plan.summary(effect={"x1": 0.2})
-    assert "99.5 % interval" in plan.summary(alpha=0.005)
+    assert "winner's curse" not in str(plan.summary(effect=0.2))
+    assert "x2" not in str(plan.summary(effect={"x1": 0.2}))
+    assert "99.5 % interval" in str(plan.summary(alpha=0.005))
     with pytest.raises(OptionError, match="effect= has no value"):
         plan.summary(effect={})
     assert max(len(line) for line in text.splitlines()) <= 100
     assert repr(plan) == "<Plan from a pilot: 200 labels, 600 units; sources: gpt, sim>"
     clustered = make_plan(model_of(problem()).fit(**CLUSTERED))
-    assert "Twice the labels are twice the clusters" in clustered.summary()
+    assert "Twice the labels are twice the clusters" in str(clustered)
     y = np.random.default_rng(0).normal(size=50)
     alone = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit())
-    assert "alone" not in alone.summary()
-    assert "sources: none" in alone.summary()
+    assert "alone" not in str(alone)
+    assert "sources: none" in str(alone)
 
 
 def test_plot(plan: Plan) -> None:
@@ -564,7 +568,7 @@ def test_a_pilot_of_hardly_any_labels() -> None:
     labeled[:4] = True
     plan = make_plan(model_of(replace(one, labeled=labeled, sources=[])).fit())
     assert plan.min_labels == plan.n_labeled == 4
-    assert "From 4 labels on." in plan.summary()
+    assert "From 4 labels on." in str(plan)
     assert plan.expect(8, 100)["std_err"].notna().all()
 
 

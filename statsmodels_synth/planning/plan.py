@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from statsmodels.iolib.summary import Summary
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.clusters import Clusters
@@ -29,7 +30,7 @@ from statsmodels_synth.planning.mixes import Limits, Mix, cheapest_mixes
 from statsmodels_synth.planning.pilots import Pilots
 from statsmodels_synth.planning.power import critical_value, power_of_test
 from statsmodels_synth.planning.search import MOST_LABELS, Aim, fewest_labels
-from statsmodels_synth.planning.summary import header, summary_text
+from statsmodels_synth.planning.summary import header, plan_summary
 from statsmodels_synth.planning.variance import VarianceParts
 from statsmodels_synth.solver import Solution
 
@@ -335,7 +336,7 @@ class Plan:
 
     # Tables and figures
 
-    def summary(self, *, alpha: float = 0.05, effect: Any = None) -> str:
+    def summary(self, *, alpha: float = 0.05, effect: Any = None) -> Summary:
         """
         A table for people: half, one, two and four times the labels of the pilot.
 
@@ -346,10 +347,11 @@ class Plan:
 
         Returns
         -------
-        str
-            With all sources and with none, and what the numbers suppose.
+        statsmodels.iolib.summary.Summary
+            With all sources and with none, and what the numbers suppose. Prints as
+            text; ``as_latex()``, ``as_html()``, ``as_csv()``.
         """
-        return summary_text(self, alpha, effect)
+        return plan_summary(self, alpha, effect)
 
     def plot(
         self, coefficient: str | None = None, ax: Any = None, *, alpha: float = 0.05
@@ -375,7 +377,10 @@ class Plan:
         return plot_plan(self, coefficient, ax, alpha=alpha)
 
     def __str__(self) -> str:
-        return self.summary()
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        return str(self.summary().as_html())
 
     def __repr__(self) -> str:
         return f"<Plan from a pilot: {header(self)}>"
