@@ -701,10 +701,14 @@ def test_doubt_comes_before_facts() -> None:
 
 def test_dropped_sources_are_named() -> None:
     problem = dense.simulate("binomial", seed=15)
-    result = model_of(problem).fit()
-    result.real_only.dropped_sources["s0"] = "it has no rows"
-    with pytest.raises(DataError, match=r"The fit dropped 's0': it has no rows\."):
-        diagnose(result.real_only)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SynthWarning)
+        whole = replace(problem, labeled=np.ones(600, dtype=bool))
+        result = model_of(whole).fit()
+    with pytest.raises(
+        DataError, match=r"The fit dropped 's0': every unit is labelled"
+    ):
+        diagnose(result)
 
 
 # By

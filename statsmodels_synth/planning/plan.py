@@ -286,8 +286,8 @@ class Plan:
         width, power : float, optional
             What is to be reached, as in :meth:`labels_needed`. Give one of the two.
         n_units : int, optional
-            The most units there are; those of the pilot if omitted. Fewer are used
-            where that is cheaper.
+            The most units there are; those of the pilot if omitted, or in a plan
+            without sources as many as it takes. Fewer are used where that is cheaper.
         max_replicates : int
             The most rows per unit, for sources that have several in the pilot. What
             more rows do for the others cannot be predicted.
