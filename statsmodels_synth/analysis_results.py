@@ -121,16 +121,18 @@ class AnalysisResults:
         ----------
         by : str or array_like, optional
             Column, or one value per unit, that splits the units into groups in which
-            the errors of the sources are compared. Numbers with many values are cut at
-            their quartiles.
+            the errors of the sources are compared. A column is that of data where data
+            has it, else that of the sources. Numbers with many values are cut at their
+            quartiles.
         n_influential : int
             Units to list that move a coefficient most.
 
         Returns
         -------
         Diagnostics
-            Prints as a verdict and tables; every table is a data frame, and ``.plot()``
-            draws the correlations of the labels' scores with those of the sources.
+            Prints as tables, and the verdict last; every table is a data frame, and
+            ``.plot()`` draws the correlations of the labels' scores with those of the
+            sources.
 
         Raises
         ------
@@ -142,17 +144,33 @@ class AnalysisResults:
         --------
         >>> from statsmodels_synth.demo import make_study, study_model
         >>> found = study_model(make_study()).fit().diagnostics()
-        >>> found.bias.loc["draws", ["bias", "se"]].round(3)
-                    bias     se
+        >>> found.bias.loc["draws", ["bias", "std_err"]].round(3)
+                      bias  std_err
         coefficient
-        Intercept  1.858  0.659
-        age       -0.016  0.007
-        educ       0.013  0.084
-        income    -0.066  0.027
+        Intercept    1.858    0.659
+        age         -0.016    0.007
+        educ         0.013    0.084
+        income      -0.066    0.027
         """
         from statsmodels_synth.diagnostics import diagnose  # noqa: PLC0415
 
         return diagnose(self._whole, by, n_influential)
+
+    def plot_diagnostics(self, ax: Any = None) -> Any:
+        """
+        Draw how what labels and sources say of the same units is correlated.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes, if there is one source; a new figure if omitted.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure.
+        """
+        return self.diagnostics(n_influential=0).plot(ax)
 
     def plan(self) -> Plan:
         """
@@ -174,7 +192,7 @@ class AnalysisResults:
         --------
         >>> from statsmodels_synth.demo import make_study, study_model
         >>> plan = study_model(make_study()).fit().plan()
-        >>> needed = plan.labels_needed(width=0.25, coefficient="educ")
+        >>> needed = plan.labels_needed(width=0.25, coefficients="educ")
         >>> int(needed["n"].iloc[0])
         392
         """

@@ -37,11 +37,15 @@ class Inference:
         Residual degrees of freedom, at least one.
     map : ndarray (p, q)
         Influence of a unit's moments on the coefficients, K.
+    left_out : ndarray (G, p) or None
+        What labelled units (clusters) contribute to the coefficients, had they taken no
+        part in them; None without a correction for few labels.
     """
 
     covariance: Floats
     df: float
     map: Floats
+    left_out: Floats | None = None
 
 
 def infer(
@@ -100,6 +104,7 @@ def infer(
     df = max(df, 1.0)
     if not np.all(np.isfinite(covariance)):
         return Inference(np.full((p, p), np.nan), df, map_)
+    left_out = None
     if settings.use_correction:
         labeled = labeled_influence(
             design,
@@ -111,13 +116,13 @@ def infer(
             unrelated_scores(design, score, solution.eta),
             None if clusters is None else clusters.of_labeled,
         )
-        own = labeled.left_out
+        own = left_out = labeled.left_out
         covariance = corrected_covariance(covariance, total, labeled)
     if clusters is None:
         covariance = stratified(
             covariance, own, design.labeling, unbiased=settings.use_correction
         )
-    return Inference(covariance, df, map_)
+    return Inference(covariance, df, map_, left_out)
 
 
 def _labeled_contributions(

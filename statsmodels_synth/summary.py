@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -27,25 +28,63 @@ _J_LEVEL = 0.05
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}"}
 
 
-class _Summary(Summary):  # type: ignore[misc]
-    """statsmodels' summary, with notes that LaTeX and HTML break themselves."""
+class NotesSummary(Summary):  # type: ignore[misc]
+    """
+    The summary of statsmodels, with notes that LaTeX and HTML break themselves.
+
+    Attributes
+    ----------
+    notes : list of str
+        A line that says what they are, and one paragraph each.
+    """
 
     notes: list[str]
 
+    def set_notes(self, title: str, notes: Sequence[str]) -> None:
+        """
+        Put numbered notes below the tables.
+
+        Parameters
+        ----------
+        title : str
+            What they are.
+        notes : sequence of str
+            One paragraph each.
+        """
+        numbered = [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
+        self.notes = [title, *numbered]
+        lines = [title]
+        for note in numbered:
+            lines += textwrap.wrap(note, width=_WIDTH, subsequent_indent="    ")
+        self.add_extra_txt(lines)
+
     def as_latex(self) -> str:
-        """Tables and notes as LaTeX."""
+        """
+        Tables and notes as LaTeX.
+
+        Returns
+        -------
+        str
+            Each table in a tabular of its own, then the notes.
+        """
         escaped = ["".join(_LATEX.get(c, c) for c in note) for note in self.notes]
-        return str(self._with_notes(escaped).as_latex())
+        # One tabular each: they differ in their numbers of columns.
+        tables = [table.as_latex_tabular() for table in self.tables]
+        return "\n\n".join([*tables, " \\newline\n ".join(escaped)])
 
     def as_html(self) -> str:
-        """Tables and notes as HTML."""
-        return str(self._with_notes(self.notes).as_html())
+        """
+        Tables and notes as HTML.
 
-    def _with_notes(self, notes: list[str]) -> Summary:
+        Returns
+        -------
+        str
+            Each table, then the notes.
+        """
         plain = Summary()
         plain.tables = self.tables
-        plain.add_extra_txt(notes)
-        return plain
+        plain.add_extra_txt(self.notes)
+        return str(plain.as_html())
 
 
 def summary(
@@ -78,7 +117,7 @@ def summary(
     left += [(f"{k}:", [v]) for k, v in header[:half]]
     right: list[tuple[str, Any]] = [(f"{k}:", [v]) for k, v in header[half:]]
     right += [("Date:", None), ("Time:", None)]
-    table = _Summary()
+    table = NotesSummary()
     table.add_table_2cols(
         results,
         gleft=left,
@@ -94,9 +133,7 @@ def summary(
         names = list(results.model.exog_names if xname is None else xname)
         table.tables.append(_gains_table(results, names))
         table.tables.append(_sources_table(results))
-    notes = summary_notes(results)
-    table.notes = ["Notes:", *_numbered(notes)]
-    table.add_extra_txt(_wrapped(notes))
+    table.set_notes("Notes:", summary_notes(results))
     return table
 
 
@@ -379,17 +416,6 @@ def _label_note(results: AugmentedGMMResults) -> str:
         f"the variance reduction too large: sources of pure noise would show about "
         f"{min(k / n, 1):.0%}."
     )
-
-
-def _wrapped(notes: list[str]) -> list[str]:
-    lines = ["Notes:"]
-    for note in _numbered(notes):
-        lines += textwrap.wrap(note, width=_WIDTH, subsequent_indent="    ")
-    return lines
-
-
-def _numbered(notes: list[str]) -> list[str]:
-    return [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
 
 
 def model_infos() -> dict[str, Any]:

@@ -23,6 +23,7 @@ from statsmodels.stats.oneway import anova_oneway
 from statsmodels.stats.proportion import proportions_ztest
 
 from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.demo import make_study, study_model
 from statsmodels_synth.diagnostics.diagnose import Diagnostics, diagnose
 from statsmodels_synth.diagnostics.source_bias import (
     LEAST_SHARE,
@@ -32,7 +33,7 @@ from statsmodels_synth.diagnostics.source_bias import (
     joint_covariance,
 )
 from statsmodels_synth.diagnostics.subgroups import group_errors, make_groups
-from statsmodels_synth.diagnostics.verdict import holm, number
+from statsmodels_synth.diagnostics.verdict import Evidence, _worth, holm, number
 from statsmodels_synth.exceptions import DataError, OptionError, SynthWarning
 from statsmodels_synth.source_results import SourceResults
 from tests import dense
@@ -119,7 +120,7 @@ def test_bias_is_that_of_a_dense_derivation(kind: str, clustered: bool) -> None:
         frame = found.bias.loc[f"s{m}"]
         bias = naive[m] - result.params
         np.testing.assert_allclose(frame["bias"], bias, rtol=1e-5)
-        np.testing.assert_allclose(frame["se"], np.sqrt(np.diag(cov)), rtol=1e-4)
+        np.testing.assert_allclose(frame["std_err"], np.sqrt(np.diag(cov)), rtol=1e-4)
         z = bias / np.sqrt(np.diag(cov))
         np.testing.assert_allclose(frame["pvalue"], 2 * stats.norm.sf(abs(z)), 1e-2)
         test = found.bias_tests.loc[f"s{m}"]
@@ -156,7 +157,7 @@ def test_unequal_probabilities_and_replicates() -> None:
     rows = alone[0] - theta
     expected = np.sqrt(np.diag(rows.T @ rows)) / 600
     found = diagnose(result, n_influential=3)
-    np.testing.assert_allclose(found.bias["se"], expected, rtol=1e-4)
+    np.testing.assert_allclose(found.bias["std_err"], expected, rtol=1e-4)
     units_, error = np.flatnonzero(labeled), averaged[0] - problem.y
     by = problem.x[:, 2] > 0
     table = diagnose(result, by=by).subgroups
@@ -179,7 +180,7 @@ def test_what_few_labels_add_is_added() -> None:
     extra = np.asarray(result.cov_params()) - asymptotic
     expected = np.sqrt(np.diag(rows.T @ rows / 600**2 + extra))
     assert (np.diag(extra) > 0).all()
-    np.testing.assert_allclose(diagnose(result).bias["se"], expected, rtol=1e-5)
+    np.testing.assert_allclose(diagnose(result).bias["std_err"], expected, rtol=1e-5)
 
 
 def test_strata_enter_through_the_reported_covariance() -> None:
@@ -194,7 +195,7 @@ def test_strata_enter_through_the_reported_covariance() -> None:
     own = alone[0].T @ alone[0] / 600**2
     expected = own - cross - cross.T + np.asarray(result.cov_params())
     frame = diagnose(result).bias
-    np.testing.assert_allclose(frame["se"], np.sqrt(np.diag(expected)), rtol=1e-5)
+    np.testing.assert_allclose(frame["std_err"], np.sqrt(np.diag(expected)), rtol=1e-5)
 
 
 def test_covariance_of_a_bias_is_never_negative() -> None:
@@ -643,11 +644,106 @@ def test_naive_estimate_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(SourceResults, "_naive", lost)
     found = diagnose(result)
     pd.testing.assert_frame_equal(found.bias.loc[["s0"]], whole.bias.loc[["s0"]])
-    assert found.bias.loc["s1"][["naive", "se", "pvalue"]].isna().all(axis=None)
+    assert found.bias.loc["s1"][["naive", "std_err", "pvalue"]].isna().all(axis=None)
     assert "s1 could not be compared" in found.verdict[0]
 
 
+def misleading(slope: float) -> Diagnostics:
+    """A source that is right up to a wrong slope in one of two regressors."""
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(rng.normal(size=(2000, 2)), columns=["x1", "x2"])
+    truth = 1 + 0.5 * data["x1"] + rng.normal(size=2000)
+    data["llm"] = truth + 0.2 * rng.normal(size=2000) + slope * data["x2"]
+    data["y"] = truth.where(data.index < 150)
+    model = AugmentedGMM.from_formula("y ~ x1 + x2", data, proxy={"llm": {"y": "llm"}})
+    return diagnose(model.fit())
+
+
+def test_no_advice_to_do_worse_than_the_labels_alone() -> None:
+    """
+    A labelled unit at which the source says something about another one counts.
+
+    That makes much of the corrected standard errors where a slope is very wrong.
+    """
+    some = misleading(8.0).verdict[3]
+    assert "For x2 the labels alone are surer (real_only). For the rest rely" in some
+    assert some.endswith("Never rely on llm alone.")
+    every = misleading(50.0).verdict[3]
+    assert "less than the labels alone: report real_only. Never" in every
+    assert "Rely on the augmented" not in every
+
+
+@pytest.mark.parametrize(
+    ("effective", "text"),
+    [
+        ([94.0, 104.0], "For a that is less than the labels alone, and otherwise next"),
+        ([96.0, 104.0], "That is next to nothing"),
+        ([96.0, 200.0], "Rely on the augmented estimate; that no bias"),
+    ],
+)
+def test_worth_in_words(effective: list[float], text: str) -> None:
+    nothing = pd.DataFrame()
+    worth = pd.Series(effective, ["a", "b"])
+    tables = [nothing] * 7
+    evidence = Evidence(*tables, None, 0, 100, worth, clustered=False)
+    assert text in _worth(evidence, [], doubtful=False)
+
+
+def test_doubt_comes_before_facts() -> None:
+    for found in (with_gap(), made_for_labels()):
+        for paragraph in found.verdict[:2]:
+            start = paragraph.partition(": ")[2]
+            assert start.startswith(
+                "compared with an augmented estimate that is itself"
+            )
+            assert "honest" not in paragraph
+
+
+def test_dropped_sources_are_named() -> None:
+    problem = dense.simulate("binomial", seed=15)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SynthWarning)
+        whole = replace(problem, labeled=np.ones(600, dtype=bool))
+        result = model_of(whole).fit()
+    with pytest.raises(
+        DataError, match=r"The fit dropped 's0': every unit is labelled"
+    ):
+        diagnose(result)
+
+
 # By
+
+
+def test_column_of_data_comes_before_that_of_a_source() -> None:
+    """A synthetic source may draw a regressor anew."""
+    result = study_model(make_study()).fit()
+    found = result.diagnostics(by="income")
+    values = result.model.data.frame["income"].to_numpy()
+    by_values = result.diagnostics(by=values)
+    pd.testing.assert_frame_equal(found.subgroups, by_values.subgroups)
+    # What data does not have is taken from the source.
+    data, guess = study()
+    platform = data.pop("platform")
+    found = diagnosis(data, guess.assign(platform=platform), "platform")
+    assert list(found.subgroups.loc["llm"].index) == ["letters", "posts"]
+
+
+def test_one_group_is_no_comparison() -> None:
+    data, guess = study()
+    found = diagnosis(data.assign(platform="posts"), guess, "platform")
+    assert "by platform there is one group only, posts" in found.verdict[2]
+    assert "too few labels" not in found.verdict[2]
+
+
+def test_unknown_groups_are_not_all_named() -> None:
+    data, guess = study()
+    data["topic"] = np.where(data["y"].notna(), "seen", "rest")
+    rest = np.flatnonzero(data["y"].isna())
+    data.iloc[rest, data.columns.get_loc("topic")] = [f"t{k % 8}" for k in rest]
+    known = np.flatnonzero(data["y"].notna())[:100]
+    data.iloc[known, data.columns.get_loc("topic")] = "known"
+    text = diagnosis(data, guess, "topic").verdict[2]
+    assert "Nothing is known of t0, t1, t2, t3, t4 and 3 other groups: fewer" in text
 
 
 def test_groups_may_be_given_in_every_form() -> None:
@@ -721,8 +817,10 @@ def test_clusters_reach_the_groups() -> None:
         2,
         data["author"].to_numpy()[own],
     )
-    np.testing.assert_allclose(found.subgroups["se"], expected.se)
+    np.testing.assert_allclose(found.subgroups["std_err"], expected.se)
     np.testing.assert_allclose(found.subgroup_tests["pvalue"], expected.pvalue)
+    # The p-value is that of Hotelling's T squared, which has other degrees of freedom.
+    assert re.search(r"\(J = [\d.]+, p", found.verdict[2])
 
 
 # Bad input
@@ -770,11 +868,19 @@ def test_summary_and_text() -> None:
     found = diagnosis(*study(), "platform")
     text = str(found)
     assert str(found.summary()) == text
-    for part in ("Bias of each source", "letters", "Most influential", "[4] Worth"):
+    for part in (
+        "Bias of each source",
+        "letters",
+        "tests",
+        "Most influential",
+        "[4] Worth",
+    ):
         assert part in text
     assert max(map(len, text.splitlines())) <= 100
     assert "<table" in found.summary().as_html()
-    assert "tabular" in found.summary().as_latex()
+    assert found._repr_html_() == found.summary().as_html()
+    # Tables of different widths are not forced into one.
+    assert found.summary().as_latex().count("begin{tabular}") == 9
     assert "Verdict" in found.summary().as_text()
     without = diagnose(model_of(dense.simulate()).fit(), n_influential=0)
     assert without.influential.empty
@@ -793,6 +899,21 @@ def test_figure() -> None:
     assert len(panels[0].texts) == 4
     with pytest.raises(OptionError, match="there are 2 sources"):
         several.plot(ax)
+    assert several.plot().axes[0].get_title() == panels[0].get_title()
+    plt.close("all")
+
+
+def test_figure_with_names_that_the_tables_use() -> None:
+    data, guess = study()
+    data, guess = (f.rename(columns={"x": "overall"}) for f in (data, guess))
+    other = guess + 0.1 * guess.iloc[::-1].to_numpy()
+    sources = {"all sources": guess, "overall": other}
+    model = AugmentedGMM.from_formula("y ~ overall", data, proxy=sources)
+    result = model.fit()
+    figure = result.plot_diagnostics()
+    titles = [a.get_title() for a in figure.axes if a.get_title()]
+    assert titles[0].startswith("all sources\n79 % explained")
+    assert titles[1].startswith("overall\n")
     plt.close("all")
 
 

@@ -16,6 +16,7 @@ import statsmodels.api as sm
 from benchmarks.plan import BETA, PILOT_UNITS, Cell, fit, observe, simulate, study
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import DataError, LabelAgreementWarning, OptionError
+from statsmodels_synth.planning.mixes import _check_number
 from statsmodels_synth.planning.plan import Plan, make_plan
 from statsmodels_synth.planning.power import power_of_test, ratio_for_power
 from statsmodels_synth.planning.search import Aim, cheapest_sizes, fewest_labels
@@ -95,10 +96,10 @@ def test_the_pilot_is_predicted_exactly(kind: str, name: str) -> None:
             plan.expect(sources=["s1"])["std_err"], one.bse, rtol=1e-8
         )
     # More labels and units never hurt.
-    sizes = [50, 100, plan.n_labeled, 400, 600]
+    sizes = [plan.min_labels, 100, plan.n_labeled, 320, plan.most_labels]
     errors = plan.expect(sizes)["std_err"].to_numpy().reshape(5, -1)
     assert (np.diff(errors, axis=0) < 0).all()
-    errors = plan.expect(n_units=[300, 600, 10**4])["std_err"].to_numpy().reshape(3, -1)
+    errors = plan.expect(n_units=[400, 600, 10**4])["std_err"].to_numpy().reshape(3, -1)
     assert (np.diff(errors, axis=0) <= 0).all()
 
 
@@ -406,6 +407,53 @@ def test_cheapest_mix(plan: Plan) -> None:
             assert not len(cost) or cost.min() >= row.cost - 1e-9
 
 
+def test_a_source_costs_what_it_covers() -> None:
+    """A tenth of the units, of which some have two rows: against brute force."""
+    endog, exog, sources = simulate(Cell("gaussian", 2, units=2000, rows=2), 0)
+    y, x, units = sources["s1"]
+    keep = units % 10 == 0
+    # In the pilot a second row for every other of them.
+    keep &= (np.arange(len(units)) % 2 == 0) | (units % 20 == 0)
+    some = {"s0": sources["s0"], "s1": (y[keep], x[keep], units[keep])}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plan = make_plan(AugmentedGMM(endog, exog, synthetic=some).fit())
+    price, name = 0.3, plan.names[1]
+    table = plan.cheapest(
+        coefficient=name,
+        width=0.2,
+        price_label=2.0,
+        price_synthetic=price,
+        max_replicates=3,
+        n_units=4000,
+        sources=["s1"],
+    )
+    assert sorted(table["sources"]) == ["labels only", "s1"]
+    assert "replicates[s0]" not in table
+    row = table.set_index("sources").loc["s1"]
+    rows = int(row["replicates[s1]"])
+    cost = 2.0 * row["n"] + price * 0.1 * rows * row["n_units"]
+    assert row["cost"] == pytest.approx(cost)
+    others = []
+    for r in (1, 2, 3):
+        grid = plan.expect(
+            list(range(100, 700, 5)),
+            list(range(700, 4001, 100)),
+            r,
+            ["s1"],
+            coefficients=name,
+        )
+        grid = grid[grid["width"] <= 0.2]
+        others += list(2.0 * grid["n"] + price * 0.1 * r * grid["n_units"])
+    # The grid is coarse: its best is dearer by less than 5 labels and 100 units.
+    assert row["cost"] - 1e-9 <= min(others) <= row["cost"] + 10 + 9
+
+
+def test_mixes_that_only_fewer_sources_make_fewer() -> None:
+    with pytest.raises(OptionError, match=r"8192 mixes .* Name fewer sources in"):
+        _check_number([[1]] * 13, 5)
+
+
 def test_cheapest_that_cannot_be_had(plan: Plan) -> None:
     table = plan.cheapest(coefficient="x1", width=0.001, price_label=1)
     assert np.isinf(table["cost"]).all()
@@ -413,24 +461,84 @@ def test_cheapest_that_cannot_be_had(plan: Plan) -> None:
     assert (table["width"] > 0.001).all()
 
 
+def test_what_is_reached_exactly_is_reached(plan: Plan) -> None:
+    for n in (60, 137, 200, 431):
+        here = plan.expect(n, effect=0.15, coefficients="x1").iloc[0]
+        for aim in ("width", "power"):
+            given = {aim: float(here[aim])}
+            needed = plan.labels_needed(**given, effect=0.15, coefficients="x1")
+            assert needed["n"].iloc[0] == n
+
+
+# Designs that cannot be
+
+
+def test_strata_run_out() -> None:
+    """A stratum of which three quarters are labelled has no twice as many."""
+    one, rng = problem(), np.random.default_rng(3)
+    labeled = np.zeros(600, dtype=bool)
+    for stratum, size in ((False, 50), (True, 150)):
+        labeled[rng.permutation(np.flatnonzero(stratum == STRATUM))[:size]] = True
+    result = model_of(replace(one, labeled=labeled), strata=STRATUM).fit()
+    plan = make_plan(result)
+    # All 200 of one stratum are 4/3 of 150, and so of 200 labels.
+    assert plan.most_labels == 266
+    message = r"n=300 is more than the pilot's n_units=600 allow: .* at most n=266\."
+    with pytest.raises(OptionError, match=message):
+        plan.expect(300)
+    assert plan.expect([266], 600)["std_err"].notna().all()
+    assert plan.expect(300, 700)["std_err"].notna().all()
+    table = plan.labels_needed(width=0.001)
+    at_most = plan.expect(266, coefficients=["x1", "x2"])
+    np.testing.assert_allclose(table["width"], at_most["width"])
+    found = plan.cheapest(coefficient="x1", width=0.25, price_label=1, n_units=900)
+    assert (found["n"].dropna() <= 400).all()
+    # Without sources units are added with the labels.
+    alone = make_plan(result.real_only)
+    double = alone.expect(2 * alone.n_labeled)
+    assert (double["std_err"] < alone.expect()["std_err"]).all()
+
+
+def test_labels_alone_are_not_limited_by_the_units() -> None:
+    result = model_of(problem()).fit().real_only
+    plan = make_plan(result)
+    double = plan.expect(2 * result.n_labeled)
+    assert (double["n_units"] >= 400).all()
+    assert (double["std_err"] < np.asarray(result.bse) / 1.4).all()
+    width = float(double["width"].iloc[1])
+    needed = plan.labels_needed(width=width, coefficients="x1")
+    assert needed["n"].iloc[0] == 400
+    cheapest = plan.cheapest(coefficient="x1", width=width, price_label=3.0).iloc[0]
+    assert (cheapest["n"], cheapest["cost"]) == (400, 1200.0)
+    assert "800" in str(plan)
+    assert not plan.labels_needed(width=width, n_units=300)["reached"].any()
+
+
 # Texts, figures, input
 
 
 def test_summary(plan: Plan) -> None:
     text = str(plan)
-    assert text == plan.summary()
+    assert text == str(plan.summary())
+    assert plan._repr_html_() == plan.summary().as_html()
+    assert "tabular" in plan.summary().as_latex()
+    # A line between the numbers of labels, and three around the table.
+    assert sum(set(line) <= set("-=") for line in text.splitlines() if line) == 5
     for part in ("winner's curse", "gpt, sim", "100", "400", "worth", "600 units"):
         assert part in text
-    assert "winner's curse" not in plan.summary(effect=0.2)
-    assert "x2" not in plan.summary(effect={"x1": 0.2})
+    assert "winner's curse" not in str(plan.summary(effect=0.2))
+    assert "x2" not in str(plan.summary(effect={"x1": 0.2}))
+    assert "99.5 % interval" in str(plan.summary(alpha=0.005))
+    with pytest.raises(OptionError, match="effect= has no value"):
+        plan.summary(effect={})
     assert max(len(line) for line in text.splitlines()) <= 100
     assert repr(plan) == "<Plan from a pilot: 200 labels, 600 units; sources: gpt, sim>"
     clustered = make_plan(model_of(problem()).fit(**CLUSTERED))
-    assert "Twice the labels are twice the clusters" in clustered.summary()
+    assert "Twice the labels are twice the clusters" in str(clustered)
     y = np.random.default_rng(0).normal(size=50)
     alone = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit())
-    assert "alone" not in alone.summary()
-    assert "sources: none" in alone.summary()
+    assert "alone" not in str(alone)
+    assert "sources: none" in str(alone)
 
 
 def test_plot(plan: Plan) -> None:
@@ -442,7 +550,10 @@ def test_plot(plan: Plan) -> None:
     assert legend == ["labels only", "with gpt", "with sim", "with all sources"]
     assert axes.get_title("left") == "x2"
     _, given = plt.subplots()
-    assert plan.plot(ax=given) is given.figure
+    assert plan.plot(ax=given, alpha=0.005) is given.figure
+    assert "99.5 % interval" in given.get_ylabel()
+    with pytest.raises(OptionError, match="coefficient= is a list"):
+        plan.plot(["x1", "x2"])  # type: ignore[arg-type]
     assert given.get_title("left") == "x1"  # not the constant
     y = np.random.default_rng(0).normal(size=50)
     alone = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit()).plot()
@@ -457,7 +568,7 @@ def test_a_pilot_of_hardly_any_labels() -> None:
     labeled[:4] = True
     plan = make_plan(model_of(replace(one, labeled=labeled, sources=[])).fit())
     assert plan.min_labels == plan.n_labeled == 4
-    assert "From 4 labels to all 4 units" in plan.summary()
+    assert "From 4 labels on." in str(plan)
     assert plan.expect(8, 100)["std_err"].notna().all()
 
 
@@ -477,9 +588,14 @@ EXPECT: list[tuple[dict[str, Any], str]] = [
     ({"n": float("nan")}, "n=nan must be a whole number"),
     ({"n": True}, "n=True must be a whole number"),
     ({"n": []}, "n is empty"),
-    ({"n": 4}, "n=4 is too few for 3 coefficients. Give at least 5"),
+    ({"n": 4}, "n=4 is too few for 3 coefficients. Give at least 50"),
+    ({"n": 49}, "n=49 is less than a quarter of the pilot's 200 labels, and what so"),
     ({"n": 700}, "n=700 is more than the pilot's n_units=600"),
     ({"n": 700, "n_units": [800, 650]}, "n=700 is more than n_units=650"),
+    ({"n": 700}, "Give a larger n_units, or at most n=600"),
+    ({"sources": 1}, "sources=1 is no name of a source"),
+    ({"coefficients": 3}, "coefficients=3 is no name of a coefficient"),
+    ({"coefficients": []}, "coefficients= is empty"),
     ({"n_units": 0}, "n_units=0 must be a whole number"),
     ({"sources": ["gtp"]}, "There is no source 'gtp'. Did you mean 'gpt'?"),
     ({"coefficients": "x3"}, "There is no coefficient 'x3'. There are: 'Inter"),
@@ -508,7 +624,8 @@ NEEDED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"power": 0.04}, "power=0.04 does not exist"),
     ({"power": 0.8, "effect": 0.0}, "The effect of 'x1' is 0"),
-    ({"width": 1.0, "n_units": 3}, "n_units=3 must be a whole number"),
+    ({"width": 1.0, "n_units": 3}, "n_units=3 must be a whole number >= 50"),
+    ({"width": 1.0, "coefficients": []}, "coefficients= is empty"),
 ]
 CHEAPEST: list[tuple[dict[str, Any], str]] = [
     ({"price_label": -1}, "price_label=-1 does not exist. Give a number of at least 0"),
@@ -520,7 +637,8 @@ CHEAPEST: list[tuple[dict[str, Any], str]] = [
     ({"coefficient": ["x1", "x2"]}, "coefficient= is a list. Name the one"),
     ({"coefficient": "x9"}, "There is no coefficient 'x9'"),
     ({"max_replicates": 0}, "max_replicates=0 must be a whole number"),
-    ({"max_replicates": 10**4}, "Lower max_replicates=10000"),
+    ({"max_replicates": 10**4}, "Lower max_replicates=10000, or name fewer sources"),
+    ({"sources": ["gtp"]}, "There is no source 'gtp'"),
     ({"width": None}, "width= and power= are neither given"),
 ]
 
@@ -556,6 +674,14 @@ def test_no_source_to_name() -> None:
         plan.cheapest(
             coefficient="const", width=1.0, price_label=1.0, price_proxy={"gpt": 1.0}
         )
+
+
+def test_a_plan_does_not_share_the_estimates() -> None:
+    result = model_of(problem()).fit()
+    plan, before = make_plan(result), np.array(result.params)
+    plan.params[:] = 0.0
+    np.testing.assert_array_equal(result.params, before)
+    np.testing.assert_array_equal(make_plan(result).params, before)
 
 
 def test_pilots_that_are_none() -> None:

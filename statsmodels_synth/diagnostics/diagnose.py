@@ -9,9 +9,8 @@ changes an estimate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import numbers
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,27 +44,32 @@ from statsmodels_synth.diagnostics.subgroups import (
 )
 from statsmodels_synth.diagnostics.verdict import Evidence, verdict
 from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.summary import NotesSummary
 
 if TYPE_CHECKING:
     from statsmodels_synth.results import AugmentedGMMResults
 
-_WIDTH = 78
 _LEVEL = 0.05
-_BIAS = ["naive", "augmented", "bias", "se", "statistic", "pvalue", "augmented_se"]
-_UNCERTAINTY = ["naive_se", "se", "naive_margin", "margin", "ratio", "contains"]
+_BIAS = [
+    "naive",
+    "augmented",
+    "bias",
+    "std_err",
+    "statistic",
+    "pvalue",
+    "augmented_std_err",
+]
+_UNCERTAINTY = [
+    "naive_std_err",
+    "std_err",
+    "naive_margin",
+    "margin",
+    "ratio",
+    "contains",
+]
 _COVERAGE = ["covered", "labeled", "unlabeled", "difference", "pvalue"]
-_SUBGROUPS = ["labeled", "mean_error", "se"]
+_SUBGROUPS = ["labeled", "mean_error", "std_err"]
 _TESTS = ["statistic", "df", "df_denom", "pvalue"]
-_LATEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"})
-
-
-class _Summary(Summary):  # type: ignore[misc]
-    """statsmodels' summary, with tables of different widths in LaTeX too."""
-
-    def as_latex(self) -> str:
-        """Tables one after the other, then the verdict."""
-        tables = [table.as_latex_tabular() for table in self.tables]
-        return "\n\n".join([*tables, self.extra_txt.translate(_LATEX)])
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,9 @@ class Diagnostics:
     ----------
     bias : DataFrame
         One row per source and coefficient: `naive` estimate, `augmented` estimate,
-        `bias` (the difference), its standard error `se`, `statistic`, `pvalue`, not
-        adjusted for their number; and `augmented_se`, to see the size of the bias.
+        `bias` (the difference), its standard error `std_err`, `statistic`, `pvalue`,
+        not adjusted for their number; and `augmented_std_err`, to see the size of the
+        bias.
         The standard error allows for both estimates using the same units.
     bias_tests : DataFrame
         One row per source, Wald test of no bias in any coefficient: `statistic` (F
@@ -91,10 +96,11 @@ class Diagnostics:
     explained : DataFrame
         One row per source and one for "all sources": `overall`, the share of the
         labelled score that it explains, and for each coefficient the share of what
-        labelled units contribute to it. Adjusted for what noise explains by chance.
+        labelled units contribute to it: what could at most be taken off. Adjusted for
+        what noise explains by chance.
     uncertainty : DataFrame
-        One row per source and coefficient: standard errors `naive_se` (what would have
-        been claimed) and `se` (augmented); half widths of the 95 % intervals,
+        One row per source and coefficient: standard errors `naive_std_err` (what would
+        have been claimed) and `std_err` (augmented); half widths of the 95 % intervals,
         `naive_margin` and `margin`; their `ratio`, how many times too narrow the
         naive interval is; and whether it `contains` the augmented estimate.
     residual_correlation : DataFrame (p, M p)
@@ -116,9 +122,9 @@ class Diagnostics:
     subgroups : DataFrame
         One row per source and group: `labeled` units that the source covers, its
         `mean_error` (outcome of the source, averaged over replicates, less the human
-        one) and `se`. Missing with fewer than two such units (with clusters, fewer than
-        two clusters). Where all errors of a group are the same, `se` comes from the
-        other groups. No rows if groups were not asked for.
+        one) and `std_err`. Missing with fewer than two such units (with clusters, fewer
+        than two clusters). Where all errors of a group are the same, `std_err` comes
+        from the other groups. No rows if groups were not asked for.
     subgroup_tests : DataFrame
         One row per source: Welch's test (with clusters a Wald test) that the mean
         error is the same in all groups. Units without a group are left out.
@@ -143,33 +149,39 @@ class Diagnostics:
         """
         Tables and verdict for people.
 
+        All tables but the correlations, which :meth:`plot` draws.
+
         Returns
         -------
         statsmodels.iolib.summary.Summary
             Prints as text; ``as_latex()``, ``as_html()``, ``as_csv()``.
         """
-        table = _Summary()
+        table = NotesSummary()
         table.tables = [
-            _table(self.bias.drop(columns="augmented_se"), "Bias of each source alone"),
+            _table(
+                self.bias.drop(columns="augmented_std_err"), "Bias of each source alone"
+            ),
+            _table(self.bias_tests, "No bias in any coefficient: tests"),
             _table(self.explained, "Share of the labels' noise that is explained"),
             _table(self.uncertainty, "Uncertainty: naive and augmented"),
             _table(self.coverage, "Coverage of labelled and unlabelled units"),
             _table(self.representativeness, "Labelled units against all"),
         ]
         if len(self.subgroups):
-            table.tables.append(_table(self.subgroups, "Error of the outcome by group"))
+            table.tables += [
+                _table(self.subgroups, "Error of the outcome by group"),
+                _table(self.subgroup_tests, "The same error in all groups: tests"),
+            ]
         if len(self.influential):
             table.tables.append(_table(self.influential, "Most influential units"))
-        lines = ["Verdict:"]
-        for place, text in enumerate(self.verdict, start=1):
-            lines += textwrap.wrap(
-                f"[{place}] {text}", width=_WIDTH, subsequent_indent="    "
-            )
-        table.add_extra_txt(lines)
+        table.set_notes("Verdict:", self.verdict)
         return table
 
     def __str__(self) -> str:
         return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        return str(self.summary().as_html())
 
     def plot(self, ax: Any = None) -> Any:
         """
@@ -190,7 +202,8 @@ class Diagnostics:
         OptionError
             If one `ax` is given and there are several sources.
         """
-        overall = self.explained["overall"].iloc[:-1]
+        # By position: a regressor may be called "overall", and a source "all sources".
+        overall = self.explained.iloc[:-1, 0]
         return plot_correlation(self.residual_correlation, overall, ax)
 
 
@@ -206,9 +219,10 @@ def diagnose(
         The results.
     by : str or array_like (T,), optional
         Groups in which the outcome of the sources is compared with the labels: a
-        column of data or of a source, or one value per unit. More than ten different
-        numbers are cut at their quartiles. Units without a value are a group of their
-        own, "missing".
+        column, or one value per unit. A column is that of data where data has it,
+        since a source may have drawn its own; else that of the sources. More than ten
+        different numbers are cut at their quartiles. Units without a value are a group
+        of their own, "missing".
     n_influential : int
         How many of the most influential units are listed.
 
@@ -251,9 +265,14 @@ def diagnose(
         )
     design = results._design_or_raise
     if not design.sources:
+        dropped = "; ".join(f"{k!r}: {v}" for k, v in results.dropped_sources.items())
         raise DataError(
             "No source took part in this result, so there is nothing to diagnose. "
-            "Give the model a proxy or a synthetic frame."
+            + (
+                f"The fit dropped {dropped}."
+                if dropped
+                else "Give the model a proxy or a synthetic frame."
+            )
         )
     if not results.converged:
         raise DataError(
@@ -276,8 +295,10 @@ def diagnose(
         subgroups,
         subgroup_tests,
         None if groups is None else groups.label,
+        0 if groups is None else len(groups.names) - groups.has_missing,
         results.n_labeled,
-        np.asarray(results.effective_nobs),
+        pd.Series(np.asarray(results.effective_nobs), results.model.exog_names),
+        clustered=results._clusters is not None,
     )
     return Diagnostics(
         bias=bias,
@@ -454,6 +475,9 @@ def _groups(results: AugmentedGMMResults, by: Any) -> Groups:
                 f"{label} names a column, but the model was made from arrays. Give one "
                 "value per unit."
             )
+        if by in columns.data or by in columns.data.index.names:
+            # A source may draw a regressor anew, which is then another variable.
+            columns = replace(columns, sources=())
         values = columns.values(by, label).to_numpy()
     else:
         label, title = "by=", str(getattr(by, "name", None) or "group")
@@ -499,7 +523,7 @@ def _subgroups(
         {
             "labeled": np.concatenate([f.labeled for f in found]),
             "mean_error": np.concatenate([f.mean for f in found]),
-            "se": np.concatenate([f.se for f in found]),
+            "std_err": np.concatenate([f.se for f in found]),
         },
         index,
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 from scipy import stats
+from statsmodels.stats.oneway import anova_generic
 
 from statsmodels_synth._arrays import Bools, Floats, Positions
 from statsmodels_synth.clusters import Clusters, cluster_sums
@@ -281,7 +282,12 @@ def group_errors(
         in_test = in_test[np.isfinite(se[in_test])]
         test = nothing
         if len(in_test) >= 2:
-            test = _welch(mean[in_test], spread[in_test], labeled[in_test])
+            size = labeled[in_test]
+            welch = anova_generic(
+                mean[in_test], spread[in_test] * size, size, use_var="unequal"
+            )
+            df = float(welch.df_num), float(welch.df_denom)
+            test = float(welch.statistic), float(welch.pvalue), df
         return GroupErrors(labeled, mean, se, *test)
     n_clusters = int(clusters.max(initial=-1)) + 1
     columns = np.zeros((len(error), n_groups))
@@ -301,20 +307,6 @@ def group_errors(
     statistic = float(np.sum((root.T @ (contrast @ mean[in_test])) ** 2)) / k
     pvalue = float(stats.f.sf(statistic, k, rest))
     return GroupErrors(labeled, mean, se, statistic, pvalue, (float(k), rest))
-
-
-def _welch(
-    mean: Floats, spread: Floats, size: Positions
-) -> tuple[float, float, tuple[float, float]]:
-    """Welch's F test from means, their variances and numbers of observations."""
-    k = len(mean)
-    precision = 1.0 / spread
-    share = precision / precision.sum()
-    between = np.sum(precision * (mean - share @ mean) ** 2) / (k - 1)
-    unequal = float(np.sum((1.0 - share) ** 2 / (size - 1)))
-    statistic = between / (1.0 + 2.0 * (k - 2) / (k**2 - 1) * unequal)
-    df = (float(k - 1), (k**2 - 1) / (3.0 * unequal))
-    return float(statistic), float(stats.f.sf(statistic, *df)), df
 
 
 @dataclass(frozen=True)

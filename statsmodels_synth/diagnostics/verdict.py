@@ -25,10 +25,16 @@ VISIBLE = 2.8
 NARROW = 1.2
 #: An effective number of labels below this multiple of the labels is next to nothing.
 WORTH = 1.05
+#: Below this multiple of the labels it is called less than the labels alone.
+LESS = 0.95
 #: Effective numbers of labels are called the same below this ratio.
 ALIKE = 1.05
 #: So many coefficients are named for each source.
 _NAMED = 3
+#: So many groups, or coefficients of all sources, are named.
+_LISTED = 5
+#: What is said of comparisons with an estimate that may be wrong.
+_DOUBT = "compared with an augmented estimate that is itself in doubt, "
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,14 @@ class Evidence:
         Likewise.
     by : str or None
         What the groups are called; None if they were not asked for.
+    n_groups : int
+        How many groups there are, besides that of units without a value.
     n_labeled : int
         Labelled units.
-    effective : ndarray (p,)
-        Labels that would give the same standard error without sources.
+    effective : Series (p,)
+        Labels that would give the same standard error without sources, by coefficient.
+    clustered : bool
+        Whether units were labelled in clusters.
     """
 
     bias: pd.DataFrame
@@ -58,8 +68,10 @@ class Evidence:
     subgroups: pd.DataFrame
     subgroup_tests: pd.DataFrame
     by: str | None
+    n_groups: int
     n_labeled: int
-    effective: Floats
+    effective: pd.Series
+    clustered: bool
 
 
 def verdict(evidence: Evidence) -> tuple[str, ...]:
@@ -80,14 +92,15 @@ def verdict(evidence: Evidence) -> tuple[str, ...]:
     uneven, groups = _subgroups(evidence)
     gap, coverage = _coverage(evidence)
     unlike, labels = _labels(evidence)
-    biased, first = _bias(evidence, doubtful=gap or unlike)
+    doubtful = gap or unlike
+    biased, first = _bias(evidence, doubtful=doubtful)
     third = " ".join(filter(None, [groups, coverage, labels]))
     unsafe = [str(s) for s in evidence.bias_tests.index if s in (*biased, *uneven)]
     return (
         first,
-        _uncertainty(evidence),
+        _uncertainty(evidence, doubtful=doubtful),
         f"Failure to generalise: {third}",
-        _worth(evidence, unsafe, doubtful=gap or unlike),
+        _worth(evidence, unsafe, doubtful=doubtful),
     )
 
 
@@ -228,6 +241,31 @@ def listed(parts: list[str], last: str = "and") -> str:
     return f" {last} ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
 
 
+def some_of(names: list[str], others: str = "other") -> str:
+    """
+    Write the first few of a list, and how many more there are.
+
+    Parameters
+    ----------
+    names : list of str
+        At least one.
+    others : str
+        What the rest is called, in the singular.
+
+    Returns
+    -------
+    str
+        At most five names.
+
+    Examples
+    --------
+    >>> some_of(list("abcdefg"), "other group")
+    'a, b, c, d, e and 2 other groups'
+    """
+    rest = len(names) - _LISTED
+    return listed([*names[:_LISTED], *([count(rest, others)] if rest > 0 else [])])
+
+
 def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
     """Sources that are called biased, and the sentence."""
     frame, tests = evidence.bias, evidence.bias_tests
@@ -256,7 +294,7 @@ def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
                 f"{source} is biased in its coefficients taken together "
                 f"({probability(joint[source])}), though in no single one for sure"
             )
-    unknown = [str(s) for s in tests.index if not frame.loc[s, "se"].notna().any()]
+    unknown = [str(s) for s in tests.index if not frame.loc[s, "std_err"].notna().any()]
     tail = f" {listed(unknown)} could not be compared." if unknown else ""
     if found:
         text = f"{'; '.join(found)}."
@@ -265,7 +303,7 @@ def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
         if made > 1:
             text += f" {made} comparisons were made; p-values are Holm's."
     else:
-        some = frame["se"].dropna()
+        some = frame["std_err"].dropna()
         visible, names = VISIBLE * some.to_numpy(), some.index.get_level_values(1)
         low, high = int(visible.argmin()), int(visible.argmax())
         size, largest = number(visible[low]), number(visible[high])
@@ -275,20 +313,24 @@ def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
             f"none is seen in {count(made, 'comparison')}. That is no proof: to be "
             f"seen with some certainty a bias would have to be about {size} or more."
         )
-    return biased, f"Misspecification bias: {text}{tail}"
+    return biased, f"Misspecification bias: {_DOUBT if doubtful else ''}{text}{tail}"
 
 
 def _one_bias(row: pd.Series, name: str, pvalue: float) -> str:
     direction = "high" if row["bias"] > 0 else "low"
-    errors = number(abs(row["bias"] / row["augmented_se"]))
+    errors = number(abs(row["bias"] / row["augmented_std_err"]))
     return (
         f"{name} {number(abs(row['bias']))} too {direction} ({errors} augmented "
         f"standard errors, {probability(pvalue)})"
     )
 
 
-def _uncertainty(evidence: Evidence) -> str:
+def _uncertainty(evidence: Evidence, *, doubtful: bool) -> str:
     frame = evidence.uncertainty
+    # What may be wrong itself is no measure of honesty.
+    measure = "the augmented interval has ±{}: {} times as wide"
+    if not doubtful:
+        measure = "±{} is honest: {} times too narrow"
     sentences = []
     fine = []
     for source in evidence.bias_tests.index:
@@ -305,8 +347,7 @@ def _uncertainty(evidence: Evidence) -> str:
         sentences.append(
             f"taken at face value {source} would have claimed "
             f"±{number(row['naive_margin'])} for {worst}, when "
-            f"±{number(row['margin'])} is honest: {number(row['ratio'])} times too "
-            "narrow"
+            + measure.format(number(row["margin"]), number(row["ratio"]))
             + (
                 f" (95 %), and {missed} of its {count(len(ratio), 'interval')} "
                 f"{'misses' if missed == 1 else 'miss'} the augmented estimate"
@@ -317,10 +358,14 @@ def _uncertainty(evidence: Evidence) -> str:
     if fine:
         verb = "claims intervals" if len(fine) == 1 else "claim intervals"
         sentences.append(
-            f"{listed(fine)} alone {verb} that are not much narrower than the honest "
-            "ones"
+            f"{listed(fine)} alone {verb} that are not much narrower than the "
+            f"{'augmented' if doubtful else 'honest'} ones"
         )
-    return "Attenuated uncertainty: " + ("; ".join(sentences) or "not known") + "."
+    if not sentences:
+        return "Attenuated uncertainty: not known."
+    return (
+        f"Attenuated uncertainty: {_DOUBT if doubtful else ''}{'; '.join(sentences)}."
+    )
 
 
 def _subgroups(evidence: Evidence) -> tuple[list[str], str]:
@@ -350,6 +395,9 @@ def _subgroups(evidence: Evidence) -> tuple[list[str], str]:
             f"{'B' if differ else 'b'}y {by}, no difference between groups is seen in "
             f"the mean error of {listed(same)}."
         )
+    if evidence.n_groups == 1:
+        name = next(iter(groups.index.unique("group")))
+        return [], f"by {by} there is one group only, {name}: nothing to compare."
     if not text:
         text.append(
             f"the groups by {by} cannot be compared: there are too few labels, or the "
@@ -364,8 +412,8 @@ def _subgroups(evidence: Evidence) -> tuple[list[str], str]:
         )
     if few := _unknown_groups(groups["mean_error"]):
         text.append(
-            f"Nothing is known of {listed(few)}: fewer than 2 labelled units or "
-            "clusters there."
+            f"Nothing is known of {some_of(few, 'other group')}: fewer than 2 labelled "
+            "units or clusters there."
         )
     return uneven, " ".join(text)
 
@@ -413,7 +461,9 @@ def _labels(evidence: Evidence) -> tuple[bool, str]:
     statistic, p, df = float(row["statistic"]), float(row["pvalue"]), int(row["df"])
     if not np.isfinite(p):
         return False, ""
-    test = f"J = {statistic:.1f} on {df} df, {probability(p)}"
+    # With clusters the p-value is that of Hotelling's T squared, not of chi-squared.
+    degrees = "" if evidence.clustered else f" on {df} df"
+    test = f"J = {statistic:.1f}{degrees}, {probability(p)}"
     if p < LEVEL:
         return True, (
             f"The labelled units do not look like the rest to the sources ({test}): "
@@ -423,16 +473,31 @@ def _labels(evidence: Evidence) -> tuple[bool, str]:
 
 
 def _worth(evidence: Evidence, unsafe: list[str], *, doubtful: bool) -> str:
-    low, high = float(np.min(evidence.effective)), float(np.max(evidence.effective))
+    low, high = float(evidence.effective.min()), float(evidence.effective.max())
     n = evidence.n_labeled
     spread = f"{low:.0f} to {high:.0f}, depending on the coefficient"
     if high < ALIKE * low:
         spread = f"about {(low + high) / 2:.0f}"
     worth = f"with the sources {count(n, 'label')} are worth {spread}"
+    surer = [str(k) for k, own in evidence.effective.items() if own < LESS * n]
+    named = some_of(surer, "other coefficient") if surer else ""
+    alone = f" Never rely on {listed(unsafe, 'or')} alone." if unsafe else ""
     if doubtful:
         advice = (
             "Do not rely on the augmented estimate before it is known why labelled "
             "and other units differ."
+        )
+    elif len(surer) == len(evidence.effective):
+        advice = f"That is less than the labels alone: report real_only.{alone}"
+    elif surer and high < WORTH * n:
+        advice = (
+            f"For {named} that is less than the labels alone, and otherwise next to "
+            f"nothing: report real_only.{alone}"
+        )
+    elif surer:
+        advice = (
+            f"For {named} the labels alone are surer (real_only). For the rest rely on "
+            f"the augmented estimate.{alone}"
         )
     elif high < WORTH * n:
         advice = (

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_synth._arrays import Floats
-from statsmodels_synth.exceptions import OptionError, count, suggest
+from statsmodels_synth.exceptions import OptionError, count, suggest, type_name
 from statsmodels_synth.options import check_count
 
 
@@ -154,12 +154,51 @@ def positions(name: str, given: Any, known: Sequence[str]) -> list[int]:
     """
     if given is None:
         return list(range(len(known)))
+    if not isinstance(given, Iterable):
+        raise OptionError(
+            f"{name}s={given!r} is no name of a {name}. Give a name, or a list of them."
+        )
     names = [given] if isinstance(given, str) else list(given)
+    if not names and name == "coefficient":
+        raise OptionError("coefficients= is empty. Name one or several, or leave it.")
     for one in names:
         if one not in known:
             advice = suggest(one, known) or f" The pilot has no {name}."
             raise OptionError(f"There is no {name} {one!r}.{advice}")
     return [k for k, one in enumerate(known) if one in names]
+
+
+def one_coefficient(given: Any, known: Sequence[str]) -> int:
+    """
+    Position of the one coefficient that is named.
+
+    Parameters
+    ----------
+    given : str
+        The name.
+    known : sequence of str
+        What exists.
+
+    Returns
+    -------
+    int
+        Position.
+
+    Raises
+    ------
+    OptionError
+        If it is no name, or does not exist.
+
+    Examples
+    --------
+    >>> one_coefficient("x", ["const", "x"])
+    1
+    """
+    if not isinstance(given, str):
+        raise OptionError(
+            f"coefficient= is a {type_name(given)}. Name the one that matters."
+        )
+    return positions("coefficient", given, known)[0]
 
 
 def read_replicates(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statsmodels_synth._pyplot import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY, pyplot
-from statsmodels_synth.planning.arguments import positions
+from statsmodels_synth.planning.arguments import one_coefficient
+from statsmodels_synth.planning.power import level_in_words
 
 if TYPE_CHECKING:
     from statsmodels_synth.planning.plan import Plan
@@ -44,12 +45,11 @@ def plot_plan(
     if coefficient is None:
         rest = [name for j, name in enumerate(plan.names) if j != plan.constant]
         coefficient = (rest or plan.names)[0]
-    coefficient = plan.names[positions("coefficient", coefficient, plan.names)[0]]
+    coefficient = plan.names[one_coefficient(coefficient, plan.names)]
     plt = pyplot()
     if ax is None:
         _, ax = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
-    low = max(plan.min_labels, plan.n_labeled // 4)
-    high = min(4 * plan.n_labeled, plan.n_units)
+    low, high = plan.min_labels, min(4 * plan.n_labeled, plan.most_labels)
     labels = np.unique(np.geomspace(low, high, _POINTS).round().astype(int)).tolist()
     for label, color, dash, sources in _lines(plan):
         options: dict[str, Any] = {
@@ -87,8 +87,8 @@ def plot_plan(
     ax.set_xticks(ticks, [str(n) for n in ticks])
     ax.minorticks_off()
     ax.set_ylim(bottom=0.0)
-    ax.set_xlabel(f"Labels, of {plan.n_units} units")
-    ax.set_ylabel(f"Expected width of the {1 - alpha:.0%} interval")
+    ax.set_xlabel(f"Labels, of {plan.n_units} units" if plan.source_names else "Labels")
+    ax.set_ylabel(f"Expected width of the {level_in_words(alpha)} interval")
     ax.set_title(coefficient, loc="left", fontsize="medium")
     ax.legend(frameon=False, fontsize="small")
     ax.spines[["top", "right"]].set_visible(False)

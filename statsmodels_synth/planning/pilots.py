@@ -47,6 +47,8 @@ class Pilots:
     ----------
     kinds : list of str
         Kind of each source.
+    covered : list of float
+        Share of the units that each source covers.
     """
 
     def __init__(
@@ -61,6 +63,10 @@ class Pilots:
         self._settings, self._clusters = settings, clusters
         self._known: dict[tuple[int, ...], Pilot] = {}
         self.kinds = [source.kind for source in design.sources]
+        self.covered = [
+            len(np.unique(source.unit_positions)) / design.n_units
+            for source in design.sources
+        ]
         # The pilot itself and its labels alone, which everything is compared with:
         # whatever is wrong with them is found here.
         self.of(range(len(design.sources)))
@@ -133,7 +139,7 @@ class Pilots:
         return with_replicates(pilot, {place[m]: r for m, r in asked.items()})
 
     def parts_of_rows(
-        self, used: Sequence[int], choice: Sequence[int | None]
+        self, used: Sequence[int], choice: Sequence[int]
     ) -> VarianceParts:
         """
         The same, by position.
@@ -142,8 +148,8 @@ class Pilots:
         ----------
         used : sequence of int
             Positions of the sources.
-        choice : sequence of int or None
-            Rows per unit of each of them; None: as in the pilot.
+        choice : sequence of int
+            Rows per unit of each of them.
 
         Returns
         -------
@@ -152,7 +158,26 @@ class Pilots:
         """
         names = self._design.names
         pairs = zip(used, choice, strict=True)
-        return self.parts(used, {names[m]: r for m, r in pairs if r is not None})
+        return self.parts(used, {names[m]: r for m, r in pairs})
+
+    def row_choices(self, m: int, most: int) -> list[int]:
+        """
+        Rows per unit that can be predicted.
+
+        Parameters
+        ----------
+        m : int
+            Position of the source.
+        most : int
+            The most rows.
+
+        Returns
+        -------
+        list of int
+            One row only where the pilot has no more.
+        """
+        noise = self.of(range(len(self.kinds))).noise[m]
+        return list(range(1, 1 + (1 if noise.rows == 1 else most)))
 
     def label(self, used: Sequence[int]) -> str:
         """

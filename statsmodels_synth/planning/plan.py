@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import chain, combinations, product
+from collections.abc import Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from statsmodels.iolib.summary import Summary
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.clusters import Clusters
 from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.exceptions import (
-    DataError,
-    OptionError,
-    count,
-    type_name,
-)
+from statsmodels_synth.exceptions import DataError, OptionError, count
 from statsmodels_synth.fitting import Target
 from statsmodels_synth.options import FitSettings, check_alpha, check_count
 from statsmodels_synth.planning.arguments import (
     check_amount,
     check_target,
+    one_coefficient,
     positions,
     read_effects,
     read_prices,
     whole_numbers,
 )
 from statsmodels_synth.planning.graphics import plot_plan
+from statsmodels_synth.planning.mixes import Limits, Mix, cheapest_mixes
 from statsmodels_synth.planning.pilots import Pilots
 from statsmodels_synth.planning.power import critical_value, power_of_test
-from statsmodels_synth.planning.search import Aim, cheapest_sizes, fewest_labels
-from statsmodels_synth.planning.summary import header, summary_text
+from statsmodels_synth.planning.search import MOST_LABELS, Aim, fewest_labels
+from statsmodels_synth.planning.summary import header, plan_summary
 from statsmodels_synth.planning.variance import VarianceParts
 from statsmodels_synth.solver import Solution
 
 if TYPE_CHECKING:
     from statsmodels_synth.results import AugmentedGMMResults
-
-#: Mixes of sources and replicates among which the cheapest is searched.
-MAX_MIXES = 4096
 
 
 class Plan:
@@ -110,15 +105,26 @@ class Plan:
         self.names = list(target.names)
         self.source_names = list(design.names)
         self.n_labeled, self.n_units = design.n_labeled, design.n_units
-        self.params = solution.theta
+        self.params = solution.theta.copy()
         self.constant = constant
         self.by_clusters = clusters is not None
         self._all = tuple(range(len(design.sources)))
 
     @property
     def min_labels(self) -> int:
-        """The fewest labels that a prediction is made for: p + 2, or the pilot's."""
-        return min(len(self.names) + 2, self.n_labeled)
+        """
+        The fewest labels that a prediction is made for.
+
+        A quarter of the pilot's and p + 2, or the pilot's: what few labels add to the
+        variance grows faster than is predicted from many.
+        """
+        least = max(len(self.names) + 2, self.n_labeled // 4)
+        return min(least, self.n_labeled)
+
+    @property
+    def most_labels(self) -> int:
+        """The most labels among the units of the pilot; 10**9 if it has no source."""
+        return self._most(self._pilots.of(()).parts, self._most_units(None))[0]
 
     # Predictions
 
@@ -139,10 +145,12 @@ class Plan:
         Parameters
         ----------
         n : int or sequence of int, optional
-            Numbers of labels; that of the pilot if omitted.
+            Numbers of labels; that of the pilot if omitted. Fewer than a quarter of it
+            are not predicted.
         n_units : int or sequence of int, optional
             Numbers of units, labelled or covered by a source; that of the pilot if
-            omitted. Every combination with `n` is predicted.
+            omitted. Every combination with `n` is predicted. In a plan without sources
+            there are as many as it takes if omitted.
         replicates : int or mapping of str to int, optional
             Rows per unit of the sources, or of those that are named; as in the pilot
             if omitted.
@@ -170,7 +178,9 @@ class Plan:
         Raises
         ------
         OptionError
-            If an argument does not make sense, or n is larger than n_units.
+            If an argument does not make sense, or so many of n_units cannot be
+            labelled: n is larger, or labelling probabilities that are scaled with n are
+            above 1.
         """
         alpha = check_alpha(alpha)
         used = positions("source", sources, self.source_names)
@@ -185,7 +195,7 @@ class Plan:
         *,
         width: float | None = None,
         power: float | None = None,
-        coefficient: Any = None,
+        coefficients: Any = None,
         n_units: int | None = None,
         replicates: Any = None,
         sources: Any = None,
@@ -202,20 +212,21 @@ class Plan:
         power : float, optional
             Power of the test that the coefficient is zero, at least. Give one of the
             two.
-        coefficient : str or sequence of str, optional
+        coefficients : str or sequence of str, optional
             Coefficients; all but the constant if omitted.
         n_units : int, optional
-            Number of units; that of the pilot if omitted.
+            Number of units; that of the pilot if omitted, or without sources as many
+            as it takes.
         replicates, sources, effect, alpha : optional
             As in :meth:`expect`.
 
         Returns
         -------
         DataFrame
-            One row per coefficient: `n`, the fewest labels, and `std_err`, `width` and
-            `power` with them. Where even all units labelled do not do, `n` is missing
-            (``<NA>``), the other columns are those with all of them labelled, and
-            `reached` is False.
+            One row per coefficient: `n`, the fewest labels, no fewer than a quarter of
+            the pilot's, and `std_err`, `width` and `power` with them. Where even all
+            units labelled, or as many as can be, do not do, `n` is missing (``<NA>``),
+            the other columns are those with so many, and `reached` is False.
 
         Raises
         ------
@@ -225,15 +236,17 @@ class Plan:
         alpha = check_alpha(alpha)
         check_target(width, power, alpha)
         used = positions("source", sources, self.source_names)
-        shown = self._shown(coefficient)
+        shown = self._shown(coefficients)
         effects = read_effects(effect, self.names, shown, self.params)
-        units = self._one_number_of_units(n_units)
+        units = self._most_units(n_units)
         parts, rows = self._pilots.parts(used, replicates), []
         for j in shown:
             aim = self._aim(j, width, power, effects, alpha)
             fewest = fewest_labels(parts, aim, self.min_labels, units)
-            at = units if fewest is None else fewest
-            row = self._rows(parts, used, [(at, units)], alpha, effects, [j])
+            n, most = self._most(parts, units)
+            if fewest is not None:
+                n, most = fewest, units or parts.units_for(fewest)
+            row = self._rows(parts, used, [(n, most)], alpha, effects, [j])
             row["n"] = pd.array([fewest], dtype="Int64")
             rows.append(row.assign(reached=fewest is not None))
         columns = ["n", "n_units", "sources", "std_err", "width", "power", "reached"]
@@ -250,6 +263,7 @@ class Plan:
         power: float | None = None,
         n_units: int | None = None,
         max_replicates: int = 5,
+        sources: Any = None,
         effect: Any = None,
         alpha: float = 0.05,
     ) -> pd.DataFrame:
@@ -257,7 +271,9 @@ class Plan:
         Cheapest mix of labels, units and replicates for every choice of sources.
 
         A design with n labels and T units costs n times the price of a label, plus, for
-        every source that is used, T times its rows per unit times the price of a row.
+        every source that is used, T times the share of the units that it covers in the
+        pilot, times its rows per covered unit, times the price of a row. No fewer
+        labels than a quarter of the pilot's are considered.
 
         Parameters
         ----------
@@ -270,11 +286,13 @@ class Plan:
         width, power : float, optional
             What is to be reached, as in :meth:`labels_needed`. Give one of the two.
         n_units : int, optional
-            The most units there are; those of the pilot if omitted. Fewer are used
-            where that is cheaper.
+            The most units there are; those of the pilot if omitted, or in a plan
+            without sources as many as it takes. Fewer are used where that is cheaper.
         max_replicates : int
             The most rows per unit, for sources that have several in the pilot. What
             more rows do for the others cannot be predicted.
+        sources : sequence of str, optional
+            The sources to choose among; all if omitted.
         effect, alpha : optional
             As in :meth:`expect`.
 
@@ -294,12 +312,7 @@ class Plan:
         """
         alpha = check_alpha(alpha)
         check_target(width, power, alpha)
-        if not isinstance(coefficient, str):
-            raise OptionError(
-                f"coefficient= is a {type_name(coefficient)}. Name the one that "
-                "matters."
-            )
-        j = positions("coefficient", coefficient, self.names)[0]
+        j = one_coefficient(coefficient, self.names)
         effects = read_effects(effect, self.names, [j], self.params)
         aim = self._aim(j, width, power, effects, alpha)
         price_label = check_amount("price_label", price_label)
@@ -309,34 +322,21 @@ class Plan:
             self.source_names,
             self._pilots.kinds,
         )
-        units = self._one_number_of_units(n_units)
-        most = check_count("max_replicates", max_replicates)
-        subsets = list(
-            chain.from_iterable(
-                combinations(self._all, k) for k in range(len(self._all) + 1)
-            )
+        limits = Limits(
+            self.min_labels,
+            self._most_units(n_units),
+            check_count("max_replicates", max_replicates),
         )
-        choices = {
-            used: list(product(*(self._row_choices(m, most) for m in used)))
-            for used in subsets
-        }
-        mixes = sum(len(one) for one in choices.values())
-        if mixes > MAX_MIXES:
-            raise OptionError(
-                f"There are {mixes} mixes of sources and replicates to compare, more "
-                f"than {MAX_MIXES}. Lower max_replicates={most}, or plan with fewer "
-                "sources."
-            )
-        rows = [
-            self._cheapest_row(aim, used, choices[used], units, price_label, prices)
-            for used in subsets
-        ]
-        table = pd.concat([self._cheapest_frame(*row, aim, units) for row in rows])
+        among = positions("source", sources, self.source_names)
+        mixes = cheapest_mixes(self._pilots, aim, among, limits, price_label, prices)
+        table = pd.concat(
+            [self._mix_frame(mix, aim, limits.n_units, among) for mix in mixes]
+        )
         return table.sort_values("cost", kind="stable", ignore_index=True)
 
     # Tables and figures
 
-    def summary(self, *, alpha: float = 0.05, effect: Any = None) -> str:
+    def summary(self, *, alpha: float = 0.05, effect: Any = None) -> Summary:
         """
         A table for people: half, one, two and four times the labels of the pilot.
 
@@ -347,10 +347,11 @@ class Plan:
 
         Returns
         -------
-        str
-            With all sources and with none, and what the numbers suppose.
+        statsmodels.iolib.summary.Summary
+            With all sources and with none, and what the numbers suppose. Prints as
+            text; ``as_latex()``, ``as_html()``, ``as_csv()``.
         """
-        return summary_text(self, alpha, effect)
+        return plan_summary(self, alpha, effect)
 
     def plot(
         self, coefficient: str | None = None, ax: Any = None, *, alpha: float = 0.05
@@ -376,7 +377,10 @@ class Plan:
         return plot_plan(self, coefficient, ax, alpha=alpha)
 
     def __str__(self) -> str:
-        return self.summary()
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        return str(self.summary().as_html())
 
     def __repr__(self) -> str:
         return f"<Plan from a pilot: {header(self)}>"
@@ -416,9 +420,9 @@ class Plan:
             | {name: values[:, shown].ravel() for name, values in columns.items()}
         )
 
-    def _shown(self, coefficient: Any) -> list[int]:
-        shown = positions("coefficient", coefficient, self.names)
-        if coefficient is None and len(shown) > 1:
+    def _shown(self, coefficients: Any) -> list[int]:
+        shown = positions("coefficient", coefficients, self.names)
+        if coefficients is None and len(shown) > 1:
             shown = [j for j in shown if j != self.constant]
         return shown
 
@@ -426,26 +430,48 @@ class Plan:
         labels = whole_numbers("n", n, self.n_labeled, 1)
         for size in labels:
             if size < self.min_labels:
-                raise OptionError(
-                    f"n={size} is too few for {count(len(self.names), 'coefficient')}. "
-                    f"Give at least {self.min_labels}."
-                )
+                few = f"n={size} is too few for {count(len(self.names), 'coefficient')}"
+                if size >= len(self.names) + 2:
+                    few = (
+                        f"n={size} is less than a quarter of the pilot's "
+                        f"{self.n_labeled} labels, and what so few add to the variance "
+                        "cannot be predicted from it"
+                    )
+                raise OptionError(f"{few}. Give at least {self.min_labels}.")
+        parts = self._pilots.of(()).parts
+        if n_units is None and not self.source_names:
+            return [(size, parts.units_for(size)) for size in labels]
         sizes = list(
             product(labels, whole_numbers("n_units", n_units, self.n_units, 1))
         )
         for size, units in sizes:
-            if size > units:
-                whose = "the pilot's " if n_units is None else ""
-                raise OptionError(
-                    f"n={size} is more than {whose}n_units={units}: labelled units are "
-                    "among all units. Give a larger n_units, or fewer labels."
+            most = parts.most_labels(units)
+            if size <= most:
+                continue
+            whose = "the pilot's " if n_units is None else ""
+            why = "labelled units are among all units"
+            if size <= units:
+                why = (
+                    "in the pilot some units were more likely to be labelled than "
+                    "others, and these run out"
                 )
+            raise OptionError(
+                f"n={size} is more than {whose}n_units={units} allow: {why}. Give a "
+                f"larger n_units, or at most n={most}."
+            )
         return sizes
 
-    def _one_number_of_units(self, n_units: Any) -> int:
+    def _most_units(self, n_units: int | None) -> int | None:
+        """Units that there are; None: as many as it takes, where no source has them."""
         if n_units is None:
-            return self.n_units
+            return self.n_units if self.source_names else None
         return check_count("n_units", n_units, self.min_labels)
+
+    def _most(self, parts: VarianceParts, n_units: int | None) -> tuple[int, int]:
+        """The most labels, and among how many units."""
+        if n_units is None:
+            return MOST_LABELS, parts.units_for(MOST_LABELS)
+        return parts.most_labels(n_units), n_units
 
     def _aim(
         self, j: int, width: Any, power: Any, effects: Floats, alpha: float
@@ -457,78 +483,28 @@ class Plan:
             )
         return Aim(j, width, power, float(effects[j]), alpha)
 
-    def _row_choices(self, m: int, most: int) -> list[int | None]:
-        """Rows per unit to compare; None: as in the pilot."""
-        rows = self._pilots.of((m,)).noise[0].rows
-        return [None] if rows == 1 else list(range(1, most + 1))
-
-    def _cheapest_row(
-        self,
-        aim: Aim,
-        used: tuple[int, ...],
-        choices: list[tuple[int | None, ...]],
-        n_units: int,
-        price_label: float,
-        prices: Floats,
-    ) -> tuple[tuple[int, ...], dict[int, int], tuple[int, int, float] | None]:
-        """Cheapest rows per unit, labels, units and cost for a choice of sources."""
-        best, best_rows = None, dict.fromkeys(used, 1)
-        for choice in choices:
-            rows = {m: 1 if r is None else r for m, r in zip(used, choice, strict=True)}
-            parts = self._pilots.parts_of_rows(used, choice)
-            price = sum(prices[m] * r for m, r in rows.items())
-            found = cheapest_sizes(
-                parts, aim, self.min_labels, n_units, price_label, price
-            )
-            if found is not None and (best is None or found[2] < best[2]):
-                best, best_rows = found, rows
-        if best is None and choices:
-            # As near as one gets: the most rows.
-            best_rows = {
-                m: 1 if r is None else r for m, r in zip(used, choices[-1], strict=True)
-            }
-        return used, best_rows, best
-
-    def _cheapest_frame(
-        self,
-        used: tuple[int, ...],
-        rows: Mapping[int, int],
-        found: tuple[int, int, float] | None,
-        aim: Aim,
-        n_units: int,
+    def _mix_frame(
+        self, mix: Mix, aim: Aim, n_units: int | None, among: Sequence[int]
     ) -> pd.DataFrame:
-        n, units, cost = (n_units, n_units, float("inf")) if found is None else found
-        one = [
-            None if self._pilots.of((m,)).noise[0].rows == 1 else rows[m] for m in used
-        ]
-        effects = np.full(len(self.names), aim.effect)
+        """One row of the table of the cheapest mixes."""
+        n, units, cost = mix.found or (*self._most(mix.parts, n_units), float("inf"))
         frame = self._rows(
-            self._pilots.parts_of_rows(used, one),
-            used,
+            mix.parts,
+            mix.used,
             [(n, units)],
             aim.alpha,
-            effects,
+            np.full(len(self.names), aim.effect),
             [aim.coefficient],
         )
-        numbers = [None, None] if found is None else [n, units]
+        numbers = [None, None] if mix.found is None else [n, units]
         frame["n"], frame["n_units"] = (pd.array([v], dtype="Int64") for v in numbers)
-        for m in self._all:
-            name = f"replicates[{self.source_names[m]}]"
-            frame[name] = pd.array([rows.get(m)], dtype="Int64")
+        rows = dict(zip(mix.used, mix.rows, strict=True))
+        replicates = {f"replicates[{self.source_names[m]}]": rows.get(m) for m in among}
+        for name, value in replicates.items():
+            frame[name] = pd.array([value], dtype="Int64")
         frame["cost"] = cost
-        replicates = [f"replicates[{name}]" for name in self.source_names]
-        return frame[
-            [
-                "sources",
-                "n",
-                "n_units",
-                *replicates,
-                "cost",
-                "std_err",
-                "width",
-                "power",
-            ]
-        ]
+        columns = ["sources", "n", "n_units", *replicates]
+        return frame[[*columns, "cost", "std_err", "width", "power"]]
 
 
 def make_plan(results: AugmentedGMMResults) -> Plan:

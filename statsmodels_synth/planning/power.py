@@ -40,6 +40,28 @@ def critical_value(df: Floats, alpha: float) -> Floats:
     return np.asarray(stats.t.ppf(1.0 - alpha / 2.0, df))
 
 
+def level_in_words(alpha: float) -> str:
+    """
+    Write the level of an interval.
+
+    Parameters
+    ----------
+    alpha : float
+        One minus the level.
+
+    Returns
+    -------
+    str
+        In per cent.
+
+    Examples
+    --------
+    >>> level_in_words(0.05), level_in_words(0.005)
+    ('95 %', '99.5 %')
+    """
+    return f"{100 * (1 - alpha):g} %"
+
+
 def power_of_test(ratio: Floats, df: Floats, alpha: float) -> Floats:
     r"""
     Power of a two-sided t test.

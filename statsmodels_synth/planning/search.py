@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from statsmodels_synth._arrays import Floats
-from statsmodels_synth.planning.power import (
-    critical_value,
-    power_of_test,
-    ratio_for_power,
-)
+from statsmodels_synth.planning.power import critical_value, ratio_for_power
 from statsmodels_synth.planning.variance import VarianceParts
 
+#: The most labels that are looked for where nothing else limits them.
+MOST_LABELS = 10**9
+#: Relative rounding error of a variance.
+TOLERANCE = 1e-12
 #: Numbers of labels that are looked at in one step of the search for the cheapest.
 GRID = 257
 
@@ -81,16 +81,15 @@ class Aim:
             True for all larger designs if it is for one.
         """
         at = np.array([float(n)])
-        df = parts.df(at)
-        error = np.sqrt(parts.variance(at, np.array([n_units]))[:, self.coefficient])
-        if self.width is not None:
-            width = 2.0 * critical_value(df, self.alpha) * error
-            return bool(width[0] <= self.width)
-        power = power_of_test(self.effect / error, df, self.alpha)
-        return bool(power[0] >= self.power)
+        variance = parts.variance(at, np.array([n_units]))[0, self.coefficient]
+        most = self.largest_variance(parts.df(at))[0]
+        # A width or power that a design has exactly is reached by it.
+        return bool(variance <= most * (1.0 + TOLERANCE))
 
 
-def fewest_labels(parts: VarianceParts, aim: Aim, low: int, n_units: int) -> int | None:
+def fewest_labels(
+    parts: VarianceParts, aim: Aim, low: int, n_units: int | None
+) -> int | None:
     """
     Smallest number of labels that does, by bisection.
 
@@ -101,21 +100,26 @@ def fewest_labels(parts: VarianceParts, aim: Aim, low: int, n_units: int) -> int
     aim : Aim
         What is to be reached.
     low : int
-        The fewest labels that can be fitted.
-    n_units : int
-        Units, which is the most that can be labelled.
+        The fewest labels that a prediction is made for.
+    n_units : int or None
+        Units, which limits how many can be labelled; None: as many as it takes.
 
     Returns
     -------
     int or None
-        None where even all units do not.
+        None where even the most labels do not.
     """
-    if low > n_units or not aim.reached(parts, n_units, n_units):
+
+    def reached(n: int) -> bool:
+        return aim.reached(parts, n, parts.units_for(n) if n_units is None else n_units)
+
+    high = MOST_LABELS if n_units is None else parts.most_labels(n_units)
+    if low > high or not reached(high):
         return None
-    below, high = low - 1, n_units
+    below = low - 1
     while high - below > 1:
         middle = (below + high) // 2
-        if aim.reached(parts, middle, n_units):
+        if reached(middle):
             high = middle
         else:
             below = middle
@@ -126,7 +130,7 @@ def cheapest_sizes(
     parts: VarianceParts,
     aim: Aim,
     low: int,
-    n_units: int,
+    n_units: int | None,
     price_label: float,
     price_unit: float,
 ) -> tuple[int, int, float] | None:
@@ -145,9 +149,10 @@ def cheapest_sizes(
     aim : Aim
         What is to be reached.
     low : int
-        The fewest labels that can be fitted.
-    n_units : int
-        The most units.
+        The fewest labels that a prediction is made for.
+    n_units : int or None
+        The most units; None: as many as the labels take, which is for designs without
+        sources.
     price_label : float
         Of a label.
     price_unit : float
@@ -161,7 +166,9 @@ def cheapest_sizes(
     fewest = fewest_labels(parts, aim, low, n_units)
     if fewest is None:
         return None
-    start, stop = fewest, n_units
+    if n_units is None:
+        return fewest, parts.units_for(fewest), fewest * price_label
+    start, stop = fewest, parts.most_labels(n_units)
     while True:
         whole = stop - start < GRID
         if whole:
@@ -171,10 +178,10 @@ def cheapest_sizes(
         units = _fewest_units(parts, aim, n.astype(float), n_units)
         if whole:
             # A design that just does may miss it by rounding.
-            units = np.minimum(np.ceil(units * (1.0 - 1e-12)), n_units)
+            units = np.minimum(np.ceil(units * (1.0 - TOLERANCE)), n_units)
         price = n * price_label + units * price_unit
         # Among equals the fewest labels, which people have to give.
-        best = int(np.flatnonzero(price <= price.min() * (1.0 + 1e-12))[0])
+        best = int(np.flatnonzero(price <= price.min() * (1.0 + TOLERANCE))[0])
         if whole:
             return int(n[best]), int(units[best]), float(price[best])
         start = int(n[max(best - 1, 0)])
@@ -184,7 +191,7 @@ def cheapest_sizes(
 def _fewest_units(
     parts: VarianceParts, aim: Aim, labels: Floats, n_units: int
 ) -> Floats:
-    """Fewest units for each number of labels, not rounded; at least one per label."""
+    """Fewest units for each number of labels, not rounded; enough to label so many."""
     j, size = aim.coefficient, len(labels)
     alone = parts.variance(labels, np.full(size, np.inf))[:, j]
     room = aim.largest_variance(parts.df(labels)) - alone
@@ -194,4 +201,5 @@ def _fewest_units(
     if through_units == 0.0:
         units = np.zeros(size)
     # Labels start where all units do, so that what is above that is rounding.
-    return np.asarray(np.minimum(np.maximum(units, labels), float(n_units)))
+    units = np.maximum(units, labels * parts.units_per_label)
+    return np.asarray(np.minimum(units, float(n_units)))

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import math
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from statsmodels.iolib.summary import Summary
+from statsmodels.iolib.table import SimpleTable
 
 from statsmodels_synth.exceptions import count
+from statsmodels_synth.planning.power import level_in_words
+from statsmodels_synth.planning.search import MOST_LABELS
+from statsmodels_synth.summary import NotesSummary
 
 if TYPE_CHECKING:
     from statsmodels_synth.planning.plan import Plan
 
 #: Multiples of the labels of the pilot that are shown.
 _TIMES = (0.5, 1, 2, 4)
-_WIDTH = 78
 
 
 def header(plan: Plan) -> str:
@@ -38,7 +41,7 @@ def header(plan: Plan) -> str:
     return f"{labels}, {units}; sources: {sources}"
 
 
-def summary_text(plan: Plan, alpha: float, effect: Any) -> str:
+def plan_summary(plan: Plan, alpha: float, effect: Any) -> Summary:
     """
     Predictions for some multiples of the labels of the pilot.
 
@@ -51,46 +54,49 @@ def summary_text(plan: Plan, alpha: float, effect: Any) -> str:
 
     Returns
     -------
-    str
+    statsmodels.iolib.summary.Summary
         Table and notes.
     """
     times = [math.ceil(n * plan.n_labeled) for n in _TIMES]
-    sizes = [n for n in times if plan.min_labels <= n <= plan.n_units]
+    sizes = [n for n in times if plan.min_labels <= n <= plan.most_labels]
     options = {"alpha": alpha, "effect": effect, "coefficients": None}
-    if isinstance(effect, (Mapping, pd.Series)):
+    if isinstance(effect, (Mapping, pd.Series)) and len(effect):
         options["coefficients"] = list(effect.keys())
     table = plan.expect(sizes, **options)
     columns, heads = ["std_err", "width", "power"], ["std err", "width", "power"]
-    shown = table[["n", "coefficient", *columns]].set_axis(
-        ["labels", "coefficient", *heads], axis=1
-    )
+    shown = table[["n", *columns]].set_axis(["labels", *heads], axis=1)
     if plan.source_names:
         alone = plan.expect(sizes, sources=[], **options)[columns]
         alone.columns = pd.Index([f"{head}, alone" for head in heads])
         shown = pd.concat(
             [shown, table["effective_labels"].rename("worth"), alone], axis=1
         )
-    for name in shown.columns[2:]:
-        form = "{:.2f}" if "power" in name else "{:#.4g}"
-        form = "{:.0f}" if name == "worth" else form
-        shown[name] = [form.format(value) for value in shown[name]]
-    body = shown.to_string(index=False).splitlines()
-    width = max(_WIDTH, *(len(line) for line in body))
-    blocks: list[str] = []
-    per_size = len(table) // len(sizes)
-    for k, line in enumerate(body):
-        # A line between the numbers of labels.
-        if k == 1 or (k > 1 and (k - 1) % per_size == 0):
-            blocks.append("-" * width)
-        blocks.append(line)
-    lines = ["Plan from a pilot".center(width).rstrip(), "=" * width]
-    lines += [f"Pilot: {header(plan)}", "-" * width, *blocks, "=" * width, "Notes:"]
-    notes = _notes(plan, alpha, effect is None, len(sizes) < len(times))
-    for number, note in enumerate(notes, start=1):
-        lines += textwrap.wrap(
-            f"[{number}] {note}", width=_WIDTH, subsequent_indent="    "
-        )
-    return "\n".join(lines)
+    rows = [
+        [_cell(str(name), value) for name, value in zip(shown, row, strict=True)]
+        for row in shown.itertuples(index=False)
+    ]
+    whole = SimpleTable(
+        rows,
+        list(shown.columns),
+        list(table["coefficient"]),
+        title=f"Plan from a pilot: {header(plan)}",
+    )
+    per_size = len(rows) // len(sizes)
+    for k in range(per_size, len(rows), per_size):
+        # A line between the numbers of labels; the first row is the header.
+        whole[k].dec_below = "header_dec_below"
+    found = NotesSummary()
+    found.tables = [whole]
+    found.set_notes(
+        "Notes:", _notes(plan, alpha, effect is None, len(sizes) < len(times))
+    )
+    return found
+
+
+def _cell(column: str, value: float) -> str:
+    if column in ("labels", "worth"):
+        return f"{value:.0f}"
+    return f"{value:.2f}" if "power" in column else f"{value:#.4g}"
 
 
 def _notes(plan: Plan, alpha: float, estimated: bool, cut: bool) -> list[str]:
@@ -105,8 +111,8 @@ def _notes(plan: Plan, alpha: float, estimated: bool, cut: bool) -> list[str]:
             "same standard error without them."
         )
     notes.append(
-        f"width: of the {1 - alpha:.0%} interval, from end to end. power: of the test "
-        f"at {alpha:g} that the coefficient is 0, if its true value is "
+        f"width: of the {level_in_words(alpha)} interval, from end to end. power: of "
+        f"the test at {alpha:g} that the coefficient is 0, if its true value is "
         + (
             "the pilot's estimate. That is optimistic where the estimate is large by "
             "luck (the winner's curse): give effect=, the smallest effect that matters."
@@ -118,8 +124,10 @@ def _notes(plan: Plan, alpha: float, estimated: bool, cut: bool) -> list[str]:
         notes.append("Twice the labels are twice the clusters, of the same size.")
     if cut:
         notes.append(
-            f"From {plan.min_labels} labels to all "
-            f"{count(plan.n_units, 'unit')} only. With more units: "
-            "expect(n_units=...)."
+            f"From {plan.min_labels} labels on."
+            if plan.most_labels >= MOST_LABELS
+            else f"From {plan.min_labels} to {plan.most_labels} labels only, which is "
+            f"as many as there can be among {count(plan.n_units, 'unit')}. With more "
+            "units: expect(n_units=...)."
         )
     return notes

@@ -30,28 +30,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+import math
 
 import numpy as np
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.clusters import all_sums, labeled_sums
-from statsmodels_synth.correction import labeled_influence
 from statsmodels_synth.covariance import sandwich
 from statsmodels_synth.design import AlignedDesign, Labeling
 from statsmodels_synth.fitting import Fit
-from statsmodels_synth.moment_sums import (
-    labeled_scores,
-    moment_blocks,
-    row_factors,
-    target_scores,
-    unrelated_scores,
-)
+from statsmodels_synth.moment_sums import labeled_scores, moment_blocks, row_factors
 from statsmodels_synth.options import FitSettings
 from statsmodels_synth.scores import Score
-from statsmodels_synth.shrinkage import (
-    control_coefficients,
-    no_controls,
-)
 
 #: Share of the variance below which what the units contribute is rounding.
 ROUNDING = 1e-12
@@ -80,6 +70,9 @@ class VarianceParts:
         Observations per label: one, or labelled clusters over labels.
     use_t : bool
         Whether intervals have quantiles of Student's t.
+    most_probable : float or None
+        Largest probability with which a labelled unit of the pilot was chosen; None
+        where all are alike.
     """
 
     labels: Floats
@@ -90,6 +83,51 @@ class VarianceParts:
     df_lost: float
     per_label: float
     use_t: bool
+    most_probable: float | None = None
+
+    @property
+    def units_per_label(self) -> float:
+        """
+        Fewest units per label.
+
+        More labels of as many units are labelling probabilities in the same
+        proportions, of which none can be above one.
+        """
+        if self.most_probable is None:
+            return 1.0
+        return max(self.most_probable * self.n_units / self.n, 1.0)
+
+    def most_labels(self, n_units: int) -> int:
+        """
+        The most labels among some units.
+
+        Parameters
+        ----------
+        n_units : int
+            Units.
+
+        Returns
+        -------
+        int
+            At most all.
+        """
+        return min(math.floor(n_units / self.units_per_label + 1e-6), n_units)
+
+    def units_for(self, n: int) -> int:
+        """
+        Units among which there can be so many labels, no fewer than in the pilot.
+
+        Parameters
+        ----------
+        n : int
+            Labels.
+
+        Returns
+        -------
+        int
+            Units.
+        """
+        return max(math.ceil(n * self.units_per_label - 1e-6), self.n_units)
 
     def variance(self, n: Floats, n_units: Floats) -> Floats:
         """
@@ -276,8 +314,8 @@ def pilot_of(fit: Fit, score: Score, settings: FitSettings) -> Pilot:
         own_h, outer = w[:observations], w.T @ w
     jackknife = direct
     scale = observations / max(observations - _parameters(fit, settings), 1)
-    if settings.use_correction:
-        jackknife, scale = _left_out(fit, score, settings), 1.0
+    if fit.inference.left_out is not None:
+        jackknife, scale = fit.inference.left_out, 1.0
     # What a unit contributes with and without its own part in the coefficients are the
     # residual of a regression and the prediction error, e and e / (1 - leverage). One
     # is too small and one too large; their product is the variance without bias (HC2).
@@ -287,6 +325,7 @@ def pilot_of(fit: Fit, score: Score, settings: FitSettings) -> Pilot:
         labels, units = _within_strata(
             labels, units, direct, jackknife, design.labeling
         )
+    prob = design.labeling.prob
     parts = _positive_parts(
         labels,
         units,
@@ -300,6 +339,7 @@ def pilot_of(fit: Fit, score: Score, settings: FitSettings) -> Pilot:
             df_lost=observations - fit.inference.df,
             per_label=observations / design.n_labeled,
             use_t=settings.use_t,
+            most_probable=None if prob is None else float(prob.max()),
         ),
     )
     moments = SourceMoments(
@@ -320,30 +360,6 @@ def _parameters(fit: Fit, settings: FitSettings) -> int:
     """Coefficients that were estimated from the labels, where none is shrunken."""
     p = fit.design.k_params
     return p if settings.maxiter == 1 else p * (1 + len(fit.design.sources))
-
-
-def _left_out(fit: Fit, score: Score, settings: FitSettings) -> Floats:
-    """Contributions of labelled units (clusters) that took no part, (G, p)."""
-    design, solution, clusters = fit.design, fit.solution, fit.clusters
-    psi, _, derivatives = target_scores(design, score, solution.theta)
-    unaided, h, target, _ = labeled_scores(
-        design, score, solution.theta_real, solution.eta
-    )
-    psi, unaided, h = (labeled_sums(v, design, clusters) for v in (psi, unaided, h))
-    controls = no_controls(len(psi), design.k_params, len(design.sources))
-    if settings.shrinks and design.sources:
-        at_labels = replace(solution.sums, target=target / design.n_units)
-        controls = control_coefficients(unaided, h, at_labels, design.basis)
-    return labeled_influence(
-        design,
-        derivatives,
-        psi,
-        unaided,
-        h,
-        controls,
-        unrelated_scores(design, score, solution.eta),
-        None if clusters is None else clusters.of_labeled,
-    ).left_out
 
 
 def _within_strata(
