@@ -15,8 +15,11 @@ from numpydoc.validate import validate
 import statsmodels_synth
 
 #: Classes whose constructor or methods are documented elsewhere: statsmodels' own
-#: wrapper and GMM, score factors and predicted scores by their protocols.
-INHERITED = ("Wrapper", "StackedMomentsGMM", "Score", "Scores", "GapMethod")
+#: wrapper, results and GMM, score factors and predicted scores by their protocols.
+INHERITED = (
+    *("Wrapper", "StackedMomentsGMM", "PredictedResults"),
+    *("Score", "Scores", "GapMethod"),
+)
 
 
 def public_names() -> list[str]:

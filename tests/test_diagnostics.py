@@ -648,34 +648,11 @@ def test_naive_estimate_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> 
     assert "s1 could not be compared" in found.verdict[0]
 
 
-def misleading(slope: float) -> Diagnostics:
-    """A source that is right up to a wrong slope in one of two regressors."""
-    rng = np.random.default_rng(0)
-    data = pd.DataFrame(rng.normal(size=(2000, 2)), columns=["x1", "x2"])
-    truth = 1 + 0.5 * data["x1"] + rng.normal(size=2000)
-    data["llm"] = truth + 0.2 * rng.normal(size=2000) + slope * data["x2"]
-    data["y"] = truth.where(data.index < 150)
-    model = AugmentedGMM.from_formula("y ~ x1 + x2", data, proxy={"llm": {"y": "llm"}})
-    return diagnose(model.fit())
-
-
-def test_no_advice_to_do_worse_than_the_labels_alone() -> None:
-    """
-    A labelled unit at which the source says something about another one counts.
-
-    That makes much of the corrected standard errors where a slope is very wrong.
-    """
-    some = misleading(8.0).verdict[3]
-    assert "For x2 the labels alone are surer (real_only). For the rest rely" in some
-    assert some.endswith("Never rely on llm alone.")
-    every = misleading(50.0).verdict[3]
-    assert "less than the labels alone: report real_only. Never" in every
-    assert "Rely on the augmented" not in every
-
-
 @pytest.mark.parametrize(
     ("effective", "text"),
     [
+        ([40.0, 200.0], "For a the labels alone are surer (real_only). For the rest"),
+        ([40.0, 60.0], "less than the labels alone: report real_only"),
         ([94.0, 104.0], "For a that is less than the labels alone, and otherwise next"),
         ([96.0, 104.0], "That is next to nothing"),
         ([96.0, 200.0], "Rely on the augmented estimate; that no bias"),

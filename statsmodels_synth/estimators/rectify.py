@@ -400,7 +400,7 @@ def effective_labels(problem: Problem, labels: Floats, covariance: Floats) -> Fl
     Returns
     -------
     ndarray (p,)
-        n times the ratio of the variance that the same formula gives without
+        The number n times the ratio of the variance that the same formula gives without
         predictions to that with them.
     """
     without = Contributions(
