@@ -237,6 +237,7 @@ def report(folder: Path) -> pd.DataFrame:
     draws["width"] = draws["upper"] - draws["lower"]
     cell = ["data", "rate", "coefficient"]
     base = draws[draws["method"] == "labels only"].set_index([*cell, "seed"])
+    base = base.sort_index()
     rows = []
     for keys, part in draws.groupby([*cell, "method"], sort=False):
         own = base.loc[keys[:3]]
