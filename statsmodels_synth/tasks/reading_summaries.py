@@ -267,6 +267,13 @@ def read_results(
                 f"covariates= has no row for {format_units(absent)}. Its index must "
                 "name every task, the current one included."
             )
+        # A label that occurs twice selects two rows, which shifts all that follow.
+        if covariates.index.has_duplicates:
+            again = covariates.index[covariates.index.duplicated()].unique()
+            raise AlignmentError(
+                f"covariates= has several rows for {format_units(again)}. Give one row "
+                "for each task."
+            )
         covariates = covariates.loc[[*index, name]]
         covariates = pd.DataFrame(
             {c: numbers(covariates, c) for c in columns}, index=covariates.index
@@ -329,9 +336,19 @@ def _read_result(
             f"The {where} has parameters or variances that are missing, infinite or "
             "negative. Look at its summary()."
         )
-    rest = getattr(result, "df_resid", np.inf) if getattr(result, "use_t", False) else 0
-    df = float(rest) if rest and rest > 0 else np.inf
-    return value, np.sqrt(variance), np.full(len(at), df)
+    return value, np.sqrt(variance), np.full(len(at), _result_df(result))
+
+
+def _result_df(result: Any) -> float:
+    """Degrees of freedom that the result's own conf_int uses; infinite for normal."""
+    if not getattr(result, "use_t", False):
+        return np.inf
+    # Clustered results have fewer than df_resid: the number of clusters less one.
+    for attribute in ("df_resid_inference", "df_resid"):
+        df = getattr(result, attribute, None)
+        if df is not None and np.isfinite(df) and df > 0:
+            return float(df)
+    return np.inf
 
 
 def read_votes(
