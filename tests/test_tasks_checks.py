@@ -57,3 +57,76 @@ def test_clustered_results_have_the_degrees_of_freedom_of_their_conf_int() -> No
     np.testing.assert_allclose(
         result.synthetic_interval, found[2].conf_int(0.1), rtol=1e-9
     )
+
+
+# The verdict
+
+
+def estimates(n_tasks: int, now: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "real": rng.normal(size=n_tasks + 1),
+            "real_se": 0.1,
+            "synthetic": rng.normal(size=n_tasks + 1),
+            "synthetic_se": 0.1,
+        }
+    )
+    frame.loc[n_tasks, ["real", "real_se", "synthetic"]] = np.nan, np.nan, now
+    return frame
+
+
+def verdict(frame: pd.DataFrame, **options: Any) -> str:
+    model = TaskExchangeability.from_estimates(
+        frame, current=frame.index[-1], **options
+    )
+    return model.fit("finite", 0.5).verdict()
+
+
+def test_a_check_that_cannot_reject_does_not_find_no_sign() -> None:
+    far = verdict(estimates(40, now=1e6))
+    assert far.startswith("EXCHANGEABILITY CANNOT BE JUDGED")
+    assert "beyond those of all historical tasks" in far
+    assert "No sign" not in far
+    near = verdict(estimates(40))
+    assert near.startswith("No sign against exchangeability in a trend of the gaps")
+    assert "past ones cannot speak with 40 tasks (p can be 0.049 at the least" in near
+    assert "cannot speak" not in verdict(estimates(80))
+    assert "DOUBTFUL" in verdict(estimates(80, now=1e6))
+
+
+def test_a_covariate_with_few_values_cannot_speak() -> None:
+    frame = estimates(12).assign(late=0.0)
+    frame.loc[[0, 12], "late"] = 1.0
+    found = verdict(frame, covariates="late")
+    assert "No sign" not in found
+    assert "'late' cannot speak with 12 tasks (p can be 0.15 and 0.083" in found
+
+
+def test_trend_with_many_coordinates_keeps_its_power() -> None:
+    """The largest of 60 correlations: Bonferroni could not get below .06."""
+    rng = np.random.default_rng(0)
+    parts = []
+    for k in range(60):
+        part = estimates(30).assign(which=k, task=np.arange(31), year=np.arange(31.0))
+        part.loc[:29, "real"] = rng.normal(size=30) + (k == 7) * np.arange(30)
+        parts.append(part)
+    model = TaskExchangeability.from_estimates(
+        pd.concat(parts, ignore_index=True),
+        current=30,
+        task="task",
+        coordinate="which",
+        covariates="year",
+    )
+    with pytest.warns(InfiniteIntervalWarning):
+        result = model.fit("finite", 0.5)
+    assert result.trend_test("year").pvalue == pytest.approx(0.001)
+    assert "DOUBTFUL: gaps move with 'year'" in result.verdict()
+
+
+def test_leave_one_out_with_infinite_intervals_claims_nothing() -> None:
+    frame = estimates(19)
+    model = TaskExchangeability.from_estimates(frame, current=19)
+    text = " ".join(str(model.fit("finite", 0.1).summary()).split())
+    assert "Leave-one-out needs more tasks" in text
+    assert "100.0%" not in text

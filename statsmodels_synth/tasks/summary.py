@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from statsmodels.iolib.summary import Summary, fmt_2cols, fmt_params, forg
@@ -24,6 +24,15 @@ _ALGORITHMS = {
     2: "2 (only tasks exch.)",
     "finite": "finite-sample",
 }
+
+
+class _Check(NamedTuple):
+    """A p-value, the smallest it can be, what was looked at, what a small p says."""
+
+    pvalue: float
+    smallest: float
+    what: str
+    sign: str
 
 
 def verdict(results: TaskExchangeabilityResults) -> str:
@@ -52,33 +61,12 @@ def verdict(results: TaskExchangeabilityResults) -> str:
             "be checked. The interval rests on your judgement that the current task "
             "is like them."
         )
-    covariates = results.model.data.covariates
-    names = [None] if covariates is None else list(covariates.columns)
-    checks = []
-    typical = results.typicality()
-    smallest = min(1.0, float(typical.min()) * len(typical))
-    checks.append(
-        (
-            smallest,
-            "the rank of the current synthetic estimate among the past ones",
-            "the current synthetic estimate is unlike those of the historical tasks",
-        )
-    )
-    for name in names:
-        test = results.trend_test(name)
-        what = f"{name!r}" if name is not None else "the order of the tasks"
-        checks.append(
-            (test.pvalue, f"a trend of the gaps with {what}", f"gaps move with {what}")
-        )
-    bad = [c for c in checks if c[0] < _LEVEL / len(checks)]
+    checks = _checks(results)
+    level = _LEVEL / len(checks)
+    bad = [c for c in checks if c.pvalue < level]
     if not bad:
-        looked = ", ".join(f"{what} (p = {p:.2g})" for p, what, _ in checks)
-        return (
-            f"No sign against exchangeability in {looked}. That is no proof: whether "
-            "the gap of the current task is like the past ones cannot be seen "
-            "without real data."
-        )
-    found = "; ".join(f"{what} (p = {p:.2g})" for p, _, what in bad)
+        return _no_sign(results, checks, level)
+    found = "; ".join(f"{c.sign} (p = {c.pvalue:.2g})" for c in bad)
     weighted = (
         "The weights may mend this if they follow the cause: see plot_covariate()."
         if results.is_weighted
@@ -89,6 +77,69 @@ def verdict(results: TaskExchangeabilityResults) -> str:
     return (
         f"EXCHANGEABILITY IS DOUBTFUL: {found}. The interval may not cover as often "
         f"as it says. {weighted}"
+    )
+
+
+def _checks(results: TaskExchangeabilityResults) -> list[_Check]:
+    """Rank of the current synthetic estimate, and trends of the gaps."""
+    data = results.model.data
+    typical = results.typicality()
+    checks = [
+        _Check(
+            min(1.0, float(typical.min()) * len(typical)),
+            min(1.0, 2.0 / (results.n_tasks + 1.0) * len(typical)),
+            "the rank of the current synthetic estimate among the past ones",
+            "the current synthetic estimate is unlike those of the historical tasks",
+        )
+    ]
+    names: list[Any] = [] if data.covariates is None else list(data.covariates.columns)
+    # Players are sorted by name, and the alphabet is no cause of a trend.
+    if data.covariates is None and data.kind != "votes":
+        names = [None]
+    for name in names:
+        test = results.trend_test(name)
+        what = f"{name!r}" if name is not None else "the order of the tasks"
+        checks.append(
+            _Check(
+                test.pvalue,
+                test.smallest,
+                f"a trend of the gaps with {what}",
+                f"gaps move with {what}",
+            )
+        )
+    return checks
+
+
+def _no_sign(
+    results: TaskExchangeabilityResults, checks: list[_Check], level: float
+) -> str:
+    """What can be said where no check rejects, some because they never can."""
+    told = [c for c in checks if c.smallest < level]
+    mute = [c for c in checks if not c.smallest < level]
+    looked = ", ".join(f"{c.what} (p = {c.pvalue:.2g})" for c in told)
+    tasks = count(results.n_tasks, "task")
+    unseen = (
+        "whether the gap of the current task is like the past ones cannot be seen "
+        "without real data."
+    )
+    silent = " and ".join(c.what for c in mute)
+    needed = f"p can be {' and '.join(f'{c.smallest:.2g}' for c in mute)} at the least"
+    cannot = f"{silent} cannot speak with {tasks} ({needed}, not below {level:.2g})."
+    cannot = cannot[0].upper() + cannot[1:]
+    # The first check is the rank: at its smallest p no past estimate is as far out.
+    far = checks[0] in mute and results.typicality().min() < 2.5 / (results.n_tasks + 1)
+    if far:
+        seen = f" Nothing is seen in {looked}." if told else ""
+        return (
+            "EXCHANGEABILITY CANNOT BE JUDGED: the current synthetic estimate lies "
+            f"beyond those of all historical tasks. {cannot} Ask why it is so far out "
+            f"before you trust the interval.{seen}"
+        )
+    if not told:
+        return f"{cannot} The interval rests on your judgement: {unseen}"
+    return (
+        f"No sign against exchangeability in {looked}. {cannot + ' ' if mute else ''}"
+        f"That is no proof: {unseen}"
     )
 
 
@@ -284,6 +335,13 @@ def _held_out(results: TaskExchangeabilityResults) -> str:
         found = results.loo()
     except OptionError as error:  # one task less can need more bootstrap draws
         return f"Leave-one-out could not be done. {error}"
+    ends = found.table[["lower", "upper"]]
+    if not np.isfinite(ends).all(axis=1).any():
+        # An infinite interval covers anything: its coverage says nothing.
+        return (
+            "Leave-one-out needs more tasks: with one task less every interval is "
+            "infinite."
+        )
     equal = " (tasks weighted equally)" * (results.is_weighted and not found.weighted)
     return (
         f"Leave-one-out{equal}: the interval covers the real estimates of "
