@@ -12,7 +12,9 @@ import statsmodels.api as sm
 from statsmodels_synth import TaskExchangeability
 from statsmodels_synth.exceptions import (
     AlignmentError,
+    DegenerateGapWarning,
     InfiniteIntervalWarning,
+    OptionError,
 )
 
 
@@ -130,3 +132,65 @@ def test_leave_one_out_with_infinite_intervals_claims_nothing() -> None:
     text = " ".join(str(model.fit("finite", 0.1).summary()).split())
     assert "Leave-one-out needs more tasks" in text
     assert "100.0%" not in text
+
+
+# Votes
+
+
+def votes(seed: int = 0) -> pd.DataFrame:
+    """Comparisons of "a" to "d" at random."""
+    rng = np.random.default_rng(seed)
+    pairs = np.array([rng.permutation(4)[:2] for _ in range(300)])
+    names = np.array(list("abcd"))
+    return pd.DataFrame(
+        {
+            "model_a": names[pairs[:, 0]],
+            "model_b": names[pairs[:, 1]],
+            "human": rng.integers(2, size=300) * 1.0,
+            "judge": rng.integers(2, size=300) * 1.0,
+        }
+    )
+
+
+@pytest.mark.parametrize("column", ["human", "judge"])
+@pytest.mark.parametrize("won", [0.0, 1.0])
+def test_players_who_won_or_lost_every_vote_are_named(column: str, won: float) -> None:
+    frame = votes()
+    frame.loc[frame["model_a"] == "b", column] = won
+    frame.loc[frame["model_b"] == "b", column] = 1.0 - won
+    who = {"human": "human", "judge": "autorater"}[column]
+    with pytest.warns(DegenerateGapWarning, match=rf"By {who} votes, 1 player \('b'\)"):
+        TaskExchangeability.from_votes(frame, current="d", n_boot=9)
+
+
+def test_votes_are_resampled_when_they_are_read() -> None:
+    model = TaskExchangeability.from_votes(votes(), current="d", n_boot=199, seed=5)
+    for options in ({"n_boot": 500}, {"seed": 1}):
+        with pytest.raises(OptionError, match="to from_votes"):
+            model.fit(1, 0.9, **options)  # type: ignore[arg-type]
+    result = model.fit(1, 0.9)
+    assert (result.settings.n_boot, result.settings.seed) == (199, 5)
+    again = model.fit(1, 0.9, n_boot=199, seed=5)
+    pd.testing.assert_frame_equal(again.conf_int(0.8), result.conf_int(0.8))
+    with pytest.raises(OptionError, match=r"n_boot=\d+ or more to from_votes\.$"):
+        model.fit(1, 0.05)
+
+
+def test_the_alphabet_of_players_is_no_trend() -> None:
+    rng = np.random.default_rng(0)
+    names = np.array([f"p{k:02d}" for k in range(13)])
+    pairs = np.array([rng.permutation(13)[:2] for _ in range(3000)])
+    frame = pd.DataFrame(
+        {
+            "model_a": names[pairs[:, 0]],
+            "model_b": names[pairs[:, 1]],
+            "human": rng.integers(2, size=3000) * 1.0,
+            # The judge prefers whoever comes late in the alphabet.
+            "judge": (rng.normal(size=3000) < pairs @ [0.1, -0.1]) * 1.0,
+        }
+    )
+    model = TaskExchangeability.from_votes(frame, current="p12", n_boot=199)
+    result = model.fit("finite", 0.5)
+    assert result.trend_test().pvalue == pytest.approx(0.001)
+    assert "order of the tasks" not in result.verdict()
+    assert "cannot speak with 12 tasks" in result.verdict()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from typing import Any
+import warnings
 
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Bools, Floats
+from statsmodels_synth._arrays import Bools, Floats, Positions
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
+    DegenerateGapWarning,
     OptionError,
     count,
     format_units,
@@ -22,6 +24,7 @@ from statsmodels_synth.options import Missing, check_choice, check_count
 from statsmodels_synth.tasks.bradley_terry import (
     check_connected,
     count_votes,
+    one_sided,
     vote_strengths,
 )
 from statsmodels_synth.tasks.gaps import Estimates, difference
@@ -383,11 +386,16 @@ def read_votes(
     DataError, OptionError
         See :meth:`TaskExchangeability.from_votes`.
 
+    Warns
+    -----
+    DegenerateGapWarning
+        If a player won or lost every vote.
+
     Examples
     --------
     >>> frame = pd.DataFrame({
     ...     "a": ["x", "y", "x", "y"], "b": ["y", "x", "z", "z"],
-    ...     "human": [1.0, 0.0, None, None], "judge": [1.0, 0.5, 1.0, 0.0],
+    ...     "human": [1.0, 0.5, None, None], "judge": [1.0, 0.5, 0.0, 0.5],
     ... })
     >>> read_votes(frame, "z", "a", "b", "human", "judge", None, 1.0, 9, 0).tasks
     Index(['x', 'y'], dtype='str')
@@ -432,6 +440,8 @@ def read_votes(
             )
     check_connected(a, b, players, "autorater")
     check_connected(a[~now], b[~now], players[:-1], "human")
+    _warn_one_sided(a[~now], b[~now], votes[real][~now], players[:-1], "human")
+    _warn_one_sided(a, b, votes[synthetic], players, "autorater")
     at = (
         None
         if reference is None
@@ -457,7 +467,24 @@ def read_votes(
         None,
         (gap[1:].T[:, None], made[1:].T[:, None]),
         kind="votes",
+        draw_seed=seed,
     )
+
+
+def _warn_one_sided(
+    first: Positions, second: Positions, vote: Floats, players: pd.Index, what: str
+) -> None:
+    """Name players whose strength is what the prior makes it."""
+    rows = one_sided(first, second, vote, len(players))
+    if rows.any():
+        warnings.warn(
+            f"By {what} votes, {count(int(rows.sum()), 'player')} "
+            f"({format_units(players[rows])}) won or lost every comparison. prior= "
+            "alone keeps such strengths finite, and their bootstrap intervals are too "
+            "short. Collect more votes, or leave these players out.",
+            DegenerateGapWarning,
+            stacklevel=4,
+        )
 
 
 def _of_draws(draws: Floats) -> Estimates:
