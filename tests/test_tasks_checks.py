@@ -12,7 +12,9 @@ import statsmodels.api as sm
 from statsmodels_synth import TaskExchangeability
 from statsmodels_synth.exceptions import (
     AlignmentError,
+    DataError,
     DegenerateGapWarning,
+    DroppedTaskWarning,
     InfiniteIntervalWarning,
     OptionError,
 )
@@ -194,3 +196,67 @@ def test_the_alphabet_of_players_is_no_trend() -> None:
     assert result.trend_test().pvalue == pytest.approx(0.001)
     assert "order of the tasks" not in result.verdict()
     assert "cannot speak with 12 tasks" in result.verdict()
+
+
+# Matching by name
+
+
+def test_results_with_keys_are_matched_by_them() -> None:
+    a, b, c, d, now = fits(5)
+    expected = TaskExchangeability.from_results([a, b], [c, d], now, tasks=["x", "y"])
+    for kind in (dict, pd.Series):
+        found = TaskExchangeability.from_results(
+            kind({"x": a, "y": b}), kind({"y": d, "x": c}), now
+        ).data
+        assert list(found.tasks) == ["x", "y"]
+        np.testing.assert_array_equal(found.gaps.value, expected.data.gaps.value)
+    turned = TaskExchangeability.from_results(
+        {1: b, 0: a}, pd.Series({0: c, 1: d}), now, tasks=[0, 1]
+    ).data
+    np.testing.assert_array_equal(turned.gaps.value, expected.data.gaps.value)
+
+
+@pytest.mark.parametrize(
+    ("real", "synthetic", "tasks", "error", "text"),
+    [
+        ({"x": 0}, {"y": 1}, None, AlignmentError, "real= lacks 1 task of synthetic="),
+        ({"x": 0}, {"x": 1}, ["y"], AlignmentError, "real= lacks 1 task of tasks="),
+        ({"x": 0}, [1], None, OptionError, "has keys, the other is a list"),
+        (pd.Series([0, 1], ["x", "x"]), {"x": 1}, None, AlignmentError, "several"),
+        (iter([0]), [1], None, DataError, "real= is a list_iterator. Give a list"),
+        ([0], {1}, None, DataError, "synthetic= is a set"),
+    ],
+)
+def test_results_that_cannot_be_matched(
+    real: Any, synthetic: Any, tasks: Any, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        TaskExchangeability.from_results(real, synthetic, fits(1)[0], tasks=tasks)
+
+
+def test_a_lone_result_is_no_list() -> None:
+    a, b, now = fits(3)
+    with pytest.raises(DataError, match=r"real= is one result \(RegressionResults"):
+        TaskExchangeability.from_results(a, b, now)  # type: ignore[arg-type]
+
+
+def test_missing_values_drop_pairs() -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        (task, source, unit, rng.normal())
+        for task in ("old", "older", "now")
+        for source in ("real", "synthetic")
+        for unit in range(6)
+        if (task, source) != ("now", "real")
+    ]
+    frame = pd.DataFrame(rows, columns=["task", "source", "id", "value"])
+    options: dict[str, Any] = {"current": "now", "unit": "id"}
+    pairs = (frame["task"] == "old") & (frame["id"] == 2)
+    expected = TaskExchangeability.from_frame(frame[~pairs], **options).data
+    frame.loc[pairs & (frame["source"] == "real"), "value"] = np.nan
+    with pytest.raises(DataError, match="missing='drop'"):
+        TaskExchangeability.from_frame(frame, **options)
+    with pytest.warns(DroppedTaskWarning, match="with 1 row that they pair with"):
+        found = TaskExchangeability.from_frame(frame, missing="drop", **options).data
+    np.testing.assert_array_equal(found.gaps.value, expected.gaps.value)
+    np.testing.assert_array_equal(found.gaps.se, expected.gaps.se)

@@ -17,6 +17,7 @@ from statsmodels_synth.tasks.methods import choose_interval, make_method
 from statsmodels_synth.tasks.options import Algorithm, Interval, TaskSettings
 from statsmodels_synth.tasks.reading import read_frame
 from statsmodels_synth.tasks.reading_summaries import (
+    Results,
     read_estimates,
     read_results,
     read_votes,
@@ -129,8 +130,8 @@ class TaskExchangeability:
         covariates : hashable or sequence of hashable, optional
             Columns that describe tasks, such as a year; constant within a task.
         missing : {"raise", "drop"}
-            What to do with rows with missing values, and with historical tasks that
-            lack real or synthetic data.
+            What to do with rows with missing values (with `unit`, their partners go
+            too), and with historical tasks that lack real or synthetic data.
 
         Returns
         -------
@@ -261,8 +262,8 @@ class TaskExchangeability:
     @classmethod
     def from_results(
         cls,
-        real: Sequence[Any],
-        synthetic: Sequence[Any],
+        real: Results,
+        synthetic: Results,
         current: Any,
         *,
         params: Hashable | Sequence[Hashable] | None = None,
@@ -275,16 +276,18 @@ class TaskExchangeability:
 
         Parameters
         ----------
-        real, synthetic : sequence of results
+        real, synthetic : sequence of results, or dict or Series of them by task
             Fits of the same model to the real and the synthetic data of each
-            historical task. They are taken for independent.
+            historical task. They are taken for independent. Sequences are matched by
+            position, dicts and Series by their keys, which name the tasks.
         current : results
             Fit to the synthetic data of the current task.
         params : hashable or sequence of hashable, optional
             Parameters of interest; all if omitted. Each gets alpha / D, so name those
             that matter.
         tasks : sequence of hashable, optional
-            Names of the historical tasks; 0, 1, ... if omitted.
+            Names of the historical tasks; the keys of the results, or 0, 1, ..., if
+            omitted.
         name : hashable
             Name of the current task.
         covariates : DataFrame (T + 1, C), optional
@@ -298,7 +301,8 @@ class TaskExchangeability:
         Raises
         ------
         AlignmentError
-            If the numbers of results or their parameters differ.
+            If the numbers of results, their keys or their parameters differ, or
+            covariates do not have one row per task.
         DataError
             If something is no fitted result, or its parameters are missing.
         OptionError

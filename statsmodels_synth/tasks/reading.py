@@ -127,7 +127,9 @@ def numbers(frame: pd.DataFrame, column: Any) -> Floats:
     return np.asarray(values)
 
 
-def _present(frame: pd.DataFrame, columns: list[Any], missing: Missing) -> pd.DataFrame:
+def _present(
+    frame: pd.DataFrame, columns: list[Any], missing: Missing, past: Bools | None
+) -> pd.DataFrame:
     """Leave out rows with missing values, or refuse them."""
     absent = frame[columns].isna()
     rows = np.asarray(absent.to_numpy().any(axis=1))
@@ -141,8 +143,16 @@ def _present(frame: pd.DataFrame, columns: list[Any], missing: Missing) -> pd.Da
             f"Values are missing in {where}. Fill them in, or give missing='drop' to "
             "leave such rows out."
         )
+    partners = ""
+    if past is not None:
+        # A row of a historical task without its partner is no pair any more.
+        keys = pd.MultiIndex.from_frame(frame[[columns[0], columns[-1]]])
+        alone = ~rows & past & np.asarray(keys.isin(keys[rows & past]))
+        rows |= alone
+        if alone.any():
+            partners = f" with {count(int(alone.sum()), 'row')} that they pair with"
     warnings.warn(
-        f"Values are missing in {where}; these rows are left out.",
+        f"Values are missing in {where}; these rows are left out{partners}.",
         DroppedTaskWarning,
         stacklevel=4,
     )
@@ -388,7 +398,9 @@ def read_frame(
     values, names = name_list(value), name_list(covariates)
     known: list[Any] = [c for c in (weight, unit) if c is not None]
     check_columns(frame, [task, source, *values, *known, *names])
-    frame = _present(frame, [task, source, *values, *known], missing)
+    # The unit comes last: pairs are left out together.
+    past = None if unit is None else ~frame[task].isin([current]).to_numpy()
+    frame = _present(frame, [task, source, *values, *known], missing, past)
     kinds = frame[source]
     wrong = ~kinds.isin([REAL, SYNTHETIC]).to_numpy()
     if wrong.any():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, TypeAlias
 import warnings
 
 import numpy as np
@@ -37,6 +37,9 @@ from statsmodels_synth.tasks.reading import (
     task_index,
 )
 from statsmodels_synth.tasks.samples import TaskData
+
+#: Fitted results in the order of the tasks, or by task.
+Results: TypeAlias = Sequence[Any] | Mapping[Any, Any] | pd.Series
 
 
 def read_estimates(
@@ -193,8 +196,8 @@ def _summary(
 
 
 def read_results(
-    real: Sequence[Any],
-    synthetic: Sequence[Any],
+    real: Results,
+    synthetic: Results,
     current: Any,
     params: Sequence[Hashable] | Hashable | None,
     tasks: Sequence[Hashable] | None,
@@ -228,14 +231,7 @@ def read_results(
     >>> data.gaps.value.round(3)
     array([[-0.2]])
     """
-    if len(real) != len(synthetic):
-        raise AlignmentError(
-            f"There are {len(real)} real and {len(synthetic)} synthetic results. Give "
-            "one of each for every historical task, in the same order."
-        )
-    if not len(real):
-        raise DataError("There is no historical task. Give at least one pair of fits.")
-    index = pd.RangeIndex(len(real)) if tasks is None else pd.Index(list(tasks))
+    index, real, synthetic = _paired_results(real, synthetic, tasks)
     if len(index) != len(real) or index.has_duplicates or name in index:
         raise OptionError(
             f"tasks= must hold one name for each of the {len(real)} historical tasks, "
@@ -293,6 +289,70 @@ def read_results(
         covariates=covariates,
         kind="fitted results",
     )
+
+
+def _paired_results(
+    real: Any, synthetic: Any, tasks: Sequence[Hashable] | None
+) -> tuple[pd.Index, list[Any], list[Any]]:
+    """Names of the tasks, and their results in this order, by key where there are."""
+    for option, given in (("real", real), ("synthetic", synthetic)):
+        if hasattr(given, "params"):
+            raise DataError(
+                f"{option}= is one result ({type(given).__name__}). Give a list or a "
+                "dict with one for each historical task."
+            )
+        if isinstance(given, (str, set, frozenset, pd.DataFrame)) or not (
+            hasattr(given, "__len__") and hasattr(given, "__getitem__")
+        ):
+            raise DataError(
+                f"{option}= is a {type(given).__name__}. Give a list, or a dict or a "
+                "Series by task, of fitted results."
+            )
+    keyed = [isinstance(given, (Mapping, pd.Series)) for given in (real, synthetic)]
+    if keyed[0] != keyed[1]:
+        raise OptionError(
+            "One of real= and synthetic= has keys, the other is a list. Give both as "
+            "dicts (or Series) by task, or both as lists in the same order."
+        )
+    if not keyed[0] and len(real) != len(synthetic):
+        raise AlignmentError(
+            f"There are {len(real)} real and {len(synthetic)} synthetic results. Give "
+            "one of each for every historical task, in the same order."
+        )
+    if not len(real):
+        raise DataError("There is no historical task. Give at least one pair of fits.")
+    names = None if tasks is None else pd.Index(list(tasks), tupleize_cols=False)
+    if not keyed[0]:
+        index = pd.RangeIndex(len(real)) if names is None else names
+        return index, list(real), list(synthetic)
+    keys = pd.Index(list(real.keys()), tupleize_cols=False)
+    others = pd.Index(list(synthetic.keys()), tupleize_cols=False)
+    index = keys if names is None else names
+    known = [("real", keys), ("synthetic", others)]
+    for option, found in known:
+        if found.has_duplicates:
+            again = found[found.duplicated()].unique()
+            raise AlignmentError(
+                f"{option}= has several results for {format_units(again)}. Give one "
+                "for each task."
+            )
+    known.append(("tasks", index))
+    for option, found in known:
+        for other, more in known:
+            absent = [key for key in more if key not in found]
+            if absent:
+                raise AlignmentError(
+                    f"{option}= lacks {count(len(absent), 'task')} of {other}= "
+                    f"({format_units(absent)}). Results with keys are matched by "
+                    "them: give the same tasks in both."
+                )
+
+    def ordered(results: Any, own: pd.Index) -> list[Any]:
+        # By position: the keys of a Series may be whole numbers.
+        values = list(results.values() if isinstance(results, Mapping) else results)
+        return [values[k] for k in own.get_indexer(index)]
+
+    return index, ordered(real, keys), ordered(synthetic, others)
 
 
 def _param_names(result: Any) -> list[Any]:
