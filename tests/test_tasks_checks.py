@@ -18,6 +18,7 @@ from statsmodels_synth.exceptions import (
     InfiniteIntervalWarning,
     OptionError,
 )
+from statsmodels_synth.tasks.model import example_model
 
 
 def fits(n: int, seed: int = 0) -> list[Any]:
@@ -94,7 +95,7 @@ def test_a_check_that_cannot_reject_does_not_find_no_sign() -> None:
     assert "No sign" not in far
     near = verdict(estimates(40))
     assert near.startswith("No sign against exchangeability in a trend of the gaps")
-    assert "past ones cannot speak with 40 tasks (p can be 0.049 at the least" in near
+    assert "past ones cannot speak with 40 tasks (p is at least 0.049" in near
     assert "cannot speak" not in verdict(estimates(80))
     assert "DOUBTFUL" in verdict(estimates(80, now=1e6))
 
@@ -104,7 +105,7 @@ def test_a_covariate_with_few_values_cannot_speak() -> None:
     frame.loc[[0, 12], "late"] = 1.0
     found = verdict(frame, covariates="late")
     assert "No sign" not in found
-    assert "'late' cannot speak with 12 tasks (p can be 0.15 and 0.083" in found
+    assert "'late' cannot speak with 12 tasks (p is at least 0.15 and 0.083" in found
 
 
 def test_trend_with_many_coordinates_keeps_its_power() -> None:
@@ -260,3 +261,11 @@ def test_missing_values_drop_pairs() -> None:
         found = TaskExchangeability.from_frame(frame, missing="drop", **options).data
     np.testing.assert_array_equal(found.gaps.value, expected.gaps.value)
     np.testing.assert_array_equal(found.gaps.se, expected.gaps.se)
+
+
+def test_a_kernel_promises_given_the_covariates() -> None:
+    model = example_model()
+    given = "if, given the covariates that weight them, the tasks"
+    assert given in " ".join(str(model.fit(weights="gaussian").summary()).split())
+    for weights in (None, np.full(60, 0.9)):
+        assert given not in " ".join(str(model.fit(weights=weights).summary()).split())

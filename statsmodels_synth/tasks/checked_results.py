@@ -89,6 +89,11 @@ class CheckedResults:
         return self._weights is not None
 
     @property
+    def has_kernel(self) -> bool:
+        """Whether a kernel on the covariates made the weights."""
+        return self._bandwidth is not None
+
+    @property
     def weights(self) -> pd.Series:
         """Weight of each historical task; that of the current one is 1."""
         ones = np.ones(self.n_tasks) if self._weights is None else self._weights

@@ -123,9 +123,12 @@ def _no_sign(
         "without real data."
     )
     silent = " and ".join(c.what for c in mute)
-    needed = f"p can be {' and '.join(f'{c.smallest:.2g}' for c in mute)} at the least"
-    cannot = f"{silent} cannot speak with {tasks} ({needed}, not below {level:.2g})."
-    cannot = cannot[0].upper() + cannot[1:]
+    least = " and ".join(f"{c.smallest:.2g}" for c in mute)
+    cannot = (
+        f"{silent} cannot speak with {tasks} (p is at least {least}, and a sign would "
+        f"be one below {level:.2g})."
+    )
+    cannot = cannot[:1].upper() + cannot[1:]
     # The first check is the rank: at its smallest p no past estimate is as far out.
     far = checks[0] in mute and results.typicality().min() < 2.5 / (results.n_tasks + 1)
     if far:
@@ -304,11 +307,13 @@ def summary_notes(results: TaskExchangeabilityResults) -> list[str]:
         2: "the tasks are exchangeable; their samples need not be",
         "finite": "the tasks, with their samples, are exchangeable",
     }[settings.algorithm]
+    # The kernel's weights change with the covariates, so they are held fixed.
+    given = ", given the covariates that weight them," if results.has_kernel else ""
     every = " of all coordinates together" if len(data.coordinates) > 1 else ""
     notes = [
         f"The valid interval covers {target}{every} with probability {1 - alpha:.4g} "
-        f"or more if {what}. That of the synthetic data alone ignores that they differ "
-        "from real ones and promises nothing.",
+        f"or more if{given} {what}. That of the synthetic data alone ignores that they "
+        "differ from real ones and promises nothing.",
         f"Verdict: {results.verdict()}",
     ]
     if results.n_tasks > 1:
