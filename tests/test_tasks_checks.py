@@ -269,3 +269,49 @@ def test_a_kernel_promises_given_the_covariates() -> None:
     assert given in " ".join(str(model.fit(weights="gaussian").summary()).split())
     for weights in (None, np.full(60, 0.9)):
         assert given not in " ".join(str(model.fit(weights=weights).summary()).split())
+
+
+# Options of a wrong type
+
+
+def test_options_of_a_wrong_type_are_refused() -> None:
+    make, frame = TaskExchangeability.from_estimates, estimates(12).assign(year=1.0)
+    model = make(frame, current=12)
+    for options, text in (
+        ({"bandwidth": "1", "weights": "gaussian"}, "bandwidth='1' must be a number"),
+        ({"bandwidth": 2.0}, "weights='gaussian' too"),
+        ({"bandwidth": 2.0, "weights": np.ones(12)}, "weights='gaussian' too"),
+        ({"algorithm": "1"}, "algorithm='1' is text. Give the number 1"),
+    ):
+        with pytest.raises(OptionError, match=text):
+            model.fit(**options)  # type: ignore[arg-type]
+    a, b, now = fits(3)
+    results, ballots = TaskExchangeability.from_results, votes()
+    for act, text in (
+        (lambda: make(frame, current=[12]), "current= is a list"),
+        (lambda: make(frame, current=12, covariates=["year"] * 2), "named twice"),
+        (lambda: results([a], [b], now, params=["x1", "x1"]), "'x1' is named twice"),
+        (lambda: results([a], [b], now, name=["x"]), "name= is a list"),  # type: ignore[arg-type]
+        (
+            lambda: TaskExchangeability.from_votes(ballots, current="d", prior="1"),  # type: ignore[arg-type]
+            "prior='1' must be a number",
+        ),
+        (
+            lambda: TaskExchangeability.from_frame(
+                pd.DataFrame(columns=["task", "source", "value", "u"]),
+                current=["d"],
+                unit="u",
+            ),
+            "current= is a list",
+        ),
+    ):
+        with pytest.raises(OptionError, match=text):
+            act()
+
+
+def test_names_can_be_arrays() -> None:
+    a, b, now = fits(3)
+    make = TaskExchangeability.from_results
+    names = np.array(["x1", "const"])
+    found = make([a], [b], now, params=names).data  # type: ignore[arg-type]
+    assert list(found.coordinates) == ["x1", "const"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 from statsmodels_synth.exceptions import OptionError
@@ -19,6 +20,30 @@ Statistic: TypeAlias = str | float | Callable[..., Any]
 DEFAULT_SHARES = (0.1, 0.2, 0.7)
 #: Shares of alpha add up if they do to within rounding.
 ROUNDING = 1e-9
+
+
+def is_positive(value: object) -> bool:
+    """
+    Whether something is a finite number above 0.
+
+    Parameters
+    ----------
+    value : object
+        What the user gave.
+
+    Returns
+    -------
+    bool
+        False for text and for True.
+
+    Examples
+    --------
+    >>> is_positive(1), is_positive("1"), is_positive(0.0)
+    (True, False, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return 0.0 < float(value) < float("inf")
 
 
 @dataclass(frozen=True)
@@ -55,6 +80,11 @@ class TaskSettings:
     def __post_init__(self) -> None:
         if isinstance(self.algorithm, bool):
             raise OptionError("algorithm=True does not exist. Give 1, 2 or 'finite'.")
+        if isinstance(self.algorithm, str) and self.algorithm in {"1", "2"}:
+            raise OptionError(
+                f"algorithm={self.algorithm!r} is text. Give the number "
+                f"{self.algorithm}."
+            )
         check_choice("algorithm", self.algorithm, Algorithm)
         check_alpha(self.alpha)
         if self.interval is not None:

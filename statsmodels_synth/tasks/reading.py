@@ -23,6 +23,7 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.options import Missing, check_choice
 from statsmodels_synth.tasks.gaps import Estimates, difference, sample_quantiles
+from statsmodels_synth.tasks.names import check_label, name_list
 from statsmodels_synth.tasks.samples import (
     Samples,
     TaskData,
@@ -159,32 +160,6 @@ def _present(
     return frame.loc[~rows]
 
 
-def name_list(value: object) -> list[Any]:
-    """
-    One name or several, as a list.
-
-    Parameters
-    ----------
-    value : object
-        A name, a sequence of names, or None.
-
-    Returns
-    -------
-    list
-        Names.
-
-    Examples
-    --------
-    >>> name_list("a"), name_list(["a", "b"]), name_list(None)
-    (['a'], ['a', 'b'], [])
-    """
-    if value is None:
-        return []
-    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence | pd.Index):
-        return [value]
-    return list(value)
-
-
 def task_index(tasks: pd.Series, current: object) -> pd.Index:
     """
     Tasks in the order of their first rows, the current one last.
@@ -211,6 +186,7 @@ def task_index(tasks: pd.Series, current: object) -> pd.Index:
     >>> list(task_index(pd.Series(["b", "c", "a", "b"], name="task"), "c"))
     ['b', 'a', 'c']
     """
+    check_label("current", current)
     found = pd.Index(pd.unique(tasks))
     if current not in found:
         raise DataError(
@@ -395,6 +371,7 @@ def read_frame(
     """
     check_choice("missing", missing, Missing)
     check_statistic(statistic, weight)
+    check_label("current", current)
     values, names = name_list(value), name_list(covariates)
     known: list[Any] = [c for c in (weight, unit) if c is not None]
     check_columns(frame, [task, source, *values, *known, *names])

@@ -28,10 +28,11 @@ from statsmodels_synth.tasks.bradley_terry import (
     vote_strengths,
 )
 from statsmodels_synth.tasks.gaps import Estimates, difference
+from statsmodels_synth.tasks.names import check_label, name_list
+from statsmodels_synth.tasks.options import is_positive
 from statsmodels_synth.tasks.reading import (
     check_columns,
     keep_tasks,
-    name_list,
     numbers,
     task_covariates,
     task_index,
@@ -231,6 +232,7 @@ def read_results(
     >>> data.gaps.value.round(3)
     array([[-0.2]])
     """
+    check_label("name", name)
     index, real, synthetic = _paired_results(real, synthetic, tasks)
     if len(index) != len(real) or index.has_duplicates or name in index:
         raise OptionError(
@@ -462,8 +464,9 @@ def read_votes(
     """
     check_count("n_boot", n_boot)
     check_count("seed", seed, 0)
-    if isinstance(prior, bool) or not prior > 0.0:
+    if not is_positive(prior):
         raise OptionError(f"prior={prior!r} must be a number of votes above 0.")
+    check_label("reference", reference)
     check_columns(frame, [first, second, real, synthetic])
     both = pd.concat([frame[first], frame[second]], ignore_index=True)
     if both.isna().any():

@@ -9,7 +9,7 @@ import numpy as np
 from statsmodels.iolib.summary import Summary, fmt_2cols, fmt_params, forg
 from statsmodels.iolib.table import SimpleTable
 
-from statsmodels_synth.exceptions import OptionError, count
+from statsmodels_synth.exceptions import OptionError, count, format_units
 
 if TYPE_CHECKING:
     from statsmodels_synth.tasks.results import TaskExchangeabilityResults
@@ -130,13 +130,15 @@ def _no_sign(
     )
     cannot = cannot[:1].upper() + cannot[1:]
     # The first check is the rank: at its smallest p no past estimate is as far out.
-    far = checks[0] in mute and results.typicality().min() < 2.5 / (results.n_tasks + 1)
-    if far:
+    typical = results.typicality()
+    far = typical.index[typical < 2.5 / (results.n_tasks + 1.0)]
+    if checks[0] in mute and len(far):
+        which = f" of {format_units(far)}" if len(typical) > 1 else ""
         seen = f" Nothing is seen in {looked}." if told else ""
         return (
-            "EXCHANGEABILITY CANNOT BE JUDGED: the current synthetic estimate lies "
-            f"beyond those of all historical tasks. {cannot} Ask why it is so far out "
-            f"before you trust the interval.{seen}"
+            "EXCHANGEABILITY CANNOT BE JUDGED: the current synthetic estimate"
+            f"{which} lies beyond those of all historical tasks. {cannot} Ask why it "
+            f"is so far out before you trust the interval.{seen}"
         )
     if not told:
         return f"{cannot} The interval rests on your judgement: {unseen}"
