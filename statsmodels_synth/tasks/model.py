@@ -11,7 +11,6 @@ import pandas as pd
 
 from statsmodels_synth.exceptions import OptionError, count
 from statsmodels_synth.options import Missing
-from statsmodels_synth.tasks.advice import warn_of_intervals
 from statsmodels_synth.tasks.exchange import exchange
 from statsmodels_synth.tasks.methods import choose_interval, make_method
 from statsmodels_synth.tasks.options import Algorithm, Interval, TaskSettings
@@ -24,6 +23,7 @@ from statsmodels_synth.tasks.reading_summaries import (
 )
 from statsmodels_synth.tasks.results import TaskExchangeabilityResults
 from statsmodels_synth.tasks.samples import TaskData
+from statsmodels_synth.tasks.summary import warn_of_intervals
 from statsmodels_synth.tasks.weighting import find_weights
 
 

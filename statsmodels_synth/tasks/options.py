@@ -1,4 +1,4 @@
-"""Options of task exchangeability: the values that exist and their validation."""
+"""Options of task exchangeability: values that exist, names, and their validation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, TypeAlias
 
-from statsmodels_synth.exceptions import OptionError
+import numpy as np
+import pandas as pd
+
+from statsmodels_synth.exceptions import OptionError, show
 from statsmodels_synth.options import check_alpha, check_choice, check_count
 
 Algorithm: TypeAlias = Literal[1, 2, "finite"]
@@ -127,3 +130,67 @@ class TaskSettings:
             raise OptionError(
                 f"bounds={tuple(bounds)!r} must be two numbers, smallest first."
             )
+
+
+def name_list(value: object) -> list[Any]:
+    """
+    One name or several, as a list.
+
+    Parameters
+    ----------
+    value : object
+        A name, a sequence of names, or None.
+
+    Returns
+    -------
+    list
+        Names.
+
+    Raises
+    ------
+    OptionError
+        If a name occurs twice.
+
+    Examples
+    --------
+    >>> name_list("a"), name_list(["a", "b"]), name_list(None)
+    (['a'], ['a', 'b'], [])
+    """
+    if value is None:
+        return []
+    several = (Sequence, pd.Index, pd.Series, np.ndarray)
+    if isinstance(value, (str, bytes)) or not isinstance(value, several):
+        return [value]
+    names = list(value)
+    twice = [name for k, name in enumerate(names) if name in names[:k]]
+    if twice:
+        raise OptionError(f"{show(twice[0])} is named twice. Name it once.")
+    return names
+
+
+def check_label(option: str, label: object) -> None:
+    """
+    Raise unless something can name one task.
+
+    Parameters
+    ----------
+    option : str
+        Name of the option, for the message.
+    label : object
+        What the user gave.
+
+    Raises
+    ------
+    OptionError
+        If it is a list or the like.
+
+    Examples
+    --------
+    >>> check_label("current", "now")
+    """
+    try:
+        hash(label)
+    except TypeError:
+        raise OptionError(
+            f"{option}= is a {type(label).__name__}. Give the name of one task."
+        ) from None

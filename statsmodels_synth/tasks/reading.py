@@ -23,7 +23,7 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.options import Missing, check_choice
 from statsmodels_synth.tasks.gaps import Estimates, difference, sample_quantiles
-from statsmodels_synth.tasks.names import check_label, name_list
+from statsmodels_synth.tasks.options import check_label, name_list
 from statsmodels_synth.tasks.samples import (
     Samples,
     TaskData,

@@ -28,8 +28,7 @@ from statsmodels_synth.tasks.bradley_terry import (
     vote_strengths,
 )
 from statsmodels_synth.tasks.gaps import Estimates, difference
-from statsmodels_synth.tasks.names import check_label, name_list
-from statsmodels_synth.tasks.options import is_positive
+from statsmodels_synth.tasks.options import check_label, is_positive, name_list
 from statsmodels_synth.tasks.reading import (
     check_columns,
     keep_tasks,
