@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Floats, Positions
+from statsmodels_synth._arrays import Bools, Floats, Positions
 from statsmodels_synth.exceptions import DataError, format_units, show
 
 #: Newton steps; from zero it takes about ten.
@@ -255,6 +255,40 @@ def vote_strengths(
         return real - real[:, [reference]], made - made[:, [reference]]
     made = made - made[:, :-1].mean(axis=1, keepdims=True)
     return real - real.mean(axis=1, keepdims=True), made
+
+
+def one_sided(
+    first: Positions, second: Positions, vote: Floats, n_players: int
+) -> Bools:
+    """
+    Which players won, or lost, every vote.
+
+    Votes alone put their strengths at infinity, in every bootstrap draw too.
+
+    Parameters
+    ----------
+    first, second : ndarray (n,) of int
+        Players of each comparison.
+    vote : ndarray (n,)
+        1 if the first player wins, 0 if the second does, .5 for a tie.
+    n_players : int
+        Number K of players.
+
+    Returns
+    -------
+    ndarray (K,) of bool
+        False for players without votes.
+
+    Examples
+    --------
+    >>> a, b = np.array([0, 0, 1]), np.array([1, 2, 2])
+    >>> one_sided(a, b, np.array([1.0, 1.0, 0.5]), 3)
+    array([ True, False, False])
+    """
+    players = np.concatenate([first, second])
+    won = np.bincount(players, np.concatenate([vote, 1.0 - vote]), n_players)
+    total = np.bincount(players, minlength=n_players)
+    return np.asarray((total > 0) & ((won == 0.0) | (won == total)))
 
 
 def check_connected(

@@ -20,6 +20,7 @@ from statsmodels_synth.tasks.diagnostics import (
     TemporalSplit,
     TrendTest,
     permutation_trend,
+    smallest_trend,
     split_pvalue,
     typicality,
 )
@@ -86,6 +87,11 @@ class CheckedResults:
     def is_weighted(self) -> bool:
         """Whether tasks have weights."""
         return self._weights is not None
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether a kernel on the covariates made the weights."""
+        return self._bandwidth is not None
 
     @property
     def weights(self) -> pd.Series:
@@ -268,12 +274,12 @@ class CheckedResults:
         check_count("n_permutations", n_permutations)
         check_count("seed", seed, 0)
         gaps = self.model.data.gaps.value
-        rho, pvalue = permutation_trend(gaps, values[:-1], n_permutations, seed)
+        rho, pvalue, joint = permutation_trend(gaps, values[:-1], n_permutations, seed)
         table = pd.DataFrame(
             {"spearman": rho, "pvalue": pvalue}, index=self.model.data.coordinates
         )
-        smallest = min(1.0, float(pvalue.min()) * len(pvalue))
-        return TrendTest(name, table, smallest, n_permutations)
+        floor = smallest_trend(gaps, values[:-1], n_permutations)
+        return TrendTest(name, table, joint, n_permutations, floor)
 
     def temporal_split(self, by: Any = None, share: float = 0.5) -> TemporalSplit:
         """

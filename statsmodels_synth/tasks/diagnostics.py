@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 
 from statsmodels_synth._arrays import Floats
 
@@ -56,15 +56,18 @@ class TrendTest:
     table : DataFrame (D, 2)
         Spearman correlation and p-value of each coordinate.
     pvalue : float
-        Smallest p-value, corrected for their number (Bonferroni).
+        That of the largest correlation of all coordinates.
     n_permutations : int
         Number of permutations.
+    smallest : float
+        P-value that this test cannot get below.
     """
 
     by: str
     table: pd.DataFrame
     pvalue: float
     n_permutations: int
+    smallest: float
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class TemporalSplit:
 
 def permutation_trend(
     gaps: Floats, by: Floats, n_permutations: int, seed: int
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, Floats, float]:
     """
     Spearman correlation of gaps with a covariate and its permutation p-value.
 
@@ -121,6 +124,9 @@ def permutation_trend(
         Spearman's; 0 where gaps or covariate do not vary.
     pvalue : ndarray (D,)
         ``(1 + #{|permuted| >= |observed|}) / (1 + B)``, two-sided, exact.
+    joint : float
+        The same for the largest ``|correlation|`` of all coordinates: exact too, and
+        it can be as small with many coordinates as with one.
 
     References
     ----------
@@ -131,26 +137,63 @@ def permutation_trend(
     --------
     >>> gaps = np.arange(8.0)[:, None]
     >>> permutation_trend(gaps, gaps[:, 0] ** 2, 999, seed=0)
-    (array([1.]), array([0.001]))
+    (array([1.]), array([0.001]), 0.001)
     """
     ranked = _standard(stats.rankdata(gaps, axis=0))
     order = _standard(stats.rankdata(by)[:, None])[:, 0]
     observed = order @ ranked
     rng = np.random.default_rng(seed)
-    beyond = np.zeros(gaps.shape[1])
+    beyond, joint = np.zeros(gaps.shape[1]), 0
+    largest = np.abs(observed).max()
     rows = max(1, _BLOCK // len(order))
     for at in range(0, n_permutations, rows):
         size = min(rows, n_permutations - at)
         shuffled = rng.permuted(np.tile(order, (size, 1)), axis=1)
         # Ties of the statistic must count whatever rounding does to them.
-        beyond += np.sum(np.abs(shuffled @ ranked) >= np.abs(observed) - 1e-12, axis=0)
-    return observed, (1.0 + beyond) / (1.0 + n_permutations)
+        found = np.abs(shuffled @ ranked)
+        beyond += np.sum(found >= np.abs(observed) - 1e-12, axis=0)
+        joint += int(np.sum(found.max(axis=1) >= largest - 1e-12))
+    total = 1.0 + n_permutations
+    return observed, (1.0 + beyond) / total, (1.0 + joint) / total
 
 
 def _standard(ranks: Floats) -> Floats:
     centred = ranks - ranks.mean(axis=0)
     norm = np.sqrt(np.sum(centred**2, axis=0))
     return np.asarray(centred / np.where(norm > 0.0, norm, 1.0))
+
+
+def smallest_trend(gaps: Floats, by: Floats, n_permutations: int) -> float:
+    """
+    P-value that a permutation test of a trend cannot get below.
+
+    Parameters
+    ----------
+    gaps : ndarray (T, D)
+        Estimated gaps.
+    by : ndarray (T,)
+        Covariate. With few different values few of the permutations differ.
+    n_permutations : int
+        Number B of permutations.
+
+    Returns
+    -------
+    float
+        The larger of ``1 / (1 + B)`` and one over the number of different orders.
+
+    Examples
+    --------
+    >>> smallest_trend(np.arange(4.0)[:, None], np.array([0.0, 0, 0, 1]), 999)
+    0.25
+    """
+
+    def orders(values: Floats) -> float:  # logarithm of their number
+        counts = np.unique(values, return_counts=True)[1]
+        own = special.gammaln(counts + 1.0).sum()
+        return float(special.gammaln(len(values) + 1.0) - own)
+
+    log_orders = min(orders(by), max(orders(column) for column in gaps.T))
+    return max(1.0 / (1.0 + n_permutations), round(float(np.exp(-log_orders)), 12))
 
 
 def typicality(synthetic: Floats) -> Floats:

@@ -355,7 +355,11 @@ def sample_quantiles(ordered: Floats, starts: Positions, q: float) -> Floats:
 
 
 def bootstrap_interval(
-    estimate: Floats, replicates: Floats, alpha: float, basic: bool = False
+    estimate: Floats,
+    replicates: Floats,
+    alpha: float,
+    basic: bool = False,
+    votes: bool = False,
 ) -> tuple[Floats, Floats]:
     """
     Percentile or basic bootstrap interval.
@@ -370,6 +374,9 @@ def bootstrap_interval(
         One minus the level.
     basic : bool
         Whether to reflect the percentile interval about the estimate.
+    votes : bool
+        Whether the draws were made with :meth:`TaskExchangeability.from_votes`, for
+        the message.
 
     Returns
     -------
@@ -395,10 +402,16 @@ def bootstrap_interval(
     draws = replicates.shape[-1]
     k = int(np.floor((draws + 1) * alpha / 2.0 + 1e-9))
     if k < 1:
+        need = int(np.ceil(2.0 / alpha)) - 1
+        advice = (
+            f"Give n_boot={need} or more to from_votes."
+            if votes
+            else f"Give n_boot={need} or more, or another interval=, such as 'welch' "
+            "for means."
+        )
         raise OptionError(
             f"n_boot={draws} is too few for bootstrap intervals at level "
-            f"{1.0 - alpha:.6g}. Give n_boot={int(np.ceil(2.0 / alpha)) - 1} or more, "
-            "or another interval=, such as 'welch' for means."
+            f"{1.0 - alpha:.6g}. {advice}"
         )
     low, high = replicates[..., k - 1], replicates[..., draws - k]
     if basic:

@@ -145,6 +145,8 @@ class BootstrapMethod:
         Likewise.
     basic : bool
         Basic instead of percentile.
+    votes : bool
+        Whether the draws came with votes, for messages.
     """
 
     gap: Floats
@@ -152,13 +154,18 @@ class BootstrapMethod:
     gap_draws: Floats
     made_draws: Floats
     basic: bool
+    votes: bool = False
 
     def gaps(self, alpha: float) -> GapIntervals:  # noqa: D102
-        ends = bootstrap_interval(self.gap, self.gap_draws, alpha, self.basic)
+        ends = bootstrap_interval(
+            self.gap, self.gap_draws, alpha, self.basic, self.votes
+        )
         return GapIntervals(self.gap, *ends)
 
     def synthetic(self, alpha: float) -> tuple[Floats, Floats]:  # noqa: D102
-        return bootstrap_interval(self.made, self.made_draws, alpha, self.basic)
+        return bootstrap_interval(
+            self.made, self.made_draws, alpha, self.basic, self.votes
+        )
 
 
 @dataclass(frozen=True)
@@ -313,6 +320,7 @@ def make_method(data: TaskData, settings: TaskSettings) -> GapMethod:
             np.sort(draws[0], axis=-1),
             np.sort(draws[1], axis=-1),
             interval == "basic",
+            data.kind == "votes",
         )
     assert data.samples is not None
     real, made = data.samples

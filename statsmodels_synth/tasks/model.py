@@ -5,30 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any
-import warnings
 
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth.exceptions import (
-    DegenerateGapWarning,
-    InfiniteIntervalWarning,
-    OptionError,
-    count,
-    format_units,
-)
+from statsmodels_synth.exceptions import OptionError, count
 from statsmodels_synth.options import Missing
-from statsmodels_synth.tasks.exchange import Exchange, exchange, tasks_needed
+from statsmodels_synth.tasks.exchange import exchange
 from statsmodels_synth.tasks.methods import choose_interval, make_method
 from statsmodels_synth.tasks.options import Algorithm, Interval, TaskSettings
 from statsmodels_synth.tasks.reading import read_frame
 from statsmodels_synth.tasks.reading_summaries import (
+    Results,
     read_estimates,
     read_results,
     read_votes,
 )
 from statsmodels_synth.tasks.results import TaskExchangeabilityResults
 from statsmodels_synth.tasks.samples import TaskData
+from statsmodels_synth.tasks.summary import warn_of_intervals
 from statsmodels_synth.tasks.weighting import find_weights
 
 
@@ -135,8 +130,8 @@ class TaskExchangeability:
         covariates : hashable or sequence of hashable, optional
             Columns that describe tasks, such as a year; constant within a task.
         missing : {"raise", "drop"}
-            What to do with rows with missing values, and with historical tasks that
-            lack real or synthetic data.
+            What to do with rows with missing values (with `unit`, their partners go
+            too), and with historical tasks that lack real or synthetic data.
 
         Returns
         -------
@@ -267,8 +262,8 @@ class TaskExchangeability:
     @classmethod
     def from_results(
         cls,
-        real: Sequence[Any],
-        synthetic: Sequence[Any],
+        real: Results,
+        synthetic: Results,
         current: Any,
         *,
         params: Hashable | Sequence[Hashable] | None = None,
@@ -281,16 +276,18 @@ class TaskExchangeability:
 
         Parameters
         ----------
-        real, synthetic : sequence of results
+        real, synthetic : sequence of results, or dict or Series of them by task
             Fits of the same model to the real and the synthetic data of each
-            historical task. They are taken for independent.
+            historical task. They are taken for independent. Sequences are matched by
+            position, dicts and Series by their keys, which name the tasks.
         current : results
             Fit to the synthetic data of the current task.
         params : hashable or sequence of hashable, optional
             Parameters of interest; all if omitted. Each gets alpha / D, so name those
             that matter.
         tasks : sequence of hashable, optional
-            Names of the historical tasks; 0, 1, ... if omitted.
+            Names of the historical tasks; the keys of the results, or 0, 1, ..., if
+            omitted.
         name : hashable
             Name of the current task.
         covariates : DataFrame (T + 1, C), optional
@@ -304,7 +301,8 @@ class TaskExchangeability:
         Raises
         ------
         AlignmentError
-            If the numbers of results or their parameters differ.
+            If the numbers of results, their keys or their parameters differ, or
+            covariates do not have one row per task.
         DataError
             If something is no fitted result, or its parameters are missing.
         OptionError
@@ -361,7 +359,8 @@ class TaskExchangeability:
             players if omitted.
         prior : float
             Votes of each player against an imaginary one of strength 0, half of them
-            wins, which keep strengths finite.
+            wins, which keep strengths finite. A player who won or lost every vote has
+            a strength and a (too short) interval that this number alone determines.
         n_boot : int
             Bootstrap draws of comparisons.
         seed : int
@@ -379,6 +378,11 @@ class TaskExchangeability:
         OptionError
             If an option has no meaning.
 
+        Warns
+        -----
+        DegenerateGapWarning
+            If a player won, or lost, every human vote or every one of the autorater.
+
         References
         ----------
         Bradley, R. A. and Terry, M. E. (1952). Rank analysis of incomplete block
@@ -389,7 +393,7 @@ class TaskExchangeability:
         >>> import pandas as pd
         >>> frame = pd.DataFrame({
         ...     "model_a": ["x", "y", "x", "y"], "model_b": ["y", "x", "z", "z"],
-        ...     "human": [1.0, 0.0, None, None], "judge": [1.0, 0.5, 1.0, 0.0],
+        ...     "human": [1.0, 0.5, None, None], "judge": [1.0, 0.5, 0.0, 0.5],
         ... })
         >>> TaskExchangeability.from_votes(frame, current="z", n_boot=99)
         <TaskExchangeability: 2 historical tasks, current task 'z'>
@@ -449,9 +453,9 @@ class TaskExchangeability:
         bounds : tuple of float, optional
             Smallest and largest possible value, for "hoeffding".
         n_boot : int
-            Bootstrap draws.
+            Bootstrap draws. Those of votes are made by :meth:`from_votes`.
         seed : int
-            Seed of the bootstrap.
+            Seed of the bootstrap, likewise.
 
         Returns
         -------
@@ -478,6 +482,7 @@ class TaskExchangeability:
                lower  upper
         theta  -0.75   0.64
         """
+        n_boot, seed = _draws(self.data, n_boot, seed)
         settings = TaskSettings(
             algorithm, alpha, _parts(alphas), interval, _parts(bounds), n_boot, seed
         )
@@ -487,11 +492,28 @@ class TaskExchangeability:
         outcome = exchange(
             method, self.data.synthetic.value, self.data.gaps.value, settings, found
         )
-        _warn(self.data, settings, outcome, found)
+        warn_of_intervals(self.data, settings, outcome, found)
         kernel = float(bandwidth) if isinstance(weights, str) else None
         return TaskExchangeabilityResults(
             self, settings, method, outcome, found, kernel
         )
+
+
+def _draws(data: TaskData, n_boot: int, seed: int) -> tuple[int, int]:
+    """Number and seed of the bootstrap draws, which those of votes have already."""
+    if data.draws is None:
+        return n_boot, seed
+    drawn = (data.draws[0].shape[-1], data.draw_seed)
+    usual = (TaskSettings.n_boot, TaskSettings.seed)
+    for name, given, own, default in zip(
+        ("n_boot", "seed"), (n_boot, seed), drawn, usual, strict=True
+    ):
+        if given not in (own, default):
+            raise OptionError(
+                f"{name}={given!r} comes too late: votes were resampled when they were "
+                f"read, with {name}={own}. Give {name}= to from_votes."
+            )
+    return drawn
 
 
 def _parts(values: Any) -> Any:
@@ -502,66 +524,6 @@ def _parts(values: Any) -> Any:
         return tuple(float(value) for value in values)
     except (TypeError, ValueError):
         raise OptionError(f"{values!r} is not a tuple of numbers.") from None
-
-
-def _warn(
-    data: TaskData, settings: TaskSettings, outcome: Exchange, weights: Any
-) -> None:
-    """Say what an infinite end or a width of zero means, and what would help."""
-    infinite = ~(np.isfinite(outcome.lower) & np.isfinite(outcome.upper))
-    if infinite.any():
-        warnings.warn(
-            _infinite(data, settings, outcome, weights),
-            InfiniteIntervalWarning,
-            stacklevel=3,
-        )
-    if settings.algorithm == "finite":
-        return
-    flat = np.asarray((outcome.gaps.upper <= outcome.gaps.lower).any(axis=1))
-    now = (outcome.synthetic[1] <= outcome.synthetic[0]).any()
-    if flat.any() or now:
-        names = [*data.tasks[flat], *([data.current] if now else [])]
-        warnings.warn(
-            f"The samples of {count(len(names), 'task')} ({format_units(names)}) do "
-            "not vary, so their intervals have no width and the result is too "
-            "certain. For bounded values interval='hoeffding' holds in such samples "
-            "too.",
-            DegenerateGapWarning,
-            stacklevel=3,
-        )
-
-
-def _infinite(
-    data: TaskData, settings: TaskSettings, outcome: Exchange, weights: Any
-) -> str:
-    k, n_tasks = len(data.coordinates), len(data.tasks)
-    third = outcome.allocation.band
-    total = float(n_tasks if weights is None else weights.sum())
-    if third * (total + 1.0) < 2.0 - 1e-9:
-        whole = settings.algorithm == "finite" or settings.alphas is not None
-        need = tasks_needed(third if whole else settings.alpha / k, not whole)
-        have = (
-            f"{count(n_tasks, 'historical task')} are"
-            if weights is None
-            else f"Weights that add up to {total:.4g} are"
-        ).replace("task are", "task is")
-        more = "" if k == 1 else f" (alpha / {k} for each of {k} coordinates)"
-        goal = "" if weights is None else " in sum"
-        return (
-            f"{have} too few for an interval with finite ends at alpha="
-            f"{settings.alpha:g}{more}: {need}{goal} would do, since alpha3 must be at "
-            "least 2/(T+1). The interval is infinite."
-        )
-    sizes = ~(np.isfinite(outcome.gaps.lower) & np.isfinite(outcome.gaps.upper))
-    tasks = data.tasks[np.asarray(sizes.any(axis=1))]
-    now = ~np.isfinite(outcome.synthetic[0]) | ~np.isfinite(outcome.synthetic[1])
-    names = [*tasks, *([data.current] if now.any() else [])]
-    return (
-        f"The samples of {count(len(names), 'task')} ({format_units(names)}) are too "
-        "small for a finite interval at the level needed, and so the result has an "
-        "infinite end. Leave out historical tasks with tiny samples, or use "
-        "algorithm=1 or 'finite'."
-    )
 
 
 def example_model() -> TaskExchangeability:

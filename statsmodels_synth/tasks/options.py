@@ -1,12 +1,16 @@
-"""Options of task exchangeability: the values that exist and their validation."""
+"""Options of task exchangeability: values that exist, names, and their validation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, TypeAlias
 
-from statsmodels_synth.exceptions import OptionError
+import numpy as np
+import pandas as pd
+
+from statsmodels_synth.exceptions import OptionError, show
 from statsmodels_synth.options import check_alpha, check_choice, check_count
 
 Algorithm: TypeAlias = Literal[1, 2, "finite"]
@@ -19,6 +23,30 @@ Statistic: TypeAlias = str | float | Callable[..., Any]
 DEFAULT_SHARES = (0.1, 0.2, 0.7)
 #: Shares of alpha add up if they do to within rounding.
 ROUNDING = 1e-9
+
+
+def is_positive(value: object) -> bool:
+    """
+    Whether something is a finite number above 0.
+
+    Parameters
+    ----------
+    value : object
+        What the user gave.
+
+    Returns
+    -------
+    bool
+        False for text and for True.
+
+    Examples
+    --------
+    >>> is_positive(1), is_positive("1"), is_positive(0.0)
+    (True, False, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return 0.0 < float(value) < float("inf")
 
 
 @dataclass(frozen=True)
@@ -55,6 +83,11 @@ class TaskSettings:
     def __post_init__(self) -> None:
         if isinstance(self.algorithm, bool):
             raise OptionError("algorithm=True does not exist. Give 1, 2 or 'finite'.")
+        if isinstance(self.algorithm, str) and self.algorithm in {"1", "2"}:
+            raise OptionError(
+                f"algorithm={self.algorithm!r} is text. Give the number "
+                f"{self.algorithm}."
+            )
         check_choice("algorithm", self.algorithm, Algorithm)
         check_alpha(self.alpha)
         if self.interval is not None:
@@ -97,3 +130,67 @@ class TaskSettings:
             raise OptionError(
                 f"bounds={tuple(bounds)!r} must be two numbers, smallest first."
             )
+
+
+def name_list(value: object) -> list[Any]:
+    """
+    One name or several, as a list.
+
+    Parameters
+    ----------
+    value : object
+        A name, a sequence of names, or None.
+
+    Returns
+    -------
+    list
+        Names.
+
+    Raises
+    ------
+    OptionError
+        If a name occurs twice.
+
+    Examples
+    --------
+    >>> name_list("a"), name_list(["a", "b"]), name_list(None)
+    (['a'], ['a', 'b'], [])
+    """
+    if value is None:
+        return []
+    several = (Sequence, pd.Index, pd.Series, np.ndarray)
+    if isinstance(value, (str, bytes)) or not isinstance(value, several):
+        return [value]
+    names = list(value)
+    twice = [name for k, name in enumerate(names) if name in names[:k]]
+    if twice:
+        raise OptionError(f"{show(twice[0])} is named twice. Name it once.")
+    return names
+
+
+def check_label(option: str, label: object) -> None:
+    """
+    Raise unless something can name one task.
+
+    Parameters
+    ----------
+    option : str
+        Name of the option, for the message.
+    label : object
+        What the user gave.
+
+    Raises
+    ------
+    OptionError
+        If it is a list or the like.
+
+    Examples
+    --------
+    >>> check_label("current", "now")
+    """
+    try:
+        hash(label)
+    except TypeError:
+        raise OptionError(
+            f"{option}= is a {type(label).__name__}. Give the name of one task."
+        ) from None

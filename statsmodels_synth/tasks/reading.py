@@ -23,6 +23,7 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.options import Missing, check_choice
 from statsmodels_synth.tasks.gaps import Estimates, difference, sample_quantiles
+from statsmodels_synth.tasks.options import check_label, name_list
 from statsmodels_synth.tasks.samples import (
     Samples,
     TaskData,
@@ -127,7 +128,9 @@ def numbers(frame: pd.DataFrame, column: Any) -> Floats:
     return np.asarray(values)
 
 
-def _present(frame: pd.DataFrame, columns: list[Any], missing: Missing) -> pd.DataFrame:
+def _present(
+    frame: pd.DataFrame, columns: list[Any], missing: Missing, past: Bools | None
+) -> pd.DataFrame:
     """Leave out rows with missing values, or refuse them."""
     absent = frame[columns].isna()
     rows = np.asarray(absent.to_numpy().any(axis=1))
@@ -141,38 +144,20 @@ def _present(frame: pd.DataFrame, columns: list[Any], missing: Missing) -> pd.Da
             f"Values are missing in {where}. Fill them in, or give missing='drop' to "
             "leave such rows out."
         )
+    partners = ""
+    if past is not None:
+        # A row of a historical task without its partner is no pair any more.
+        keys = pd.MultiIndex.from_frame(frame[[columns[0], columns[-1]]])
+        alone = ~rows & past & np.asarray(keys.isin(keys[rows & past]))
+        rows |= alone
+        if alone.any():
+            partners = f" with {count(int(alone.sum()), 'row')} that they pair with"
     warnings.warn(
-        f"Values are missing in {where}; these rows are left out.",
+        f"Values are missing in {where}; these rows are left out{partners}.",
         DroppedTaskWarning,
         stacklevel=4,
     )
     return frame.loc[~rows]
-
-
-def name_list(value: object) -> list[Any]:
-    """
-    One name or several, as a list.
-
-    Parameters
-    ----------
-    value : object
-        A name, a sequence of names, or None.
-
-    Returns
-    -------
-    list
-        Names.
-
-    Examples
-    --------
-    >>> name_list("a"), name_list(["a", "b"]), name_list(None)
-    (['a'], ['a', 'b'], [])
-    """
-    if value is None:
-        return []
-    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence | pd.Index):
-        return [value]
-    return list(value)
 
 
 def task_index(tasks: pd.Series, current: object) -> pd.Index:
@@ -201,6 +186,7 @@ def task_index(tasks: pd.Series, current: object) -> pd.Index:
     >>> list(task_index(pd.Series(["b", "c", "a", "b"], name="task"), "c"))
     ['b', 'a', 'c']
     """
+    check_label("current", current)
     found = pd.Index(pd.unique(tasks))
     if current not in found:
         raise DataError(
@@ -385,10 +371,13 @@ def read_frame(
     """
     check_choice("missing", missing, Missing)
     check_statistic(statistic, weight)
+    check_label("current", current)
     values, names = name_list(value), name_list(covariates)
     known: list[Any] = [c for c in (weight, unit) if c is not None]
     check_columns(frame, [task, source, *values, *known, *names])
-    frame = _present(frame, [task, source, *values, *known], missing)
+    # The unit comes last: pairs are left out together.
+    past = None if unit is None else ~frame[task].isin([current]).to_numpy()
+    frame = _present(frame, [task, source, *values, *known], missing, past)
     kinds = frame[source]
     wrong = ~kinds.isin([REAL, SYNTHETIC]).to_numpy()
     if wrong.any():

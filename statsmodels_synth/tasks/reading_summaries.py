@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, TypeAlias
+import warnings
 
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Bools, Floats
+from statsmodels_synth._arrays import Bools, Floats, Positions
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
+    DegenerateGapWarning,
     OptionError,
     count,
     format_units,
@@ -22,18 +24,22 @@ from statsmodels_synth.options import Missing, check_choice, check_count
 from statsmodels_synth.tasks.bradley_terry import (
     check_connected,
     count_votes,
+    one_sided,
     vote_strengths,
 )
 from statsmodels_synth.tasks.gaps import Estimates, difference
+from statsmodels_synth.tasks.options import check_label, is_positive, name_list
 from statsmodels_synth.tasks.reading import (
     check_columns,
     keep_tasks,
-    name_list,
     numbers,
     task_covariates,
     task_index,
 )
 from statsmodels_synth.tasks.samples import TaskData
+
+#: Fitted results in the order of the tasks, or by task.
+Results: TypeAlias = Sequence[Any] | Mapping[Any, Any] | pd.Series
 
 
 def read_estimates(
@@ -190,8 +196,8 @@ def _summary(
 
 
 def read_results(
-    real: Sequence[Any],
-    synthetic: Sequence[Any],
+    real: Results,
+    synthetic: Results,
     current: Any,
     params: Sequence[Hashable] | Hashable | None,
     tasks: Sequence[Hashable] | None,
@@ -225,14 +231,8 @@ def read_results(
     >>> data.gaps.value.round(3)
     array([[-0.2]])
     """
-    if len(real) != len(synthetic):
-        raise AlignmentError(
-            f"There are {len(real)} real and {len(synthetic)} synthetic results. Give "
-            "one of each for every historical task, in the same order."
-        )
-    if not len(real):
-        raise DataError("There is no historical task. Give at least one pair of fits.")
-    index = pd.RangeIndex(len(real)) if tasks is None else pd.Index(list(tasks))
+    check_label("name", name)
+    index, real, synthetic = _paired_results(real, synthetic, tasks)
     if len(index) != len(real) or index.has_duplicates or name in index:
         raise OptionError(
             f"tasks= must hold one name for each of the {len(real)} historical tasks, "
@@ -267,6 +267,13 @@ def read_results(
                 f"covariates= has no row for {format_units(absent)}. Its index must "
                 "name every task, the current one included."
             )
+        # A label that occurs twice selects two rows, which shifts all that follow.
+        if covariates.index.has_duplicates:
+            again = covariates.index[covariates.index.duplicated()].unique()
+            raise AlignmentError(
+                f"covariates= has several rows for {format_units(again)}. Give one row "
+                "for each task."
+            )
         covariates = covariates.loc[[*index, name]]
         covariates = pd.DataFrame(
             {c: numbers(covariates, c) for c in columns}, index=covariates.index
@@ -283,6 +290,70 @@ def read_results(
         covariates=covariates,
         kind="fitted results",
     )
+
+
+def _paired_results(
+    real: Any, synthetic: Any, tasks: Sequence[Hashable] | None
+) -> tuple[pd.Index, list[Any], list[Any]]:
+    """Names of the tasks, and their results in this order, by key where there are."""
+    for option, given in (("real", real), ("synthetic", synthetic)):
+        if hasattr(given, "params"):
+            raise DataError(
+                f"{option}= is one result ({type(given).__name__}). Give a list or a "
+                "dict with one for each historical task."
+            )
+        if isinstance(given, (str, set, frozenset, pd.DataFrame)) or not (
+            hasattr(given, "__len__") and hasattr(given, "__getitem__")
+        ):
+            raise DataError(
+                f"{option}= is a {type(given).__name__}. Give a list, or a dict or a "
+                "Series by task, of fitted results."
+            )
+    keyed = [isinstance(given, (Mapping, pd.Series)) for given in (real, synthetic)]
+    if keyed[0] != keyed[1]:
+        raise OptionError(
+            "One of real= and synthetic= has keys, the other is a list. Give both as "
+            "dicts (or Series) by task, or both as lists in the same order."
+        )
+    if not keyed[0] and len(real) != len(synthetic):
+        raise AlignmentError(
+            f"There are {len(real)} real and {len(synthetic)} synthetic results. Give "
+            "one of each for every historical task, in the same order."
+        )
+    if not len(real):
+        raise DataError("There is no historical task. Give at least one pair of fits.")
+    names = None if tasks is None else pd.Index(list(tasks), tupleize_cols=False)
+    if not keyed[0]:
+        index = pd.RangeIndex(len(real)) if names is None else names
+        return index, list(real), list(synthetic)
+    keys = pd.Index(list(real.keys()), tupleize_cols=False)
+    others = pd.Index(list(synthetic.keys()), tupleize_cols=False)
+    index = keys if names is None else names
+    known = [("real", keys), ("synthetic", others)]
+    for option, found in known:
+        if found.has_duplicates:
+            again = found[found.duplicated()].unique()
+            raise AlignmentError(
+                f"{option}= has several results for {format_units(again)}. Give one "
+                "for each task."
+            )
+    known.append(("tasks", index))
+    for option, found in known:
+        for other, more in known:
+            absent = [key for key in more if key not in found]
+            if absent:
+                raise AlignmentError(
+                    f"{option}= lacks {count(len(absent), 'task')} of {other}= "
+                    f"({format_units(absent)}). Results with keys are matched by "
+                    "them: give the same tasks in both."
+                )
+
+    def ordered(results: Any, own: pd.Index) -> list[Any]:
+        # By position: the keys of a Series may be whole numbers.
+        values = list(results.values() if isinstance(results, Mapping) else results)
+        return [values[k] for k in own.get_indexer(index)]
+
+    return index, ordered(real, keys), ordered(synthetic, others)
 
 
 def _param_names(result: Any) -> list[Any]:
@@ -329,9 +400,19 @@ def _read_result(
             f"The {where} has parameters or variances that are missing, infinite or "
             "negative. Look at its summary()."
         )
-    rest = getattr(result, "df_resid", np.inf) if getattr(result, "use_t", False) else 0
-    df = float(rest) if rest and rest > 0 else np.inf
-    return value, np.sqrt(variance), np.full(len(at), df)
+    return value, np.sqrt(variance), np.full(len(at), _result_df(result))
+
+
+def _result_df(result: Any) -> float:
+    """Degrees of freedom that the result's own conf_int uses; infinite for normal."""
+    if not getattr(result, "use_t", False):
+        return np.inf
+    # Clustered results have fewer than df_resid: the number of clusters less one.
+    for attribute in ("df_resid_inference", "df_resid"):
+        df = getattr(result, attribute, None)
+        if df is not None and np.isfinite(df) and df > 0:
+            return float(df)
+    return np.inf
 
 
 def read_votes(
@@ -366,19 +447,25 @@ def read_votes(
     DataError, OptionError
         See :meth:`TaskExchangeability.from_votes`.
 
+    Warns
+    -----
+    DegenerateGapWarning
+        If a player won or lost every vote.
+
     Examples
     --------
     >>> frame = pd.DataFrame({
     ...     "a": ["x", "y", "x", "y"], "b": ["y", "x", "z", "z"],
-    ...     "human": [1.0, 0.0, None, None], "judge": [1.0, 0.5, 1.0, 0.0],
+    ...     "human": [1.0, 0.5, None, None], "judge": [1.0, 0.5, 0.0, 0.5],
     ... })
     >>> read_votes(frame, "z", "a", "b", "human", "judge", None, 1.0, 9, 0).tasks
     Index(['x', 'y'], dtype='str')
     """
     check_count("n_boot", n_boot)
     check_count("seed", seed, 0)
-    if isinstance(prior, bool) or not prior > 0.0:
+    if not is_positive(prior):
         raise OptionError(f"prior={prior!r} must be a number of votes above 0.")
+    check_label("reference", reference)
     check_columns(frame, [first, second, real, synthetic])
     both = pd.concat([frame[first], frame[second]], ignore_index=True)
     if both.isna().any():
@@ -415,6 +502,8 @@ def read_votes(
             )
     check_connected(a, b, players, "autorater")
     check_connected(a[~now], b[~now], players[:-1], "human")
+    _warn_one_sided(a[~now], b[~now], votes[real][~now], players[:-1], "human")
+    _warn_one_sided(a, b, votes[synthetic], players, "autorater")
     at = (
         None
         if reference is None
@@ -440,7 +529,24 @@ def read_votes(
         None,
         (gap[1:].T[:, None], made[1:].T[:, None]),
         kind="votes",
+        draw_seed=seed,
     )
+
+
+def _warn_one_sided(
+    first: Positions, second: Positions, vote: Floats, players: pd.Index, what: str
+) -> None:
+    """Name players whose strength is what the prior makes it."""
+    rows = one_sided(first, second, vote, len(players))
+    if rows.any():
+        warnings.warn(
+            f"By {what} votes, {count(int(rows.sum()), 'player')} "
+            f"({format_units(players[rows])}) won or lost every comparison. prior= "
+            "alone keeps such strengths finite, and their bootstrap intervals are too "
+            "short. Collect more votes, or leave these players out.",
+            DegenerateGapWarning,
+            stacklevel=4,
+        )
 
 
 def _of_draws(draws: Floats) -> Estimates:

@@ -76,6 +76,8 @@ class TaskData:
         Covariates of the tasks; the current task comes last.
     kind : str
         What the data came as, for messages.
+    draw_seed : int
+        Seed of the bootstrap draws that come with the data.
     """
 
     tasks: pd.Index
@@ -90,6 +92,7 @@ class TaskData:
     draws: tuple[Floats, Floats] | None = None
     covariates: pd.DataFrame | None = None
     kind: str = "a frame"
+    draw_seed: int = 0
 
 
 def quantile_of(statistic: object) -> float | None:

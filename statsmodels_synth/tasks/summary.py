@@ -1,15 +1,26 @@
-"""The tables that people read, and the verdict on exchangeability."""
+"""What people read: tables, the verdict on exchangeability, warnings of a fit."""
 
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+import warnings
 
 import numpy as np
 from statsmodels.iolib.summary import Summary, fmt_2cols, fmt_params, forg
 from statsmodels.iolib.table import SimpleTable
 
-from statsmodels_synth.exceptions import OptionError, count
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.exceptions import (
+    DegenerateGapWarning,
+    InfiniteIntervalWarning,
+    OptionError,
+    count,
+    format_units,
+)
+from statsmodels_synth.tasks.exchange import Exchange, tasks_needed
+from statsmodels_synth.tasks.options import TaskSettings
+from statsmodels_synth.tasks.samples import TaskData
 
 if TYPE_CHECKING:
     from statsmodels_synth.tasks.results import TaskExchangeabilityResults
@@ -24,6 +35,15 @@ _ALGORITHMS = {
     2: "2 (only tasks exch.)",
     "finite": "finite-sample",
 }
+
+
+class _Check(NamedTuple):
+    """A p-value, the smallest it can be, what was looked at, what a small p says."""
+
+    pvalue: float
+    smallest: float
+    what: str
+    sign: str
 
 
 def verdict(results: TaskExchangeabilityResults) -> str:
@@ -52,33 +72,12 @@ def verdict(results: TaskExchangeabilityResults) -> str:
             "be checked. The interval rests on your judgement that the current task "
             "is like them."
         )
-    covariates = results.model.data.covariates
-    names = [None] if covariates is None else list(covariates.columns)
-    checks = []
-    typical = results.typicality()
-    smallest = min(1.0, float(typical.min()) * len(typical))
-    checks.append(
-        (
-            smallest,
-            "the rank of the current synthetic estimate among the past ones",
-            "the current synthetic estimate is unlike those of the historical tasks",
-        )
-    )
-    for name in names:
-        test = results.trend_test(name)
-        what = f"{name!r}" if name is not None else "the order of the tasks"
-        checks.append(
-            (test.pvalue, f"a trend of the gaps with {what}", f"gaps move with {what}")
-        )
-    bad = [c for c in checks if c[0] < _LEVEL / len(checks)]
+    checks = _checks(results)
+    level = _LEVEL / len(checks)
+    bad = [c for c in checks if c.pvalue < level]
     if not bad:
-        looked = ", ".join(f"{what} (p = {p:.2g})" for p, what, _ in checks)
-        return (
-            f"No sign against exchangeability in {looked}. That is no proof: whether "
-            "the gap of the current task is like the past ones cannot be seen "
-            "without real data."
-        )
-    found = "; ".join(f"{what} (p = {p:.2g})" for p, _, what in bad)
+        return _no_sign(results, checks, level)
+    found = "; ".join(f"{c.sign} (p = {c.pvalue:.2g})" for c in bad)
     weighted = (
         "The weights may mend this if they follow the cause: see plot_covariate()."
         if results.is_weighted
@@ -89,6 +88,74 @@ def verdict(results: TaskExchangeabilityResults) -> str:
     return (
         f"EXCHANGEABILITY IS DOUBTFUL: {found}. The interval may not cover as often "
         f"as it says. {weighted}"
+    )
+
+
+def _checks(results: TaskExchangeabilityResults) -> list[_Check]:
+    """Rank of the current synthetic estimate, and trends of the gaps."""
+    data = results.model.data
+    typical = results.typicality()
+    checks = [
+        _Check(
+            min(1.0, float(typical.min()) * len(typical)),
+            min(1.0, 2.0 / (results.n_tasks + 1.0) * len(typical)),
+            "the rank of the current synthetic estimate among the past ones",
+            "the current synthetic estimate is unlike those of the historical tasks",
+        )
+    ]
+    names: list[Any] = [] if data.covariates is None else list(data.covariates.columns)
+    # Players are sorted by name, and the alphabet is no cause of a trend.
+    if data.covariates is None and data.kind != "votes":
+        names = [None]
+    for name in names:
+        test = results.trend_test(name)
+        what = f"{name!r}" if name is not None else "the order of the tasks"
+        checks.append(
+            _Check(
+                test.pvalue,
+                test.smallest,
+                f"a trend of the gaps with {what}",
+                f"gaps move with {what}",
+            )
+        )
+    return checks
+
+
+def _no_sign(
+    results: TaskExchangeabilityResults, checks: list[_Check], level: float
+) -> str:
+    """What can be said where no check rejects, some because they never can."""
+    told = [c for c in checks if c.smallest < level]
+    mute = [c for c in checks if not c.smallest < level]
+    looked = ", ".join(f"{c.what} (p = {c.pvalue:.2g})" for c in told)
+    tasks = count(results.n_tasks, "task")
+    unseen = (
+        "whether the gap of the current task is like the past ones cannot be seen "
+        "without real data."
+    )
+    silent = " and ".join(c.what for c in mute)
+    least = " and ".join(f"{c.smallest:.2g}" for c in mute)
+    cannot = (
+        f"{silent} cannot speak with {tasks} (p is at least {least}, and a sign would "
+        f"be one below {level:.2g})."
+    )
+    cannot = cannot[:1].upper() + cannot[1:]
+    # The first check is the rank: at its smallest p no past estimate is as far out.
+    typical = results.typicality()
+    far = typical.index[typical < 2.5 / (results.n_tasks + 1.0)]
+    if checks[0] in mute and len(far):
+        which = f" of {format_units(far)}" if len(typical) > 1 else ""
+        seen = f" Nothing is seen in {looked}." if told else ""
+        return (
+            "EXCHANGEABILITY CANNOT BE JUDGED: the current synthetic estimate"
+            f"{which} lies beyond those of all historical tasks. {cannot} Ask why it "
+            f"is so far out before you trust the interval.{seen}"
+        )
+    if not told:
+        return f"{cannot} The interval rests on your judgement: {unseen}"
+    return (
+        f"No sign against exchangeability in {looked}. {cannot + ' ' if mute else ''}"
+        f"That is no proof: {unseen}"
     )
 
 
@@ -253,11 +320,13 @@ def summary_notes(results: TaskExchangeabilityResults) -> list[str]:
         2: "the tasks are exchangeable; their samples need not be",
         "finite": "the tasks, with their samples, are exchangeable",
     }[settings.algorithm]
+    # The kernel's weights change with the covariates, so they are held fixed.
+    given = ", given the covariates that weight them," if results.has_kernel else ""
     every = " of all coordinates together" if len(data.coordinates) > 1 else ""
     notes = [
         f"The valid interval covers {target}{every} with probability {1 - alpha:.4g} "
-        f"or more if {what}. That of the synthetic data alone ignores that they differ "
-        "from real ones and promises nothing.",
+        f"or more if{given} {what}. That of the synthetic data alone ignores that they "
+        "differ from real ones and promises nothing.",
         f"Verdict: {results.verdict()}",
     ]
     if results.n_tasks > 1:
@@ -284,10 +353,97 @@ def _held_out(results: TaskExchangeabilityResults) -> str:
         found = results.loo()
     except OptionError as error:  # one task less can need more bootstrap draws
         return f"Leave-one-out could not be done. {error}"
+    ends = found.table[["lower", "upper"]]
+    if not np.isfinite(ends).all(axis=1).any():
+        # An infinite interval covers anything: its coverage says nothing.
+        return (
+            "Leave-one-out needs more tasks: with one task less every interval is "
+            "infinite."
+        )
     equal = " (tasks weighted equally)" * (results.is_weighted and not found.weighted)
     return (
         f"Leave-one-out{equal}: the interval covers the real estimates of "
         f"{found.coverage:.1%} of the historical tasks, the synthetic data alone "
         f"those of {found.naive_coverage:.1%}. This says how well the interval suits "
         "tasks like the historical ones, not whether the current one is."
+    )
+
+
+def warn_of_intervals(
+    data: TaskData, settings: TaskSettings, outcome: Exchange, weights: Floats | None
+) -> None:
+    """
+    Say what an infinite end or a width of zero means, and what would help.
+
+    Parameters
+    ----------
+    data : TaskData
+        Tasks.
+    settings : TaskSettings
+        Settings of the fit.
+    outcome : Exchange
+        Its intervals.
+    weights : ndarray (T,), optional
+        Weights of the historical tasks.
+
+    Warns
+    -----
+    InfiniteIntervalWarning
+        If an end is infinite.
+    DegenerateGapWarning
+        If an interval has no width.
+    """
+    infinite = ~(np.isfinite(outcome.lower) & np.isfinite(outcome.upper))
+    if infinite.any():
+        warnings.warn(
+            _infinite(data, settings, outcome, weights),
+            InfiniteIntervalWarning,
+            stacklevel=3,
+        )
+    if settings.algorithm == "finite":
+        return
+    flat = np.asarray((outcome.gaps.upper <= outcome.gaps.lower).any(axis=1))
+    now = (outcome.synthetic[1] <= outcome.synthetic[0]).any()
+    if flat.any() or now:
+        names = [*data.tasks[flat], *([data.current] if now else [])]
+        warnings.warn(
+            f"The samples of {count(len(names), 'task')} ({format_units(names)}) do "
+            "not vary, so their intervals have no width and the result is too "
+            "certain. For bounded values interval='hoeffding' holds in such samples "
+            "too.",
+            DegenerateGapWarning,
+            stacklevel=3,
+        )
+
+
+def _infinite(
+    data: TaskData, settings: TaskSettings, outcome: Exchange, weights: Floats | None
+) -> str:
+    k, n_tasks = len(data.coordinates), len(data.tasks)
+    third = outcome.allocation.band
+    total = float(n_tasks if weights is None else weights.sum())
+    if third * (total + 1.0) < 2.0 - 1e-9:
+        whole = settings.algorithm == "finite" or settings.alphas is not None
+        need = tasks_needed(third if whole else settings.alpha / k, not whole)
+        have = (
+            f"{count(n_tasks, 'historical task')} are"
+            if weights is None
+            else f"Weights that add up to {total:.4g} are"
+        ).replace("task are", "task is")
+        more = "" if k == 1 else f" (alpha / {k} for each of {k} coordinates)"
+        goal = "" if weights is None else " in sum"
+        return (
+            f"{have} too few for an interval with finite ends at alpha="
+            f"{settings.alpha:g}{more}: {need}{goal} would do, since alpha3 must be at "
+            "least 2/(T+1). The interval is infinite."
+        )
+    sizes = ~(np.isfinite(outcome.gaps.lower) & np.isfinite(outcome.gaps.upper))
+    tasks = data.tasks[np.asarray(sizes.any(axis=1))]
+    now = ~np.isfinite(outcome.synthetic[0]) | ~np.isfinite(outcome.synthetic[1])
+    names = [*tasks, *([data.current] if now.any() else [])]
+    return (
+        f"The samples of {count(len(names), 'task')} ({format_units(names)}) are too "
+        "small for a finite interval at the level needed, and so the result has an "
+        "infinite end. Leave out historical tasks with tiny samples, or use "
+        "algorithm=1 or 'finite'."
     )

@@ -10,8 +10,11 @@ import pandas as pd
 from statsmodels_synth._arrays import Floats, as_floats
 from statsmodels_synth.exceptions import AlignmentError, OptionError, format_units, show
 from statsmodels_synth.options import check_choice
+from statsmodels_synth.tasks.options import is_positive
 
 Kernel: TypeAlias = Literal["gaussian"]
+#: That of the signature: any other was given by the user.
+DEFAULT_BANDWIDTH = 1.0
 
 
 def gaussian_weights(covariates: Floats, at: int, bandwidth: float) -> Floats:
@@ -77,14 +80,19 @@ def find_weights(
     >>> find_weights([1.0, 0.5], pd.Index(["a", "b"]), None, 1.0)
     array([1. , 0.5])
     """
+    if not is_positive(bandwidth):
+        raise OptionError(
+            f"bandwidth={bandwidth!r} must be a number above 0, in standard deviations."
+        )
+    if bandwidth != DEFAULT_BANDWIDTH and not isinstance(weights, str):
+        raise OptionError(
+            f"bandwidth={bandwidth!r} is that of a kernel. Give weights='gaussian' "
+            "too, or leave it out."
+        )
     if weights is None:
         return None
     if isinstance(weights, str):
         check_choice("weights", weights, Kernel)
-        if isinstance(bandwidth, bool) or not bandwidth > 0.0:
-            raise OptionError(
-                f"bandwidth={bandwidth!r} must be above 0, in standard deviations."
-            )
         if covariates is None:
             raise OptionError(
                 f"weights={weights!r} compares tasks by covariates, and there are "
