@@ -113,7 +113,7 @@ def infer(
             labeled_sums(psi_unaided, design, clusters),
             labeled_sums(h, design, clusters),
             controls,
-            unrelated_scores(design, score, solution.eta),
+            unrelated_scores(design, score, solution.eta, h),
             None if clusters is None else clusters.of_labeled,
         )
         own = left_out = labeled.left_out

@@ -339,7 +339,9 @@ def labeled_scores(
     return psi, h, target, auxiliary
 
 
-def unrelated_scores(design: AlignedDesign, score: Score, eta: Floats) -> Floats:
+def unrelated_scores(
+    design: AlignedDesign, score: Score, eta: Floats, h: Floats
+) -> Floats:
     """
     Second moment of the score of each source if its outcome had nothing to do with x.
 
@@ -355,6 +357,8 @@ def unrelated_scores(design: AlignedDesign, score: Score, eta: Floats) -> Floats
         Target model.
     eta : ndarray (M, p)
         Parameters of each source.
+    h : ndarray (n, M p)
+        Scores of the sources at these, from :func:`labeled_scores`.
 
     Returns
     -------
@@ -390,12 +394,7 @@ def unrelated_scores(design: AlignedDesign, score: Score, eta: Floats) -> Floats
         moment = scores[0].T @ scores[0] + outcomes.var() * scores[1].T @ scores[1]
         # A source whose slope is far off says very different things of different units:
         # without a bound, that of one unit would drown the labels.
-        factor, _ = score.factors(source.endog, linear.copy())
-        if source.weights is not None:
-            factor *= source.weights
-        own = np.empty((n, p))
-        unit_scores(source, everything, factor, 0, own)
-        own *= design.design_weights[:, None]
+        own = h[:, m * p : (m + 1) * p] * design.design_weights[:, None]
         moments[m] = _bounded(moment, UNRELATED_BOUND * own.T @ own) / len(outcomes)
     return moments
 

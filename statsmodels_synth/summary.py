@@ -40,7 +40,7 @@ class NotesSummary(Summary):  # type: ignore[misc]
 
     notes: list[str]
 
-    def set_notes(self, title: str, notes: Sequence[str]) -> None:
+    def set_notes(self, title: str, notes: Sequence[str], width: int = _WIDTH) -> None:
         """
         Put numbered notes below the tables.
 
@@ -50,12 +50,14 @@ class NotesSummary(Summary):  # type: ignore[misc]
             What they are.
         notes : sequence of str
             One paragraph each.
+        width : int
+            Characters in a line of text.
         """
         numbered = [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
         self.notes = [title, *numbered]
         lines = [title]
         for note in numbered:
-            lines += textwrap.wrap(note, width=_WIDTH, subsequent_indent="    ")
+            lines += textwrap.wrap(note, width=width, subsequent_indent="    ")
         self.add_extra_txt(lines)
 
     def as_latex(self) -> str:

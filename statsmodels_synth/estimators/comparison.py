@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 import importlib.util
-import textwrap
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -25,6 +24,7 @@ from statsmodels_synth.estimators.simple import (
 )
 from statsmodels_synth.exceptions import DataError, OptionError, suggest
 from statsmodels_synth.options import check_alpha, check_choice, check_count
+from statsmodels_synth.summary import NotesSummary
 
 if TYPE_CHECKING:
     from statsmodels_synth.results import AugmentedGMMResults
@@ -99,7 +99,7 @@ class Comparison:
         statsmodels.iolib.summary.Summary
             Prints as text; ``as_latex()``, ``as_html()``.
         """
-        result = Summary()
+        result = NotesSummary()
         low, high = self.alpha / 2, 1 - self.alpha / 2
         header = ["estimate", "std err", f"[{low:g}", f"{high:g}]", "width", "labels"]
         for name in self.table.index.unique("coefficient"):
@@ -109,10 +109,7 @@ class Comparison:
             result.tables.append(
                 SimpleTable(rows, header, names, title=str(name), txt_fmt=fmt_params)
             )
-        lines = ["Notes:"]
-        for k, note in enumerate(self.notes, start=1):
-            lines += textwrap.wrap(f"[{k}] {note}", _WIDTH, subsequent_indent="    ")
-        result.add_extra_txt(lines)
+        result.set_notes("Notes:", self.notes, width=_WIDTH)
         return result
 
     @property

@@ -27,10 +27,9 @@ from statsmodels_synth.estimators.problem import Problem, problem_of
 from statsmodels_synth.estimators.rectify import (
     Contributions,
     best_weight,
-    covariance_of,
-    effective_labels,
+    rectified_results,
 )
-from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
+from statsmodels_synth.estimators.results import EstimatorResultsWrapper
 from statsmodels_synth.estimators.simple import naive_params
 from statsmodels_synth.exceptions import ConvergenceWarning, DataError
 from statsmodels_synth.moment_sums import labeled_scores, source_sums
@@ -98,26 +97,21 @@ def predict_then_debias(
     _, own, *_ = labeled_scores(design, score, problem.theta, everyone[None])
     scores = SourceScores.of(design, score, {0: 1.0})
     alone = Contributions(
-        own=-gamma,
+        labels=labels,
+        taken=gamma,
         everyone=own @ inverse.T,
         outer=inverse @ sums.outer.reshape(len(inverse), -1) @ inverse.T,
         blocks=lambda: ((u, g @ inverse.T) for u, g in scores.uncentred(everyone)),
     )
-    matrix = best_weight(problem, alone, labels)
-    parts = Contributions(
-        own=labels + alone.own @ matrix.T,
-        everyone=alone.everyone @ matrix.T,
-        outer=matrix @ alone.outer @ matrix.T,
-        blocks=lambda: ((u, g @ matrix.T) for u, g in alone.blocks()),
-    )
-    covariance = covariance_of(problem, parts)
-    return results_of(
+    matrix = best_weight(problem, alone)
+    method = "predict-then-debias"
+    return rectified_results(
         problem,
         problem.theta + matrix @ (everyone - drawn),
-        covariance,
-        "predict-then-debias",
+        alone.weighted(matrix),
+        method,
         design.names,
-        effective_nobs=effective_labels(problem, labels, covariance),
+        label=method,
         note="Standard errors are asymptotic, from the central limit theorem.",
     )
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-import warnings
 
 import numpy as np
 
@@ -35,15 +34,13 @@ from statsmodels_synth.estimators.rectify import (
     best_weight,
     bread,
     contributions,
-    covariance_of,
-    effective_labels,
     full_power,
     moments_at,
+    rectified_results,
     solve_rectified,
 )
-from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
+from statsmodels_synth.estimators.results import EstimatorResultsWrapper
 from statsmodels_synth.exceptions import (
-    ConvergenceWarning,
     DataError,
     OptionError,
     type_name,
@@ -182,7 +179,7 @@ def dsl(
         np.ones(1),
     )
     # Over all units the predictions count in full; lambda is that over the unlabelled.
-    full = full_power(problem, scores.at(problem.theta))
+    full = full_power(problem, scores.n_units)
     theta, moments, converged = solve_rectified(
         problem, scores, 1.0 / full, problem.theta
     )
@@ -256,7 +253,6 @@ def reppi(
     problem.position(None)
     design, k = problem.design, len(problem.design.sources)
     n, n_units, p = design.n_labeled, design.n_units, design.k_params
-    a = design.design_weights[:, None]
     psi, *_ = target_scores(design, problem.score, problem.theta)
     seen = np.empty((n_units, k * p))
     for m in range(k):
@@ -275,17 +271,17 @@ def reppi(
     )
     learned = LearnedScores(design, values)
     first = moments_at(problem, learned, problem.theta)
-    # The predictions by themselves, in units of the score.
+    # In units of the score, with predictions that are not weighted yet.
     alone = contributions(
         problem,
         learned,
         problem.theta,
-        replace(first, psi=np.zeros_like(psi)),
+        first,
         inverse=np.eye(p),
         weight=np.eye(p),
     )
-    matrix = best_weight(problem, alone, a * psi)
-    shift = matrix @ (a * first.predicted.drawn).mean(axis=0)
+    matrix = best_weight(problem, alone)
+    shift = matrix @ alone.taken.mean(axis=0)
     theta, converged = solve_target(
         design, problem.score, problem.theta, shift * n / n_units
     )
@@ -398,24 +394,13 @@ def _result(
     parts = contributions(
         problem, scores, theta, moments, inverse=inverse, weight=weight
     )
-    covariance = np.full((len(theta), len(theta)), np.nan)
-    if converged:
-        covariance = covariance_of(problem, parts)
-    else:
-        warnings.warn(
-            f"{method}: the equations were not solved. Do not use the estimate.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
-    labels = problem.design.design_weights[:, None] * (moments.psi @ inverse)
     name = "random forest" if learner is None else type(learner).__name__
-    return results_of(
+    return rectified_results(
         problem,
         theta,
-        covariance,
+        parts if converged else None,
         method,
         tuple(problem.design.names[m] for m in sources),
-        effective_nobs=effective_labels(problem, labels, covariance),
+        label=method,
         note=f"Learner: {name}, cross-fitted. Standard errors are asymptotic.",
-        converged=converged,
     )

@@ -191,6 +191,11 @@ class SourceScores:
         """Whether each source lacks some unit, (k,)."""
         return np.asarray(self._covered < self.design.n_units)
 
+    @property
+    def n_units(self) -> float:
+        """Units that the predictions are for, as in :class:`PredictedMoments`."""
+        return float(self.mix @ self._n_units)
+
     @cached_property
     def _n_units(self) -> Floats:
         """Units that each source is a sample of, (k,)."""
@@ -235,8 +240,7 @@ class SourceScores:
             total = sum(v.T @ v for _, v in self._centred_blocks(theta, centres))
             outer = np.asarray(total) / design.n_units
         jacobian = np.einsum("m,mij->ij", self.mix, sums.jacobian)
-        size = float(self.mix @ self._n_units)
-        return PredictedMoments(drawn, slope, everyone, outer, jacobian, size)
+        return PredictedMoments(drawn, slope, everyone, outer, jacobian, self.n_units)
 
     def blocks(self, theta: Floats) -> Iterator[tuple[slice, Floats]]:
         """See :class:`PredictedScores`."""

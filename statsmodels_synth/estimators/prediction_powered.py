@@ -22,8 +22,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
-import warnings
 
 import numpy as np
 
@@ -35,15 +35,14 @@ from statsmodels_synth.estimators.rectify import (
     RectifiedMoments,
     bread,
     contributions,
-    covariance_of,
-    effective_labels,
     full_power,
     moments_at,
+    rectified_results,
     solve_rectified,
     unlabeled_covariance,
 )
-from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
-from statsmodels_synth.exceptions import ConvergenceWarning, OptionError
+from statsmodels_synth.estimators.results import EstimatorResultsWrapper
+from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.moment_sums import source_sums
 from statsmodels_synth.options import check_choice, check_count
 from statsmodels_synth.scores import GaussianIdentityScore
@@ -56,6 +55,7 @@ PowerTuning: TypeAlias = Literal["none", "scalar", "coefficient"]
 MIXES = np.linspace(0.0, 1.0, 11)
 #: Folds of the labelled units.
 FOLDS = 5
+_NOTE = "Standard errors are asymptotic, as published."
 
 
 @dataclass(frozen=True)
@@ -117,17 +117,24 @@ class _Prediction:
         """Bread of the covariance, (p, p)."""
         return bread(self.problem, point.moments, pooled=self.pooled)
 
+    @cached_property
+    def _first(self) -> _Point:
+        """
+        Where lambda is chosen first: the PPI estimate, as published.
+
+        Where the slope of the predictions is another one, or PPI has no solution, that
+        of the labels alone is the safer start.
+        """
+        point = self.at(1.0 if self.pooled else 0.0, self.problem.theta)
+        return point if point.converged else self.at(0.0, self.problem.theta)
+
     def tuned(self, coefficient: int | None = None) -> _Point:
         """
         Estimate with the lambda that is best for all or for one coefficient.
 
-        Chosen at the PPI estimate, as published, and again at the estimate that it
-        gives. Where the slope of the predictions is another one, or PPI has no
-        solution, that of the labels alone is the safer start.
+        Chosen at the first estimate, and again at the one that it gives.
         """
-        point = self.at(1.0 if self.pooled else 0.0, self.problem.theta)
-        if not point.converged:
-            point = self.at(0.0, self.problem.theta)
+        point = self._first
         for _ in range(2):
             inverse = self.inverse(point)
             rows = inverse if coefficient is None else inverse[[coefficient]]
@@ -139,7 +146,7 @@ class _Prediction:
     def contributions(self, point: _Point) -> Contributions:
         """Contributions of all units to the estimate."""
         p = len(point.theta)
-        full = full_power(self.problem, point.moments.predicted)
+        full = full_power(self.problem, self.predicted.n_units)
         return contributions(
             self.problem,
             self.predicted,
@@ -148,11 +155,6 @@ class _Prediction:
             inverse=self.inverse(point),
             weight=point.power * full * np.eye(p),
         )
-
-    def labels(self, point: _Point) -> Floats:
-        """What the labels alone would contribute there, (n, p)."""
-        a = self.problem.design.design_weights[:, None]
-        return a * (point.moments.psi @ self.inverse(point))
 
 
 def _best_power(problem: Problem, moments: RectifiedMoments, rows: Floats) -> float:
@@ -164,13 +166,13 @@ def _best_power(problem: Problem, moments: RectifiedMoments, rows: Floats) -> fl
     a = design.design_weights[:, None]
     labels, drawn = a * moments.psi @ rows.T, a * h.drawn @ rows.T
     outer, everyone = rows @ h.outer @ rows.T, h.everyone @ rows.T
-    full = full_power(problem, h)
+    full = full_power(problem, h.n_units)
     if problem.drawn_alike and h.n_units == n_units:
         # As published.
         variance = (1.0 + n / rest) * np.trace(outer) * n_units / (n_units - 1)
         scale = 1.0
     else:
-        parts = Contributions(-drawn, everyone, outer, lambda: iter(()))
+        parts = Contributions(labels, drawn, everyone, outer, lambda: iter(()))
         drawn = drawn - everyone * (n / n_units)
         variance = (
             n * rest / n_units**2 * np.trace(unlabeled_covariance(problem, parts))
@@ -325,16 +327,21 @@ def _finish(
     mix: float | None = None,
 ) -> EstimatorResultsWrapper:
     parts = prediction.contributions(point) if point.converged else None
-    return _results(
+    return rectified_results(
         prediction.problem,
         point.theta,
         parts,
-        prediction.labels(point),
         method,
         names,
+        label=_label(method, names),
+        note=_NOTE,
         power=point.power,
         mix=mix,
     )
+
+
+def _label(method: str, names: tuple[str, ...]) -> str:
+    return f"{method} with {', '.join(map(repr, names))}"
 
 
 def _each_coefficient(
@@ -343,73 +350,41 @@ def _each_coefficient(
     """Every coefficient with its own lambda, and the covariance of them all."""
     problem, p = prediction.problem, prediction.problem.design.k_params
     points = [prediction.tuned(j) for j in range(p)]
-    converged = all(point.converged for point in points)
-    parts = [prediction.contributions(point) for point in points]
+    method = "PPI++ by coefficient"
+    joint = None
+    if all(point.converged for point in points):
+        parts = [prediction.contributions(point) for point in points]
+        joint = _joined(parts, problem.design.n_units)
+    return rectified_results(
+        problem,
+        np.array([point.theta[j] for j, point in enumerate(points)]),
+        joint,
+        method,
+        names,
+        label=_label(method, names),
+        note=_NOTE,
+        power=np.array([point.power for point in points]),
+    )
+
+
+def _joined(parts: Sequence[Contributions], n_units: int) -> Contributions:
+    """Contribution j is that of part j: the estimate with its lambda."""
+
+    def column(name: str) -> Floats:
+        every = [getattr(part, name)[:, j] for j, part in enumerate(parts)]
+        return np.stack(every, axis=1)
 
     def blocks() -> Iterator[tuple[slice, Floats]]:
-        """Contribution j is that of the estimate with the lambda of coefficient j."""
         for many in zip(*(part.blocks() for part in parts), strict=True):
             columns = [values[:, j] for j, (_, values) in enumerate(many)]
             yield many[0][0], np.column_stack(columns)
 
     # Estimates at p values of theta: their covariance needs all of them at once.
-    outer = np.zeros((p, p))
+    outer = np.zeros((len(parts), len(parts)))
     for _, values in blocks():
-        outer += values.T @ values / problem.design.n_units
-    joint = Contributions(
-        own=np.stack([part.own[:, j] for j, part in enumerate(parts)], axis=1),
-        everyone=np.stack([q.everyone[:, j] for j, q in enumerate(parts)], axis=1),
-        outer=outer,
-        blocks=blocks,
-    )
-    labels = [prediction.labels(point)[:, j] for j, point in enumerate(points)]
-    return _results(
-        problem,
-        np.array([point.theta[j] for j, point in enumerate(points)]),
-        joint if converged else None,
-        np.stack(labels, axis=1),
-        "PPI++ by coefficient",
-        names,
-        power=np.array([point.power for point in points]),
-        mix=None,
-    )
-
-
-def _results(
-    problem: Problem,
-    theta: Floats,
-    parts: Contributions | None,
-    labels: Floats,
-    method: str,
-    names: tuple[str, ...],
-    *,
-    power: float | Floats,
-    mix: float | None,
-) -> EstimatorResultsWrapper:
-    """Results from contributions; None where the equations were not solved."""
-    covariance = np.full((len(theta), len(theta)), np.nan)
-    effective = np.full(len(theta), np.nan)
-    if parts is not None:
-        covariance = covariance_of(problem, parts)
-        effective = effective_labels(problem, labels, covariance)
-    else:
-        warnings.warn(
-            f"{method} with {', '.join(map(repr, names))}: the equations were not "
-            "solved. Do not use the estimate.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-    return results_of(
-        problem,
-        theta,
-        covariance,
-        method,
-        names,
-        effective_nobs=effective,
-        note="Standard errors are asymptotic, as published.",
-        power=power,
-        mix=mix,
-        converged=parts is not None,
+        outer += values.T @ values / n_units
+    return Contributions(
+        column("labels"), column("taken"), column("everyone"), outer, blocks
     )
 
 
@@ -423,17 +398,31 @@ def _choose_mix(
     if problem.clusters is not None:
         order = rng.permutation(problem.clusters.n_labeled) % FOLDS
         fold = order[problem.clusters.of_labeled]
-    a = design.design_weights[:, None]
-    best, smallest = 0.0, np.inf
-    for mix in MIXES:
+
+    def at(mix: float) -> tuple[Floats, Floats, float]:
+        """Labels, what is taken off them, and the variance of what is put back."""
         shares = {pair[0]: 1.0 - mix, pair[1]: mix}
         scores = SourceScores.of(design, problem.score, shares)
-        at = moments_at(problem, scores, theta)
-        inverse, h = bread(problem, at, pooled=False), at.predicted
-        labels, drawn = a * at.psi @ inverse, a * h.drawn @ inverse
-        drawn = drawn - h.everyone @ inverse * (n / design.n_units)
-        rest = n * problem.n_unlabeled / design.n_units**2
-        rest *= float(np.trace(inverse @ h.outer @ inverse))
+        moments = moments_at(problem, scores, theta)
+        parts = contributions(
+            problem,
+            scores,
+            theta,
+            moments,
+            inverse=bread(problem, moments, pooled=False),
+            weight=np.eye(len(theta)),
+        )
+        rest = n * problem.n_unlabeled / design.n_units**2 * np.trace(parts.outer)
+        taken = parts.taken - parts.everyone * (n / design.n_units)
+        return parts.labels, taken, float(rest)
+
+    # What is taken off is linear in the mix, and a variance quadratic.
+    (labels, first, rest_0), (_, second, rest_1) = at(0.0), at(1.0)
+    common = 4.0 * at(0.5)[2] - rest_0 - rest_1
+    best, smallest = 0.0, np.inf
+    for mix in MIXES:
+        drawn = (1.0 - mix) * first + mix * second
+        rest = (1.0 - mix) ** 2 * rest_0 + mix**2 * rest_1 + mix * (1.0 - mix) * common
         loss = 0.0
         for k in range(FOLDS):
             x, y = drawn[fold != k], labels[fold != k]

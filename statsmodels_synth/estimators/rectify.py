@@ -22,6 +22,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
+import warnings
 
 import numpy as np
 
@@ -30,6 +32,8 @@ from statsmodels_synth.clusters import all_sums, cluster_sums
 from statsmodels_synth.covariance import stratified
 from statsmodels_synth.estimators.predicted import PredictedMoments, PredictedScores
 from statsmodels_synth.estimators.problem import Problem
+from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
+from statsmodels_synth.exceptions import ConvergenceWarning
 from statsmodels_synth.moment_sums import target_scores
 from statsmodels_synth.solver import (
     MAX_HALVINGS,
@@ -112,12 +116,12 @@ def residual(
         Derivative.
     """
     n, a, h = problem.design.n_labeled, problem.design.design_weights, moments.predicted
-    scale = power * full_power(problem, h)
+    scale = power * full_power(problem, h.n_units)
     value = a @ (moments.psi - scale * h.drawn) / n
     return value, (moments.target - scale * h.slope) / n
 
 
-def full_power(problem: Problem, predicted: PredictedMoments) -> float:
+def full_power(problem: Problem, n_units: float) -> float:
     """
     ``T / N``: what is taken off where predictions are trusted in full.
 
@@ -125,16 +129,15 @@ def full_power(problem: Problem, predicted: PredictedMoments) -> float:
     ----------
     problem : Problem
         The problem.
-    predicted : PredictedMoments
-        The predictions.
+    n_units : float
+        Units that the predictions are for, T.
 
     Returns
     -------
     float
-        With the T that the predictions are for.
+        One over the share of them that is not labelled.
     """
-    n = problem.design.n_labeled
-    return predicted.n_units / max(predicted.n_units - n, 1.0)
+    return n_units / max(n_units - problem.design.n_labeled, 1.0)
 
 
 @np.errstate(all="ignore")  # where it runs off, which is said
@@ -231,8 +234,11 @@ class Contributions:
 
     Parameters
     ----------
-    own : ndarray (n, p)
-        Of labelled units through their labels; the estimate has their mean.
+    labels : ndarray (n, p)
+        Of labelled units through their labels alone.
+    taken : ndarray (n, p)
+        What is taken off them for their predictions; the estimate has the mean of what
+        is left.
     everyone : ndarray (n, p)
         Of labelled units as any unit; the estimate has the mean of these over all T.
     outer : ndarray (p, p)
@@ -242,10 +248,33 @@ class Contributions:
         clusters only.
     """
 
-    own: Floats
+    labels: Floats
+    taken: Floats
     everyone: Floats
     outer: Floats
     blocks: Blocks
+
+    def weighted(self, matrix: Floats) -> Contributions:
+        """
+        The same with predictions multiplied by a matrix.
+
+        Parameters
+        ----------
+        matrix : ndarray (p, p)
+            From :func:`best_weight`.
+
+        Returns
+        -------
+        Contributions
+            Labels as they are.
+        """
+        return Contributions(
+            labels=self.labels,
+            taken=self.taken @ matrix.T,
+            everyone=self.everyone @ matrix.T,
+            outer=matrix @ self.outer @ matrix.T,
+            blocks=lambda: ((u, g @ matrix.T) for u, g in self.blocks()),
+        )
 
 
 def contributions(
@@ -283,7 +312,8 @@ def contributions(
     a, h = problem.design.design_weights[:, None], moments.predicted
     turned = inverse @ weight
     return Contributions(
-        own=a * (moments.psi @ inverse - h.drawn @ turned.T),
+        labels=a * (moments.psi @ inverse),
+        taken=a * (h.drawn @ turned.T),
         everyone=h.everyone @ turned.T,
         outer=turned @ h.outer @ turned.T,
         blocks=lambda: ((u, g @ turned.T) for u, g in predicted.blocks(theta)),
@@ -307,10 +337,11 @@ def covariance_of(problem: Problem, parts: Contributions) -> Floats:
         Covariance; with clusters of the units, robust to dependence within them.
     """
     design, clusters = problem.design, problem.clusters
-    n, n_units, p = design.n_labeled, design.n_units, parts.own.shape[1]
-    own = (parts.own - parts.own.mean(axis=0)) / n
+    n, n_units, p = design.n_labeled, design.n_units, parts.labels.shape[1]
+    left = parts.labels - parts.taken
+    own = (left - left.mean(axis=0)) / n
     if clusters is None:
-        labeled = parts.own + parts.everyone * (n / n_units)
+        labeled = left + parts.everyone * (n / n_units)
         rest = problem.n_unlabeled / n_units**2 * unlabeled_covariance(problem, parts)
         return stratified(
             np.cov(labeled.T).reshape(p, p) / n + rest,
@@ -348,7 +379,7 @@ def unlabeled_covariance(problem: Problem, parts: Contributions) -> Floats:
     return np.asarray((second - np.outer(total, total) / rest) / (rest - 1))
 
 
-def best_weight(problem: Problem, parts: Contributions, labels: Floats) -> Floats:
+def best_weight(problem: Problem, parts: Contributions) -> Floats:
     r"""
     Matrix that predictions are multiplied with for the smallest variance.
 
@@ -365,9 +396,7 @@ def best_weight(problem: Problem, parts: Contributions, labels: Floats) -> Float
     problem : Problem
         The problem.
     parts : Contributions
-        What predictions contribute: `own` is ``- a_t h_t``.
-    labels : ndarray (n, p)
-        Contributions ``a_t psi_t`` of the labels.
+        Contributions with predictions that are not weighted yet.
 
     Returns
     -------
@@ -375,8 +404,8 @@ def best_weight(problem: Problem, parts: Contributions, labels: Floats) -> Float
         M.
     """
     n, n_units = problem.design.n_labeled, problem.design.n_units
-    b = -(parts.own + parts.everyone * (n / n_units))
-    b, labels = b - b.mean(axis=0), labels - labels.mean(axis=0)
+    b = parts.taken - parts.everyone * (n / n_units)
+    b, labels = b - b.mean(axis=0), parts.labels - parts.labels.mean(axis=0)
     share = n * problem.n_unlabeled / n_units**2
     gram = b.T @ b / (n - 1) + share * unlabeled_covariance(problem, parts)
     # Predictions that say nothing, or the same thing twice, are no help.
@@ -384,7 +413,9 @@ def best_weight(problem: Problem, parts: Contributions, labels: Floats) -> Float
     return np.asarray((labels.T @ b / (n - 1)) @ root @ root.T)
 
 
-def effective_labels(problem: Problem, labels: Floats, covariance: Floats) -> Floats:
+def effective_labels(
+    problem: Problem, parts: Contributions, covariance: Floats
+) -> Floats:
     """
     Labels that would give the same standard errors without any source.
 
@@ -392,10 +423,10 @@ def effective_labels(problem: Problem, labels: Floats, covariance: Floats) -> Fl
     ----------
     problem : Problem
         The problem.
-    labels : ndarray (n, p)
-        Contributions of the labels, without predictions.
+    parts : Contributions
+        Contributions of the units.
     covariance : ndarray (p, p)
-        Covariance of the estimate with them.
+        Covariance of the estimate.
 
     Returns
     -------
@@ -403,11 +434,76 @@ def effective_labels(problem: Problem, labels: Floats, covariance: Floats) -> Fl
         The number n times the ratio of the variance that the same formula gives without
         predictions to that with them.
     """
+    nothing = np.zeros_like(parts.labels)
     without = Contributions(
-        own=labels,
-        everyone=np.zeros_like(labels),
+        labels=parts.labels,
+        taken=nothing,
+        everyone=nothing,
         outer=np.zeros_like(covariance),
         blocks=lambda: iter(()),
     )
     alone = np.diag(covariance_of(problem, without))
     return np.asarray(problem.design.n_labeled * alone / np.diag(covariance))
+
+
+def rectified_results(
+    problem: Problem,
+    theta: Floats,
+    parts: Contributions | None,
+    method: str,
+    sources: tuple[str, ...],
+    *,
+    label: str,
+    **kwargs: Any,
+) -> EstimatorResultsWrapper:
+    """
+    Results from what units contribute.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    theta : ndarray (p,)
+        Estimate.
+    parts : Contributions or None
+        Contributions at the estimate; None where the equations were not solved.
+    method : str
+        Name of the method.
+    sources : tuple of str
+        Sources that it uses.
+    label : str
+        What the warning calls it.
+    **kwargs
+        To :class:`EstimatorResults`.
+
+    Returns
+    -------
+    EstimatorResultsWrapper
+        With missing standard errors where the equations were not solved.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If they were not.
+    """
+    p = len(theta)
+    covariance, effective = np.full((p, p), np.nan), np.full(p, np.nan)
+    if parts is not None:
+        covariance = covariance_of(problem, parts)
+        effective = effective_labels(problem, parts, covariance)
+    else:
+        warnings.warn(
+            f"{label}: the equations were not solved. Do not use the estimate.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    return results_of(
+        problem,
+        theta,
+        covariance,
+        method,
+        sources,
+        effective_nobs=effective,
+        converged=parts is not None,
+        **kwargs,
+    )
