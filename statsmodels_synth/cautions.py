@@ -53,7 +53,7 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
         )
     if not solution.weight.gain.any():
         return  # the sources take no part
-    for source, rows in zip(design.sources, design.labeled_sources, strict=True):
+    for name, rows in zip(design.names, design.labeled_sources, strict=True):
         differing, covered = disagreements(rows, design.labeled)
         if differing >= FEW_DISAGREEMENTS:
             continue
@@ -75,7 +75,7 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
             else "The asymptotic standard errors allow for no other."
         )
         warnings.warn(
-            f"Source {source.name!r} {found}. {allowed}",
+            f"Source {name!r} {found}. {allowed}",
             LabelAgreementWarning,
             stacklevel=4,
         )

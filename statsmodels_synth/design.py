@@ -8,17 +8,19 @@ and names. Nothing downstream knows of missing values, indexes or formulas.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
 import scipy.linalg
 
 from statsmodels_synth._arrays import Floats, Positions
+from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.options import Kind
 
 Rows = TypeVar("Rows", bound="DesignRows")
+Sums = TypeVar("Sums")
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,14 @@ class DesignRows:
         """Position of the unit of each row, (R,)."""
         return np.arange(len(self.endog)) if self.units is None else self.units
 
-    def take(self: Rows, keep: Positions, units: Positions | None) -> Rows:
+    def take(self: Rows, keep: Positions | slice, units: Positions | None) -> Rows:
         """
-        Copy some of the rows.
+        Some of the rows.
 
         Parameters
         ----------
-        keep : ndarray of int
-            The rows.
+        keep : ndarray of int, or slice
+            The rows: copied, or views of them.
         units : ndarray of int or None
             The units they belong to from now on.
 
@@ -174,6 +176,81 @@ class Labeling:
 
 
 @dataclass(frozen=True)
+class SourceFacts:
+    """
+    What a source is and covers.
+
+    Parameters
+    ----------
+    name : str
+        Name.
+    kind : {"proxy", "synthetic"}
+        Kind.
+    n_rows : int
+        Rows, replicates included.
+    n_covered : int
+        Units with at least one.
+    n_dropped : int
+        Rows that were left out because a value is missing.
+    """
+
+    name: str
+    kind: Kind
+    n_rows: int
+    n_covered: int
+    n_dropped: int
+
+
+class Partitions(Protocol):
+    """
+    Rows of the sources that are not in memory, in parts that hold whole units.
+
+    Attributes
+    ----------
+    facts : tuple of SourceFacts
+        The M sources.
+    samples : tuple of SourceArrays
+        Some rows of each source, evenly spread, each row a unit.
+    """
+
+    facts: tuple[SourceFacts, ...]
+    samples: tuple[SourceArrays, ...]
+
+    def total(self, function: Callable[[tuple[SourceArrays, ...], int], Sums]) -> Sums:
+        """
+        Add up what a function says of each part.
+
+        Parameters
+        ----------
+        function : callable
+            Takes the sources of a part and its number of units; what it returns can be
+            added and is small.
+
+        Returns
+        -------
+        object
+            The sum.
+        """
+        ...
+
+    def with_sources(self, keep: Sequence[int]) -> Partitions:
+        """
+        The same parts with some of the sources.
+
+        Parameters
+        ----------
+        keep : sequence of int
+            Their positions.
+
+        Returns
+        -------
+        Partitions
+            Units unchanged.
+        """
+        ...
+
+
+@dataclass(frozen=True)
 class AlignedDesign:
     """
     Everything the estimator needs, aligned by unit.
@@ -186,8 +263,8 @@ class AlignedDesign:
         Their positions among the T units, increasing.
     design_weights : ndarray (n,)
         ``a_t`` of the labelled units, with a mean of one: inverse probabilities.
-    sources : tuple of SourceArrays
-        The M sources.
+    source_rows : tuple of SourceArrays, or Partitions
+        The M sources: their rows, or where these are.
     labeled_sources : tuple of DesignRows
         Of each source the rows of labelled units; `units` are positions among
         the n labelled ones.
@@ -206,13 +283,35 @@ class AlignedDesign:
     labeled: DesignRows
     labeled_units: Positions
     design_weights: Floats
-    sources: tuple[SourceArrays, ...]
+    source_rows: tuple[SourceArrays, ...] | Partitions
     labeled_sources: tuple[DesignRows, ...]
     n_units: int
     kept: Positions | None
     basis: Floats
     column_scale: Floats
     labeling: Labeling
+
+    @property
+    def sources(self) -> tuple[SourceArrays, ...]:
+        """The M sources, where their rows are in memory."""
+        if self.partitions is not None:
+            raise DataError(
+                "This needs the rows of the sources in memory, and they are in Dask "
+                "partitions. If they fit, give data.compute() and "
+                "source.compute(); or give a sample of the units: the standard errors "
+                "depend on the number of labels above all."
+            )
+        return cast("tuple[SourceArrays, ...]", self.source_rows)
+
+    @property
+    def partitions(self) -> Partitions | None:
+        """Where the rows of the sources are, if not in memory."""
+        return None if isinstance(self.source_rows, tuple) else self.source_rows
+
+    @property
+    def k_sources(self) -> int:
+        """Number of sources, M."""
+        return len(self.labeled_sources)
 
     @property
     def k_params(self) -> int:
@@ -227,7 +326,16 @@ class AlignedDesign:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the sources."""
-        return tuple(source.name for source in self.sources)
+        return tuple(source.name for source in self._described)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Kinds of the sources."""
+        return tuple(source.kind for source in self._described)
+
+    @property
+    def _described(self) -> Sequence[SourceArrays | SourceFacts]:
+        return self.sources if self.partitions is None else self.partitions.facts
 
     def with_sources(self, keep: Sequence[int]) -> AlignedDesign:
         """
@@ -245,7 +353,11 @@ class AlignedDesign:
         """
         return replace(
             self,
-            sources=tuple(self.sources[m] for m in keep),
+            source_rows=(
+                tuple(self.sources[m] for m in keep)
+                if self.partitions is None
+                else self.partitions.with_sources(keep)
+            ),
             labeled_sources=tuple(self.labeled_sources[m] for m in keep),
         )
 
@@ -305,7 +417,7 @@ def align_design(
         labeled=labeled,
         labeled_units=labeled_units,
         design_weights=weights,
-        sources=tuple(sources),
+        source_rows=tuple(sources),
         labeled_sources=tuple(rows_of_labeled(s, labeled_units) for s in sources),
         n_units=n_units,
         kept=kept,
@@ -403,21 +515,42 @@ def source_facts(
         Name, kind, covered units, covered labelled units, rows per covered unit,
         rows that were left out; one tuple per source.
     """
-    facts = []
-    for source, labeled in zip(design.sources, design.labeled_sources, strict=True):
-        covered, covered_labeled = (
-            len(rows.endog) if rows.units is None else len(np.unique(rows.units))
-            for rows in (source, labeled)
+    if design.partitions is None:
+        facts: Sequence[SourceFacts] = [
+            SourceFacts(s.name, s.kind, len(s.endog), n_covered(s), s.n_dropped)
+            for s in design.sources
+        ]
+    else:
+        facts = design.partitions.facts
+    return [
+        (
+            fact.name,
+            fact.kind,
+            fact.n_covered,
+            n_covered(rows),
+            fact.n_rows / fact.n_covered,
+            fact.n_dropped,
         )
-        replicates = len(source.endog) / covered
-        facts.append(
-            (
-                source.name,
-                source.kind,
-                covered,
-                covered_labeled,
-                replicates,
-                source.n_dropped,
-            )
-        )
-    return facts
+        for fact, rows in zip(facts, design.labeled_sources, strict=True)
+    ]
+
+
+def n_covered(rows: DesignRows) -> int:
+    """
+    Number of units that have a row.
+
+    Parameters
+    ----------
+    rows : DesignRows
+        The rows.
+
+    Returns
+    -------
+    int
+        Units.
+    """
+    units = rows.units
+    if units is None or not len(units):
+        return len(rows.endog)
+    # They are sorted: a unit begins where the position changes.
+    return int(np.count_nonzero(units[1:] != units[:-1])) + 1

@@ -118,7 +118,7 @@ def fit_design(
         See :func:`~statsmodels_synth.cautions.warn_of`.
     """
     dropped: dict[str, str] = {}
-    if design.n_labeled == design.n_units and design.sources:
+    if design.n_labeled == design.n_units and design.k_sources:
         dropped = dict.fromkeys(design.names, "every unit is labelled")
         design, eta = design.with_sources([]), eta[:0]
         warnings.warn(

@@ -86,7 +86,7 @@ def infer(
     weight = solution.weight
     controls = solution.controls if solution.converged else None
     if controls is None:
-        controls = no_controls(n, p, len(design.sources))
+        controls = no_controls(n, p, design.k_sources)
         if settings.maxiter != 1:
             weight = optimal_weight(sums.omega(settings.centered), design.basis)
     map_ = influence_map(sums, weight, design.basis)

@@ -534,7 +534,7 @@ class AugmentedGMM(StackedMomentsGMM):
         if start is None:
             return self._split(self.fitstart())
         values = as_floats(start, "start_params")
-        p, full = self.k_params, self.k_params * (1 + len(self.aligned.sources))
+        p, full = self.k_params, self.k_params * (1 + self.aligned.k_sources)
         if values.shape not in {(p,), (full,)} or not np.all(np.isfinite(values)):
             raise DataError(
                 f"start_params must be {p} finite values for theta"

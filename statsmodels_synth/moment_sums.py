@@ -26,8 +26,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from statsmodels_synth._arrays import Floats
-from statsmodels_synth.design import AlignedDesign, DesignRows
+from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.scores import Score
+from statsmodels_synth.source_sums import (
+    BLOCK_SIZE,
+    design_sums,
+    row_factors,
+    unit_scores,
+)
 
 #: Weight of a row's score, in medians of it, above which an unrelated outcome counts no
 #: more.
@@ -38,8 +44,6 @@ WEIGHT_BOUND = 3.0
 UNRELATED_BOUND = 30.0
 #: What is below this share of the largest is rounding.
 ROUNDING = 1e-12
-#: Units per block: a block of ten columns and its copies fit in the L2 cache.
-BLOCK_SIZE = 4096
 
 
 @dataclass(frozen=True)
@@ -97,172 +101,6 @@ class MomentSums:
         k_sources, _, p, _ = self.auxiliary.shape
         sources = self.omega()[p:, p:].reshape((k_sources, 2, p) * 2)
         return np.asarray(sources[:, 1, :, :, 1])
-
-
-@dataclass(frozen=True)
-class SourceSums:
-    """
-    Means over all units of the moments of the sources.
-
-    Parameters
-    ----------
-    mean : ndarray (M, p)
-        Mean of the scores.
-    jacobian : ndarray (M, p, p)
-        Their derivative.
-    outer : ndarray (M p, M p) or None
-        Second moment across all sources, if it was asked for.
-    """
-
-    mean: Floats
-    jacobian: Floats
-    outer: Floats | None
-
-
-def row_factors(
-    source: DesignRows, rows: slice, linear: Floats, score: Score
-) -> tuple[Floats, Floats]:
-    """
-    Weighted score factors of a block of rows of a source.
-
-    Parameters
-    ----------
-    source : DesignRows
-        The source, or the labelled units in the same form.
-    rows : slice
-        The rows.
-    linear : ndarray (rows,)
-        Their linear predictor without offset; overwritten.
-    score : Score
-        Target model.
-
-    Returns
-    -------
-    factor, derivative : ndarray (rows,)
-        ``w s`` and ``w s'``, where w holds the weight and 1 / replicates.
-    """
-    if source.offset is not None:
-        linear += source.offset[rows]
-    factor, derivative = score.factors(source.endog[rows], linear)
-    if source.weights is not None:
-        factor *= source.weights[rows]
-        derivative *= source.weights[rows]
-    return factor, derivative
-
-
-def unit_scores(
-    source: DesignRows, rows: slice, factor: Floats, start: int, out: Floats
-) -> None:
-    """
-    Write the scores of a block of units, replicates averaged.
-
-    Parameters
-    ----------
-    source : DesignRows
-        The source.
-    rows : slice
-        Rows of the units ``start .. start + len(out)``.
-    factor : ndarray (rows,)
-        Weighted score factors from :func:`row_factors`.
-    start : int
-        First unit of the block.
-    out : ndarray (units, p)
-        Filled with ``C_t h_t``: zero where the unit is not covered.
-    """
-    exog = source.exog[rows]
-    if source.units is None:
-        np.multiply(exog, factor[:, None], out=out)
-        return
-    out[:] = 0.0
-    if not len(factor):
-        return
-    local = source.units[rows] - start
-    scores = exog * factor[:, None]
-    if source.has_replicates:
-        first = np.flatnonzero(np.r_[True, local[1:] != local[:-1]])
-        scores = np.add.reduceat(scores, first, axis=0)
-        local = local[first]
-    out[local] = scores
-
-
-def source_sums(
-    sources: tuple[DesignRows, ...],
-    n_units: int,
-    score: Score,
-    eta: Floats,
-    *,
-    outer: bool = False,
-    unit_weights: Floats | None = None,
-    block_size: int = BLOCK_SIZE,
-) -> SourceSums:
-    """
-    One pass over the rows of the sources.
-
-    Parameters
-    ----------
-    sources : tuple of DesignRows
-        M sources over the same units.
-    n_units : int
-        Number of units T.
-    score : Score
-        Target model.
-    eta : ndarray (M, p)
-        Parameters of each source.
-    outer : bool
-        Whether to return the second moment across sources too.
-    unit_weights : ndarray (M, T), optional
-        Weight of each unit in the Jacobian of each source (used by the
-        continuously updated estimator only).
-    block_size : int
-        Units per block.
-
-    Returns
-    -------
-    SourceSums
-        Sums divided by T.
-    """
-    k_sources, p = eta.shape
-    # Per source the Jacobian and, in the last column, the mean: one product of
-    # x with both weights gives them at once.
-    both = np.zeros((k_sources, p, p + 1))
-    cross = np.zeros((k_sources, p, k_sources * p))
-    # Blocks are transposed once: products with p long rows are what BLAS and the
-    # vector units do best. The last row of `scores` is never used; with all rows
-    # NumPy would take A @ A.T for a symmetric update, which is slower at this size.
-    columns, weighted = np.empty((p, block_size)), np.empty((p + 1, block_size))
-    scores = np.zeros((k_sources * p + 1, block_size if outer else 0))
-    for start in range(0, n_units, block_size):
-        stop = min(start + block_size, n_units)
-        for m, source in enumerate(sources):
-            rows = source.rows(start, stop)
-            exog = source.exog[rows]
-            if len(exog) > columns.shape[1]:  # replicates
-                columns, weighted = (np.empty((k, len(exog))) for k in (p, p + 1))
-            x, w = columns[:, : len(exog)], weighted[:, : len(exog)]
-            np.copyto(x, exog.T)
-            factor, derivative = row_factors(source, rows, eta[m] @ x, score)
-            if unit_weights is not None:
-                derivative = derivative * unit_weights[m][source.unit_of(rows)]
-            np.multiply(x, derivative, out=w[:p])
-            w[p] = factor
-            both[m] += x @ w.T
-            if outer:
-                own = scores[m * p : (m + 1) * p, : stop - start]
-                if source.units is None:
-                    np.multiply(x, factor, out=own)
-                else:
-                    unit_scores(source, rows, factor, start, own.T)
-        if outer:
-            block = scores[:, : stop - start]
-            for m in range(k_sources):  # the upper triangle
-                product = block[m * p : (m + 1) * p] @ block[m * p :].T
-                cross[m, :, m * p :] += product[:, :-1]
-    second_moment = None
-    if outer:
-        upper = np.triu(cross.reshape(k_sources * p, k_sources * p)) / n_units
-        second_moment = upper + np.triu(upper, 1).T
-    both /= n_units
-    return SourceSums(both[:, :, p], both[:, :, :p], second_moment)
 
 
 def target_scores(
@@ -325,7 +163,7 @@ def labeled_scores(
     auxiliary : ndarray (M, p, p)
         The same for the sources.
     """
-    k_sources, p = len(design.sources), design.k_params
+    k_sources, p = design.k_sources, design.k_params
     everything = slice(None)
     psi, target, _ = target_scores(design, score, theta)
     h = np.empty((design.n_labeled, k_sources * p))
@@ -448,17 +286,10 @@ def moment_sums(
     MomentSums
         Every sum divided by the number of units T.
     """
-    n_units, k_sources, p = design.n_units, len(design.sources), design.k_params
+    n_units, k_sources, p = design.n_units, design.k_sources, design.k_params
     a = design.design_weights
     psi, h, target, auxiliary_labeled = labeled_scores(design, score, theta, eta)
-    sums = source_sums(
-        design.sources,
-        n_units,
-        score,
-        eta,
-        outer=second_moment,
-        block_size=block_size,
-    )
+    sums = design_sums(design, score, eta, outer=second_moment, block_size=block_size)
     mean = np.empty(p + 2 * k_sources * p)
     mean[:p] = a @ psi / n_units
     by_source = mean[p:].reshape(k_sources, 2, p)
@@ -556,7 +387,7 @@ def moment_blocks(
     psi *= design.design_weights[:, None]
     h *= design.design_weights[:, None]
     where = design.labeled_units
-    buffer = np.empty((block_size, p + 2 * len(design.sources) * p))
+    buffer = np.empty((block_size, p + 2 * design.k_sources * p))
     for start in range(0, design.n_units, block_size):
         stop = min(start + block_size, design.n_units)
         block = buffer[: stop - start]

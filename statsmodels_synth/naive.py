@@ -10,7 +10,7 @@ import numpy as np
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import ConvergenceWarning
-from statsmodels_synth.moment_sums import MomentSums, source_sums
+from statsmodels_synth.moment_sums import MomentSums
 from statsmodels_synth.scores import Score
 from statsmodels_synth.solver import (
     MAX_STEPS,
@@ -18,6 +18,7 @@ from statsmodels_synth.solver import (
     relative_step,
     score_step,
 )
+from statsmodels_synth.source_sums import design_sums
 from statsmodels_synth.weights import SINGULAR, inverse_in_basis
 
 
@@ -92,7 +93,7 @@ def naive_estimate(design: AlignedDesign, score: Score, eta: Floats) -> NaiveEst
         if not unsolved:
             break
         with np.errstate(all="ignore"):
-            sums = source_sums(design.sources, design.n_units, score, eta, outer=True)
+            sums = design_sums(design, score, eta, outer=True)
         assert sums.outer is not None
         own = sums.outer.reshape(k_sources, p, k_sources, p)
         for m in list(unsolved):

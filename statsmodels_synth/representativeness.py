@@ -152,7 +152,7 @@ def labeled_difference(
         Of the M p mean scores.
     """
     n, n_units, p = design.n_labeled, design.n_units, design.k_params
-    size = len(design.sources) * p
+    size = design.k_sources * p
     _, z, *_ = labeled_scores(design, score, solution.theta, solution.eta)
     a = design.design_weights[:, None]
     everyone = solution.sums.mean[p:].reshape(-1, 2, p)[:, 1].ravel()
@@ -211,7 +211,7 @@ def representativeness(
         Statistic, p-value, degrees of freedom, C statistic and its p-value: first for
         all, then for each source.
     """
-    nan, p, k_sources = float("nan"), design.k_params, len(design.sources)
+    nan, p, k_sources = float("nan"), design.k_params, design.k_sources
     if not k_sources:
         return [(0.0, nan, 0, nan, nan)]
     if not solution.converged:

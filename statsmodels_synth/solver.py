@@ -33,12 +33,12 @@ from statsmodels_synth.moment_sums import (
     labeled_scores,
     moment_blocks,
     moment_sums,
-    source_sums,
     stack_second_moment,
     target_scores,
 )
 from statsmodels_synth.scores import Score
 from statsmodels_synth.shrinkage import ControlCoefficients, control_coefficients
+from statsmodels_synth.source_sums import design_sums
 from statsmodels_synth.weights import (
     SINGULAR,
     Weight,
@@ -269,7 +269,7 @@ class _Auxiliary:
         return solved
 
     def _iterate(self, weight: Weight) -> bool:
-        p = self.design.k_params
+        p, before, contraction = self.design.k_params, np.inf, 1.0
         for count in range(MAX_STEPS):
             residual = weight.whiten @ self.sums.mean[p:]
             jacobian = block_jacobian(self.sums.auxiliary)
@@ -291,9 +291,12 @@ class _Auxiliary:
                 self.eta = self.eta + step
                 self.sums = replace(self.sums, mean=mean)
                 return True
-            # Quadratic convergence: after a step of this size the next is the
-            # last, and its sums are wanted with the second moment.
-            last = relative <= np.sqrt(self.tolerance)
+            # Quadratic convergence: where the step after this one will be
+            # negligible, its sums are wanted with the second moment.
+            if relative < before < np.inf:
+                contraction = min(1.0, 4.0 * relative / before**2)
+            last = contraction * relative**2 <= self.tolerance
+            before = relative
             if not self._move(weight, step, residual, last or count > 8):
                 return False
         return False
@@ -538,9 +541,8 @@ def _tilted_auxiliary(
     """Jacobian of the moments of the sources, each unit weighted by its factor."""
     theta = np.zeros(design.k_params)
     *_, auxiliary = labeled_scores(_tilt(design, factors), score, theta, eta)
-    everyone = source_sums(
-        design.sources,
-        design.n_units,
+    everyone = design_sums(
+        design,
         score,
         eta,
         unit_weights=np.broadcast_to(factors, (len(eta), len(factors))),

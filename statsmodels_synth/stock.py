@@ -15,7 +15,7 @@ from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.formula import LearnedFormula
 from statsmodels_synth.moment_sums import moment_blocks, moment_sums
 from statsmodels_synth.scores import Score
-from statsmodels_synth.starts import START_ROWS, start_params
+from statsmodels_synth.starts import source_start, start_params
 from statsmodels_synth.weights import block_jacobian
 
 
@@ -70,7 +70,7 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
 
     def _split(self, params: Any) -> tuple[Floats, Floats]:
         params = np.asarray(params, dtype=float)
-        p, k_sources = self.k_params, len(self.aligned.sources)
+        p, k_sources = self.k_params, self.aligned.k_sources
         if params.shape != (p * (1 + k_sources),):
             raise DataError(
                 f"params has shape {params.shape}; theta and eta of {k_sources} "
@@ -129,7 +129,9 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
             Theta, then eta source by source.
         """
         theta = start_params(self.aligned.labeled, self.family)
-        eta = [start_params(s, self.family, START_ROWS) for s in self.aligned.sources]
+        partitions = self.aligned.partitions
+        some = self.aligned.sources if partitions is None else partitions.samples
+        eta = [source_start(s, self.family, self.target_score) for s in some]
         return np.concatenate([theta, *eta])
 
     def predict(

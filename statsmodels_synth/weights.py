@@ -113,7 +113,7 @@ def first_weight(design: AlignedDesign) -> Weight:
     Weight
         Without gain.
     """
-    p, blocks = design.k_params, 2 * len(design.sources)
+    p, blocks = design.k_params, 2 * design.k_sources
     condition = np.linalg.cond(design.basis)
     root: Floats = np.eye(p) if condition <= ILL_CONDITIONED else design.basis.T
     whiten = np.asarray(np.kron(np.eye(blocks), root), dtype=float)
@@ -137,7 +137,7 @@ def all_units_weight(design: AlignedDesign) -> Weight:
     Weight
         Without gain.
     """
-    p, k_sources = design.k_params, len(design.sources)
+    p, k_sources = design.k_params, design.k_sources
     rows = np.kron(np.array([[0.0, 1.0]]), design.basis.T)
     whiten = np.asarray(np.kron(np.eye(k_sources), rows), dtype=float)
     return Weight(whiten, np.zeros((p, 2 * k_sources * p)))
@@ -255,7 +255,7 @@ def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]
     dict
         From the position of the source to the reason, in words.
     """
-    p, k_sources = design.k_params, len(design.sources)
+    p, k_sources = design.k_params, design.k_sources
     own = sums.source_outer()
     per_label = design.n_units / design.n_labeled
     labels_rms = np.sqrt(np.diag(sums.omega())[:p] * per_label) / design.column_scale

@@ -22,6 +22,7 @@ ORDER = [
     ["evaluate"],
     ["arguments"],
     ["scores"],
+    ["source_sums"],
     ["starts", "moment_sums"],
     ["weights", "clusters"],
     ["shrinkage"],

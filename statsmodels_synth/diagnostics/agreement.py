@@ -60,7 +60,7 @@ def labeled_moves(
     LabeledMoves
         With design weights and weights of the units.
     """
-    n, p, k_sources = design.n_labeled, design.k_params, len(design.sources)
+    n, p, k_sources = design.n_labeled, design.k_params, design.k_sources
     psi, h, *_ = labeled_scores(design, score, solution.theta, solution.eta)
     a = design.design_weights[:, None]
     sums, basis = solution.sums, design.basis

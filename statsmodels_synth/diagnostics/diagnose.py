@@ -264,7 +264,7 @@ def diagnose(
             f"n_influential={n_influential!r} must be a number of units, 0 or above."
         )
     design = results._design_or_raise
-    if not design.sources:
+    if not design.k_sources:
         dropped = "; ".join(f"{k!r}: {v}" for k, v in results.dropped_sources.items())
         raise DataError(
             "No source took part in this result, so there is nothing to diagnose. "
@@ -507,7 +507,7 @@ def _subgroups(
     if design.labeled.weights is not None:
         weights = weights * design.labeled.weights
     found = []
-    for m in range(len(design.sources)):
+    for m in range(design.k_sources):
         units, error = outcome_errors(design, m)
         found.append(
             group_errors(

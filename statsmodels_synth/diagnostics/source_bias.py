@@ -30,11 +30,11 @@ from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.moment_sums import (
     labeled_scores,
     moment_blocks,
-    source_sums,
     target_scores,
 )
 from statsmodels_synth.scores import Score
 from statsmodels_synth.solver import Solution
+from statsmodels_synth.source_sums import design_sums
 from statsmodels_synth.weights import inverse_in_basis, inverse_root
 
 #: The correction for few labels leaves at least this share of the asymptotic variance
@@ -103,10 +103,10 @@ def joint_influence(
     influence : ndarray (units, p + M p)
         Influences, NaN for a source without a naive estimate.
     """
-    p, k_sources = design.k_params, len(design.sources)
+    p, k_sources = design.k_params, design.k_sources
     known: Bools = np.all(np.isfinite(naive), axis=1)
     at = np.where(known[:, None], naive, solution.eta)
-    jacobian = source_sums(design.sources, design.n_units, score, at).jacobian
+    jacobian = design_sums(design, score, at).jacobian
     bread = [
         -inverse_in_basis(slope, design.basis) if ok else np.full((p, p), np.nan)
         for slope, ok in zip(jacobian, known, strict=True)
@@ -155,7 +155,7 @@ def joint_covariance(
     ndarray (p + M p, p + M p)
         J of the module's notes: the augmented estimate first.
     """
-    size = design.k_params * (1 + len(design.sources))
+    size = design.k_params * (1 + design.k_sources)
     blocks = joint_influence(design, score, solution, map_, naive)
     if clusters is not None:
         sums = all_sums(blocks, clusters, size)

@@ -32,8 +32,9 @@ from statsmodels_synth.estimators.rectify import (
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper
 from statsmodels_synth.estimators.simple import naive_params
 from statsmodels_synth.exceptions import ConvergenceWarning, DataError
-from statsmodels_synth.moment_sums import labeled_scores, source_sums
+from statsmodels_synth.moment_sums import labeled_scores
 from statsmodels_synth.naive import naive_estimate
+from statsmodels_synth.source_sums import source_sums
 from statsmodels_synth.weights import inverse_in_basis
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _labeled_estimate(problem: Problem, design: AlignedDesign, start: Floats) ->
         weights=weights,
         has_replicates=rows.has_replicates,
     )
-    alone = replace(design, sources=(own,), n_units=design.n_labeled)
+    alone = replace(design, source_rows=(own,), n_units=design.n_labeled)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # an error here, below
         found: Floats = naive_estimate(alone, problem.score, start[None]).params[0]

@@ -251,7 +251,7 @@ def reppi(
     _check_learner(learner)
     check_count("seed", seed, 0)
     problem.position(None)
-    design, k = problem.design, len(problem.design.sources)
+    design, k = problem.design, problem.design.k_sources
     n, n_units, p = design.n_labeled, design.n_units, design.k_params
     psi, *_ = target_scores(design, problem.score, problem.theta)
     seen = np.empty((n_units, k * p))

@@ -17,13 +17,13 @@ import numpy as np
 
 from statsmodels_synth._arrays import Bools, Floats, Positions
 from statsmodels_synth.design import AlignedDesign, DesignRows, SourceArrays
-from statsmodels_synth.moment_sums import (
+from statsmodels_synth.scores import Score
+from statsmodels_synth.source_sums import (
     BLOCK_SIZE,
     row_factors,
     source_sums,
     unit_scores,
 )
-from statsmodels_synth.scores import Score
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,9 @@ from statsmodels_synth.estimators.rectify import (
 )
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper
 from statsmodels_synth.exceptions import OptionError
-from statsmodels_synth.moment_sums import source_sums
 from statsmodels_synth.options import check_choice, check_count
 from statsmodels_synth.scores import GaussianIdentityScore
+from statsmodels_synth.source_sums import source_sums
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted

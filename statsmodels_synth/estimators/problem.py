@@ -92,7 +92,7 @@ class Problem:
             If there is no such source.
         """
         names = self.design.names
-        known = [m for m, s in enumerate(self.design.sources) if kind in {None, s.kind}]
+        known = [m for m, own in enumerate(self.design.kinds) if kind in {None, own}]
         if source is not None and source in self.dropped:
             raise DataError(
                 f"Source {source!r} took no part in the fit: {self.dropped[source]}."
@@ -114,7 +114,7 @@ class Problem:
         m = names.index(source)
         if m not in known:
             raise DataError(
-                f"Source {source!r} is a {self.design.sources[m].kind} source, and a "
+                f"Source {source!r} is a {self.design.kinds[m]} source, and a "
                 f"{kind} one is asked for.{suggest(source, [names[k] for k in known])}"
             )
         return m
@@ -171,6 +171,6 @@ def problem_of(fitted: Fitted) -> Problem:
             "The labels alone have no estimate: their score equations were not solved. "
             "Rescale regressors of very different size, or fit the model first."
         )
-    eta = start[p:].reshape(len(design.sources), p)
+    eta = start[p:].reshape(design.k_sources, p)
     naive = naive_estimate(design, given.target_score, eta)
     return Problem(given, design, None, theta, naive, {})

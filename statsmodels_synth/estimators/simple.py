@@ -15,8 +15,8 @@ from statsmodels_synth.estimators.predicted import SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
 from statsmodels_synth.exceptions import DataError
-from statsmodels_synth.moment_sums import row_factors, source_sums
 from statsmodels_synth.options import FitSettings, Kind
+from statsmodels_synth.source_sums import row_factors, source_sums
 from statsmodels_synth.weights import inverse_in_basis
 
 if TYPE_CHECKING:

@@ -62,14 +62,14 @@ class Pilots:
         self._design, self._solution, self._target = design, solution, target
         self._settings, self._clusters = settings, clusters
         self._known: dict[tuple[int, ...], Pilot] = {}
-        self.kinds = [source.kind for source in design.sources]
+        self.kinds = list(design.kinds)
         self.covered = [
             len(np.unique(source.unit_positions)) / design.n_units
             for source in design.sources
         ]
         # The pilot itself and its labels alone, which everything is compared with:
         # whatever is wrong with them is found here.
-        self.of(range(len(design.sources)))
+        self.of(range(design.k_sources))
         self.of(())
 
     def of(self, used: Sequence[int]) -> Pilot:

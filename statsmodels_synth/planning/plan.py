@@ -108,7 +108,7 @@ class Plan:
         self.params = solution.theta.copy()
         self.constant = constant
         self.by_clusters = clusters is not None
-        self._all = tuple(range(len(design.sources)))
+        self._all = tuple(range(design.k_sources))
 
     @property
     def min_labels(self) -> int:

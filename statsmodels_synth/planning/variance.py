@@ -39,9 +39,10 @@ from statsmodels_synth.clusters import all_sums, labeled_sums
 from statsmodels_synth.covariance import sandwich
 from statsmodels_synth.design import AlignedDesign, Labeling
 from statsmodels_synth.fitting import Fit
-from statsmodels_synth.moment_sums import labeled_scores, moment_blocks, row_factors
+from statsmodels_synth.moment_sums import labeled_scores, moment_blocks
 from statsmodels_synth.options import FitSettings
 from statsmodels_synth.scores import Score
+from statsmodels_synth.source_sums import row_factors
 
 #: Share of the variance below which what the units contribute is rounding.
 ROUNDING = 1e-12
@@ -351,7 +352,7 @@ def pilot_of(fit: Fit, score: Score, settings: FitSettings) -> Pilot:
     )
     noise = tuple(
         replicate_noise(design, m, score, solution.eta[m])
-        for m in range(len(design.sources))
+        for m in range(design.k_sources)
     )
     return Pilot(parts, moments, noise)
 
@@ -359,7 +360,7 @@ def pilot_of(fit: Fit, score: Score, settings: FitSettings) -> Pilot:
 def _parameters(fit: Fit, settings: FitSettings) -> int:
     """Coefficients that were estimated from the labels, where none is shrunken."""
     p = fit.design.k_params
-    return p if settings.maxiter == 1 else p * (1 + len(fit.design.sources))
+    return p if settings.maxiter == 1 else p * (1 + fit.design.k_sources)
 
 
 def _within_strata(

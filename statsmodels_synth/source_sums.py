@@ -1,0 +1,290 @@
+"""
+Sums of the scores of the sources over all units: what a pass over the rows computes.
+
+The rows are read in blocks that stay in cache. Everything a pass returns is a sum, so
+that the passes over parts of the units add up to the pass over all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.design import AlignedDesign, DesignRows
+from statsmodels_synth.scores import Score
+
+#: Units per block: a block of ten columns and its copies fit in the L2 cache.
+BLOCK_SIZE = 4096
+
+
+@dataclass(frozen=True)
+class SourceSums:
+    """
+    Sums or means over units of the moments of the sources.
+
+    Parameters
+    ----------
+    mean : ndarray (M, p)
+        Scores.
+    jacobian : ndarray (M, p, p)
+        Their derivative.
+    outer : ndarray (M p, M p) or None
+        Second moment across all sources, if it was asked for.
+    """
+
+    mean: Floats
+    jacobian: Floats
+    outer: Floats | None
+
+    def __add__(self, other: SourceSums) -> SourceSums:
+        """Sums over two sets of units together."""
+        outer = None
+        if self.outer is not None and other.outer is not None:
+            outer = self.outer + other.outer
+        return SourceSums(self.mean + other.mean, self.jacobian + other.jacobian, outer)
+
+    def over(self, n_units: int) -> SourceSums:
+        """
+        Means, from sums.
+
+        Parameters
+        ----------
+        n_units : int
+            Number of units.
+
+        Returns
+        -------
+        SourceSums
+            Every sum divided by it.
+        """
+        outer = None if self.outer is None else self.outer / n_units
+        return SourceSums(self.mean / n_units, self.jacobian / n_units, outer)
+
+
+def row_factors(
+    source: DesignRows, rows: slice, linear: Floats, score: Score
+) -> tuple[Floats, Floats]:
+    """
+    Weighted score factors of a block of rows of a source.
+
+    Parameters
+    ----------
+    source : DesignRows
+        The source, or the labelled units in the same form.
+    rows : slice
+        The rows.
+    linear : ndarray (rows,)
+        Their linear predictor without offset; overwritten.
+    score : Score
+        Target model.
+
+    Returns
+    -------
+    factor, derivative : ndarray (rows,)
+        ``w s`` and ``w s'``, where w holds the weight and 1 / replicates.
+    """
+    if source.offset is not None:
+        linear += source.offset[rows]
+    factor, derivative = score.factors(source.endog[rows], linear)
+    if source.weights is not None:
+        factor *= source.weights[rows]
+        derivative *= source.weights[rows]
+    return factor, derivative
+
+
+def unit_scores(
+    source: DesignRows, rows: slice, factor: Floats, start: int, out: Floats
+) -> None:
+    """
+    Write the scores of a block of units, replicates averaged.
+
+    Parameters
+    ----------
+    source : DesignRows
+        The source.
+    rows : slice
+        Rows of the units ``start .. start + len(out)``.
+    factor : ndarray (rows,)
+        Weighted score factors from :func:`row_factors`.
+    start : int
+        First unit of the block.
+    out : ndarray (units, p)
+        Filled with ``C_t h_t``: zero where the unit is not covered.
+    """
+    exog = source.exog[rows]
+    if source.units is None:
+        np.multiply(exog, factor[:, None], out=out)
+        return
+    out[:] = 0.0
+    if not len(factor):
+        return
+    local = source.units[rows] - start
+    scores = exog * factor[:, None]
+    if source.has_replicates:
+        first = np.flatnonzero(np.r_[True, local[1:] != local[:-1]])
+        scores = np.add.reduceat(scores, first, axis=0)
+        local = local[first]
+    out[local] = scores
+
+
+def design_sums(
+    design: AlignedDesign,
+    score: Score,
+    eta: Floats,
+    *,
+    outer: bool = False,
+    unit_weights: Floats | None = None,
+    block_size: int = BLOCK_SIZE,
+) -> SourceSums:
+    """
+    Mean scores of the sources over all units, wherever their rows are.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    eta : ndarray (M, p)
+        Parameters of each source.
+    outer, unit_weights, block_size
+        See :func:`source_sums`; `unit_weights` needs the rows in memory.
+
+    Returns
+    -------
+    SourceSums
+        Sums divided by T.
+    """
+    if design.partitions is None:
+        return source_sums(
+            design.sources,
+            design.n_units,
+            score,
+            eta,
+            outer=outer,
+            unit_weights=unit_weights,
+            block_size=block_size,
+        )
+    assert unit_weights is None
+    part = partial(part_sums, score=score, eta=eta, outer=outer, block_size=block_size)
+    return design.partitions.total(part).over(design.n_units)
+
+
+def source_sums(
+    sources: tuple[DesignRows, ...],
+    n_units: int,
+    score: Score,
+    eta: Floats,
+    *,
+    outer: bool = False,
+    unit_weights: Floats | None = None,
+    block_size: int = BLOCK_SIZE,
+) -> SourceSums:
+    """
+    One pass over rows in memory, as means: :func:`part_sums` divided by T.
+
+    Parameters
+    ----------
+    sources : tuple of DesignRows
+        M sources over the same units.
+    n_units : int
+        Number of units T.
+    score, eta, outer, unit_weights, block_size
+        See :func:`part_sums`.
+
+    Returns
+    -------
+    SourceSums
+        Sums divided by T.
+    """
+    return part_sums(
+        sources,
+        n_units,
+        score,
+        eta,
+        outer=outer,
+        unit_weights=unit_weights,
+        block_size=block_size,
+    ).over(n_units)
+
+
+def part_sums(
+    sources: tuple[DesignRows, ...],
+    n_units: int,
+    score: Score,
+    eta: Floats,
+    *,
+    outer: bool = False,
+    unit_weights: Floats | None = None,
+    block_size: int = BLOCK_SIZE,
+) -> SourceSums:
+    """
+    One pass over the rows of some units.
+
+    Parameters
+    ----------
+    sources : tuple of DesignRows
+        M sources over the same units.
+    n_units : int
+        Number of these units.
+    score : Score
+        Target model.
+    eta : ndarray (M, p)
+        Parameters of each source.
+    outer : bool
+        Whether to return the second moment across sources too.
+    unit_weights : ndarray (M, units), optional
+        Weight of each unit in the Jacobian of each source (used by the
+        continuously updated estimator only).
+    block_size : int
+        Units per block.
+
+    Returns
+    -------
+    SourceSums
+        Sums over the units.
+    """
+    k_sources, p = eta.shape
+    # Per source the Jacobian and, in the last column, the mean: one product of
+    # x with both weights gives them at once.
+    both = np.zeros((k_sources, p, p + 1))
+    cross = np.zeros((k_sources, p, k_sources * p))
+    # Blocks are transposed once: products with p long rows are what BLAS and the
+    # vector units do best. The last row of `scores` is never used; with all rows
+    # NumPy would take A @ A.T for a symmetric update, which is slower at this size.
+    columns, weighted = np.empty((p, block_size)), np.empty((p + 1, block_size))
+    scores = np.zeros((k_sources * p + 1, block_size if outer else 0))
+    for start in range(0, n_units, block_size):
+        stop = min(start + block_size, n_units)
+        for m, source in enumerate(sources):
+            rows = source.rows(start, stop)
+            exog = source.exog[rows]
+            if len(exog) > columns.shape[1]:  # replicates
+                columns, weighted = (np.empty((k, len(exog))) for k in (p, p + 1))
+            x, w = columns[:, : len(exog)], weighted[:, : len(exog)]
+            np.copyto(x, exog.T)
+            factor, derivative = row_factors(source, rows, eta[m] @ x, score)
+            if unit_weights is not None:
+                derivative = derivative * unit_weights[m][source.unit_of(rows)]
+            np.multiply(x, derivative, out=w[:p])
+            w[p] = factor
+            both[m] += x @ w.T
+            if outer:
+                own = scores[m * p : (m + 1) * p, : stop - start]
+                if source.units is None:
+                    np.multiply(x, factor, out=own)
+                else:
+                    unit_scores(source, rows, factor, start, own.T)
+        if outer:
+            block = scores[:, : stop - start]
+            for m in range(k_sources):  # the upper triangle
+                product = block[m * p : (m + 1) * p] @ block[m * p :].T
+                cross[m, :, m * p :] += product[:, :-1]
+    second_moment = None
+    if outer:
+        upper = np.triu(cross.reshape(k_sources * p, k_sources * p))
+        second_moment = upper + np.triu(upper, 1).T
+    return SourceSums(both[:, :, p], both[:, :, :p], second_moment)
