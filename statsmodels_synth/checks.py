@@ -13,7 +13,7 @@ from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats, Positions, infinite_rows
 from statsmodels_synth.clusters import Clusters, cluster_sums
-from statsmodels_synth.design import DesignRows, SourceArrays
+from statsmodels_synth.design import DesignRows
 from statsmodels_synth.exceptions import (
     CollinearityError,
     CoverageWarning,
@@ -260,7 +260,7 @@ def check_leverage(
             "most. Intervals of such coefficients may be too short. Label more units "
             "like these, merge levels, or transform the column.",
             FewUnitsWarning,
-            stacklevel=5,
+            stacklevel=7,
         )
 
 
@@ -482,61 +482,5 @@ def check_coverage(
             f"units ({format_units(index[absent])}). The estimate stays valid if "
             "coverage does not depend on being labelled.",
             CoverageWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
-
-
-def check_problem(
-    labels: DesignRows,
-    labeled_units: Positions,
-    sources: Sequence[SourceArrays],
-    *,
-    units: pd.Index,
-    family: families.Family,
-    names: Sequence[str],
-    yname: str,
-) -> None:
-    """
-    Refuse what has no answer, before anything is computed.
-
-    Parameters
-    ----------
-    labels : DesignRows
-        Labelled rows.
-    labeled_units : ndarray (n,)
-        Positions of their units.
-    sources : sequence of SourceArrays
-        The sources.
-    units : pandas.Index (T,)
-        Unit labels.
-    family : statsmodels.genmod.families.Family
-        Family of the target model.
-    names : sequence of str
-        Names of the columns of exog.
-    yname : str
-        Name of the outcome.
-
-    Raises
-    ------
-    DataError, CollinearityError
-        See the single checks.
-    """
-    check_values(labels, "data", names, yname, units[labeled_units])
-    check_labeled_design(labels.exog, names, [s.exog for s in sources])
-    check_leverage(labels.exog, labels.weights, names, units[labeled_units])
-    check_endog(labels.endog, family, "data", yname, units[labeled_units])
-    p, k_sources = labels.exog.shape[1], len(sources)
-    n, needed = len(labels.endog), p * (1 + k_sources)
-    if n <= needed and n < len(units):
-        raise DataError(
-            f"There are {n} labelled units for {p} coefficients and "
-            f"{count(k_sources, 'source')}, which need more than {needed}. Label more "
-            "units, use fewer sources or shorten the formula."
-        )
-    for source in sources:
-        where = f"Source {source.name!r}"
-        of_row = units if source.units is None else units[source.units]
-        check_coverage(source.units, labeled_units, source.name, units, p)
-        check_values(source, where, names, yname, of_row)
-        check_endog(source.endog, family, where, yname, of_row)
-        check_source_design(source.exog, source.name, names)

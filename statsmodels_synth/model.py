@@ -12,15 +12,16 @@ import pandas as pd
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats, as_floats
+from statsmodels_synth.aligning import AlignedRows, align_arrays
 from statsmodels_synth.arguments import constructor_arguments
-from statsmodels_synth.checks import check_clusters, check_problem
+from statsmodels_synth.checks import check_clusters
 from statsmodels_synth.clusters import (
     Clusters,
     find_clusters,
     group_values,
     read_groups,
 )
-from statsmodels_synth.design import DesignRows, Labeling, align_design
+from statsmodels_synth.design import DesignRows, Labeling
 from statsmodels_synth.exceptions import (
     DataError,
     FewClustersWarning,
@@ -30,7 +31,6 @@ from statsmodels_synth.exceptions import (
 from statsmodels_synth.fitting import Target, fit_design
 from statsmodels_synth.formula import LearnedFormula
 from statsmodels_synth.frames import On
-from statsmodels_synth.labeling import find_labeling
 from statsmodels_synth.options import (
     CovType,
     Engine,
@@ -45,14 +45,6 @@ from statsmodels_synth.options import (
 from statsmodels_synth.parsing import calling_namespace
 from statsmodels_synth.results import AugmentedGMMResults, AugmentedGMMResultsWrapper
 from statsmodels_synth.scores import glm_score
-from statsmodels_synth.sources import (
-    collect_sources,
-    column_names,
-    labeled_rows,
-    offsets,
-    unit_labels,
-    unit_weights,
-)
 from statsmodels_synth.stock import StackedMomentsGMM
 from statsmodels_synth.unit_columns import UnitColumns
 
@@ -200,91 +192,51 @@ class AugmentedGMM(StackedMomentsGMM):
         learned: LearnedFormula | None = kwargs.pop("learned", None)
         units: pd.Index | None = kwargs.pop("unit_index", None)
         labeling: Labeling | None = kwargs.pop("labeling", None)
+        aligned: AlignedRows | None = kwargs.pop("aligned", None)
         check_keywords("AugmentedGMM", kwargs, _INIT_KEYS)
         check_choice("missing", missing, Missing)
         family = families.Gaussian() if family is None else family
         self.target_score = glm_score(family)
-
-        endog, exog, mask, index, n_incomplete = labeled_rows(
-            endog, exog, labeled, missing
-        )
-        n_units = len(mask)
-        index = unit_labels(
-            index,
-            mask,
-            {
-                "labeled": labeled,
-                "weights": weights,
-                "offset": offset,
-                "exposure": exposure,
-                "labeling_prob": labeling_prob,
-                "strata": strata,
-            },
-            proxy,
-            synthetic,
-        )
-        unit_offset, label_offset = offsets(offset, exposure, family, mask)
-        weights_ = unit_weights(weights, n_units)
-        labels = DesignRows(
-            as_floats(endog, "endog"),
-            as_floats(exog, "exog"),
-            offset=label_offset,
-            weights=None if weights_ is None else weights_[mask],
-        )
-        names = column_names(exog)
-        yname = learned.yname if learned else str(getattr(endog, "name", None) or "y")
-        sources = collect_sources(
-            proxy,
-            synthetic,
-            k_params=labels.exog.shape[1],
-            exog_names=names,
-            index=index,
-            n_units=n_units,
-            weights=weights_,
-            offset=unit_offset,
-            missing=missing,
-        )
-        if label_offset is not None and any(s.offset is None for s in sources):
-            raise DataError(
-                "offset and exposure have one value per labelled unit, but the sources "
-                f"need one for each of the {n_units} units. Give {n_units} values."
+        if aligned is None:
+            aligned = align_arrays(
+                endog,
+                exog,
+                proxy,
+                synthetic,
+                labeled=labeled,
+                family=family,
+                weights=weights,
+                offset=offset,
+                exposure=exposure,
+                missing=missing,
+                labeling_prob=labeling_prob,
+                strata=strata,
+                labeling=labeling,
+                units=units,
+                yname=None if learned is None else learned.yname,
             )
-        if units is None:
-            units = pd.RangeIndex(n_units) if index is None else index
-        labeled_units = np.flatnonzero(mask)
-        check_problem(
-            labels,
-            labeled_units,
-            sources,
-            units=units,
-            family=family,
-            names=names,
-            yname=yname,
-        )
-
-        if labeling is None:
-            labeling = find_labeling(labeling_prob, strata, mask, units)
-        self.aligned = align_design(labels, labeled_units, sources, n_units, labeling)
+        self.aligned = aligned.design
         #: All units that were given, also those that are neither labelled nor covered.
-        self.given_units = units
+        self.given_units = units = aligned.units
         if self.aligned.kept is not None:
             units = units[self.aligned.kept]
         self.unit_index = units
         self.n_units = self.aligned.n_units
-        self.n_incomplete = n_incomplete
+        self.n_incomplete = aligned.n_incomplete
         self.aligned_basis = self.aligned.basis
         self.family = family
         self.learned = learned
         self.engine: Engine | None = learned.parsed.engine if learned else None
+        p = self.aligned.k_params
         super().__init__(
-            endog, exog, None, k_params=labels.exog.shape[1], hasconst=hasconst
+            aligned.endog, aligned.exog, None, k_params=p, hasconst=hasconst
         )
-        self.nmoms = self.k_params * (1 + 2 * len(sources))
-        self.df_model = float(self.k_params - self.k_constant)
-        self.df_resid = float(labels.exog.shape[0] - self.k_params)
+        self.nmoms = p * (1 + 2 * self.aligned.k_sources)
+        self.df_model = float(p - self.k_constant)
+        self.df_resid = float(self.aligned.n_labeled - p)
         # Everything the constructor takes, so that statsmodels can build the
         # model again from (endog, exog, **kwds).
-        self.proxy, self.synthetic, self.labeled = proxy, synthetic, mask
+        self.proxy, self.synthetic, self.labeled = proxy, synthetic, aligned.labeled
         self.weights, self.offset, self.exposure = weights, offset, exposure
         self.missing, self.hasconst = missing, hasconst
         self.labeling_prob, self.strata = labeling_prob, strata

@@ -294,8 +294,8 @@ class _Auxiliary:
             # Quadratic convergence: where the step after this one will be
             # negligible, its sums are wanted with the second moment.
             if relative < before < np.inf:
-                contraction = min(1.0, 4.0 * relative / before**2)
-            last = contraction * relative**2 <= self.tolerance
+                contraction = min(1.0, 4.0 * relative / before / before)
+            last = contraction * relative * relative <= self.tolerance
             before = relative
             if not self._move(weight, step, residual, last or count > 8):
                 return False

@@ -150,8 +150,12 @@ def design_sums(
         Target model.
     eta : ndarray (M, p)
         Parameters of each source.
-    outer, unit_weights, block_size
-        See :func:`source_sums`; `unit_weights` needs the rows in memory.
+    outer : bool
+        Whether to return the second moment across sources too.
+    unit_weights : ndarray (M, T), optional
+        See :func:`part_sums`; needs the rows in memory.
+    block_size : int
+        Units per block.
 
     Returns
     -------
@@ -192,8 +196,16 @@ def source_sums(
         M sources over the same units.
     n_units : int
         Number of units T.
-    score, eta, outer, unit_weights, block_size
+    score : Score
+        Target model.
+    eta : ndarray (M, p)
+        Parameters of each source.
+    outer : bool
+        Whether to return the second moment across sources too.
+    unit_weights : ndarray (M, T), optional
         See :func:`part_sums`.
+    block_size : int
+        Units per block.
 
     Returns
     -------

@@ -18,7 +18,7 @@ import statsmodels_synth
 #: wrapper, results and GMM, score factors and predicted scores by their protocols.
 INHERITED = (
     *("Wrapper", "StackedMomentsGMM", "PredictedResults"),
-    *("Score", "Scores", "GapMethod"),
+    *("Score", "Scores", "GapMethod", "Partitions"),
 )
 
 

@@ -28,6 +28,7 @@ ORDER = [
     ["shrinkage"],
     ["solver"],
     ["checks", "separation", "cautions"],
+    ["aligning"],
     ["covariance", "correction", "naive"],
     ["inference", "representativeness"],
     ["fitting"],
