@@ -65,8 +65,20 @@ def _plain(error: Exception) -> str:
     return re.sub(r"np\.\w+\(('[^']*')\)", r"\1", str(error))
 
 
-def _all_finite(array: Floats) -> bool:
-    """Whether the sum is finite: one read, and no false yes (a no may be overflow)."""
+def all_finite(array: Floats) -> bool:
+    """
+    Whether the sum is finite: one read, where a mask is a read and a write.
+
+    Parameters
+    ----------
+    array : ndarray
+        Values.
+
+    Returns
+    -------
+    bool
+        Never True by mistake. False may also mean that the sum overflows.
+    """
     with np.errstate(all="ignore"):
         return bool(np.isfinite(array.sum()))
 
@@ -87,7 +99,7 @@ def missing_rows(*arrays: Floats | None) -> Bools | None:
     """
     mask: Bools | None = None
     for array in arrays:
-        if array is None or _all_finite(array):
+        if array is None or all_finite(array):
             continue
         for start in range(0, len(array), _BLOCK):
             bad = np.isnan(array[start : start + _BLOCK])
@@ -114,7 +126,7 @@ def infinite_rows(array: Floats) -> Positions:
         Positions, in order.
     """
     found: list[Positions] = []
-    if _all_finite(array):
+    if all_finite(array):
         return np.empty(0, dtype=np.intp)
     for start in range(0, len(array), _BLOCK):
         bad = np.isinf(array[start : start + _BLOCK])

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import as_floats
+from statsmodels_synth._arrays import (
+    Bools,
+    all_finite,
+    as_floats,
+    infinite_rows,
+)
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
@@ -114,10 +121,74 @@ def with_columns(
             )
         named[option] = f"({option})"
         arrays[f"({option})"] = values
-    return (data.assign(**arrays) if arrays else data), named
+    if arrays:
+        # Not assign(), which copies every column before pandas 3.
+        data = data.copy(deep=False)
+        for name, column in arrays.items():
+            data[name] = column
+    return data, named
 
 
-def plain_columns(frame: pd.DataFrame, response: set[str], where: str) -> pd.DataFrame:
+def joined_columns(columns: Mapping[Any, pd.Series], index: pd.Index) -> pd.DataFrame:
+    """
+    Frame of columns as they are, without copying them into one block.
+
+    Parameters
+    ----------
+    columns : mapping of Series (rows,)
+        Columns with this index.
+    index : pandas.Index (rows,)
+        The index.
+
+    Returns
+    -------
+    DataFrame (rows, columns)
+        Not to be written to.
+    """
+    return pd.DataFrame(dict(columns), index=index, copy=False)
+
+
+@dataclass(frozen=True)
+class PlainColumns:
+    """
+    Columns of plain NumPy types, and where they have no value.
+
+    Parameters
+    ----------
+    frame : DataFrame (rows, columns)
+        The columns.
+    gaps : dict of ndarray (rows,) of bool
+        Rows without value, for the columns that have such rows.
+    """
+
+    frame: pd.DataFrame
+    gaps: dict[str, Bools]
+
+    def lacking(self, names: Iterable[str] | None = None) -> Bools | None:
+        """
+        Rows in which one of the columns has no value.
+
+        Parameters
+        ----------
+        names : iterable of str, optional
+            The columns; all if omitted.
+
+        Returns
+        -------
+        ndarray (rows,) of bool or None
+            None where there is no such row, so that nothing needs to be copied.
+        """
+        found: Bools | None = None
+        for name in self.gaps if names is None else names:
+            gaps = self.gaps.get(name)
+            if gaps is not None:
+                found = gaps if found is None else found | gaps
+        return found
+
+
+def plain_columns(
+    frame: pd.DataFrame, names: Iterable[str], response: set[str], where: str
+) -> PlainColumns:
     """
     Columns as plain NumPy types: both formula engines misread nullable ones.
 
@@ -125,6 +196,8 @@ def plain_columns(frame: pd.DataFrame, response: set[str], where: str) -> pd.Dat
     ----------
     frame : DataFrame
         Columns of any type.
+    names : iterable of str
+        The columns to return.
     response : set of str
         Columns whose booleans become numbers, because a boolean outcome would
         be coded as two columns.
@@ -133,7 +206,7 @@ def plain_columns(frame: pd.DataFrame, response: set[str], where: str) -> pd.Dat
 
     Returns
     -------
-    DataFrame
+    PlainColumns
         Numbers as float or int, booleans as bool (object where some are
         missing); text and categories unchanged.
 
@@ -142,9 +215,10 @@ def plain_columns(frame: pd.DataFrame, response: set[str], where: str) -> pd.Dat
     DataError
         If a column is complex.
     """
-    columns = {}
-    for name in frame:
+    columns, gaps = {}, {}
+    for name in names:
         column = frame[name]
+        finite = False
         if isinstance(column.dtype, pd.CategoricalDtype):
             pass
         elif isinstance(column.dtype, pd.StringDtype):
@@ -161,15 +235,20 @@ def plain_columns(frame: pd.DataFrame, response: set[str], where: str) -> pd.Dat
                 raise DataError(f"{where}: column {name!r} is complex. Give numbers.")
             if not isinstance(column.dtype, np.dtype):
                 column = column.astype("float64")
-            infinite = np.isinf(column.to_numpy(dtype=float, na_value=np.nan))
-            if infinite.any():
+            values = column.to_numpy()
+            finite = values.dtype.kind in "iu" or all_finite(values)
+            infinite = np.empty(0, np.intp) if finite else infinite_rows(values)
+            if len(infinite):
                 raise DataError(
                     f"{where}: {column_label(name)} is infinite for "
-                    f"{count(int(infinite.sum()), 'row')} (units "
+                    f"{count(len(infinite), 'row')} (units "
                     f"{format_units(frame.index[infinite])}). Correct or remove them."
                 )
         columns[name] = column
-    return pd.DataFrame(columns, index=frame.index)
+        missing = None if finite else column.isna().to_numpy()
+        if missing is not None and missing.any():
+            gaps[name] = missing
+    return PlainColumns(joined_columns(columns, frame.index), gaps)
 
 
 def _all_numbers(column: pd.Series, or_booleans: bool) -> bool:
@@ -234,7 +313,10 @@ def matched_type(column: pd.Series, model: pd.Series, where: str) -> pd.Series:
         column = column.astype(column.cat.categories.dtype)
     if isinstance(model.dtype, pd.CategoricalDtype):
         return column
-    if pd.api.types.infer_dtype(model.dropna()) == "boolean":
+    if model.dtype == bool or (
+        # Looked at only where it can be: leaving out what is missing is a copy.
+        model.dtype == object and pd.api.types.infer_dtype(model.dropna()) == "boolean"
+    ):
         other = column[~column.isin([0, 1]) & column.notna()]
         if len(other):
             raise DataError(

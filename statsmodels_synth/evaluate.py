@@ -81,49 +81,74 @@ def evaluate_frames(
             "There is no labelled unit: no row of data has every variable of the "
             f"formula.{reason} Check the outcome column, labeled= and missing values."
         )
-    known = data[list(parsed.regressors)].notna().all(axis=1).to_numpy()
-    learned = LearnedFormula(parsed, data.iloc[rows], data.loc[known])
-    # Row of the learned design matrix for each row of data, for what is
-    # evaluated once and shared.
-    place = np.full(len(data), -1)
-    place[known] = np.arange(int(known.sum()))
+    known, place, lacking = data, None, frames.lacking
+    if lacking is not None:
+        known = data.loc[~lacking]
+        # Row of the learned design matrix for each row of data, for what is
+        # evaluated once and shared.
+        place = np.full(len(data), -1)
+        place[~lacking] = np.arange(len(known))
+    labeled = data.iloc[rows]
+    learned = LearnedFormula(parsed, labeled, known)
+    exog = learned.exog_of_data(rows if place is None else place[rows])
     labels = Labels(
         pd.Series(
-            learned.evaluate_endog(data.iloc[rows], "data"),
-            index=data.index[rows],
-            name=learned.yname,
+            learned.evaluate_endog(labeled, "data"), labeled.index, name=learned.yname
         ),
-        learned.exog.iloc[place[rows]],
-        _column(data.iloc[rows], offset, "data"),
-        _column(data.iloc[rows], exposure, "data"),
+        pd.DataFrame(exog, labeled.index, learned.exog_names, copy=False),
+        _column(labeled, offset, "data"),
+        _column(labeled, exposure, "data"),
     )
+    shared: Floats | None = None
+    if any(_borrows(source, parsed) for source in frames.sources):
+        shared = learned.exog_of_data()
     sources = [
-        _evaluate_source(source, learned, place, frames, offset, exposure)
+        _evaluate_source(
+            source,
+            learned,
+            _rows_of(shared, source, place) if _borrows(source, parsed) else None,
+            frames,
+            offset,
+            exposure,
+        )
         for source in frames.sources
     ]
     return learned, labels, sources
 
 
+def _borrows(source: SourceFrame, parsed: ParsedFormula) -> bool:
+    """Whether its regressors are those of data: not evaluated or stored twice."""
+    return source.own.isdisjoint(parsed.regressors)
+
+
+def _rows_of(
+    shared: Floats | None, source: SourceFrame, place: Positions | None
+) -> Floats:
+    """Its rows of the design matrix of data; the same array where it is all of it."""
+    assert shared is not None
+    at = source.data_rows if place is None else place[source.data_rows]
+    return shared if _counts_up(at, len(shared)) else shared[at]
+
+
+def _counts_up(positions: Positions, number: int) -> bool:
+    """Whether the positions are 0, 1, ... up to this number."""
+    return len(positions) == number and bool(
+        np.array_equal(positions, np.arange(number))
+    )
+
+
 def _evaluate_source(
     source: SourceFrame,
     learned: LearnedFormula,
-    place: Positions,
+    exog: Floats | None,
     frames: AlignedFrames,
     offset: str | None,
     exposure: str | None,
 ) -> SourceArrays:
     where = f"Source {source.name!r}"
-    if source.own.isdisjoint(learned.parsed.regressors):
-        # Its regressors are those of data: do not evaluate or store them twice.
-        shared = learned.exog.to_numpy()
-        at = place[source.data_rows]
-        whole = len(at) == len(shared) and bool(np.all(at == np.arange(len(at))))
-        exog = shared if whole else shared[at]
-    else:
+    if exog is None:
         exog = learned.evaluate_exog(source.frame, where)
-    every_unit = len(source.units) == len(frames.units) and bool(
-        np.all(source.units == np.arange(len(source.units)))
-    )
+    every_unit = _counts_up(source.units, len(frames.units))
     total = _column(source.frame, offset, where)
     exposed = _column(source.frame, exposure, where)
     if exposed is not None:

@@ -21,9 +21,14 @@ from formulaic.errors import DataMismatchWarning
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Floats
+from statsmodels_synth._arrays import Floats, Positions
 from statsmodels_synth._statsmodels import FormulaManager, formula_options
-from statsmodels_synth.columns import matched_type, plain_columns, settled_booleans
+from statsmodels_synth.columns import (
+    joined_columns,
+    matched_type,
+    plain_columns,
+    settled_booleans,
+)
 from statsmodels_synth.exceptions import (
     MAX_UNITS_SHOWN,
     DataError,
@@ -33,10 +38,24 @@ from statsmodels_synth.exceptions import (
     show,
     suggest,
 )
-from statsmodels_synth.parsing import ParsedFormula, columns_of, plain_text
+from statsmodels_synth.parsing import (
+    ParsedFormula,
+    columns_of,
+    factor_codes,
+    plain_text,
+)
+from statsmodels_synth.plain_terms import (
+    Columns,
+    all_numeric,
+    fill_columns,
+    plain_column,
+    plain_columns_of,
+)
 
 #: Rows of either half in the check that no term depends on which others are there.
 _PROBE_ROWS = 50
+#: Rows on which plain columns are learned: nothing about them depends on the rows.
+_PLAIN_ROWS = 10
 
 
 class LearnedFormula:
@@ -55,8 +74,6 @@ class LearnedFormula:
 
     Attributes
     ----------
-    exog : DataFrame
-        Design matrix of `frame`; dropped by :meth:`forget`.
     spec : object
         The engine's specification of the right side.
     yname : str
@@ -85,9 +102,12 @@ class LearnedFormula:
         parsed, labels, frame = self.parsed, self.labels, self.frame
         assert labels is not None
         assert frame is not None
+        self._exog: Floats | None = None
         # The intercept keeps both engines from mistaking the left side alone
         # for a one-sided formula.
-        left, _ = self._matrices(f"{parsed.left} ~ 1", labels, "data")
+        self._plain_left = self._plain_column(parsed.left, labels)
+        some = labels if self._plain_left is None else labels.iloc[:_PLAIN_ROWS]
+        left, _ = self._matrices(f"{parsed.left} ~ 1", some, "data")
         self.left_spec = (
             left.design_info if parsed.engine == "patsy" else left.model_spec
         )
@@ -95,26 +115,71 @@ class LearnedFormula:
         if left.shape[1] != 1:
             values = "categories"
             if parsed.left == parsed.response[0]:
-                some = pd.unique(labels[parsed.left])[:MAX_UNITS_SHOWN]
-                values = f"values such as {', '.join(show(v) for v in some)}"
+                shown = pd.unique(labels[parsed.left])[:MAX_UNITS_SHOWN]
+                values = f"values such as {', '.join(show(v) for v in shown)}"
             raise DataError(
                 f"The outcome {parsed.left!r} is not numeric: it has {values}. Recode "
                 "it as numbers, 0 and 1 for a binary outcome."
             )
-        manager = FormulaManager(parsed.engine)
-        right = self._matrices(f"~ {parsed.right}", frame, "data", manager)
+        self._plain_right = self._learn_plain(frame)
+        if self._plain_right is None:
+            self._exog = self._finite(self._learn_right(frame), "data")
+        self._levels = _single_column_levels(self.spec, parsed)
+        self._refuse_row_dependence()
+
+    def _learn_right(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Learn the right side on these rows."""
+        manager = FormulaManager(self.parsed.engine)
+        right = self._matrices(f"~ {self.parsed.right}", frame, "data", manager)
         self.spec = manager.spec
         if not right.shape[1]:
             raise FormulaError(
-                f"The formula {parsed.text!r} has no regressor, not even a constant."
+                f"The formula {self.parsed.text!r} has no regressor, not even a "
+                "constant."
             )
-        self.exog = pd.DataFrame(
-            self._finite(right, "data"),
-            frame.index,
-            [str(c) for c in right.columns],
-        )
-        self._levels = _single_column_levels(self.spec, parsed)
-        self._refuse_row_dependence()
+        return right  # type: ignore[no-any-return]
+
+    def _plain_column(self, code: str, frame: pd.DataFrame) -> str | None:
+        # A Q of the calling code is not the one that quotes a name.
+        own = "Q" in self.parsed.namespace or "Q" in frame
+        return None if own else plain_column(code, frame)
+
+    def _learn_plain(self, frame: pd.DataFrame) -> Columns | None:
+        """Learn the right side on a few rows, where it is plain columns only."""
+        _, codes = factor_codes(self.parsed.text, self.parsed.engine)
+        if not all(self._plain_column(code, frame) for code in codes):
+            return None
+        self._learn_right(frame.iloc[:_PLAIN_ROWS])
+        return plain_columns_of(self.spec, self.parsed.engine, frame)
+
+    @property
+    def exog_names(self) -> list[str]:
+        """Names of the columns of the design matrix."""
+        return _column_names(self.spec)
+
+    def exog_of_data(self, rows: Positions | None = None) -> Floats:
+        """
+        Design matrix of the rows that the right side was learned on.
+
+        Parameters
+        ----------
+        rows : ndarray of int, optional
+            Which of them; all if omitted.
+
+        Returns
+        -------
+        ndarray (rows, p)
+            Design matrix. Asking for all rows hands it over: from then on it is
+            evaluated anew, so that no second copy is kept.
+        """
+        assert self.frame is not None
+        exog = self._exog
+        if rows is not None:
+            if exog is not None:
+                return exog[rows]
+            return self.evaluate_exog(self.frame.iloc[rows], "data")
+        self._exog = None
+        return self.evaluate_exog(self.frame, "data") if exog is None else exog
 
     def _matrices(
         self,
@@ -206,13 +271,14 @@ class LearnedFormula:
         """A term such as ``x - x.mean()`` would differ from source to source."""
         assert self.frame is not None
         assert self.labels is not None
-        left = pd.DataFrame(
-            self.evaluate_endog(self.labels, "data"), self.labels.index, [self.yname]
-        )
-        for frame, whole, evaluate in (
-            (self.labels, left, self.evaluate_endog),
-            (self.frame, self.exog, self.evaluate_exog),
-        ):
+        sides: list[tuple[pd.DataFrame, Floats, list[str], Any]] = []
+        if self._plain_left is None:
+            endog = self.evaluate_endog(self.labels, "data")[:, None]
+            sides.append((self.labels, endog, [self.yname], self.evaluate_endog))
+        if self._exog is not None:
+            names = self.exog_names
+            sides.append((self.frame, self._exog, names, self.evaluate_exog))
+        for frame, values, names, evaluate in sides:
             n = len(frame)
             if n < 4:
                 continue
@@ -233,11 +299,10 @@ class LearnedFormula:
                     "other rows are present, as pd.cut(x, 3) does, or on an array of "
                     "the calling code. Compute the column beforehand."
                 ) from error
-            values = whole.to_numpy()
             scale = np.abs(values).max(axis=0)
             differs = np.abs(alone - values[probe]) > 1e-9 * scale
             if differs.any():
-                name = whole.columns[int(np.flatnonzero(differs.any(axis=0))[0])]
+                name = names[int(np.flatnonzero(differs.any(axis=0))[0])]
                 raise FormulaError(
                     f"The term {name!r} depends on which other rows are present, so it "
                     "would mean something else in each source. Use center(), "
@@ -281,6 +346,9 @@ class LearnedFormula:
         FormulaError
             Names the source and the level, or what the engine said.
         """
+        plain = self._plain_right
+        if plain is not None and all_numeric(frame, plain):
+            return fill_columns(frame, plain)
         self._check_levels(frame, where)
         matrix = self._matrices(self.spec, frame, where, prediction=True)
         return self._finite(matrix, where)
@@ -301,6 +369,9 @@ class LearnedFormula:
         ndarray (rows,)
             Outcome.
         """
+        plain = self._plain_left
+        if plain is not None and all_numeric(frame, [plain]):
+            return np.array(frame[plain].to_numpy(), dtype=float)
         matrix = self._matrices(self.left_spec, frame, where, prediction=True)
         return self._finite(matrix, where)[:, 0]
 
@@ -351,31 +422,31 @@ class LearnedFormula:
                     f"{suggest(name, list(frame.columns))}"
                 )
         where = "the rows to predict"
-        frame = plain_columns(frame[list(self.parsed.regressors)], set(), where)
-        frame = pd.DataFrame(
+        plain = plain_columns(frame, self.parsed.regressors, set(), where)
+        frame = joined_columns(
             {
-                name: matched_type(frame[name], self._types[name], where)
-                for name in frame
+                name: matched_type(column, self._types[name], where)
+                for name, column in plain.frame.items()
             },
-            index=frame.index,
+            frame.index,
         )
-        complete = frame.notna().all(axis=1)
-        result = pd.DataFrame(
-            np.nan, index=frame.index, columns=_column_names(self.spec)
-        )
-        if complete.any():
-            rows = frame.loc[complete.to_numpy()]
-            result.loc[complete.to_numpy()] = self.evaluate_exog(rows, where)
+        names = self.exog_names
+        lacking = plain.lacking()
+        if lacking is None and len(frame):
+            exog = self.evaluate_exog(frame, where)
+            return pd.DataFrame(exog, frame.index, names, copy=False)
+        result = pd.DataFrame(np.nan, index=frame.index, columns=names)
+        if lacking is not None and not lacking.all():
+            result.loc[~lacking] = self.evaluate_exog(frame.loc[~lacking], where)
         return result
 
     def forget(self) -> None:
         """Drop the frames; the live specification stays, a pickle loses it."""
-        self.frame = self.labels = None
-        self.exog = pd.DataFrame()
+        self.frame = self.labels = self._exog = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Frames and formula; specifications cannot be pickled with patsy."""
-        state = self.__dict__ | {"spec": None, "left_spec": None}
+        state = self.__dict__ | {"spec": None, "left_spec": None, "_exog": None}
         state["parsed"] = replace(
             self.parsed, namespace=_picklable(self.parsed.namespace)
         )
@@ -394,6 +465,7 @@ class LearnedFormula:
         if self.frame is not None:
             try:
                 self._learn()
+                self._exog = None  # in use elsewhere, or not at all
             except FormulaError as error:
                 # The numbers are whole; only new frames cannot be predicted.
                 self.lost = str(error)

@@ -25,8 +25,10 @@ from statsmodels_synth._arrays import (
     check_positive,
 )
 from statsmodels_synth.columns import (
+    PlainColumns,
     check_frame,
     check_row_index,
+    joined_columns,
     matched_type,
     plain_columns,
 )
@@ -117,6 +119,8 @@ class AlignedFrames:
         Rows of data, its columns the variables.
     labeled_rows : ndarray (n,)
         Rows of data that are labelled, which are also the units' positions.
+    lacking : ndarray (rows of data,) of bool or None
+        Rows of data without a regressor; None where there are none.
     sources : tuple of SourceFrame
         The sources.
     weights : ndarray (T,) or None
@@ -131,6 +135,7 @@ class AlignedFrames:
     units: pd.Index
     data: pd.DataFrame
     labeled_rows: Positions
+    lacking: Bools | None
     sources: tuple[SourceFrame, ...]
     weights: Floats | None
     columns: UnitColumns
@@ -248,27 +253,28 @@ def align_frames(
                 f"data has no column {name!r}{purpose}, which every labelled unit "
                 f"needs.{suggest(name, list(keyed.columns))}"
             )
-    repeated = keyed.index[keyed.index.duplicated()].unique()
-    if len(repeated):
+    if not keyed.index.is_unique:
+        repeated = keyed.index[keyed.index.duplicated()].unique()
         raise AlignmentError(
             f"data has more than one row for {len(repeated)} units "
             f"({format_units(repeated)}). Keep one row per unit; only sources may "
             "have replicates."
         )
-    frame = plain_columns(keyed[variables], set(response) - set(regressors), "data")
-    rows, n_incomplete = _labeled_rows(frame, response, labeled_mask, missing)
+    plain = plain_columns(keyed, variables, set(response) - set(regressors), "data")
+    rows, n_incomplete = _labeled_rows(plain, response, labeled_mask, missing)
     framed = [_source_columns(s, keyed, variables, on) for s in sources]
     units = _all_units(keyed, framed, on)
     aligned = [
-        _align_source(given, columns, frame, units, variables, missing)
+        _align_source(given, columns, plain, units, variables, missing)
         for given, columns in framed
     ]
     own = tuple((g.name, f) for g, f in framed if g.frame is not None)
     columns = UnitColumns(keyed, own, units)
     return AlignedFrames(
         units=units,
-        data=frame,
+        data=plain.frame,
         labeled_rows=rows,
+        lacking=plain.lacking(regressors),
         sources=tuple(aligned),
         weights=None if weights is None else _weights(weights, columns),
         columns=columns,
@@ -313,12 +319,13 @@ def _keyed(frame: pd.DataFrame, on: On, where: str) -> pd.DataFrame:
                     f"{where} has no column {name!r} (on={on!r})."
                     f"{suggest(name, list(frame.columns))}"
                 )
-        frame = frame.set_index(keys, drop=False)
-        frame.index.names = [None] * frame.index.nlevels
+        # The index alone is made of copies, not the whole frame with it.
+        index = frame[keys].set_index(keys).index
+        frame = frame.copy(deep=False)
+        frame.index = index.set_names([None] * index.nlevels)
     if not len(frame):
         raise DataError(f"{where} has no rows.")
-    labels = frame.index.to_frame(index=False)
-    n_missing = int(labels.isna().any(axis=1).sum())
+    n_missing = _n_missing(frame.index)
     if n_missing:
         raise AlignmentError(
             f"{where} has {n_missing} rows whose unit is missing. Every row needs one."
@@ -327,6 +334,13 @@ def _keyed(frame: pd.DataFrame, on: On, where: str) -> pd.DataFrame:
     if len(doubled):
         raise DataError(f"{where} has two columns named {doubled[0]!r}. Rename one.")
     return frame
+
+
+def _n_missing(index: pd.Index) -> int:
+    """Rows whose unit, or a part of it, is missing."""
+    if index.nlevels == 1:
+        return int(np.sum(index.isna())) if index.hasnans else 0
+    return int(index.to_frame(index=False).isna().any(axis=1).sum())
 
 
 def _source_columns(
@@ -353,9 +367,8 @@ def _source_columns(
                 f"Source {given.name!r}: data has no column {column!r} to take "
                 f"{variable!r} from.{suggest(column, list(data.columns))}"
             )
-    return given, pd.DataFrame(
-        {variable: data[column] for variable, column in given.columns.items()}
-    )
+    columns = {variable: data[column] for variable, column in given.columns.items()}
+    return given, joined_columns(columns, data.index)
 
 
 def _is_default(index: pd.Index) -> bool:
@@ -370,6 +383,8 @@ def _all_units(
         index = frame.index
         if on is None and given.frame is not None:
             _refuse_index_and_column(data, frame, given.name)
+        if index.equals(data.index):
+            continue
         if on is None and _is_default(data.index):
             if _is_default(index) and len(index) != len(data):
                 raise AlignmentError(
@@ -395,9 +410,9 @@ def _all_units(
                 "same identifiers in both, or set on=; and a source needs rows for the "
                 "labelled units too."
             )
-        strange = data.index[~data.index.isin(index)]
         renumbered = _is_default(index) and not _is_default(data.index)
-        if on is None and renumbered and len(strange):
+        if on is None and renumbered and not data.index.isin(index).all():
+            strange = data.index[~data.index.isin(index)]
             raise AlignmentError(
                 f"data has units that source {given.name!r}, with its default index 0 "
                 f"to {len(index) - 1}, does not have ({format_units(strange)}), so the "
@@ -430,36 +445,47 @@ def _refuse_index_and_column(
 def _align_source(
     given: GivenSource,
     keyed: pd.DataFrame,
-    data: pd.DataFrame,
+    plain: PlainColumns,
     units: pd.Index,
     variables: list[str],
     missing: Missing,
 ) -> SourceFrame:
     where = f"Source {given.name!r}"
+    data = plain.frame
     own = [name for name in variables if name in keyed]
-    frame = plain_columns(keyed[own], set(), where)
-    if keyed.index.equals(units):
-        positions = np.arange(len(units))
-    else:
-        positions = units.get_indexer(keyed.index)
-    # The units of data come first, so a position beyond them has no row there.
-    data_rows = np.where(positions < len(data), positions, -1)
+    brought = plain_columns(keyed, own, set(), where)
+    every_unit = keyed.index.equals(units)
+    positions = np.arange(len(units)) if every_unit else units.get_indexer(keyed.index)
+    data_rows = positions
+    if len(units) > len(data):
+        # The units of data come first, so a position beyond them has no row there.
+        data_rows = np.where(positions < len(data), positions, -1)
     borrowed = [name for name in variables if name not in keyed]
-    if borrowed and (data_rows < 0).any():
+    if borrowed and len(units) > len(data) and (data_rows < 0).any():
         absent = keyed.index[data_rows < 0].unique()
         raise AlignmentError(
             f"{where} has no column {borrowed[0]!r}, and {len(absent)} of its units "
             f"({format_units(absent)}) are not in data, where it would be taken from. "
             f"Add {borrowed[0]!r} to the source, or give data for all units."
         )
-    whole = frame.shape[0] == len(data) and np.array_equal(data_rows, range(len(data)))
-    columns = {name: matched_type(frame[name], data[name], where) for name in own}
-    for name in borrowed:
+    whole = every_unit and len(units) == len(data)
+    columns = {}
+    lacking = brought.lacking()
+    for name in variables:
+        if name in keyed:
+            columns[name] = matched_type(brought.frame[name], data[name], where)
+            continue
         values = data[name] if whole else data[name].take(data_rows)
-        columns[name] = values.set_axis(keyed.index)
-    complete = pd.DataFrame(columns, index=keyed.index)[variables]
-    bad = complete.isna().any(axis=1).to_numpy()
-    if missing == "raise" and bad.any():
+        columns[name] = pd.Series(values.array, keyed.index, copy=False)
+        gaps = plain.gaps.get(name)
+        if gaps is not None:
+            gaps = gaps if whole else gaps[data_rows]
+            lacking = gaps if lacking is None else lacking | gaps
+    if lacking is not None and not lacking.any():
+        lacking = None  # what data lacks is in other rows
+    complete = joined_columns(columns, keyed.index)
+    bad = np.zeros(len(complete), dtype=bool) if lacking is None else lacking
+    if missing == "raise" and lacking is not None:
         column = next(n for n in variables if complete[n].isna().any())
         lender = "" if column in own else ", taken from data,"
         raise DataError(
@@ -467,7 +493,7 @@ def _align_source(
             f"{format_units(complete.index[complete[column].isna()])}. Complete them "
             "or set missing='drop'."
         )
-    if bad.all():
+    if lacking is not None and bad.all():
         empty = [n for n in variables if complete[n].isna().all()] or [
             n for n in variables if complete[n].isna().any()
         ]
@@ -477,13 +503,13 @@ def _align_source(
             f"missing in {share:.0%} of its {count(len(bad), 'row')}. Complete it or "
             "leave the source out."
         )
-    if bad.any():
+    if lacking is not None:
         complete, positions, data_rows = (
             complete.loc[~bad],
             positions[~bad],
             data_rows[~bad],
         )
-    if np.any(positions[1:] < positions[:-1]):
+    if not every_unit and np.any(positions[1:] < positions[:-1]):
         order = np.argsort(positions, kind="stable")
         complete, positions, data_rows = (
             complete.iloc[order],
@@ -502,18 +528,18 @@ def _align_source(
 
 
 def _labeled_rows(
-    data: pd.DataFrame,
+    plain: PlainColumns,
     response: Sequence[str],
     declared: Bools | None,
     missing: Missing,
 ) -> tuple[Positions, int]:
     """Rows of data that are labelled, and how many fall short of it."""
-    complete = data.notna().all(axis=1).to_numpy()
-    wanted = (
-        data[list(response)].notna().all(axis=1).to_numpy()
-        if declared is None
-        else declared
+    data = plain.frame
+    complete, has_outcome = (
+        np.ones(len(data), dtype=bool) if lacking is None else ~lacking
+        for lacking in (plain.lacking(), plain.lacking(response))
     )
+    wanted = has_outcome if declared is None else declared
     short = wanted & ~complete
     if missing == "raise" and short.any():
         column = next(n for n in data if data[n][short].isna().any())

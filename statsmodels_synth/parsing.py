@@ -140,7 +140,7 @@ def read_formula(
     check_choice("engine", engine, Engine)
     given, text = text, _without_quotes(text) if engine == "formulaic" else text
     try:
-        sides = _factor_codes(text, engine)
+        sides = factor_codes(text, engine)
         for codes in sides:
             for code in codes:
                 ast.parse(code, mode="eval") if code not in columns else None
@@ -196,8 +196,27 @@ def _without_quotes(text: str) -> str:
     return "".join(pieces)
 
 
-def _factor_codes(text: str, engine: Engine) -> tuple[list[str], list[str]]:
-    """Python code of the factors on each side."""
+def factor_codes(text: str, engine: Engine) -> tuple[list[str], list[str]]:
+    """
+    Python code of the factors on each side of a formula.
+
+    Parameters
+    ----------
+    text : str
+        Formula with both sides.
+    engine : {"patsy", "formulaic"}
+        Engine that parses it.
+
+    Returns
+    -------
+    left, right : list of str
+        In order of appearance, the constant left out.
+
+    Examples
+    --------
+    >>> factor_codes("y ~ x + x:np.log(z)", "patsy")
+    (['y'], ['x', 'x', 'np.log(z)'])
+    """
     if engine == "patsy":
         parsed = patsy.ModelDesc.from_formula(text)
         sides = [parsed.lhs_termlist, parsed.rhs_termlist]

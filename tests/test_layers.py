@@ -17,7 +17,7 @@ ORDER = [
     ["_statsmodels"],
     ["design"],
     ["sources"],
-    ["columns", "parsing", "unit_columns", "labeling"],
+    ["columns", "parsing", "unit_columns", "labeling", "plain_terms"],
     ["frames", "formula"],
     ["evaluate"],
     ["arguments"],
