@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,33 @@ class ConstructorArguments:
     columns: UnitColumns
     data: pd.DataFrame
     n_incomplete: int
+
+
+def any_partitioned(data: object, proxy: object, synthetic: object) -> bool:
+    """
+    Whether rows are in Dask, or in Parquet files, rather than in memory.
+
+    Parameters
+    ----------
+    data, proxy, synthetic : object
+        What was given. In a mapping of sources text is the name of a column, and a
+        path is a ``pathlib.Path``.
+
+    Returns
+    -------
+    bool
+        True if one of them is a Dask DataFrame or a path.
+    """
+    inner = [
+        own
+        for value in (proxy, synthetic)
+        if isinstance(value, Mapping)
+        for own in value.values()
+    ]
+    return any(isinstance(value, str) for value in (data, proxy, synthetic)) or any(
+        isinstance(value, Path) or type(value).__module__.startswith("dask.")
+        for value in (data, proxy, synthetic, *inner)
+    )
 
 
 def constructor_arguments(

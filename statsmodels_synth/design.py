@@ -202,19 +202,17 @@ class SourceFacts:
 
 
 class Partitions(Protocol):
-    """
-    Rows of the sources that are not in memory, in parts that hold whole units.
+    """Rows of the sources that are not in memory, in parts that hold whole units."""
 
-    Attributes
-    ----------
-    facts : tuple of SourceFacts
-        The M sources.
-    samples : tuple of SourceArrays
-        Some rows of each source, evenly spread, each row a unit.
-    """
+    @property
+    def facts(self) -> tuple[SourceFacts, ...]:
+        """The M sources."""
+        ...
 
-    facts: tuple[SourceFacts, ...]
-    samples: tuple[SourceArrays, ...]
+    @property
+    def samples(self) -> tuple[SourceArrays, ...]:
+        """Some rows of each source, evenly spread, each row a unit."""
+        ...
 
     def total(self, function: Callable[[tuple[SourceArrays, ...], int], Sums]) -> Sums:
         """
@@ -392,20 +390,94 @@ def align_design(
         zeros to every moment, which changes neither estimate nor variance where
         Omega is not centred.
     """
+    kept, n_units, labeled_units, sources = without_idle_units(
+        labeled_units, sources, n_units
+    )
+    return assemble_design(
+        labeled,
+        labeled_units,
+        tuple(sources),
+        tuple(rows_of_labeled(s, labeled_units) for s in sources),
+        n_units,
+        kept,
+        labeling,
+    )
+
+
+def without_idle_units(
+    labeled_units: Positions, sources: Sequence[SourceArrays], n_units: int
+) -> tuple[Positions | None, int, Positions, Sequence[SourceArrays]]:
+    """
+    Count the units anew, without those that are neither labelled nor covered.
+
+    Parameters
+    ----------
+    labeled_units : ndarray (n,)
+        Positions of the labelled units.
+    sources : sequence of SourceArrays
+        Sources, rows sorted by unit.
+    n_units : int
+        Number of units the positions refer to.
+
+    Returns
+    -------
+    kept : ndarray (T,) or None
+        Positions of the units that are left; None: all of them.
+    n_units : int
+        Their number T.
+    labeled_units : ndarray (n,)
+        Positions among these.
+    sources : sequence of SourceArrays
+        With positions among these.
+    """
     part = np.zeros(n_units, dtype=bool)
     part[labeled_units] = True
     for source in sources:
         if source.units is None:
-            part[:] = True
-            break
+            return None, n_units, labeled_units, sources
         part[source.units] = True
-    kept = None
-    if not part.all():
-        kept = np.flatnonzero(part)
-        position = np.cumsum(part) - 1
-        n_units = len(kept)
-        labeled_units = position[labeled_units]
-        sources = [replace(s, units=position[s.units]) for s in sources]
+    if part.all():
+        return None, n_units, labeled_units, sources
+    kept = np.flatnonzero(part)
+    position = np.cumsum(part) - 1
+    moved = [replace(s, units=position[s.units]) for s in sources]
+    return kept, len(kept), position[labeled_units], moved
+
+
+def assemble_design(
+    labeled: DesignRows,
+    labeled_units: Positions,
+    source_rows: tuple[SourceArrays, ...] | Partitions,
+    labeled_sources: tuple[DesignRows, ...],
+    n_units: int,
+    kept: Positions | None = None,
+    labeling: Labeling | None = None,
+) -> AlignedDesign:
+    """
+    Add what follows from the labelled rows: weights, basis and scale.
+
+    Parameters
+    ----------
+    labeled : DesignRows
+        Labelled rows.
+    labeled_units : ndarray (n,)
+        Positions of their units.
+    source_rows : tuple of SourceArrays, or Partitions
+        The sources.
+    labeled_sources : tuple of DesignRows
+        Rows of the sources for the labelled units.
+    n_units : int
+        Number of units T.
+    kept : ndarray (T,), optional
+        Their positions among the units that were given.
+    labeling : Labeling, optional
+        How the labelled units were chosen; all alike if omitted.
+
+    Returns
+    -------
+    AlignedDesign
+        Everything the estimator needs.
+    """
     _, upper = scipy.linalg.qr(labeled.exog, mode="economic")
     labeling = Labeling() if labeling is None else labeling
     # Normalised to a mean of one (Hajek 1971): only ratios of probabilities matter.
@@ -417,8 +489,8 @@ def align_design(
         labeled=labeled,
         labeled_units=labeled_units,
         design_weights=weights,
-        source_rows=tuple(sources),
-        labeled_sources=tuple(rows_of_labeled(s, labeled_units) for s in sources),
+        source_rows=source_rows,
+        labeled_sources=labeled_sources,
         n_units=n_units,
         kept=kept,
         basis=scipy.linalg.solve_triangular(upper, np.eye(len(upper))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -81,17 +82,80 @@ def evaluate_frames(
             "There is no labelled unit: no row of data has every variable of the "
             f"formula.{reason} Check the outcome column, labeled= and missing values."
         )
-    known, place, lacking = data, None, frames.lacking
-    if lacking is not None:
-        known = data.loc[~lacking]
-        # Row of the learned design matrix for each row of data, for what is
-        # evaluated once and shared.
-        place = np.full(len(data), -1)
-        place[~lacking] = np.arange(len(known))
+    known, place = _known(frames)
     labeled = data.iloc[rows]
     learned = LearnedFormula(parsed, labeled, known)
     exog = learned.exog_of_data(rows if place is None else place[rows])
-    labels = Labels(
+    labels = _evaluate_labels(learned, labeled, exog, offset, exposure)
+    sources = _evaluate_sources(
+        learned, frames, learned.exog_of_data, place, offset, exposure
+    )
+    return learned, labels, sources
+
+
+def evaluate_part(
+    learned: LearnedFormula,
+    frames: AlignedFrames,
+    offset: str | None = None,
+    exposure: str | None = None,
+) -> tuple[Labels, list[SourceArrays]]:
+    """
+    Evaluate a formula that was learned elsewhere, on a part of the frames.
+
+    Parameters
+    ----------
+    learned : LearnedFormula
+        The formula with its levels, means and knots.
+    frames : AlignedFrames
+        A part of the frames, aligned.
+    offset, exposure : str, optional
+        Columns of the frames.
+
+    Returns
+    -------
+    labels : Labels
+        Labelled rows of the part, indexed by unit; there may be none.
+    sources : list of SourceArrays
+        Sources, rows sorted by unit; positions count the units of the part.
+
+    Raises
+    ------
+    FormulaError
+        If the formula cannot be evaluated on a frame.
+    """
+    known, place = _known(frames)
+    labeled = frames.data.iloc[frames.labeled_rows]
+    exog = learned.evaluate_exog(labeled, "data")
+    labels = _evaluate_labels(learned, labeled, exog, offset, exposure)
+    sources = _evaluate_sources(
+        learned,
+        frames,
+        lambda: learned.evaluate_exog(known, "data"),
+        place,
+        offset,
+        exposure,
+    )
+    return labels, sources
+
+
+def _known(frames: AlignedFrames) -> tuple[pd.DataFrame, Positions | None]:
+    """Rows of data with all regressors, and for each row of data its place in them."""
+    if frames.lacking is None:
+        return frames.data, None
+    known = frames.data.loc[~frames.lacking]
+    place = np.full(len(frames.data), -1)
+    place[~frames.lacking] = np.arange(len(known))
+    return known, place
+
+
+def _evaluate_labels(
+    learned: LearnedFormula,
+    labeled: pd.DataFrame,
+    exog: Floats,
+    offset: str | None,
+    exposure: str | None,
+) -> Labels:
+    return Labels(
         pd.Series(
             learned.evaluate_endog(labeled, "data"), labeled.index, name=learned.yname
         ),
@@ -99,21 +163,30 @@ def evaluate_frames(
         _column(labeled, offset, "data"),
         _column(labeled, exposure, "data"),
     )
-    shared: Floats | None = None
-    if any(_borrows(source, parsed) for source in frames.sources):
-        shared = learned.exog_of_data()
-    sources = [
+
+
+def _evaluate_sources(
+    learned: LearnedFormula,
+    frames: AlignedFrames,
+    exog_of_data: Callable[[], Floats],
+    place: Positions | None,
+    offset: str | None,
+    exposure: str | None,
+) -> list[SourceArrays]:
+    """All sources; what they share with data is evaluated once."""
+    borrows = [_borrows(source, learned.parsed) for source in frames.sources]
+    shared = exog_of_data() if any(borrows) else None
+    return [
         _evaluate_source(
             source,
             learned,
-            _rows_of(shared, source, place) if _borrows(source, parsed) else None,
+            _rows_of(shared, source, place) if borrowed else None,
             frames,
             offset,
             exposure,
         )
-        for source in frames.sources
+        for source, borrowed in zip(frames.sources, borrows, strict=True)
     ]
-    return learned, labels, sources
 
 
 def _borrows(source: SourceFrame, parsed: ParsedFormula) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 import pickle
+import threading
 from types import ModuleType
 from typing import Any
 import warnings
@@ -38,6 +39,7 @@ from statsmodels_synth.exceptions import (
     show,
     suggest,
 )
+from statsmodels_synth.formula_states import with_states
 from statsmodels_synth.parsing import (
     ParsedFormula,
     columns_of,
@@ -56,6 +58,8 @@ from statsmodels_synth.plain_terms import (
 _PROBE_ROWS = 50
 #: Rows on which plain columns are learned: nothing about them depends on the rows.
 _PLAIN_ROWS = 10
+#: Options of statsmodels and filters of warnings belong to all threads.
+_ENGINE = threading.RLock()
 
 
 class LearnedFormula:
@@ -71,6 +75,9 @@ class LearnedFormula:
     frame : DataFrame
         Rows of data with complete regressors: the right side is learned on
         them.
+    states : mapping, optional
+        What means, scales and knots are, where they were learned on more rows (see
+        :mod:`~statsmodels_synth.formula_states`).
 
     Attributes
     ----------
@@ -87,9 +94,14 @@ class LearnedFormula:
     """
 
     def __init__(
-        self, parsed: ParsedFormula, labels: pd.DataFrame, frame: pd.DataFrame
+        self,
+        parsed: ParsedFormula,
+        labels: pd.DataFrame,
+        frame: pd.DataFrame,
+        states: Mapping[str, Any] | None = None,
     ) -> None:
-        self.parsed = parsed
+        self.parsed, self.states = parsed, states
+        self.spec: Any = None
         self.labels: pd.DataFrame | None = labels
         self.frame: pd.DataFrame | None = frame
         # No rows, only the type of each column, for frames to predict.
@@ -123,7 +135,11 @@ class LearnedFormula:
             )
         self._plain_right = self._learn_plain(frame)
         if self._plain_right is None:
-            self._exog = self._finite(self._learn_right(frame), "data")
+            matrix = self._learn_right(frame)
+            if self.states is not None:
+                self.spec = with_states(self.spec, parsed.engine, self.states)
+                matrix = self._matrices(self.spec, frame, "data", prediction=True)
+            self._exog = self._finite(matrix, "data")
         self._levels = _single_column_levels(self.spec, parsed)
         self._refuse_row_dependence()
 
@@ -138,6 +154,26 @@ class LearnedFormula:
                 "constant."
             )
         return right  # type: ignore[no-any-return]
+
+    def specification_of(self, code: str, frame: pd.DataFrame) -> Any:
+        """
+        What the engine learns for one factor of the right side alone.
+
+        Parameters
+        ----------
+        code : str
+            Code of the factor.
+        frame : DataFrame
+            Rows to learn it on, with the columns that it uses.
+
+        Returns
+        -------
+        object
+            The engine's specification.
+        """
+        manager = FormulaManager(self.parsed.engine)
+        self._matrices(f"~ 0 + {code}", frame, "data", manager)
+        return manager.spec
 
     def _plain_column(self, code: str, frame: pd.DataFrame) -> str | None:
         # A Q of the calling code is not the one that quotes a name.
@@ -209,7 +245,12 @@ class LearnedFormula:
         ordering = "legacy" if prediction else None
         # What comes out as NaN or infinite is refused, with the units.
         quiet = np.errstate(all="ignore")
-        with quiet, warnings.catch_warnings(), formula_options(ordering=ordering):
+        with (
+            _ENGINE,
+            quiet,
+            warnings.catch_warnings(),
+            formula_options(ordering=ordering),
+        ):
             # formulaic codes an unseen level as the reference and goes on.
             warnings.simplefilter("error", DataMismatchWarning)
             return manager.get_matrices(
@@ -346,6 +387,8 @@ class LearnedFormula:
         FormulaError
             Names the source and the level, or what the engine said.
         """
+        if not len(frame):
+            return np.empty((0, len(self.exog_names)))
         plain = self._plain_right
         if plain is not None and all_numeric(frame, plain):
             return fill_columns(frame, plain)
@@ -369,6 +412,8 @@ class LearnedFormula:
         ndarray (rows,)
             Outcome.
         """
+        if not len(frame):
+            return np.empty(0)
         plain = self._plain_left
         if plain is not None and all_numeric(frame, [plain]):
             return np.array(frame[plain].to_numpy(), dtype=float)

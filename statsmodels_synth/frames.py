@@ -209,6 +209,7 @@ def align_frames(
     weights: str | None = None,
     extra: Sequence[str] = (),
     missing: Missing = "drop",
+    types: pd.DataFrame | None = None,
 ) -> AlignedFrames:
     """
     Match data and sources by unit and keep complete rows.
@@ -231,6 +232,9 @@ def align_frames(
         Further columns each row needs: offset, exposure.
     missing : {"drop", "raise"}
         What to do with incomplete rows of labelled units and sources.
+    types : DataFrame, optional
+        Rows of the whole data, where the frames are parts that hold the same units: a
+        part may have no row, and says nothing reliable of the types of its columns.
 
     Returns
     -------
@@ -245,7 +249,7 @@ def align_frames(
     check_frame(data)
     variables = list(dict.fromkeys([*response, *regressors, *extra]))
     labeled_mask = _labeled_mask(data, labeled)
-    keyed = _keyed(data, on, "data")
+    keyed = _keyed(data, on, "data", types is None)
     for name in variables:
         if name not in keyed.columns:
             purpose = " (offset or exposure)" if name in extra else ""
@@ -261,11 +265,13 @@ def align_frames(
             "have replicates."
         )
     plain = plain_columns(keyed, variables, set(response) - set(regressors), "data")
+    if types is not None:
+        plain = _typed(plain, types)
     rows, n_incomplete = _labeled_rows(plain, response, labeled_mask, missing)
-    framed = [_source_columns(s, keyed, variables, on) for s in sources]
-    units = _all_units(keyed, framed, on)
+    framed = [_source_columns(s, keyed, variables, on, types is None) for s in sources]
+    units = _all_units(keyed, framed, on, types is None)
     aligned = [
-        _align_source(given, columns, plain, units, variables, missing)
+        _align_source(given, columns, plain, units, variables, missing, types)
         for given, columns in framed
     ]
     own = tuple((g.name, f) for g, f in framed if g.frame is not None)
@@ -307,7 +313,16 @@ def _labeled_mask(data: pd.DataFrame, labeled: object) -> Bools | None:
     return values.astype(bool).to_numpy()
 
 
-def _keyed(frame: pd.DataFrame, on: On, where: str) -> pd.DataFrame:
+def _typed(plain: PlainColumns, types: pd.DataFrame) -> PlainColumns:
+    """Columns of a part of data in the types of the whole."""
+    columns = {
+        name: matched_type(column, types[name], "data")
+        for name, column in plain.frame.items()
+    }
+    return PlainColumns(joined_columns(columns, plain.frame.index), plain.gaps)
+
+
+def _keyed(frame: pd.DataFrame, on: On, where: str, whole: bool) -> pd.DataFrame:
     """The frame indexed by unit."""
     if on is not None:
         keys = list(on) if isinstance(on, (list, tuple)) else [on]
@@ -323,7 +338,7 @@ def _keyed(frame: pd.DataFrame, on: On, where: str) -> pd.DataFrame:
         index = frame[keys].set_index(keys).index
         frame = frame.copy(deep=False)
         frame.index = index.set_names([None] * index.nlevels)
-    if not len(frame):
+    if whole and not len(frame):
         raise DataError(f"{where} has no rows.")
     n_missing = _n_missing(frame.index)
     if n_missing:
@@ -344,11 +359,15 @@ def _n_missing(index: pd.Index) -> int:
 
 
 def _source_columns(
-    given: GivenSource, data: pd.DataFrame, variables: list[str], on: On
+    given: GivenSource,
+    data: pd.DataFrame,
+    variables: list[str],
+    on: On,
+    whole: bool,
 ) -> tuple[GivenSource, pd.DataFrame]:
     """The columns that a source brings itself, keyed by unit."""
     if given.frame is not None:
-        keyed = _keyed(given.frame, on, f"Source {given.name!r}")
+        keyed = _keyed(given.frame, on, f"Source {given.name!r}", whole)
         if not any(name in keyed for name in variables):
             raise DataError(
                 f"Source {given.name!r} has none of the formula's columns "
@@ -376,11 +395,17 @@ def _is_default(index: pd.Index) -> bool:
 
 
 def _all_units(
-    data: pd.DataFrame, framed: list[tuple[GivenSource, pd.DataFrame]], on: On
+    data: pd.DataFrame,
+    framed: list[tuple[GivenSource, pd.DataFrame]],
+    on: On,
+    whole: bool,
 ) -> pd.Index:
     units = data.index
     for given, frame in framed:
         index = frame.index
+        if not whole:  # what follows is about frames as they were given
+            units = units.append(index[~index.isin(units)].unique())
+            continue
         if on is None and given.frame is not None:
             _refuse_index_and_column(data, frame, given.name)
         if index.equals(data.index):
@@ -449,9 +474,11 @@ def _align_source(
     units: pd.Index,
     variables: list[str],
     missing: Missing,
+    types: pd.DataFrame | None,
 ) -> SourceFrame:
     where = f"Source {given.name!r}"
     data = plain.frame
+    model = data if types is None else types
     own = [name for name in variables if name in keyed]
     brought = plain_columns(keyed, own, set(), where)
     every_unit = keyed.index.equals(units)
@@ -473,7 +500,7 @@ def _align_source(
     lacking = brought.lacking()
     for name in variables:
         if name in keyed:
-            columns[name] = matched_type(brought.frame[name], data[name], where)
+            columns[name] = matched_type(brought.frame[name], model[name], where)
             continue
         values = data[name] if whole else data[name].take(data_rows)
         columns[name] = pd.Series(values.array, keyed.index, copy=False)
@@ -493,7 +520,7 @@ def _align_source(
             f"{format_units(complete.index[complete[column].isna()])}. Complete them "
             "or set missing='drop'."
         )
-    if lacking is not None and bad.all():
+    if lacking is not None and bad.all() and types is None:
         empty = [n for n in variables if complete[n].isna().all()] or [
             n for n in variables if complete[n].isna().any()
         ]

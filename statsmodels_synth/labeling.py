@@ -94,17 +94,51 @@ def find_labeling(prob: Any, strata: Any, labeled: Bools, units: pd.Index) -> La
             "is not known. Units that could not be chosen are represented by nobody: "
             "leave them out."
         )
-    bad = outside & labeled
-    if bad.any():
-        raise DataError(
-            "labeling_prob must be above 0 and at most 1 for every labelled unit, but "
-            f"{int(bad.sum())} are not, such as {show(known[bad][0])} (units "
-            f"{format_units(units[bad])}). Give the probability with which each unit "
-            "was chosen, not a weight."
-        )
+    _check_prob(known[labeled], units[labeled])
     _check_sum(known, labeled)
     of_labeled = known[labeled]
     return Labeling() if np.ptp(of_labeled) == 0.0 else Labeling(of_labeled)
+
+
+def labeling_of_labeled(prob: Floats | None, n_units: int, units: pd.Index) -> Labeling:
+    """
+    Read probabilities of which only those of labelled units are at hand.
+
+    Parameters
+    ----------
+    prob : ndarray (n,) or None
+        Probability with which each labelled unit was chosen.
+    n_units : int
+        Number of units T.
+    units : pandas.Index (n,)
+        The labelled units, for messages.
+
+    Returns
+    -------
+    Labeling
+        Of the labelled units.
+
+    Raises
+    ------
+    DataError
+        If a probability is not in (0, 1], or they do not fit the number of units.
+    """
+    if prob is None:
+        return Labeling()
+    _check_prob(prob, units)
+    _check_inverse_sum(prob, n_units)
+    return Labeling() if np.ptp(prob) == 0.0 else Labeling(prob)
+
+
+def _check_prob(prob: Floats, units: pd.Index) -> None:
+    bad = ~((prob > 0.0) & (prob <= 1.0))
+    if bad.any():
+        raise DataError(
+            "labeling_prob must be above 0 and at most 1 for every labelled unit, but "
+            f"{int(bad.sum())} are not, such as {show(prob[bad][0])} (units "
+            f"{format_units(units[bad])}). Give the probability with which each unit "
+            "was chosen, not a weight."
+        )
 
 
 def _check_sum(known: Floats, labeled: Bools) -> None:
@@ -121,8 +155,12 @@ def _check_sum(known: Floats, labeled: Bools) -> None:
                 "rows (or sources) for the units that were not."
             )
         return
-    prob = known[labeled]
-    expected = float(np.sum(1.0 / prob))
+    _check_inverse_sum(known[labeled], n_units)
+
+
+def _check_inverse_sum(prob: Floats, n_units: int) -> None:
+    """Raise if labelled units stand for a number of units far from that there is."""
+    n, expected = len(prob), float(np.sum(1.0 / prob))
     error = float(np.sqrt(np.sum((1.0 - prob) / prob**2)))
     if abs(expected - n_units) > FAR * error + 0.5:
         raise DataError(
@@ -151,8 +189,34 @@ def _stratified(strata: Any, labeled: Bools, units: pd.Index) -> Labeling:
             f"({format_units(units[absent])}). Every unit needs a stratum, also those "
             "of the sources."
         )
-    size = np.bincount(codes)
-    chosen = np.bincount(codes[labeled], minlength=len(size))
+    size = pd.Series(np.bincount(codes), levels)
+    return stratified(levels[codes[labeled]], size)
+
+
+def stratified(strata: Any, sizes: pd.Series) -> Labeling:
+    """
+    Shares of labelled units, stratum by stratum.
+
+    Parameters
+    ----------
+    strata : ndarray (n,)
+        Stratum of each labelled unit.
+    sizes : Series (H,)
+        Number of units in each stratum, by its name.
+
+    Returns
+    -------
+    Labeling
+        Of the labelled units.
+
+    Raises
+    ------
+    DataError
+        If no unit of a stratum is labelled.
+    """
+    levels, size = sizes.index, sizes.to_numpy()
+    own = levels.get_indexer(strata)
+    chosen = np.bincount(own, minlength=len(size))
     if (chosen == 0).any():
         empty = np.flatnonzero(chosen == 0)
         raise DataError(
@@ -160,5 +224,4 @@ def _stratified(strata: Any, labeled: Bools, units: pd.Index) -> Labeling:
             f"({format_units(levels[empty])}), so the labels cannot stand for them. "
             "Label some of their units, merge strata, or leave these units out."
         )
-    own = codes[labeled]
     return Labeling((chosen / size)[own], own)

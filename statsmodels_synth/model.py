@@ -13,7 +13,7 @@ from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats, as_floats
 from statsmodels_synth.aligning import AlignedRows, align_arrays
-from statsmodels_synth.arguments import constructor_arguments
+from statsmodels_synth.arguments import any_partitioned, constructor_arguments
 from statsmodels_synth.checks import check_clusters
 from statsmodels_synth.clusters import (
     Clusters,
@@ -346,6 +346,28 @@ class AugmentedGMM(StackedMomentsGMM):
         """
         check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
         check_choice("missing", missing, Missing)
+        if any_partitioned(data, proxy, synthetic):
+            # Dask is imported only where it is in use.
+            from statsmodels_synth.partitions import partitioned_arguments  # noqa: PLC0415
+
+            found = partitioned_arguments(
+                formula,
+                data,
+                proxy,
+                synthetic,
+                namespace=calling_namespace(sys._getframe(1), eval_env),
+                engine=engine,
+                on=on,
+                family=families.Gaussian() if family is None else family,
+                labeled=labeled,
+                labeling_prob=labeling_prob,
+                strata=strata,
+                weights=weights,
+                offset=offset,
+                exposure=exposure,
+                missing=missing,
+            )
+            return cls(**found, family=family, **kwargs)
         arguments = constructor_arguments(
             formula,
             data,

@@ -17,6 +17,7 @@ ORDER = [
     ["_statsmodels"],
     ["design"],
     ["sources"],
+    ["formula_states"],
     ["columns", "parsing", "unit_columns", "labeling", "plain_terms"],
     ["frames", "formula"],
     ["evaluate"],

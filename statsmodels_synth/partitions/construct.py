@@ -1,0 +1,572 @@
+"""From a formula and Dask frames to a design whose rows stay where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dask
+import numpy as np
+import pandas as pd
+from statsmodels.genmod import families
+
+from statsmodels_synth._arrays import Floats, as_floats, check_positive
+from statsmodels_synth.aligning import AlignedRows, check_labels
+from statsmodels_synth.checks import (
+    COLLINEARITY_TOLERANCE,
+    check_coverage,
+    check_source_design,
+)
+from statsmodels_synth.columns import check_frame
+from statsmodels_synth.design import (
+    DesignRows,
+    Labeling,
+    SourceFacts,
+    assemble_design,
+)
+from statsmodels_synth.exceptions import (
+    AlignmentError,
+    DataError,
+    FormulaError,
+    OptionError,
+    count,
+    show,
+)
+from statsmodels_synth.formula import LearnedFormula
+from statsmodels_synth.formula_states import categorical_factors, states_of
+from statsmodels_synth.frames import GivenSource, On, given_sources
+from statsmodels_synth.labeling import labeling_of_labeled, stratified
+from statsmodels_synth.options import Engine, Missing
+from statsmodels_synth.parsing import columns_of, factor_codes, read_formula
+from statsmodels_synth.partitions.dask_rows import (
+    DaskPartitions,
+    compute,
+    delayed_frames,
+    evaluated,
+    is_partitioned,
+    matched_frames,
+    meta_of,
+    read_frame,
+    tree,
+)
+from statsmodels_synth.partitions.parts import (
+    FirstLook,
+    Learnable,
+    PartFacts,
+    PartPlan,
+    align_part,
+    describe,
+    distinct,
+    first_look,
+    rows_to_learn,
+    typed_rows,
+)
+from statsmodels_synth.sources import offsets
+
+#: Rows of each source in the sample that starts are estimated from.
+SAMPLE_ROWS = 200_000
+#: Levels of a factor beyond which it can hardly be meant as one.
+MANY_LEVELS = 10_000
+
+
+class Input(NamedTuple):
+    """
+    Frames as they were given.
+
+    Parameters
+    ----------
+    data : dask DataFrame
+        Data.
+    given : list of GivenSource
+        The sources; `frame` is an empty one where a source has a frame of its own.
+    frames : list of dask DataFrame
+        The frames of these, in order.
+    """
+
+    data: Any
+    given: list[GivenSource]
+    frames: list[Any]
+
+
+def partitioned_arguments(
+    formula: str,
+    data: Any,
+    proxy: Any,
+    synthetic: Any,
+    *,
+    namespace: dict[str, Any],
+    engine: Engine | None,
+    on: On,
+    family: families.Family,
+    labeled: Any,
+    labeling_prob: Any,
+    strata: Any,
+    weights: Any,
+    offset: Any,
+    exposure: Any,
+    missing: Missing,
+) -> dict[str, Any]:
+    """
+    Learn the formula, look once at every part, and keep what is small.
+
+    Parameters
+    ----------
+    formula : str
+        See :meth:`AugmentedGMM.from_formula`, as all but `namespace`.
+    data : dask DataFrame, path or DataFrame
+        Rows with human labels, or all units.
+    proxy, synthetic : dask DataFrame, path, DataFrame, mapping or None
+        Sources.
+    namespace : dict
+        Functions and constants of the calling code.
+    engine : {"patsy", "formulaic"} or None
+        Formula engine.
+    on : str or None
+        Column that identifies units.
+    family : statsmodels.genmod.families.Family
+        Family with its link.
+    labeled, labeling_prob, strata, weights, offset, exposure : str or None
+        Columns; `labeling_prob` also a number.
+    missing : {"drop", "raise"}
+        What to do with incomplete rows.
+
+    Returns
+    -------
+    dict
+        Arguments of :class:`~statsmodels_synth.AugmentedGMM`.
+
+    Raises
+    ------
+    DataError, AlignmentError, FormulaError, OptionError
+        As with frames in memory.
+    """
+    given = read_input(data, proxy, synthetic)
+    options = _columns_only(
+        labeled=labeled,
+        weights=weights,
+        offset=offset,
+        exposure=exposure,
+        labeling_prob=None if _is_number(labeling_prob) else labeling_prob,
+        strata=strata,
+    )
+    metas = [meta_of(frame) for frame in (given.data, *given.frames)]
+    names = set().union(*(map(str, meta.columns) for meta in metas))
+    parsed = read_formula(formula, names, namespace, engine)
+    plan = PartPlan(parsed, tuple(given.given), options, on, missing, metas[0])
+    # Without rows, all that can be wrong with names and options shows here.
+    align_part(plan, tuple(metas))
+    frames = [given.data, *given.frames]
+    if plan.matches_frames:
+        own = [s.name for s in given.given if s.frame is not None]
+        labels = ["data", *(f"Source {name!r}" for name in own)]
+        frames, plan = matched_frames(frames, labels, on), replace(plan, on=None)
+    frames = [frame[_needed(plan, frame, k == 0)] for k, frame in enumerate(frames)]
+    parts = delayed_frames(frames)
+    look = _first_looks(plan, list(frames[0].columns), [part[0] for part in parts])
+    plan = replace(plan, types=typed_rows(plan, pd.concat([look.labeled, look.first])))
+    learned = _learn(plan, look, [part[0] for part in parts])
+    plan = replace(plan, learned=learned, family=family)
+    stride = max(1, look.n_rows // SAMPLE_ROWS)
+    facts = _describe(plan, stride, parts)
+    if "weights" in options:
+        scale = facts.n_given / facts.weight_sum
+        plan = replace(plan, weight_scale=scale)
+    return _arguments(plan, facts, look, parts, labeling_prob, family)
+
+
+def read_input(data: Any, proxy: Any, synthetic: Any) -> Input:
+    """
+    Read every form of input as Dask frames, without computing anything.
+
+    Parameters
+    ----------
+    data, proxy, synthetic : object
+        See :func:`partitioned_arguments`.
+
+    Returns
+    -------
+    Input
+        Frames and sources.
+    """
+    found: list[Any] = []
+
+    def placeholder(value: Any, where: str, paths: tuple[type, ...]) -> Any:
+        frame = value
+        if is_partitioned(value) or isinstance(value, paths):
+            frame = read_frame(value, where)
+        elif not isinstance(value, (pd.DataFrame, pd.Series)):
+            return value
+        else:
+            frame = read_frame(pd.DataFrame(value), where)
+        found.append(frame)
+        return meta_of(frame)
+
+    sources = {}
+    for kind, value in (("proxy", proxy), ("synthetic", synthetic)):
+        if isinstance(value, Mapping):
+            sources[kind] = {
+                name: placeholder(own, f"Source {name!r}", (Path,))
+                for name, own in value.items()
+            }
+        else:
+            sources[kind] = placeholder(value, f"Source {kind!r}", (str, Path))
+    if not is_partitioned(data) and not isinstance(data, (str, Path)):
+        check_frame(data)
+    frame = read_frame(data, "data")
+    given = given_sources(sources["proxy"], sources["synthetic"])
+    return Input(frame, given, found)
+
+
+def _is_number(value: Any) -> bool:
+    return np.isscalar(value) and not isinstance(value, str)
+
+
+def _columns_only(**options: Any) -> dict[str, str]:
+    """Options that name a column."""
+    for name, value in options.items():
+        if value is not None and not isinstance(value, str):
+            raise OptionError(
+                f"{name}= must be the name of a column where data is in partitions. "
+                "Make it a column of data."
+            )
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _needed(plan: PartPlan, frame: Any, is_data: bool) -> list[str]:
+    """Columns of a frame that are used at all."""
+    used = [*plan.variables, *plan.options.values()]
+    if is_data:
+        used += [column for s in plan.given for column in s.columns.values()]
+    on = plan.on if isinstance(plan.on, (list, tuple)) else [plan.on]
+    used += [str(name) for name in on if name is not None]
+    return [name for name in frame.columns if name in set(used)]
+
+
+def _first_looks(plan: PartPlan, columns: list[str], parts: list[Any]) -> FirstLook:
+    """Labelled rows of all parts, and a few others."""
+    shared, step = dask.delayed(plan), dask.delayed(first_look)
+    looks: list[FirstLook] = compute([step(shared, columns, part) for part in parts])
+    n_rows = sum(look.n_rows for look in looks)
+    labeled = pd.concat([look.labeled for look in looks])
+    if not n_rows:
+        raise DataError("data has no rows.")
+    if not len(labeled):
+        gaps = sum((look.gaps for look in looks[1:]), looks[0].gaps) / n_rows
+        reason = "".join(
+            f" {name!r} is missing in {share:.0%} of the rows."
+            for name, share in gaps[gaps > 0].items()
+        )
+        raise DataError(
+            "There is no labelled unit: no row of data has every variable of the "
+            f"formula.{reason} Check the outcome column, labeled= and missing values."
+        )
+    first = pd.concat([look.first for look in looks])
+    return FirstLook(
+        labeled,
+        first.iloc[:1000],
+        n_rows,
+        sum(look.n_incomplete for look in looks),
+        looks[0].gaps,
+    )
+
+
+def _learn(plan: PartPlan, look: FirstLook, parts: list[Any]) -> LearnedFormula:
+    """The formula with what it learns from all rows of data."""
+    parsed = plan.parsed
+    labels = typed_rows(plan, look.labeled)
+    some = typed_rows(plan, pd.concat([look.labeled, look.first]))
+    regressors = list(parsed.regressors)
+    some = some.loc[some[regressors].notna().all(axis=1).to_numpy()]
+    learned = LearnedFormula(parsed, labels, some)
+    needed, codes = _learnable(learned, some)
+    if not needed.levels and not codes:
+        return learned
+    shared, step = dask.delayed(plan), dask.delayed(rows_to_learn)
+    join = partial(_join, needed.levels)
+    rows, columns = compute(tree([step(shared, needed, p) for p in parts], join))
+    states: dict[str, Any] = {}
+    for code in codes:
+        states |= states_of(learned.specification_of(code, columns), parsed.engine)
+    shown = pd.concat([some, rows[regressors]]) if len(rows) else some
+    return LearnedFormula(parsed, labels, shown, states or None)
+
+
+def _learnable(
+    learned: LearnedFormula, frame: pd.DataFrame
+) -> tuple[Learnable, list[str]]:
+    """Columns whose levels or values are needed from all rows, and stateful factors."""
+    parsed = learned.parsed
+    _, codes = factor_codes(parsed.text, parsed.engine)
+    levels: list[tuple[str, ...]] = []
+    columns: dict[str, None] = {}
+    stateful: list[str] = []
+    for code in dict.fromkeys(codes):
+        spec = learned.specification_of(code, frame)
+        used = columns_of(
+            code, set(parsed.regressors), parsed.namespace, parsed.text, {}
+        )
+        if states_of(spec, parsed.engine):
+            stateful.append(code)
+            columns |= dict.fromkeys(used)
+        elif categorical_factors(spec, parsed.engine):
+            levels.append(tuple(used))
+    return Learnable(tuple(levels), tuple(columns)), stateful
+
+
+def _join(
+    levels: tuple[tuple[str, ...], ...],
+    found: list[tuple[pd.DataFrame, pd.DataFrame]],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Levels and columns of several parts."""
+    rows = distinct(pd.concat([rows for rows, _ in found]), levels)
+    for group in levels:
+        if len(rows.drop_duplicates(list(group))) > MANY_LEVELS:
+            raise FormulaError(
+                f"{', '.join(map(repr, group))} has more than {MANY_LEVELS} levels. "
+                "Merge levels, or make it a number."
+            )
+    return rows, pd.concat([columns for _, columns in found])
+
+
+def _describe(plan: PartPlan, stride: int, parts: list[tuple[Any, ...]]) -> PartFacts:
+    """Facts of all parts together."""
+    shared, step = dask.delayed(plan), dask.delayed(describe)
+    found: list[PartFacts] = compute([step(shared, stride, *p) for p in parts])
+    found = [part for part in found if part.n_given]
+    before: Any = None
+    for part in found if plan.matches_frames else []:
+        assert part.edges is not None
+        first: Any
+        first, last = part.edges
+        if before is not None and not first > before:
+            raise AlignmentError(
+                f"Unit {show(first)} has rows in two partitions, or partitions are not "
+                "in the order of their units. Set the index anew: "
+                "frame.reset_index().set_index(...)."
+            )
+        before = last
+    return join_facts(found)
+
+
+def join_facts(found: list[PartFacts]) -> PartFacts:
+    """
+    Facts of several parts together.
+
+    Parameters
+    ----------
+    found : list of PartFacts
+        In the order of the parts.
+
+    Returns
+    -------
+    PartFacts
+        Of all of them; positions count the labelled units of all.
+    """
+    labels = [part.labels for part in found]
+    before = np.cumsum([0, *(len(own.endog) for own in labels)])
+    sizes = [part.strata_sizes for part in found if part.strata_sizes is not None]
+    k_sources = len(found[0].samples)
+    return PartFacts(
+        labels=type(labels[0])(
+            pd.concat([own.endog for own in labels]),
+            pd.concat([own.exog for own in labels]),
+            _joined([own.offset for own in labels]),
+            _joined([own.exposure for own in labels]),
+        ),
+        weights=_joined([part.weights for part in found]),
+        labeling_prob=_joined([part.labeling_prob for part in found]),
+        strata=_joined([part.strata for part in found]),
+        strata_sizes=pd.concat(sizes).groupby(level=0).sum() if sizes else None,
+        labeled_sources=tuple(
+            _joined_rows(
+                [
+                    replace(
+                        part.labeled_sources[m],
+                        units=part.labeled_sources[m].unit_positions + first,
+                    )
+                    for part, first in zip(found, before[:-1], strict=True)
+                ]
+            )
+            for m in range(k_sources)
+        ),
+        samples=tuple(
+            _joined_rows([part.samples[m] for part in found]) for m in range(k_sources)
+        ),
+        counts=np.sum([part.counts for part in found], axis=0),
+        grams=np.sum([part.grams for part in found], axis=0),
+        n_units=sum(part.n_units for part in found),
+        n_given=sum(part.n_given for part in found),
+        n_foreign=sum(part.n_foreign for part in found),
+        weight_sum=sum(part.weight_sum for part in found),
+    )
+
+
+def _joined(arrays: list[Any]) -> Any:
+    """One array of several, or None of Nones."""
+    return None if arrays[0] is None else np.concatenate(arrays)
+
+
+def _joined_rows(rows: list[Any]) -> Any:
+    """Rows of several parts; units must be positions among all, or None."""
+    return replace(
+        rows[0],
+        endog=np.concatenate([r.endog for r in rows]),
+        exog=np.concatenate([r.exog for r in rows]),
+        units=_joined([r.units for r in rows]),
+        offset=_joined([r.offset for r in rows]),
+        weights=_joined_weights(rows),
+        has_replicates=any(r.has_replicates for r in rows),
+    )
+
+
+def _joined_weights(rows: list[DesignRows]) -> Floats | None:
+    """Weights; a part in which all are one has none of its own."""
+    if all(r.weights is None for r in rows):
+        return None
+    return np.concatenate(
+        [np.ones(len(r.endog)) if r.weights is None else r.weights for r in rows]
+    )
+
+
+def _arguments(
+    plan: PartPlan,
+    facts: PartFacts,
+    look: FirstLook,
+    parts: list[tuple[Any, ...]],
+    labeling_prob: Any,
+    family: families.Family,
+) -> dict[str, Any]:
+    """Check the whole, and put it together."""
+    learned = plan.learned
+    assert learned is not None
+    labels, names = facts.labels, learned.exog_names
+    units = labels.endog.index
+    n, p = labels.exog.shape
+    _, offset = offsets(labels.offset, labels.exposure, family, np.ones(n, dtype=bool))
+    weights = None
+    if facts.weights is not None:
+        check_positive(facts.weights, "weights", units)
+        weights = facts.weights * plan.weight_scale
+    rows = DesignRows(
+        as_floats(labels.endog, "endog"),
+        as_floats(labels.exog, "exog"),
+        offset=offset,
+        weights=weights,
+    )
+    described = [
+        SourceFacts(s.name, s.kind, *map(int, own))
+        for s, own in zip(facts.samples, facts.counts, strict=True)
+    ]
+    if facts.n_foreign and _counted(look.labeled.index):
+        raise AlignmentError(
+            f"{facts.n_foreign} units of the sources are not in data, and units are "
+            "plain numbers without a name, so that the frames may not count the same "
+            "units. Set on= to the column that identifies units, or name the index."
+        )
+    check_labels(
+        rows,
+        units,
+        facts.n_units,
+        [s.exog for s in facts.samples],
+        family,
+        names,
+        learned.yname,
+    )
+    for m, fact in enumerate(described):
+        _check_whole_source(fact, facts, m, units, p, names)
+    scale = plan.weight_scale
+    samples, labeled_sources = (
+        tuple(_rescaled(own, scale) for own in found)
+        for found in (facts.samples, facts.labeled_sources)
+    )
+    nbytes = int(sum(8 * (p + 2) * fact.n_rows for fact in described))
+    partitions = DaskPartitions(
+        evaluated(plan, parts, nbytes),
+        tuple(described),
+        samples,
+        tuple(range(len(described))),
+    )
+    design = assemble_design(
+        rows,
+        np.arange(n),
+        partitions,
+        labeled_sources,
+        facts.n_units,
+        labeling=_labeling(facts, labeling_prob, units),
+    )
+    aligned = AlignedRows(
+        labels.endog,
+        labels.exog,
+        design,
+        units,
+        np.ones(n, dtype=bool),
+        look.n_incomplete,
+    )
+    return {
+        "endog": labels.endog,
+        "exog": labels.exog,
+        "aligned": aligned,
+        "learned": learned,
+        "missing": plan.missing,
+    }
+
+
+def _counted(index: pd.Index) -> bool:
+    """Whether units are numbers that nobody has named."""
+    return index.name is None and pd.api.types.is_integer_dtype(index.dtype)
+
+
+def _rescaled(rows: Any, scale: float) -> Any:
+    """Rows with their weights brought to a mean of one over the units."""
+    return rows if rows.weights is None else replace(rows, weights=rows.weights * scale)
+
+
+def _check_whole_source(
+    fact: SourceFacts,
+    facts: PartFacts,
+    m: int,
+    units: pd.Index,
+    p: int,
+    names: list[str],
+) -> None:
+    """Coverage and collinearity of one source over all parts."""
+    if not fact.n_rows:
+        raise DataError(
+            f"Source {fact.name!r} has no row with every variable of the formula "
+            f"({count(fact.n_dropped, 'incomplete row')}). Complete it or leave the "
+            "source out."
+        )
+    n = len(units)
+    covered = np.unique(facts.labeled_sources[m].unit_positions)
+    # All other units as one: what counts is whether there are any.
+    everyone = units.append(pd.Index([None])) if facts.n_units > n else units
+    if fact.n_covered > len(covered):
+        covered = np.append(covered, n)
+    check_coverage(covered, np.arange(n), fact.name, everyone, p)
+    sample = facts.samples[m].exog
+    gram = facts.grams[m]
+    scale = np.sqrt(np.diag(gram))
+    if np.all(scale > 0):
+        values = np.linalg.eigvalsh(gram / np.outer(scale, scale))
+        if values[0] > 1e4 * COLLINEARITY_TOLERANCE**2:
+            return
+    check_source_design(sample, fact.name, names)
+
+
+def _labeling(facts: PartFacts, labeling_prob: Any, units: pd.Index) -> Labeling:
+    """How the labelled units were chosen."""
+    if facts.strata is not None:
+        if labeling_prob is not None:
+            raise OptionError(
+                "labeling_prob= and strata= say the same thing. Give strata= where the "
+                "number of labels in each stratum was fixed, else labeling_prob=."
+            )
+        assert facts.strata_sizes is not None
+        return stratified(facts.strata, facts.strata_sizes)
+    prob = facts.labeling_prob
+    if prob is None and labeling_prob is not None:
+        prob = np.full(len(units), float(labeling_prob))
+    return labeling_of_labeled(prob, facts.n_given, units)

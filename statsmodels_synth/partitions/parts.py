@@ -1,0 +1,505 @@
+"""
+One part of the rows: its frames, evaluated as a small problem of their own.
+
+A part holds every row of its units, of data and of all sources. What is computed on it
+is small: sums, facts, the labelled rows and a sample. Everything here takes and returns
+pandas and NumPy objects; where the frames come from is the business of
+:mod:`~statsmodels_synth.partitions.dask_rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+import pandas as pd
+from statsmodels.genmod import families
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth.checks import check_endog, check_values
+from statsmodels_synth.columns import plain_columns
+from statsmodels_synth.design import (
+    DesignRows,
+    SourceArrays,
+    n_covered,
+    replicate_weights,
+    rows_of_labeled,
+    without_idle_units,
+)
+from statsmodels_synth.evaluate import Labels, evaluate_part
+from statsmodels_synth.exceptions import option_label
+from statsmodels_synth.formula import LearnedFormula
+from statsmodels_synth.frames import (
+    AlignedFrames,
+    GivenSource,
+    On,
+    align_frames,
+)
+from statsmodels_synth.options import Missing
+from statsmodels_synth.parsing import ParsedFormula
+
+#: Rows of data per part that types and plain columns are learned on.
+FIRST_ROWS = 20
+
+
+@dataclass(frozen=True)
+class PartPlan:
+    """
+    What every part needs to know of the whole.
+
+    Parameters
+    ----------
+    parsed : ParsedFormula
+        The formula.
+    given : tuple of GivenSource
+        The sources; `frame` is an empty one where a source has a frame of its own.
+    options : dict
+        From option to column: labeled, weights, offset, exposure, labeling_prob,
+        strata.
+    on : str, sequence of str or None
+        Column that identifies units, where it is not the index.
+    missing : {"drop", "raise"}
+        What to do with incomplete rows.
+    types : DataFrame
+        Rows of data that tell the type of each variable.
+    learned : LearnedFormula or None
+        The formula with its levels, means and knots, once they are learned.
+    family : statsmodels.genmod.families.Family or None
+        Family with its link.
+    weight_scale : float
+        What the weights of the units are multiplied with, so that their mean is one.
+    """
+
+    parsed: ParsedFormula
+    given: tuple[GivenSource, ...]
+    options: dict[str, str]
+    on: On
+    missing: Missing
+    types: pd.DataFrame
+    learned: LearnedFormula | None = None
+    family: families.Family | None = None
+    weight_scale: float = 1.0
+
+    @property
+    def extra(self) -> list[str]:
+        """Columns of offset and exposure."""
+        return [self.options[k] for k in ("offset", "exposure") if k in self.options]
+
+    @property
+    def variables(self) -> list[str]:
+        """Columns that every row needs."""
+        return list(dict.fromkeys([*self.parsed.variables, *self.extra]))
+
+    @property
+    def matches_frames(self) -> bool:
+        """Whether a source has a frame of its own, which is matched by unit."""
+        return any(source.frame is not None for source in self.given)
+
+
+class Part(NamedTuple):
+    """
+    A part as arrays.
+
+    Parameters
+    ----------
+    sources : tuple of SourceArrays
+        The sources; positions count the units of the part.
+    n_units : int
+        Units of the part that are labelled or covered.
+    """
+
+    sources: tuple[SourceArrays, ...]
+    n_units: int
+
+
+class FirstLook(NamedTuple):
+    """
+    What is taken from a part of data before the formula is learned.
+
+    Parameters
+    ----------
+    labeled : DataFrame (n_part, columns)
+        Complete labelled rows, in the types that the columns were given in.
+    first : DataFrame
+        A few rows with all regressors.
+    n_rows : int
+        Rows of the part.
+    n_incomplete : int
+        Rows with an outcome, or declared labelled, that lack another variable.
+    gaps : Series
+        Rows without a value, by variable.
+    """
+
+    labeled: pd.DataFrame
+    first: pd.DataFrame
+    n_rows: int
+    n_incomplete: int
+    gaps: pd.Series
+
+
+@dataclass(frozen=True)
+class PartFacts:
+    """
+    What is known of a part before anything is estimated.
+
+    Parameters
+    ----------
+    labels : Labels
+        Labelled rows.
+    weights : ndarray (n_part,) or None
+        Their weights.
+    labeling_prob, strata : ndarray (n_part,) or None
+        Their probabilities and strata.
+    strata_sizes : Series or None
+        Units in each stratum.
+    labeled_sources : tuple of DesignRows
+        Rows of the sources for them; positions count the labelled units of the part.
+    samples : tuple of SourceArrays
+        Evenly spaced rows of each source.
+    counts : ndarray (M, 3) of int
+        Rows, covered units and dropped rows of each source.
+    grams : ndarray (M, p, p)
+        ``x'x`` of each source.
+    n_units, n_given, n_foreign : int
+        Units that are labelled or covered, all units, units that are not in data.
+    weight_sum : float
+        Sum of the weights of all units.
+    edges : tuple of (object, object), or None
+        First and last unit of the part.
+    """
+
+    labels: Labels
+    weights: Floats | None
+    labeling_prob: Floats | None
+    strata: NDArray[Any] | None
+    strata_sizes: pd.Series | None
+    labeled_sources: tuple[DesignRows, ...]
+    samples: tuple[SourceArrays, ...]
+    counts: NDArray[np.intp]
+    grams: Floats
+    n_units: int
+    n_given: int
+    n_foreign: int
+    weight_sum: float
+    edges: tuple[object, object] | None = field(default=None)
+
+
+def align_part(plan: PartPlan, frames: tuple[pd.DataFrame, ...]) -> AlignedFrames:
+    """
+    Match the frames of a part by unit.
+
+    Parameters
+    ----------
+    plan : PartPlan
+        What is known of the whole.
+    frames : tuple of DataFrame
+        Rows of data, then those of each source that has a frame of its own.
+
+    Returns
+    -------
+    AlignedFrames
+        Complete rows.
+    """
+    data, *others = frames
+    own = iter(others)
+    given = [
+        source if source.frame is None else replace(source, frame=next(own))
+        for source in plan.given
+    ]
+    options = plan.options
+    return align_frames(
+        data,
+        given,
+        plan.parsed.response,
+        plan.parsed.regressors,
+        on=plan.on,
+        labeled=options.get("labeled"),
+        weights=options.get("weights"),
+        extra=plan.extra,
+        missing=plan.missing,
+        types=plan.types,
+    )
+
+
+def evaluate(plan: PartPlan, *frames: pd.DataFrame) -> Part:
+    """
+    Arrays of a part.
+
+    Parameters
+    ----------
+    plan : PartPlan
+        With the learned formula.
+    *frames : DataFrame
+        See :func:`align_part`.
+
+    Returns
+    -------
+    Part
+        What a pass goes over.
+    """
+    return _evaluate(plan, align_part(plan, frames))[0]
+
+
+def _evaluate(plan: PartPlan, frames: AlignedFrames) -> tuple[Part, Labels, Any]:
+    """The part, its labelled rows and the positions of their units."""
+    options = plan.options
+    assert plan.learned is not None
+    labels, sources = evaluate_part(
+        plan.learned, frames, options.get("offset"), options.get("exposure")
+    )
+    n_units = len(frames.units)
+    weights = frames.weights
+    weights = None if weights is None else weights * plan.weight_scale
+    weighted = []
+    for source in sources:
+        of_rows, repeated = replicate_weights(source.units, weights, n_units)
+        weighted.append(replace(source, weights=of_rows, has_replicates=repeated))
+    _, n_used, positions, arrays = without_idle_units(
+        frames.labeled_rows, weighted, n_units
+    )
+    return Part(tuple(arrays), n_used), labels, positions
+
+
+def first_look(plan: PartPlan, columns: list[str], data: pd.DataFrame) -> FirstLook:
+    """
+    Labelled rows of a part of data, and a few others.
+
+    Parameters
+    ----------
+    plan : PartPlan
+        What is known of the whole; without types.
+    columns : list of str
+        Columns of data to keep.
+    data : DataFrame
+        Rows of data.
+
+    Returns
+    -------
+    FirstLook
+        Small, unless very many rows are labelled.
+    """
+    frames = align_frames(
+        data,
+        [],
+        plan.parsed.response,
+        plan.parsed.regressors,
+        on=plan.on,
+        labeled=plan.options.get("labeled"),
+        extra=plan.extra,
+        missing=plan.missing,
+        types=plan.types,
+    )
+    keyed = data.set_axis(frames.data.index)[columns]
+    known = np.arange(len(keyed))
+    if frames.lacking is not None:
+        known = np.flatnonzero(~frames.lacking)
+    return FirstLook(
+        keyed.iloc[frames.labeled_rows],
+        keyed.iloc[known[:FIRST_ROWS]],
+        len(keyed),
+        frames.n_incomplete,
+        frames.data.isna().sum(),
+    )
+
+
+class Learnable(NamedTuple):
+    """
+    What the right side of a formula needs from all rows.
+
+    Parameters
+    ----------
+    levels : tuple of tuple of str
+        Columns of each factor whose levels are learned.
+    states : tuple of str
+        Columns of the factors that learn means, scales or knots.
+    """
+
+    levels: tuple[tuple[str, ...], ...]
+    states: tuple[str, ...]
+
+
+def rows_to_learn(
+    plan: PartPlan, needed: Learnable, data: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """
+    Rows of a part that show all its levels, and whole columns.
+
+    Parameters
+    ----------
+    plan : PartPlan
+        With types.
+    needed : Learnable
+        What is needed.
+    data : DataFrame
+        Rows of data.
+
+    Returns
+    -------
+    levels : DataFrame (rows, regressors)
+        One row for each level, or combination of values, of each factor.
+    columns : DataFrame (rows with all regressors, columns)
+        Columns that means and knots are learned on.
+    """
+    regressors = list(plan.parsed.regressors)
+    frames = align_frames(
+        data, [], (), regressors, on=plan.on, types=plan.types[regressors]
+    )
+    known = frames.data
+    if frames.lacking is not None:
+        known = known.loc[~frames.lacking]
+    return distinct(known, needed.levels), known[list(needed.states)]
+
+
+def distinct(frame: pd.DataFrame, levels: tuple[tuple[str, ...], ...]) -> pd.DataFrame:
+    """
+    One row for each combination of values of each group of columns.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows.
+    levels : tuple of tuple of str
+        Groups of columns.
+
+    Returns
+    -------
+    DataFrame
+        Some of the rows.
+    """
+    repeated = np.ones(len(frame), dtype=bool)
+    for group in levels:
+        repeated &= frame.duplicated(list(group)).to_numpy()
+    return frame.loc[~repeated]
+
+
+def describe(plan: PartPlan, stride: int, *frames: pd.DataFrame) -> PartFacts:
+    """
+    Check a part, and say what it holds.
+
+    Parameters
+    ----------
+    plan : PartPlan
+        With the learned formula and the family.
+    stride : int
+        Every so many rows of a source go into the sample.
+    *frames : DataFrame
+        See :func:`align_part`.
+
+    Returns
+    -------
+    PartFacts
+        Small.
+
+    Raises
+    ------
+    DataError
+        If a value of a source is infinite or outside the family's range.
+    """
+    aligned = align_part(plan, frames)
+    part, labels, positions = _evaluate(plan, aligned)
+    labels_of_units = aligned.units
+    for source in part.sources:
+        _check_rows(plan, source, aligned)
+    p = labels.exog.shape[1]
+    grams = [s.exog.T @ s.exog for s in part.sources]
+    sums = aligned.weights
+    prob, strata, sizes = _labeling(plan, aligned)
+    edges = None
+    if len(labels_of_units) and plan.matches_frames:
+        edges = (labels_of_units.min(), labels_of_units.max())
+    rows = aligned.labeled_rows
+    return PartFacts(
+        labels=labels,
+        weights=None if sums is None else sums[rows],
+        labeling_prob=prob,
+        strata=strata,
+        strata_sizes=sizes,
+        labeled_sources=tuple(rows_of_labeled(s, positions) for s in part.sources),
+        samples=tuple(
+            s.take(np.arange(0, len(s.endog), stride), None) for s in part.sources
+        ),
+        counts=np.array(
+            [(len(s.endog), n_covered(s), s.n_dropped) for s in part.sources],
+            dtype=np.intp,
+        ).reshape(-1, 3),
+        grams=np.array(grams).reshape(-1, p, p),
+        n_units=part.n_units,
+        n_given=len(labels_of_units),
+        n_foreign=len(labels_of_units) - len(aligned.data),
+        weight_sum=0.0 if sums is None else float(sums.sum()),
+        edges=edges,
+    )
+
+
+def _check_rows(plan: PartPlan, source: SourceArrays, frames: AlignedFrames) -> None:
+    assert plan.learned is not None
+    assert plan.family is not None
+    own = next(f for f in frames.sources if f.name == source.name)
+    where, yname = f"Source {source.name!r}", plan.learned.yname
+    units = frames.units[own.units]
+    check_values(source, where, plan.learned.exog_names, yname, units)
+    check_endog(source.endog, plan.family, where, yname, units)
+
+
+def _labeling(
+    plan: PartPlan, frames: AlignedFrames
+) -> tuple[Floats | None, NDArray[Any] | None, pd.Series | None]:
+    """Probabilities and strata of the labelled units, and sizes of all strata."""
+    prob = strata = sizes = None
+    name = plan.options.get("labeling_prob")
+    if name is not None:
+        values = frames.columns.values(name, option_label("labeling_prob", name))
+        prob = values.to_numpy(dtype=float)[frames.labeled_rows]
+    name = plan.options.get("strata")
+    if name is not None:
+        values = frames.columns.complete(name, option_label("strata", name))
+        strata, sizes = values.to_numpy()[frames.labeled_rows], values.value_counts()
+    return prob, strata, sizes
+
+
+def apply(
+    function: Callable[[tuple[SourceArrays, ...], int], Any],
+    keep: tuple[int, ...],
+    part: Part,
+) -> Any:
+    """
+    What a function says of some sources of a part.
+
+    Parameters
+    ----------
+    function : callable
+        See :meth:`~statsmodels_synth.design.Partitions.total`.
+    keep : tuple of int
+        Positions of the sources.
+    part : Part
+        The part.
+
+    Returns
+    -------
+    object
+        Whatever the function returns.
+    """
+    return function(tuple(part.sources[m] for m in keep), part.n_units)
+
+
+def typed_rows(plan: PartPlan, frame: pd.DataFrame) -> pd.DataFrame:
+    """
+    Variables of some rows of data, as the engines get them.
+
+    Parameters
+    ----------
+    plan : PartPlan
+        The formula.
+    frame : DataFrame
+        Rows of data.
+
+    Returns
+    -------
+    DataFrame
+        Plain columns.
+    """
+    response = set(plan.parsed.response) - set(plan.parsed.regressors)
+    return plain_columns(frame, plan.variables, response, "data").frame
