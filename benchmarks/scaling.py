@@ -13,7 +13,8 @@ the second source on, synthetic sources. Its seconds are those of construction a
 (median of three; one for the largest); its memory is the peak of another construction
 and fit beyond the arrays that are given, by tracemalloc. Finished cells are kept in
 ``scaling-output/cells.csv``: run the command again and it goes on where it stopped.
-Nothing else should run meanwhile.
+BLAS has one thread, so that the figures are those of one core, whatever else runs on
+the others; ``--threads`` sets another number.
 
 The cost model, for each family, with R rows of all sources together (N M where nothing
 is replicated) and the passes over them that the fit counted, is
@@ -46,6 +47,7 @@ from benchmarks.problems import (
     FAMILIES,
     LABELS,
     Floats,
+    blas_threads,
     make_problem,
     our_fit,
     timed,
@@ -154,13 +156,17 @@ def measure(cell: Cell, repeats: int) -> dict[str, Any]:
         replicates=cell.replicates,
     )
     result, _, peak = traced(lambda: our_fit(problem))
-    found = {"passes": result.passes, "peak": peak, "input": problem.nbytes}
+    found: dict[str, Any] = {
+        "passes": result.passes,
+        "peak": peak,
+        "input": problem.nbytes,
+    }
     if result.dropped_sources or not result.converged:
         raise RuntimeError(f"Not the fit that was meant: {cell}")
     del result
-    seconds = median(timed(our_fit, problem)[0] for _ in range(repeats))
-    load = os.getloadavg()[0]
-    return asdict(cell) | found | {"seconds": seconds, "load": round(load, 1)}
+    found["seconds"] = median(timed(our_fit, problem)[0] for _ in range(repeats))
+    found |= {"threads": blas_threads(), "load": round(os.getloadavg()[0], 1)}
+    return asdict(cell) | found
 
 
 def run(cells: Sequence[Cell], path: Path, repeats: int) -> None:
@@ -178,7 +184,10 @@ def run(cells: Sequence[Cell], path: Path, repeats: int) -> None:
     """
     known = set()
     if path.exists():
-        known = {Cell(*row) for row in pd.read_csv(path)[CELL].itertuples(index=False)}
+        done = pd.read_csv(path)
+        known = {Cell(*row) for row in done[CELL].itertuples(index=False)}
+        if (done["threads"] != blas_threads()).any():
+            raise SystemExit(f"{path} has other --threads: give another --out.")
     todo = sorted(set(cells) - known, key=lambda c: (c.rows * c.columns, *astuple(c)))
     if todo:  # warms caches of every kind
         our_fit(make_problem(5_000))
@@ -383,8 +392,8 @@ def report(
     least = cells["ratio"].min()
     where = ", ".join(f"{name} {worst[name]}" for name in CELL)
     parts.append(
-        f"\nMeasured / modelled: {least:.2f} to {worst['ratio']:.2f} ({where}); load "
-        f"{cells['load'].max():.1f} at most"
+        f"\nMeasured / modelled: {least:.2f} to {worst['ratio']:.2f} ({where}); BLAS "
+        f"threads: {cells['threads'].iloc[0]}; load {cells['load'].max():.1f} at most"
     )
     return "\n".join(parts)
 
@@ -425,6 +434,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the tables, draw."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling")
     parser.add_argument("--repeats", type=int, default=3, help="timed fits per cell")
+    parser.add_argument("--threads", type=int, default=1, help="of BLAS")
     parser.add_argument("--out", type=Path, default=Path("scaling-output"))
     parser.add_argument("--figure", type=Path, help="where to save the figure")
     parser.add_argument("--report", action="store_true", help="of what is there")
@@ -437,6 +447,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "cells.csv"
         if not given.report:
+            blas_threads(given.threads)
             print(versions())
             run([c for cells in sweeps.values() for c in cells], path, given.repeats)
         if not path.exists():

@@ -8,7 +8,8 @@ Run from the root of the repository::
 
 Everything that is compared is measured in the same process (R: in turns), in turns, so
 that the ratios mean the same on a fast and on a slow machine, provided that nothing
-else runs there: threads of BLAS that wait for a busy core distort them. Nothing
+else runs there: threads of BLAS that wait for a busy core distort them, ours most
+(``--threads 1`` makes all but R, which has a BLAS of its own, do with one). Nothing
 here asserts anything: the table says what was aimed at and what was reached.
 
 The problem is a regression of a million units with ten columns, 2,000 human labels, a
@@ -39,6 +40,7 @@ from benchmarks.problems import (
     Floats,
     Problem,
     Row,
+    blas_threads,
     make_problem,
     say,
     size,
@@ -340,11 +342,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=100_000,
         help="units for peers that are dense",
     )
+    parser.add_argument("--threads", type=int, help="of BLAS; all if omitted")
     parser.add_argument("--quick", action="store_true", help="a small smoke test")
     options = parser.parse_args(arguments)
     if options.quick:
         options.units, options.dense_units = 20_000, 5_000
         options.repeats, options.imports = 1, 1
+    blas_threads(options.threads)
     print(versions())
     problem = make_problem(options.units)
     print(f"{size(problem)} units, {LABELS} labels, {COLUMNS} columns, two sources")
