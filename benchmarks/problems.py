@@ -313,5 +313,6 @@ def versions() -> str:
     return (
         f"Python {platform.python_version()}, NumPy {np.__version__}, "
         f"SciPy {scipy.__version__}, statsmodels {statsmodels.__version__}, "
-        f"{os.cpu_count()} CPUs, {blas_threads()} BLAS threads, load {os.getloadavg()[0]:.1f}"
+        f"{os.cpu_count()} CPUs, {blas_threads()} BLAS threads, "
+        f"load {os.getloadavg()[0]:.1f}"
     )
