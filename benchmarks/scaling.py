@@ -20,11 +20,13 @@ The cost model, for each family, with R rows of all sources together (N M where 
 is replicated) and the passes over them that the fit counted, is
 
 .. math:: c_0 + l\, n (M p)^2 + \text{passes} \cdot R\, (a + b p + c p^2)
-    + d\, N p^2 M (M + 1) / 2 .
+    + d\, N p^2 M (M + 1) / 2 + e\, R_{>1} .
 
-The last term is the second moment between sources, which one of the passes takes; that
-of l is what is done with the labels. Coefficients are not negative and minimise
-relative errors.
+The term of d is the second moment between sources, which one of the passes takes; that
+of l is what is done with the labels; that of e is the averaging of replicates over
+units, for the rows of sources that have some. Coefficients are not negative and
+minimise relative errors. A few cells are in no sweep: they tell d from l, which with
+units that stay as they are look alike.
 """
 
 from __future__ import annotations
@@ -73,6 +75,12 @@ QUICK: dict[str, Sequence[int]] = {
 }
 #: Units where something else is varied.
 USUAL_UNITS, QUICK_UNITS = 300_000, 20_000
+#: Units and, with them, what is varied in the cells that are in no sweep.
+CROSSED: tuple[dict[str, int], ...] = (
+    {"units": 1_000_000, "sources": 4},
+    {"units": 1_000_000, "columns": 20},
+    {"units": 1_000_000, "replicates": 2},
+)
 AXES = {
     "units": "units N",
     "sources": "sources M",
@@ -130,6 +138,13 @@ def all_sweeps(quick: bool) -> dict[str, list[Cell]]:
     """Cells of each sweep; some are in several."""
     values, usual = (QUICK, QUICK_UNITS) if quick else (SWEEPS, USUAL_UNITS)
     return {axis: sweep(axis, each, usual) for axis, each in values.items()}
+
+
+def crossed(quick: bool) -> list[Cell]:
+    """List the cells that are in no sweep."""
+    if quick:
+        return []
+    return [Cell(family, **each) for each in CROSSED for family in FAMILIES]
 
 
 def measure(cell: Cell, repeats: int) -> dict[str, Any]:
@@ -205,6 +220,7 @@ TERMS = (
     "b (... and column)",
     "c (... and column^2)",
     "d (ns per unit, p^2 M (M + 1) / 2)",
+    "e (ns per replicate)",
 )
 
 
@@ -219,18 +235,19 @@ def terms(cells: pd.DataFrame) -> Floats:
 
     Returns
     -------
-    ndarray (K, 6)
+    ndarray (K, 7)
         In seconds for the first coefficient and nanoseconds for the others.
     """
-    units, m, p = (
-        cells[k].to_numpy(dtype=float) for k in ("units", "sources", "columns")
+    units, m, p, each, passes = (
+        cells[k].to_numpy(dtype=float) for k in (*CELL[1:], "passes")
     )
-    rows = units * (1 + (m - 1) * cells["replicates"].to_numpy())
-    passed = rows * cells["passes"].to_numpy()
+    synthetic = units * (m - 1) * each
+    passed = passes * (units + synthetic)
     pairs = units * p**2 * m * (m + 1) / 2
     labels = LABELS * (m * p) ** 2
-    others = np.column_stack([labels, passed, passed * p, passed * p**2, pairs])
-    return np.column_stack([np.ones(len(cells)), 1e-9 * others])
+    replicated = np.where(each > 1, synthetic, 0.0)
+    sizes = [labels, passed, passed * p, passed * p**2, pairs, replicated]
+    return np.column_stack([np.ones(len(cells)), 1e-9 * np.column_stack(sizes)])
 
 
 def cost_model(cells: pd.DataFrame) -> Floats:
@@ -244,7 +261,7 @@ def cost_model(cells: pd.DataFrame) -> Floats:
 
     Returns
     -------
-    ndarray (6,)
+    ndarray (7,)
         Non-negative coefficients, of least squares of the relative errors: the cells'
         seconds differ by a factor of a hundred.
     """
@@ -252,6 +269,7 @@ def cost_model(cells: pd.DataFrame) -> Floats:
     relative = terms(cells) / seconds[:, None]
     # nnls stops by an absolute tolerance, so that columns must be of like size.
     scale = np.linalg.norm(relative, axis=0)
+    scale[scale == 0.0] = 1.0  # a term that no cell has
     return np.asarray(nnls(relative / scale, np.ones(len(cells)))[0] / scale)
 
 
@@ -315,13 +333,13 @@ def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in every)
 
 
-def sweep_table(axis: str, cells: pd.DataFrame) -> str:
+def cells_table(axes: Sequence[str], cells: pd.DataFrame) -> str:
     """
-    Markdown table of one sweep.
+    Markdown table of some cells.
 
     Parameters
     ----------
-    axis : str
+    axes : sequence of str
         What is varied.
     cells : DataFrame
         Its cells, with what :func:`with_model` adds.
@@ -329,14 +347,15 @@ def sweep_table(axis: str, cells: pd.DataFrame) -> str:
     Returns
     -------
     str
-        One line per value and family.
+        One line per cell.
     """
-    head = ["family", AXES[axis], "seconds", "passes", "ns per row and source"]
+    head = ["family", *(AXES[axis] for axis in axes)]
+    head += ["seconds", "passes", "ns per row and source"]
     head += ["modelled s", "measured / modelled", "extra MiB", "extra / input"]
     lines = [
         [
             row.family,
-            f"{getattr(row, axis):,}",
+            *(f"{getattr(row, axis):,}" for axis in axes),
             f"{row.seconds:.3g}",
             str(row.passes),
             f"{row.ns:.0f}",
@@ -345,7 +364,7 @@ def sweep_table(axis: str, cells: pd.DataFrame) -> str:
             f"{row.peak / MEBIBYTE:.0f}",
             f"{row.peak / row.input:.2f}",
         ]
-        for row in cells.sort_values(["family", axis]).itertuples()
+        for row in cells.sort_values(["family", *axes]).itertuples()
     ]
     return markdown(head, lines)
 
@@ -375,7 +394,10 @@ def report(
     parts = []
     for axis, wanted in sweeps.items():
         part = of_sweep(cells, wanted)
-        parts += [f"\n**{AXES[axis]}**\n", sweep_table(axis, part)]
+        parts += [f"\n**{AXES[axis]}**\n", cells_table([axis], part)]
+    others = of_sweep(cells, crossed(False))
+    if len(others):
+        parts += ["\n**more than one of them**\n", cells_table(CELL[1:], others)]
     units = of_sweep(cells, sweeps["units"])
     for start in (0, 1_000_000):
         slope = slopes(units, start)
@@ -405,7 +427,44 @@ def of_sweep(cells: pd.DataFrame, wanted: Sequence[Cell]) -> pd.DataFrame:
     return cells[keep]
 
 
-def figure(cells: pd.DataFrame, sweeps: dict[str, list[Cell]], path: Path) -> None:
+def modelled_curve(
+    axis: str, cells: pd.DataFrame, coefficients: Floats
+) -> tuple[Floats, Floats]:
+    """
+    Seconds by the cost model between the cells of one sweep and family.
+
+    Parameters
+    ----------
+    axis : str
+        What is varied.
+    cells : DataFrame
+        The cells, in order; passes between them are interpolated.
+    coefficients : ndarray (7,)
+        Of the cost model.
+
+    Returns
+    -------
+    values, seconds : ndarray
+        Of what is varied; and seconds.
+    """
+    own = cells[axis].to_numpy(dtype=float)
+    values = own  # that there are replicates at all costs something: not a curve
+    if axis != "replicates":
+        values = np.geomspace(own[0], own[-1], 200)
+    grid = pd.DataFrame(
+        {name: cells[name].iloc[0] for name in CELL}, range(len(values))
+    )
+    grid[axis] = values
+    grid["passes"] = np.interp(values, own, cells["passes"])
+    return values, terms(grid) @ coefficients
+
+
+def figure(
+    cells: pd.DataFrame,
+    coefficients: dict[str, Floats],
+    sweeps: dict[str, list[Cell]],
+    path: Path,
+) -> None:
     """Seconds in each sweep: measured (points) and modelled (lines)."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
@@ -414,7 +473,8 @@ def figure(cells: pd.DataFrame, sweeps: dict[str, list[Cell]], path: Path) -> No
         part = of_sweep(cells, wanted).sort_values(axis)
         for family, own in part.groupby("family"):
             colour, name = COLOURS[str(family)], str(family).capitalize()
-            ax.plot(own[axis], own["modelled"], color=colour, lw=1.2)
+            curve = modelled_curve(axis, own, coefficients[str(family)])
+            ax.plot(*curve, color=colour, lw=1.2)
             ax.plot(own[axis], own["seconds"], "o", ms=5, color=colour, label=name)
         values = sorted(part[axis].unique())
         if axis == "units":
@@ -449,13 +509,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not given.report:
             blas_threads(given.threads)
             print(versions())
-            run([c for cells in sweeps.values() for c in cells], path, given.repeats)
+            wanted = [c for part in sweeps.values() for c in part]
+            run(wanted + crossed(given.quick), path, given.repeats)
         if not path.exists():
             parser.error(f"nothing was measured yet: there is no {path}")
         cells, coefficients = with_model(pd.read_csv(path))
         print(report(cells, coefficients, sweeps))
         to = given.figure or folder / "scaling.png"
-        figure(cells, sweeps, to)
+        figure(cells, coefficients, sweeps, to)
     if given.figure or not given.quick:
         print(f"\nFigure: {to}")
 

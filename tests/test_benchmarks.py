@@ -46,14 +46,16 @@ def test_verdict_of_a_row() -> None:
 
 def test_cost_model_is_found_again() -> None:
     cells = [c for part in scaling.all_sweeps(False).values() for c in part]
+    cells += scaling.crossed(False)
     table = pd.DataFrame(sorted({c for c in cells if c.family == "gaussian"}, key=str))
     table["passes"] = np.where(table["units"] > 1e6, 3, 2)
-    wanted = np.array([0.02, 30.0, 15.0, 4.0, 0.2, 0.7])
+    wanted = np.array([0.02, 30.0, 15.0, 4.0, 0.2, 0.7, 80.0])
     table["seconds"] = scaling.terms(table) @ wanted
     np.testing.assert_allclose(scaling.cost_model(table), wanted, rtol=1e-6)
     table, coefficients = scaling.with_model(table)
     np.testing.assert_allclose(table["ratio"], 1.0)
-    slope = scaling.slopes(table, 1_000_000)["gaussian"]
+    units = scaling.of_sweep(table, scaling.all_sweeps(False)["units"])
+    slope = scaling.slopes(units, 1_000_000)["gaussian"]
     assert 0.9 < slope < 1.2
     assert list(coefficients) == ["gaussian"]
 
