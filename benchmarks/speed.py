@@ -9,10 +9,10 @@ Run from the root of the repository::
 Everything that is compared, but R and imports, is measured in the same process, in
 turns, so that the ratios mean the same on a fast and on a slow machine, provided that
 nothing else runs there: threads of BLAS that wait for a busy core distort them, ours
-most (``--threads 1`` makes all but R, which has a BLAS of its own, do with one). Nothing
-here asserts anything: the table says what was aimed at and what was reached. The peers
-come with the extra ``test``; R and its package gmm with ``tools/set_up_r.sh``, and
-without them their row says so.
+most (``--threads 1`` makes all but R, which has a BLAS of its own, do with one).
+Nothing here asserts anything: the table says what was aimed at and what was reached.
+The peers come with the extra ``test``; R and its package gmm with
+``tools/set_up_r.sh``, and without them their row says so.
 
 The problem is a regression of a million units with ten columns, 2,000 human labels, a
 proxy (the same regressors, the outcome guessed) and a synthetic source (outcome and
