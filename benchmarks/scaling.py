@@ -3,7 +3,7 @@ What a fit costs as units, sources, columns and replicates grow.
 
 Run from the root of the repository::
 
-    python -m benchmarks.scaling              # up to 1e7 units; needs 8 GB of memory
+    python -m benchmarks.scaling              # up to 1e7 units; needs 3 GB of memory
     python -m benchmarks.scaling --quick      # small, to see that it runs
     python -m benchmarks.scaling --report     # tables and figure of what is there
     python -m benchmarks.scaling --report --figure docs/explanation/scaling.png
