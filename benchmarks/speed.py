@@ -6,222 +6,52 @@ Run from the root of the repository::
     python -m benchmarks.speed            # 1e6 units; some minutes
     python -m benchmarks.speed --quick    # small, to see that it runs
 
-Everything that is compared is measured in the same process, in turns, so that
-the ratios mean the same on a fast and on a slow machine, provided that nothing
-else runs there: threads of BLAS that wait for a busy core distort them. Nothing
-here asserts anything: the table says what was aimed at and what was reached.
+Everything that is compared, but R and imports, is measured in the same process, in
+turns, so that the ratios mean the same on a fast and on a slow machine, provided that
+nothing else runs there: threads of BLAS that wait for a busy core distort them, ours
+most (``--threads 1`` makes all but R, which has a BLAS of its own, do with one).
+Nothing here asserts anything: the table says what was aimed at and what was reached.
+The peers come with the extra ``test``; R and its package gmm with
+``tools/set_up_r.sh``, and without them their row says so.
 
-The problem is a logistic regression of a million units with ten columns, 2,000
-human labels, a proxy (the same regressors, the outcome guessed) and a synthetic
-source (outcome and regressors generated).
+The problem is a regression of a million units with ten columns, 2,000 human labels, a
+proxy (the same regressors, the outcome guessed) and a synthetic source (outcome and
+regressors generated), logistic where nothing else is said. What a fit costs as units,
+sources, columns and replicates grow is measured by :mod:`benchmarks.scaling`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-import gc
+from collections.abc import Callable, Iterator, Sequence
 import os
-import platform
-import statistics
+from statistics import median
 import subprocess
 import sys
-import time
-import tracemalloc
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-import scipy
-from scipy.special import expit
-import statsmodels
+import pandas as pd
 import statsmodels.api as sm
-from statsmodels.sandbox.regression.gmm import GMM
 
+from benchmarks.peers import iv_rows, ppi_rows, r_rows, stock_rows
+from benchmarks.problems import (
+    COLUMNS,
+    LABELS,
+    SEED,
+    Floats,
+    Problem,
+    Row,
+    blas_threads,
+    make_problem,
+    say,
+    size,
+    table,
+    timed,
+    traced,
+    versions,
+)
 from statsmodels_synth import AugmentedGMM
-
-SEED = 2508
-#: Columns of every design, the constant included.
-COLUMNS = 10
-#: Human labels.
-LABELS = 2_000
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """
-    Arrays of one problem, float64 and C-ordered.
-
-    Attributes
-    ----------
-    endog : ndarray (T,)
-        Human labels, NaN where there is none.
-    exog : ndarray (T, p)
-        Regressors; those of the proxy too.
-    proxy_endog : ndarray (T,)
-        Outcome as the proxy has it.
-    synthetic_endog, synthetic_exog : ndarray (T,), (T, p)
-        The generated units.
-    """
-
-    endog: Floats
-    exog: Floats
-    proxy_endog: Floats
-    synthetic_endog: Floats
-    synthetic_exog: Floats
-
-    @property
-    def sources(self) -> list[tuple[Floats, Floats]]:
-        """Outcome and regressors of the proxy and of the synthetic source."""
-        return [
-            (self.proxy_endog, self.exog),
-            (self.synthetic_endog, self.synthetic_exog),
-        ]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all input arrays, each counted once."""
-        arrays = (self.endog, self.exog, self.proxy_endog)
-        return sum(a.nbytes for a in (*arrays, *self.sources[1]))
-
-    def model(self) -> AugmentedGMM:
-        """Construct the model through the array interface."""
-        proxy, synthetic = self.sources
-        return AugmentedGMM(
-            self.endog,
-            self.exog,
-            proxy={"proxy": proxy},
-            synthetic={"synthetic": synthetic},
-            family=sm.families.Binomial(),
-        )
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    what: str
-    reached: float
-    aim: float | None = None
-    at_least: bool = False
-    note: str = ""
-
-    def cells(self) -> list[str]:
-        """Text of the columns."""
-        if self.aim is None:
-            aim = verdict = ""
-        else:
-            aim = f"{'>=' if self.at_least else '<='} {self.aim:.3g}"
-            good = (
-                self.reached >= self.aim if self.at_least else self.reached <= self.aim
-            )
-            verdict = "yes" if good else "NO"
-        return [self.what, f"{self.reached:.3g}", aim, verdict, self.note]
-
-
-def make_problem(n_units: int, seed: int = SEED) -> Problem:
-    """
-    Draw a population, its labels and two imperfect sources.
-
-    Parameters
-    ----------
-    n_units : int
-        Number of units T.
-    seed : int
-        Seed of the generator.
-
-    Returns
-    -------
-    Problem
-        With ``LABELS`` labels at random units. The proxy errs for about every
-        sixth unit, more often where y is 0; the synthetic regressors are noisy
-        copies, their outcome comes from coefficients of its own.
-    """
-    rng = np.random.default_rng(seed)
-    exog = np.ones((n_units, COLUMNS))
-    exog[:, 1:] = rng.standard_normal((n_units, COLUMNS - 1))
-    coefficients = np.linspace(-0.6, 0.6, COLUMNS)
-    truth = rng.random(n_units) < expit(exog @ coefficients)
-    wrong = rng.random(n_units) < np.where(truth, 0.12, 0.2)
-    synthetic_exog = exog.copy()
-    synthetic_exog[:, 1:] *= 0.9
-    synthetic_exog[:, 1:] += 0.4 * rng.standard_normal((n_units, COLUMNS - 1))
-    leaning = expit(synthetic_exog @ (0.7 * coefficients + 0.1) + 1.5 * (truth - 0.5))
-    endog = np.full(n_units, np.nan)
-    labeled = rng.choice(n_units, size=LABELS, replace=False)
-    endog[labeled] = truth[labeled]
-    return Problem(
-        endog,
-        exog,
-        (truth ^ wrong).astype(float),
-        (rng.random(n_units) < leaning).astype(float),
-        synthetic_exog,
-    )
-
-
-class StockModel(GMM):  # type: ignore[misc]
-    """
-    The same moment conditions for statsmodels' own GMM, written down densely.
-
-    Parameters
-    ----------
-    problem : Problem
-        The arrays.
-    start : ndarray (p + 2 p,)
-        Where the search starts.
-    """
-
-    def __init__(self, problem: Problem, start: Floats) -> None:
-        self.labeled = ~np.isnan(problem.endog)
-        self.start = start
-        self.parts = [
-            (np.where(self.labeled, problem.endog, 0.0), problem.exog),
-            *problem.sources,
-        ]
-        nothing = np.empty((len(problem.endog), 0))
-        super().__init__(
-            problem.proxy_endog,
-            problem.exog,
-            nothing,
-            k_moms=5 * COLUMNS,
-            k_params=3 * COLUMNS,
-        )
-
-    def fitstart(self) -> Floats:
-        """Start of the search."""
-        return self.start
-
-    def momcond(self, params: Floats) -> Floats:
-        """Moments ``[a psi; a h_1; h_1; a h_2; h_2]`` of every unit, (T, 5 p)."""
-        psi, first, second = (
-            exog * (endog - expit(exog @ beta))[:, None]
-            for (endog, exog), beta in zip(
-                self.parts, params.reshape(3, -1), strict=True
-            )
-        )
-        a = self.labeled[:, None]
-        return np.hstack([a * psi, a * first, first, a * second, second])
-
-
-def size(problem: Problem) -> str:
-    """Return the number of units, short."""
-    return f"{len(problem.endog):.2g}".replace("e+0", "e")
-
-
-def timed(call: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
-    """Return the seconds that a call takes, and its result."""
-    gc.collect()
-    start = time.perf_counter()
-    result = call(*arguments)
-    return time.perf_counter() - start, result
-
-
-def say(text: str) -> None:
-    """Print a line of progress."""
-    print(f"... {text}", file=sys.stderr, flush=True)
 
 
 def gram_pass(problem: Problem, weights: Floats) -> list[Floats]:
@@ -229,19 +59,57 @@ def gram_pass(problem: Problem, weights: Floats) -> list[Floats]:
     return [exog.T @ (exog * weights[:, None]) for _, exog in problem.sources]
 
 
-def our_fit(problem: Problem) -> Any:
-    """Construct and fit."""
-    return problem.model().fit()
-
-
 def logit_fit(endog: Floats, exog: Floats) -> Any:
-    """Fit what one would fit to a source alone."""
+    """Fit what one would fit to a binary source alone."""
     return sm.Logit(endog, exog).fit(disp=0)
 
 
-def time_rows(problem: Problem, repeats: int) -> list[Row]:
+def ols_fit(endog: Floats, exog: Floats) -> Any:
+    """Fit what one would fit to a continuous source alone."""
+    return sm.OLS(endog, exog).fit()
+
+
+def _rounds(
+    problem: Problem, peer: Callable[[Floats, Floats], Any], repeats: int
+) -> tuple[dict[str, float], int]:
     """
-    Time of the fit against Logit per source and against Gram passes.
+    Seconds of our fit, of a peer on each source and of a Gram pass, in turns.
+
+    Parameters
+    ----------
+    problem : Problem
+        The arrays.
+    peer : callable
+        Fits one source; its seconds are summed over the sources.
+    repeats : int
+        Rounds; the median counts.
+
+    Returns
+    -------
+    seconds : dict
+        Of "both" (construction and fit), "fit", "peer" and "gram".
+    passes : int
+        Passes over the rows that our fit took.
+    """
+    weights = np.random.default_rng(SEED).random(len(problem.endog))
+    seconds: dict[str, list[float]] = {"both": [], "fit": [], "peer": [], "gram": []}
+    passes = problem.model().fit().passes  # warms caches of every kind, too
+    for count in range(repeats):
+        say(f"timing, {problem.family}, round {count + 1} of {repeats}")
+        construct, model = timed(problem.model)
+        fit, result = timed(model.fit)
+        del model, result
+        seconds["both"].append(construct + fit)
+        seconds["fit"].append(fit)
+        seconds["gram"].append(timed(gram_pass, problem, weights)[0])
+        seconds["peer"].append(sum(timed(peer, *part)[0] for part in problem.sources))
+        seconds["gram"].append(timed(gram_pass, problem, weights)[0])
+    return {what: median(each) for what, each in seconds.items()}, passes
+
+
+def binomial_rows(problem: Problem, repeats: int) -> list[Row]:
+    """
+    Time of the fit against a Logit for each source and against Gram passes.
 
     Parameters
     ----------
@@ -255,42 +123,54 @@ def time_rows(problem: Problem, repeats: int) -> list[Row]:
     list of Row
         Ratios.
     """
-    weights = np.random.default_rng(SEED).random(len(problem.endog))
-    construct, fit, logit, gram = [], [], [], []
-    passes, n_labeled = 0, 0
-    problem.model().fit()  # warm caches of every kind
-    for count in range(repeats):
-        say(f"timing, round {count + 1} of {repeats}")
-        seconds, model = timed(problem.model)
-        construct.append(seconds)
-        seconds, result = timed(model.fit)
-        fit.append(seconds)
-        passes, n_labeled = result.passes, result.n_labeled
-        del model, result
-        gram.append(timed(gram_pass, problem, weights)[0])
-        logit.append(sum(timed(logit_fit, *part)[0] for part in problem.sources))
-        gram.append(timed(gram_pass, problem, weights)[0])
-    both = statistics.median(c + f for c, f in zip(construct, fit, strict=True))
-    alone = statistics.median(fit)
-    per_source, per_pass = statistics.median(logit), statistics.median(gram)
-    note = f"{both:.3f} s / {per_source:.3f} s"
-    print(f"{size(problem)} units, {n_labeled} labels, {COLUMNS} columns, two sources")
+    seconds, passes = _rounds(problem, logit_fit, repeats)
+    both, fit, peer, gram = (seconds[k] for k in ("both", "fit", "peer", "gram"))
     return [
-        Row("construct + fit / Logit per source", both / per_source, 1 / 3, note=note),
         Row(
-            "fit alone / Logit per source",
-            alone / per_source,
-            1 / 3,
-            note=f"{alone:.3f} s",
+            "Binomial: construct + fit / Logit per source",
+            both / peer,
+            0.2,
+            note=f"{both:.3f} s / {peer:.3f} s, a Logit for each of two sources",
         ),
+        Row("  fit alone / Logit per source", fit / peer, note=f"{fit:.3f} s"),
         Row(
-            "construct + fit / Gram pass",
-            both / per_pass,
-            10,
-            note=f"a pass takes {per_pass:.3f} s",
+            "  construct + fit / Gram pass",
+            both / gram,
+            8,
+            note=f"a pass over both sources takes {gram:.3f} s",
         ),
-        Row("fit alone / Gram pass", alone / per_pass, 10),
-        Row("result.passes (a count)", passes, note="over the rows of both sources"),
+        Row("  fit alone / Gram pass", fit / gram),
+        Row("  result.passes (a count)", passes, note="over the rows of both sources"),
+    ]
+
+
+def gaussian_rows(problem: Problem, repeats: int) -> list[Row]:
+    """
+    Time of the fit against an OLS for each source.
+
+    Parameters
+    ----------
+    problem : Problem
+        The arrays.
+    repeats : int
+        Rounds; the median counts.
+
+    Returns
+    -------
+    list of Row
+        Ratios.
+    """
+    seconds, passes = _rounds(problem, ols_fit, repeats)
+    both, fit, peer, gram = (seconds[k] for k in ("both", "fit", "peer", "gram"))
+    return [
+        Row(
+            "Gaussian: construct + fit / OLS per source",
+            both / peer,
+            0.3,
+            note=f"{both:.3f} s / {peer:.3f} s, an OLS for each of two sources",
+        ),
+        Row("  fit alone / OLS per source", fit / peer, note=f"{fit:.3f} s"),
+        Row("  construct + fit / Gram pass", both / gram, note=f"{passes} passes"),
     ]
 
 
@@ -309,107 +189,32 @@ def memory_rows(problem: Problem) -> list[Row]:
         Ratios to the bytes of the input arrays.
     """
     say("memory")
-    megabytes = 2.0**20
-    gc.collect()
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        model = problem.model()
-        kept, peak = (v - before for v in tracemalloc.get_traced_memory())
-        result = model.fit()
-        peak_both = tracemalloc.get_traced_memory()[1] - before
-    finally:
-        tracemalloc.stop()
-    del result
+    mebibyte = 2.0**20
+    model, kept, peak = traced(problem.model)
+    del model
+    _, _, both = traced(lambda: problem.model().fit())
     total = problem.nbytes
+    note = f"{both / mebibyte:.0f} MiB / {total / mebibyte:.0f} MiB"
     return [
-        Row(
-            "peak extra memory / input",
-            peak_both / total,
-            0.5,
-            note=f"{peak_both / megabytes:.0f} MiB / {total / megabytes:.0f} MiB",
-        ),
+        Row("peak extra memory / input", both / total, 0.25, note=note),
         Row("  of the construction", peak / total),
         Row("  kept by the model", kept / total),
     ]
 
 
-def stock_rows(problem: Problem, repeats: int) -> list[Row]:
-    """
-    Time against stock GMM on the same moments, and whether they agree.
-
-    Parameters
-    ----------
-    problem : Problem
-        The arrays.
-    repeats : int
-        Rounds of our fit; stock GMM is fitted once.
-
-    Returns
-    -------
-    list of Row
-        Ratio of times, largest difference in standard errors.
-    """
-    say(f"{repeats} fits of {len(problem.endog)} units")
-    seconds = []
-    for _ in range(repeats):
-        took, result = timed(our_fit, problem)
-        seconds.append(took)
-    ours = statistics.median(seconds)
-    say("stock GMM on the same units (a minute or two)")
-    stock_seconds, stock = timed(stock_fit, problem, result, {})
-    small = make_problem(min(len(problem.endog), 20_000))
-    say(f"stock GMM to convergence on {size(small)} units")
-    exact = small.model().fit()
-    return [
-        Row(
-            f"stock GMM.fit / construct + fit, {size(problem)} units",
-            stock_seconds / ours,
-            50,
-            at_least=True,
-            note=f"{stock_seconds:.1f} s / {ours:.3f} s",
-        ),
-        Row(
-            "  estimates apart, in standard errors",
-            distance(result, stock),
-            note="stock stops at its default gtol=1e-5",
-        ),
-        Row(
-            f"  same with gtol=1e-9, {size(small)} units",
-            distance(exact, stock_fit(small, exact, {"gtol": 1e-9})),
-            1e-5,
-            note="both reach the same estimate if met",
-        ),
-    ]
+#: Prints the seconds that each of the imports takes, in order.
+IMPORT = (
+    "from time import perf_counter as now; import sys\n"
+    "for name in sys.argv[1:]:\n"
+    "    start = now(); __import__(name); print(now() - start)"
+)
 
 
-def stock_fit(problem: Problem, ours: Any, options: dict[str, float]) -> Any:
-    """
-    Fit stock GMM, started where our fit starts.
-
-    Parameters
-    ----------
-    problem : Problem
-        The arrays.
-    ours : AugmentedGMMResults
-        Our fit, for its start: GLM on the labels and on part of each source.
-    options : dict
-        Options of the optimiser.
-
-    Returns
-    -------
-    GMMResults
-        Two-step estimate, uncentred weight.
-    """
-    return StockModel(problem, ours.model.fitstart()).fit(
-        maxiter=2, optim_args={"disp": 0, **options}, wargs={"centered": False}
-    )
-
-
-def distance(ours: Any, stock: Any) -> float:
-    """Return the largest difference of a coefficient, in standard errors."""
-    apart = np.asarray(ours.params) - np.asarray(stock.params)[:COLUMNS]
-    return float(np.max(np.abs(apart) / np.asarray(ours.bse)))
+def _import_seconds(*names: str) -> list[float]:
+    """Seconds of imports one after the other, in a fresh interpreter."""
+    command = [sys.executable, "-c", IMPORT, *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [float(line) for line in done.stdout.split()]
 
 
 def import_rows(repeats: int) -> list[Row]:
@@ -419,44 +224,112 @@ def import_rows(repeats: int) -> list[Row]:
     Parameters
     ----------
     repeats : int
-        Fresh interpreters.
+        Rounds of two fresh interpreters, in turns.
 
     Returns
     -------
     list of Row
-        Ratio of the addition.
+        Ratio of the addition, which is measured within one interpreter: the difference
+        of two interpreters would be mostly noise. And ratio of our import alone.
     """
     say("imports")
-    code = (
-        "from time import perf_counter as now; start = now(); "
-        "import statsmodels.api; middle = now(); "
-        "import statsmodels_synth; print(middle - start, now() - middle)"
-    )
-    base, added = [], []
-    for _ in range(repeats + 1):
-        printed = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout.split()
-        base.append(float(printed[0]))
-        added.append(float(printed[1]))
-    # The first one reads the files from disk.
-    alone, more = statistics.median(base[1:]), statistics.median(added[1:])
-    note = f"{1e3 * more:.0f} ms on top of {1e3 * alone:.0f} ms"
-    return [Row("import / import statsmodels.api", more / alone, note=note)]
+    base, added, alone = [], [], []
+    for count in range(repeats + 1):
+        first, more = _import_seconds("statsmodels.api", "statsmodels_synth")
+        whole = _import_seconds("statsmodels_synth")[0]
+        if count:  # the first round reads the files from disk
+            base.append(first)
+            added.append(more)
+            alone.append(whole)
+    stock, ours, more = median(base), median(alone), median(added)
+    return [
+        Row(
+            "import adds / import statsmodels.api",
+            more / stock,
+            0.15,
+            note=f"{1e3 * more:.0f} ms on top of {1e3 * stock:.0f} ms",
+        ),
+        Row("  import of it alone / import statsmodels.api", ours / stock),
+    ]
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Lines of the table, columns aligned."""
-    cells = [["measure", "ratio", "aim", "met", "note"], *(r.cells() for r in rows)]
-    widths = [max(len(line[j]) for line in cells) for j in range(5)]
-    cells.insert(1, ["-" * width for width in widths])
-    return "\n".join(
-        "  ".join(
-            text.rjust(width) if j in (1, 2) else text.ljust(width)
-            for j, (text, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in cells
+def forms(problem: Problem) -> Iterator[tuple[str, dict[str, Any]]]:
+    """
+    The same data as a user may have them.
+
+    Parameters
+    ----------
+    problem : Problem
+        The arrays.
+
+    Yields
+    ------
+    name : str
+        Of the form.
+    arguments : dict
+        For ``AugmentedGMM.from_formula``. The proxy is a column of the data in both.
+    """
+    names = [f"x{k}" for k in range(1, problem.exog.shape[1])]
+    data = pd.DataFrame(problem.exog[:, 1:], columns=names)
+    data["y"], data["guess"] = problem.endog, problem.proxy_endog
+    synthetic = pd.DataFrame(problem.synthetic[0][1][:, 1:], columns=names)
+    synthetic["y"] = problem.synthetic[0][0]
+    formula = "y ~ " + " + ".join(names)
+    common = {"formula": formula, "proxy": {"y": "guess"}}
+    yield "two frames", common | {"data": data, "synthetic": synthetic}
+    wide = pd.concat([data, synthetic.add_prefix("s_")], axis=1)
+    columns = {name: f"s_{name}" for name in [*names, "y"]}
+    del data, synthetic
+    yield "one wide frame", common | {"data": wide, "synthetic": columns}
+
+
+def _formula_seconds(arguments: dict[str, Any], engine: str) -> tuple[float, ...]:
+    """Seconds of design building, fit and summary."""
+    family = sm.families.Binomial()
+    design, model = timed(
+        lambda: AugmentedGMM.from_formula(family=family, engine=engine, **arguments)
     )
+    fit, result = timed(model.fit)
+    summary, _ = timed(lambda: str(result.summary()))
+    return design, fit, summary
+
+
+def formula_rows(problem: Problem, repeats: int) -> list[Row]:
+    """
+    Share of building designs in the way from a formula to a summary.
+
+    Parameters
+    ----------
+    problem : Problem
+        The arrays.
+    repeats : int
+        Rounds; the medians of the three parts count.
+
+    Returns
+    -------
+    list of Row
+        One share per formula engine and form of the data.
+    """
+    rows = []
+    for form, arguments in forms(problem):
+        say(f"formula to summary, {form}")
+        found: dict[str, list[tuple[float, ...]]] = {"patsy": [], "formulaic": []}
+        for count in range(repeats + 1):
+            for engine, each in found.items():
+                seconds = _formula_seconds(arguments, engine)
+                if count:  # the first round warms up
+                    each.append(seconds)
+        for engine, each in found.items():
+            design, fit, summary = (median(part) for part in zip(*each, strict=True))
+            rows.append(
+                Row(
+                    f"design / formula to summary, {engine}, {form}",
+                    design / (design + fit + summary),
+                    0.5,
+                    note=f"{design:.2f} s + {fit:.2f} s + {summary:.2f} s",
+                )
+            )
+    return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -464,24 +337,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed")
     parser.add_argument("--units", type=int, default=1_000_000, help="units T")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of each timing")
+    parser.add_argument("--imports", type=int, default=15, help="rounds of imports")
     parser.add_argument(
-        "--stock-units", type=int, default=100_000, help="units for stock GMM"
+        "--dense-units",
+        type=int,
+        default=100_000,
+        help="units for peers that are dense",
     )
+    parser.add_argument("--threads", type=int, help="of BLAS; all if omitted")
     parser.add_argument("--quick", action="store_true", help="a small smoke test")
     options = parser.parse_args(arguments)
     if options.quick:
-        options.units, options.stock_units, options.repeats = 20_000, 5_000, 1
-    print(
-        f"Python {platform.python_version()}, NumPy {np.__version__}, "
-        f"SciPy {scipy.__version__}, statsmodels {statsmodels.__version__}, "
-        f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
-    )
+        options.units, options.dense_units = 20_000, 5_000
+        options.repeats, options.imports = 1, 1
+    blas_threads(options.threads)
+    print(versions())
     problem = make_problem(options.units)
-    rows = time_rows(problem, options.repeats)
+    print(f"{size(problem)} units, {LABELS} labels, {COLUMNS} columns, two sources")
+    rows = binomial_rows(problem, options.repeats)
+    gaussian = make_problem(options.units, family="gaussian")
+    rows += gaussian_rows(gaussian, options.repeats)
+    del gaussian
+    rows += ppi_rows(problem, options.repeats)
     rows += memory_rows(problem)
+    rows += formula_rows(problem, options.repeats)
     del problem
-    rows += import_rows(options.repeats)
-    rows += stock_rows(make_problem(options.stock_units), options.repeats)
+    dense = make_problem(options.dense_units)
+    rows += stock_rows(dense, options.repeats)
+    rows += r_rows(dense, options.repeats)
+    del dense
+    dense = make_problem(options.dense_units, family="gaussian")
+    rows += iv_rows(dense, options.repeats)
+    del dense
+    rows += import_rows(options.imports)
     print(table(rows))
     print(f"load at the end {os.getloadavg()[0]:.1f}")
 

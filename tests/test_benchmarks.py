@@ -1,0 +1,82 @@
+"""Parts of the benchmarks of speed that could be wrong without anybody noticing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import scaling
+from benchmarks.peers import StockModel, linear_stack
+from benchmarks.problems import Row, make_problem
+from benchmarks.scaling import CELL, Cell
+
+
+def test_peers_have_our_moments() -> None:
+    for family in ("binomial", "gaussian"):
+        problem = make_problem(3_000, family=family, columns=3)
+        model = problem.model()
+        point = model.fitstart() + 0.1
+        ours = model.momcond(point)
+        if family == "binomial":
+            peer = StockModel(problem, point).momcond(point)
+        else:
+            y, regressors, instruments, unit = linear_stack(problem)
+            peer = np.zeros_like(ours)
+            np.add.at(peer, unit, instruments * (y - regressors @ point)[:, None])
+        np.testing.assert_allclose(peer, ours, atol=1e-12)
+
+
+def test_replicates_belong_to_their_unit() -> None:
+    endog, exog, units = make_problem(4_000, columns=2, replicates=3).synthetic[0]
+    assert exog.shape == (12_000, 2)
+    assert len(endog) == len(units) == 12_000
+    own = make_problem(4_000, columns=2, replicates=3).exog[units, 1]
+    assert np.corrcoef(own, exog[:, 1])[0, 1] > 0.9
+
+
+def test_verdict_of_a_row() -> None:
+    assert Row("a", 0.3, 0.25).cells()[2:4] == ["<= 0.25", "NO"]
+    assert Row("a", 60.0, 50, at_least=True).cells()[2:4] == [">= 50", "yes"]
+    assert Row("a", None, note="no R").cells()[1:] == ["", "", "-", "no R"]
+
+
+def test_cost_model_is_found_again() -> None:
+    cells = [c for part in scaling.all_sweeps(False).values() for c in part]
+    cells += scaling.crossed(False)
+    table = pd.DataFrame(sorted({c for c in cells if c.family == "gaussian"}, key=str))
+    table["passes"] = np.where(table["units"] > 1e6, 3, 2)
+    wanted = np.array([0.02, 30.0, 15.0, 4.0, 0.2, 0.7, 80.0])
+    table["seconds"] = scaling.terms(table) @ wanted
+    np.testing.assert_allclose(scaling.cost_model(table), wanted, rtol=1e-6)
+    table, coefficients = scaling.with_model(table)
+    np.testing.assert_allclose(table["ratio"], 1.0)
+    units = scaling.of_sweep(table, scaling.all_sweeps(False)["units"])
+    slope = scaling.slopes(units, 1_000_000)["gaussian"]
+    assert 0.9 < slope < 1.2
+    assert list(coefficients) == ["gaussian"]
+
+
+def test_finished_cells_are_not_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = []
+
+    def measure(cell: Cell, repeats: int) -> dict[str, Any]:
+        measured.append(cell)
+        values = dict(zip(CELL, scaling.astuple(cell), strict=True))
+        return values | {"seconds": float(repeats), "threads": scaling.blas_threads()}
+
+    monkeypatch.setattr(scaling, "measure", measure)
+    path = tmp_path / "cells.csv"
+    small, large = Cell("gaussian", 100), Cell("binomial", 200)
+    scaling.run([large], path, 1)
+    scaling.run([large, small, small], path, 1)
+    assert measured == [large, small]
+    assert len(scaling.of_sweep(pd.read_csv(path), [small])) == 1
+    monkeypatch.setattr(scaling, "blas_threads", lambda: 99)
+    with pytest.raises(SystemExit, match="threads"):
+        scaling.run([small], path, 1)
