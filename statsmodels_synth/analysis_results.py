@@ -88,6 +88,7 @@ class AnalysisResults:
         """
         from statsmodels_synth.estimators.comparison import compare  # noqa: PLC0415
 
+        _ = self._whole._design_or_raise.sources  # or every method would be left out
         return compare(self._whole, methods, alpha, learner, seed)
 
     def plot_compare(

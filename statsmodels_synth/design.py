@@ -523,7 +523,7 @@ def rows_of_labeled(source: SourceArrays, labeled_units: Positions) -> DesignRow
         source.weights,
         source.has_replicates,
     )
-    if source.units is None:
+    if source.units is None or not len(labeled_units):
         return plain.take(labeled_units, None)
     place = np.searchsorted(labeled_units, source.units)
     place = np.minimum(place, len(labeled_units) - 1)

@@ -13,7 +13,11 @@ from statsmodels_synth.cautions import warn_of
 from statsmodels_synth.checks import check_exact_fit
 from statsmodels_synth.clusters import Clusters
 from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.exceptions import CollinearSourceWarning, FullyLabeledWarning
+from statsmodels_synth.exceptions import (
+    CollinearSourceWarning,
+    FullyLabeledWarning,
+    OptionError,
+)
 from statsmodels_synth.inference import Inference, infer
 from statsmodels_synth.options import FitSettings
 from statsmodels_synth.scores import Score
@@ -105,6 +109,8 @@ def fit_design(
     ------
     SeparationError
         If the labels or a source are perfectly separated.
+    OptionError
+        If rows are in partitions and an option needs them in memory.
     DataError
         If the labels are fitted exactly.
 
@@ -118,6 +124,7 @@ def fit_design(
         See :func:`~statsmodels_synth.cautions.warn_of`.
     """
     dropped: dict[str, str] = {}
+    _refuse_in_partitions(design, settings)
     if design.n_labeled == design.n_units and design.k_sources:
         dropped = dict.fromkeys(design.names, "every unit is labelled")
         design, eta = design.with_sources([]), eta[:0]
@@ -147,6 +154,22 @@ def fit_design(
     # One row per labelled unit, which must not outlive the data in a result.
     solution = replace(solution, controls=None)
     return Fit(solution, design, dropped, inference, clusters)
+
+
+def _refuse_in_partitions(design: AlignedDesign, settings: FitSettings) -> None:
+    """Raise if an option needs something of every unit, which is not in memory."""
+    if design.partitions is None:
+        return
+    for given, option in (
+        (settings.maxiter == "cue", "maxiter='cue'"),
+        (settings.cov_type == "cluster", "cov_type='cluster'"),
+    ):
+        if given:
+            raise OptionError(
+                f"{option} needs something of every unit in memory, and the rows are "
+                "in Dask partitions. If they fit, give frame.compute() instead; else "
+                "leave the option out."
+            )
 
 
 def _checked_solution(

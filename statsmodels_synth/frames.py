@@ -404,7 +404,8 @@ def _all_units(
     for given, frame in framed:
         index = frame.index
         if not whole:  # what follows is about frames as they were given
-            units = units.append(index[~index.isin(units)].unique())
+            if not index.equals(units):
+                units = units.append(index[~index.isin(units)].unique())
             continue
         if on is None and given.frame is not None:
             _refuse_index_and_column(data, frame, given.name)

@@ -479,7 +479,7 @@ class AugmentedGMM(StackedMomentsGMM):
         )
         groups = read_groups(cov_type, {} if cov_kwds is None else cov_kwds)
         clusters = None
-        if groups is not None:
+        if groups is not None and self.aligned.partitions is None:
             clusters = self._clusters(groups)
         fit = fit_design(self.aligned, target, theta, eta, settings, clusters)
         return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit, settings))

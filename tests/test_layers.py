@@ -54,6 +54,10 @@ ORDER = [
     ["diagnostics.__init__"],
     ["analysis_results"],
     ["results"],
+    ["partitions.parts"],
+    ["partitions.dask_rows"],
+    ["partitions.construct"],
+    ["partitions.__init__"],
     ["stock"],
     ["model"],
     # Task exchangeability stands on the first three levels alone.

@@ -160,7 +160,8 @@ def compute(value: Any) -> Any:
     try:
         wait(futures, timeout=PATIENCE)
     except TimeoutError:
-        progress(futures, notebook=False)
+        # Once a second: it may end up in a log.
+        progress(futures, notebook=False, interval="1s")
     return client.gather(futures)
 
 
