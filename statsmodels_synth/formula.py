@@ -38,6 +38,7 @@ from statsmodels_synth.exceptions import (
     show,
     suggest,
 )
+from statsmodels_synth.frame_kinds import refuse_unread, to_pandas
 from statsmodels_synth.parsing import (
     ParsedFormula,
     columns_of,
@@ -395,7 +396,7 @@ class LearnedFormula:
 
         Parameters
         ----------
-        frame : DataFrame, Series or mapping
+        frame : DataFrame, Table, Series or mapping
             The variables of the right side.
 
         Returns
@@ -403,6 +404,10 @@ class LearnedFormula:
         DataFrame (rows, p)
             With the index of `frame`.
         """
+        where = "the rows to predict"
+        refuse_unread(frame, where)
+        needed = self.parsed.regressors
+        frame = to_pandas(frame, needed, needed, where)
         if isinstance(frame, pd.Series):
             frame = pd.DataFrame(frame).T.infer_objects()
         if not isinstance(frame, pd.DataFrame):
@@ -421,7 +426,6 @@ class LearnedFormula:
                     f"The rows to predict have no column {name!r}."
                     f"{suggest(name, list(frame.columns))}"
                 )
-        where = "the rows to predict"
         plain = plain_columns(frame, self.parsed.regressors, set(), where)
         frame = joined_columns(
             {

@@ -41,6 +41,7 @@ from statsmodels_synth.exceptions import (
     suggest,
     type_name,
 )
+from statsmodels_synth.frame_kinds import is_other_frame, refuse_unread, values_of
 from statsmodels_synth.options import Kind, Missing
 from statsmodels_synth.sources import unique_names
 from statsmodels_synth.unit_columns import UnitColumns
@@ -64,15 +65,16 @@ class GivenSource:
         Name.
     kind : {"proxy", "synthetic"}
         Kind.
-    frame : DataFrame or None
-        Its own frame; None where it is columns of data.
+    frame : DataFrame, Table or None
+        Its own frame, in :func:`align_frames` one of pandas; None where it is
+        columns of data.
     columns : dict
         From variable to column of data, where it is columns of data.
     """
 
     name: str
     kind: Kind
-    frame: pd.DataFrame | None
+    frame: Any
     columns: dict[str, str]
 
 
@@ -148,7 +150,7 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
 
     Parameters
     ----------
-    proxy, synthetic : DataFrame, mapping or None
+    proxy, synthetic : DataFrame, Table, mapping or None
         A frame; names to frames (or to mappings of columns); variables of the
         formula to columns of data.
 
@@ -170,9 +172,10 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
     for kind, value in kinds:
         if value is None:
             forms[kind] = {}
-        elif isinstance(value, (pd.DataFrame, pd.Series)):
+        elif isinstance(value, (pd.DataFrame, pd.Series)) or is_other_frame(value):
             forms[kind] = {kind: value}
         elif not isinstance(value, Mapping):
+            refuse_unread(value, f"{kind}=")
             raise DataError(f"{kind}= is a {type_name(value)}. {_FORMS}")
         elif value and all(isinstance(v, str) for v in value.values()):
             forms[kind] = {kind: value}
@@ -185,13 +188,14 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
             name = names[f"{kind}:{key}"]
             if isinstance(value, pd.Series) and value.name is not None:
                 value = value.to_frame()  # noqa: PLW2901
-            if isinstance(value, pd.DataFrame):
+            if isinstance(value, pd.DataFrame) or is_other_frame(value):
                 result.append(GivenSource(name, kind, value, {}))
             elif isinstance(value, Mapping) and all(
                 isinstance(v, str) for v in value.values()
             ):
                 result.append(GivenSource(name, kind, None, dict(value)))
             else:
+                refuse_unread(value, f"{kind}={{{key!r}: ...}}")
                 raise DataError(
                     f"{kind}={{{key!r}: ...}} is a {type_name(value)}. {_FORMS}"
                 )
@@ -209,6 +213,7 @@ def align_frames(
     weights: str | None = None,
     extra: Sequence[str] = (),
     missing: Missing = "drop",
+    others: Sequence[Any] = (),
 ) -> AlignedFrames:
     """
     Match data and sources by unit and keep complete rows.
@@ -231,6 +236,9 @@ def align_frames(
         Further columns each row needs: offset, exposure.
     missing : {"drop", "raise"}
         What to do with incomplete rows of labelled units and sources.
+    others : sequence of (DataFrame, Table or None), optional
+        Frames of other libraries that data and the sources with a frame were
+        made of: where columns are that are asked for later.
 
     Returns
     -------
@@ -269,7 +277,7 @@ def align_frames(
         for given, columns in framed
     ]
     own = tuple((g.name, f) for g, f in framed if g.frame is not None)
-    columns = UnitColumns(keyed, own, units)
+    columns = UnitColumns(keyed, own, units, tuple(others))
     return AlignedFrames(
         units=units,
         data=plain.frame,
@@ -293,7 +301,7 @@ def _labeled_mask(data: pd.DataFrame, labeled: object) -> Bools | None:
             )
         labeled = data[labeled]
     check_row_index(labeled, data.index, "labeled")
-    mask = np.asarray(labeled)
+    mask = np.asarray(values_of(labeled))
     if mask.shape != (len(data),):
         raise DataError(
             f"labeled= has shape {mask.shape}; data has {len(data)} rows. Give one "
@@ -310,7 +318,7 @@ def _labeled_mask(data: pd.DataFrame, labeled: object) -> Bools | None:
 def _keyed(frame: pd.DataFrame, on: On, where: str) -> pd.DataFrame:
     """The frame indexed by unit."""
     if on is not None:
-        keys = list(on) if isinstance(on, (list, tuple)) else [on]
+        keys = unit_keys(on)
         if list(frame.index.names) == keys and not set(keys) & set(frame.columns):
             frame = frame.reset_index()
         for name in keys:
@@ -334,6 +342,25 @@ def _keyed(frame: pd.DataFrame, on: On, where: str) -> pd.DataFrame:
     if len(doubled):
         raise DataError(f"{where} has two columns named {doubled[0]!r}. Rename one.")
     return frame
+
+
+def unit_keys(on: On) -> list[Hashable]:
+    """
+    Columns that identify units.
+
+    Parameters
+    ----------
+    on : str or sequence of str or None
+        As it was given.
+
+    Returns
+    -------
+    list
+        Empty where units are identified by the index.
+    """
+    if on is None:
+        return []
+    return list(on) if isinstance(on, (list, tuple)) else [on]
 
 
 def _n_missing(index: pd.Index) -> int:
