@@ -57,6 +57,8 @@ from statsmodels_synth.plain_terms import (
 _PROBE_ROWS = 50
 #: Rows on which plain columns are learned: nothing about them depends on the rows.
 _PLAIN_ROWS = 10
+#: Before pandas 3 a frame made of columns changes with them.
+_VIEWS = int(pd.__version__.partition(".")[0]) < 3
 
 
 class LearnedFormula:
@@ -98,6 +100,10 @@ class LearnedFormula:
         #: Why the specification is gone, once it is.
         self.lost = "it was removed with the data"
         self._learn()
+        if self._plain_right is None and _VIEWS:
+            # A pickle learns from these rows again: they must not change with
+            # the columns of the user.
+            self.frame = frame.copy()
 
     def _learn(self) -> None:
         parsed, labels, frame = self.parsed, self.labels, self.frame
