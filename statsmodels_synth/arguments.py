@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,17 @@ import pandas as pd
 from statsmodels_synth.columns import check_frame, with_columns
 from statsmodels_synth.evaluate import evaluate_frames
 from statsmodels_synth.exceptions import option_label
-from statsmodels_synth.frames import On, align_frames, given_sources
+from statsmodels_synth.frame_kinds import (
+    is_other_frame,
+    names_of_columns,
+    to_pandas,
+)
+from statsmodels_synth.frames import (
+    On,
+    align_frames,
+    unit_keys,
+)
+from statsmodels_synth.given_sources import GivenSource, given_sources
 from statsmodels_synth.options import Engine, Missing
 from statsmodels_synth.parsing import read_formula
 from statsmodels_synth.unit_columns import UnitColumns
@@ -71,7 +81,7 @@ def any_partitioned(data: object, proxy: object, synthetic: object) -> bool:
 
 def constructor_arguments(
     formula: str,
-    data: pd.DataFrame,
+    data: Any,
     proxy: Any,
     synthetic: Any,
     *,
@@ -93,9 +103,9 @@ def constructor_arguments(
     ----------
     formula : str
         See :meth:`AugmentedGMM.from_formula`, as all but `namespace`.
-    data : DataFrame
+    data : DataFrame or Table
         Rows with human labels, or all units.
-    proxy, synthetic : DataFrame or mapping or None
+    proxy, synthetic : DataFrame, Table, mapping or None
         Sources.
     namespace : dict
         Functions and constants of the calling code.
@@ -114,7 +124,19 @@ def constructor_arguments(
         All but family.
     """
     given = given_sources(proxy, synthetic)
-    check_frame(data)
+    if not is_other_frame(data):
+        check_frame(data)
+    originals = [data, *(s.frame for s in given if s.frame is not None)]
+    known = {str(name) for frame in originals for name in names_of_columns(frame)}
+    parsed = read_formula(formula, known, namespace, engine)
+    data, given = _pandas_frames(
+        data,
+        given,
+        # What data must have, and what may be in data or in a source.
+        [*parsed.variables, *_names(labeled, offset, exposure)],
+        _names(weights, labeling_prob, strata),
+        on,
+    )
     number = np.isscalar(labeling_prob) and not isinstance(labeling_prob, str)
     data, named = with_columns(
         data,
@@ -123,14 +145,6 @@ def constructor_arguments(
         exposure=exposure,
         labeling_prob=None if number else labeling_prob,
         strata=strata,
-    )
-    parsed = read_formula(
-        formula,
-        set(map(str, data.columns)).union(
-            *(map(str, s.frame.columns) for s in given if s.frame is not None)
-        ),
-        namespace,
-        engine,
     )
     frames = align_frames(
         data,
@@ -142,6 +156,7 @@ def constructor_arguments(
         weights=named.get("weights"),
         extra=[named[key] for key in ("offset", "exposure") if key in named],
         missing=missing,
+        others=[frame if is_other_frame(frame) else None for frame in originals],
     )
     learned, labels, sources = evaluate_frames(
         parsed, frames, named.get("offset"), named.get("exposure")
@@ -173,3 +188,34 @@ def constructor_arguments(
         "unit_index": frames.units,
     }
     return ConstructorArguments(keywords, columns, data, frames.n_incomplete)
+
+
+def _names(*options: Any) -> list[str]:
+    """Columns that options name."""
+    return [value for value in options if isinstance(value, str)]
+
+
+def _pandas_frames(
+    data: Any,
+    given: Sequence[GivenSource],
+    required: list[str],
+    optional: list[str],
+    on: On,
+) -> tuple[pd.DataFrame, list[GivenSource]]:
+    """Frames of other libraries as pandas, with the columns that are needed now."""
+    keys = unit_keys(on)
+    wanted = [*keys, *required, *optional]
+    replacing = [name for source in given for name in source.columns.values()]
+    data = to_pandas(
+        data, [*wanted, *replacing], [*keys, *required, *replacing], "data"
+    )
+    sources = []
+    for source in given:
+        frame = source.frame
+        if frame is not None:
+            # It must have some variable, and need not have them all.
+            useful = not set(required).isdisjoint(names_of_columns(frame))
+            needs = keys if useful else required
+            frame = to_pandas(frame, wanted, needs, f"Source {source.name!r}")
+        sources.append(replace(source, frame=frame))
+    return data, sources

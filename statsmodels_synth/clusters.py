@@ -21,6 +21,7 @@ from statsmodels_synth.exceptions import (
     suggest,
     type_name,
 )
+from statsmodels_synth.frame_kinds import values_of
 from statsmodels_synth.options import CovType
 
 
@@ -123,6 +124,7 @@ def group_values(
     DataError
         If the length or the shape is another.
     """
+    groups = values_of(groups)
     advice = "Give one value per unit, or the name of a column."
     if isinstance(groups, Mapping) or np.ndim(groups) != 1:
         raise DataError(

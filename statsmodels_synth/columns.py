@@ -24,6 +24,7 @@ from statsmodels_synth.exceptions import (
     show,
     type_name,
 )
+from statsmodels_synth.frame_kinds import refuse_unread, values_of
 
 #: Options whose values are only told apart, so that they may be text.
 TEXT_ALLOWED = ("strata",)
@@ -44,6 +45,7 @@ def check_frame(data: object) -> None:
         Says what is accepted.
     """
     if not isinstance(data, pd.DataFrame):
+        refuse_unread(data, "data")
         raise DataError(
             f"data is a {type_name(data)}. Give a pandas DataFrame with one row per "
             "unit."
@@ -109,6 +111,7 @@ def with_columns(
             named[option] = value
             continue
         check_row_index(value, data.index, option)
+        value = values_of(value)  # noqa: PLW2901
         values = (
             pd.Series(value).to_numpy()
             if option in TEXT_ALLOWED

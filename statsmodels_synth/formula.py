@@ -8,7 +8,6 @@ go through its own ``FormulaManager``.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -39,10 +38,9 @@ from statsmodels_synth.exceptions import (
     show,
     suggest,
 )
-from statsmodels_synth.formula_states import with_states
+from statsmodels_synth.frame_kinds import refuse_unread, to_pandas
 from statsmodels_synth.parsing import (
     ParsedFormula,
-    columns_of,
     factor_codes,
     plain_text,
 )
@@ -53,6 +51,11 @@ from statsmodels_synth.plain_terms import (
     plain_column,
     plain_columns_of,
 )
+from statsmodels_synth.specifications import (
+    column_names_of,
+    levels_of_columns,
+    with_states,
+)
 
 #: Rows of either half in the check that no term depends on which others are there.
 _PROBE_ROWS = 50
@@ -60,6 +63,8 @@ _PROBE_ROWS = 50
 _PLAIN_ROWS = 10
 #: Options of statsmodels and filters of warnings belong to all threads.
 _ENGINE = threading.RLock()
+#: Before pandas 3 a frame made of columns changes with them.
+_VIEWS = int(pd.__version__.partition(".")[0]) < 3
 
 
 class LearnedFormula:
@@ -77,7 +82,7 @@ class LearnedFormula:
         them.
     states : mapping, optional
         What means, scales and knots are, where they were learned on more rows (see
-        :mod:`~statsmodels_synth.formula_states`).
+        :mod:`~statsmodels_synth.specifications`).
 
     Attributes
     ----------
@@ -109,6 +114,10 @@ class LearnedFormula:
         #: Why the specification is gone, once it is.
         self.lost = "it was removed with the data"
         self._learn()
+        if self._plain_right is None and _VIEWS:
+            # A pickle learns from these rows again: they must not change with
+            # the columns of the user.
+            self.frame = frame.copy()
 
     def _learn(self) -> None:
         parsed, labels, frame = self.parsed, self.labels, self.frame
@@ -140,7 +149,7 @@ class LearnedFormula:
                 self.spec = with_states(self.spec, parsed.engine, self.states)
                 matrix = self._matrices(self.spec, frame, "data", prediction=True)
             self._exog = self._finite(matrix, "data")
-        self._levels = _single_column_levels(self.spec, parsed)
+        self._levels = levels_of_columns(self.spec, parsed)
         self._refuse_row_dependence()
 
     def _learn_right(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -191,7 +200,7 @@ class LearnedFormula:
     @property
     def exog_names(self) -> list[str]:
         """Names of the columns of the design matrix."""
-        return _column_names(self.spec)
+        return column_names_of(self.spec)
 
     def exog_of_data(self, rows: Positions | None = None) -> Floats:
         """
@@ -440,7 +449,7 @@ class LearnedFormula:
 
         Parameters
         ----------
-        frame : DataFrame, Series or mapping
+        frame : DataFrame, Table, Series or mapping
             The variables of the right side.
 
         Returns
@@ -448,6 +457,10 @@ class LearnedFormula:
         DataFrame (rows, p)
             With the index of `frame`.
         """
+        where = "the rows to predict"
+        refuse_unread(frame, where)
+        needed = self.parsed.regressors
+        frame = to_pandas(frame, needed, needed, where)
         if isinstance(frame, pd.Series):
             frame = pd.DataFrame(frame).T.infer_objects()
         if not isinstance(frame, pd.DataFrame):
@@ -466,7 +479,6 @@ class LearnedFormula:
                     f"The rows to predict have no column {name!r}."
                     f"{suggest(name, list(frame.columns))}"
                 )
-        where = "the rows to predict"
         plain = plain_columns(frame, self.parsed.regressors, set(), where)
         frame = joined_columns(
             {
@@ -536,49 +548,3 @@ def _picklable(namespace: dict[str, Any]) -> dict[str, Any]:
             continue
         result[name] = value
     return result
-
-
-def _column_names(spec: Any) -> list[str]:
-    return [str(c) for c in spec.column_names]
-
-
-def _single_column_levels(spec: Any, parsed: ParsedFormula) -> dict[str, list[Any]]:
-    """Learned levels of every categorical factor that uses one column only."""
-    if parsed.engine == "patsy":
-        factors = {
-            factor.code: list(info.categories)
-            for factor, info in spec.factor_infos.items()
-            if info.type == "categorical"
-        }
-    else:
-        factors = {
-            str(expr): list(state["categories"])
-            for expr, (_, state) in spec.encoder_state.items()
-            if "categories" in state
-        }
-    levels = {}
-    for code, known in factors.items():
-        used: dict[str, Any] = {}
-        names = set(
-            columns_of(
-                code, set(parsed.regressors), parsed.namespace, parsed.text, used
-            )
-        )
-        # An expression of a column has levels of its own; the engine checks it.
-        plain = code in names or code.startswith(("C(", "Q("))
-        if len(names) == 1 and plain and not _is_expression(code):
-            levels[names.pop()] = known
-    return levels
-
-
-def _is_expression(code: str) -> bool:
-    """Whether the first argument of ``C(...)`` is more than a column."""
-    if code.isidentifier():
-        return False
-    tree = ast.parse(code, mode="eval").body
-    if not isinstance(tree, ast.Call) or not tree.args:
-        return True
-    first = tree.args[0]
-    plain = isinstance(first, (ast.Name, ast.Constant))
-    quoted = isinstance(first, ast.Call) and getattr(first.func, "id", "") == "Q"
-    return not (plain or quoted)

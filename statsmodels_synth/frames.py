@@ -9,7 +9,7 @@ indexes say so.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -39,41 +39,13 @@ from statsmodels_synth.exceptions import (
     format_units,
     option_label,
     suggest,
-    type_name,
 )
+from statsmodels_synth.frame_kinds import values_of
+from statsmodels_synth.given_sources import GivenSource
 from statsmodels_synth.options import Kind, Missing
-from statsmodels_synth.sources import unique_names
 from statsmodels_synth.unit_columns import UnitColumns
 
 On: TypeAlias = Hashable | Sequence[Hashable] | None
-
-_FORMS = (
-    "Give a DataFrame (or a Series named like a variable of the formula), {name: "
-    "DataFrame}, or {variable of the formula: column of data}."
-)
-
-
-@dataclass(frozen=True)
-class GivenSource:
-    """
-    One source as the user gave it.
-
-    Parameters
-    ----------
-    name : str
-        Name.
-    kind : {"proxy", "synthetic"}
-        Kind.
-    frame : DataFrame or None
-        Its own frame; None where it is columns of data.
-    columns : dict
-        From variable to column of data, where it is columns of data.
-    """
-
-    name: str
-    kind: Kind
-    frame: pd.DataFrame | None
-    columns: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -142,62 +114,6 @@ class AlignedFrames:
     n_incomplete: int
 
 
-def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
-    """
-    Bring the accepted forms of `proxy` and `synthetic` into one.
-
-    Parameters
-    ----------
-    proxy, synthetic : DataFrame, mapping or None
-        A frame; names to frames (or to mappings of columns); variables of the
-        formula to columns of data.
-
-    Returns
-    -------
-    list of GivenSource
-        Proxies first.
-
-    Raises
-    ------
-    DataError
-        If the form is none of these.
-    """
-    forms: dict[Kind, dict[str, Any]] = {}
-    kinds: tuple[tuple[Kind, object], ...] = (
-        ("proxy", proxy),
-        ("synthetic", synthetic),
-    )
-    for kind, value in kinds:
-        if value is None:
-            forms[kind] = {}
-        elif isinstance(value, (pd.DataFrame, pd.Series)):
-            forms[kind] = {kind: value}
-        elif not isinstance(value, Mapping):
-            raise DataError(f"{kind}= is a {type_name(value)}. {_FORMS}")
-        elif value and all(isinstance(v, str) for v in value.values()):
-            forms[kind] = {kind: value}
-        else:
-            forms[kind] = {str(k): v for k, v in value.items()}
-    names = unique_names(list(forms["proxy"]), list(forms["synthetic"]))
-    result = []
-    for kind, sources in forms.items():
-        for key, value in sources.items():
-            name = names[f"{kind}:{key}"]
-            if isinstance(value, pd.Series) and value.name is not None:
-                value = value.to_frame()  # noqa: PLW2901
-            if isinstance(value, pd.DataFrame):
-                result.append(GivenSource(name, kind, value, {}))
-            elif isinstance(value, Mapping) and all(
-                isinstance(v, str) for v in value.values()
-            ):
-                result.append(GivenSource(name, kind, None, dict(value)))
-            else:
-                raise DataError(
-                    f"{kind}={{{key!r}: ...}} is a {type_name(value)}. {_FORMS}"
-                )
-    return result
-
-
 def align_frames(
     data: pd.DataFrame,
     sources: Sequence[GivenSource],
@@ -210,6 +126,7 @@ def align_frames(
     extra: Sequence[str] = (),
     missing: Missing = "drop",
     types: pd.DataFrame | None = None,
+    others: Sequence[Any] = (),
 ) -> AlignedFrames:
     """
     Match data and sources by unit and keep complete rows.
@@ -235,6 +152,9 @@ def align_frames(
     types : DataFrame, optional
         Rows of the whole data, where the frames are parts that hold the same units: a
         part may have no row, and says nothing reliable of the types of its columns.
+    others : sequence of (DataFrame, Table or None), optional
+        Frames of other libraries that data and the sources with a frame were
+        made of: where columns are that are asked for later.
 
     Returns
     -------
@@ -275,7 +195,7 @@ def align_frames(
         for given, columns in framed
     ]
     own = tuple((g.name, f) for g, f in framed if g.frame is not None)
-    columns = UnitColumns(keyed, own, units)
+    columns = UnitColumns(keyed, own, units, tuple(others))
     return AlignedFrames(
         units=units,
         data=plain.frame,
@@ -299,7 +219,7 @@ def _labeled_mask(data: pd.DataFrame, labeled: object) -> Bools | None:
             )
         labeled = data[labeled]
     check_row_index(labeled, data.index, "labeled")
-    mask = np.asarray(labeled)
+    mask = np.asarray(values_of(labeled))
     if mask.shape != (len(data),):
         raise DataError(
             f"labeled= has shape {mask.shape}; data has {len(data)} rows. Give one "
@@ -325,7 +245,7 @@ def _typed(plain: PlainColumns, types: pd.DataFrame) -> PlainColumns:
 def _keyed(frame: pd.DataFrame, on: On, where: str, whole: bool) -> pd.DataFrame:
     """The frame indexed by unit."""
     if on is not None:
-        keys = list(on) if isinstance(on, (list, tuple)) else [on]
+        keys = unit_keys(on)
         if list(frame.index.names) == keys and not set(keys) & set(frame.columns):
             frame = frame.reset_index()
         for name in keys:
@@ -349,6 +269,25 @@ def _keyed(frame: pd.DataFrame, on: On, where: str, whole: bool) -> pd.DataFrame
     if len(doubled):
         raise DataError(f"{where} has two columns named {doubled[0]!r}. Rename one.")
     return frame
+
+
+def unit_keys(on: On) -> list[Hashable]:
+    """
+    Columns that identify units.
+
+    Parameters
+    ----------
+    on : str or sequence of str or None
+        As it was given.
+
+    Returns
+    -------
+    list
+        Empty where units are identified by the index.
+    """
+    if on is None:
+        return []
+    return list(on) if isinstance(on, (list, tuple)) else [on]
 
 
 def _n_missing(index: pd.Index) -> int:

@@ -259,7 +259,7 @@ class AugmentedGMM(StackedMomentsGMM):
     def from_formula(
         cls,
         formula: str,
-        data: pd.DataFrame,
+        data: Any,
         proxy: Any = None,
         synthetic: Any = None,
         *,
@@ -283,10 +283,12 @@ class AugmentedGMM(StackedMomentsGMM):
         ----------
         formula : str
             For example ``"polite ~ hedge + np.log(length)"``.
-        data : DataFrame
+        data : DataFrame or Table
             Rows with human labels, or all units with NaN where nobody labelled.
-            One row per unit; the index identifies units unless `on` is given.
-        proxy, synthetic : DataFrame or mapping, optional
+            One row per unit; the index identifies units unless `on` is given. Of
+            pandas, polars or pyarrow, here and below; the last two have no index,
+            so their rows are matched by `on`, or counted.
+        proxy, synthetic : DataFrame, Table or mapping, optional
             A frame; ``{name: frame, ...}`` for several; or ``{variable: column}``
             for columns of `data` that stand in for variables of the formula (also
             ``{name: {variable: column}}``). A variable that a frame does not have

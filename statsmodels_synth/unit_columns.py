@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from statsmodels_synth.exceptions import (
     show,
     suggest,
 )
+from statsmodels_synth.frame_kinds import column_of, names_of_columns
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,34 @@ class UnitColumns:
         Name and frame of every source that has one, indexed by unit.
     units : Index (T,)
         Unit labels: those of data first.
+    others : tuple of (DataFrame, Table or None)
+        For data and then every source, the frame of another library that it was
+        made of: its other columns are converted when they are asked for.
     """
 
     data: pd.DataFrame
     sources: tuple[tuple[str, pd.DataFrame], ...]
     units: pd.Index
+    others: tuple[Any, ...] = ()
+
+    def of_data_first(self, name: str) -> UnitColumns:
+        """
+        Columns of data alone, where data has the column.
+
+        Parameters
+        ----------
+        name : str
+            The column.
+
+        Returns
+        -------
+        UnitColumns
+            The same where data does not have it.
+        """
+        others = self.others[:1]
+        if _column(self.data, name, *others) is None:
+            return self
+        return replace(self, sources=(), others=others)
 
     def values(self, name: str, label: str) -> pd.Series:
         """
@@ -57,13 +82,16 @@ class UnitColumns:
             If no frame has the column, or two frames disagree.
         """
         frames = [("data", self.data), *self.sources]
+        others = self.others or (None,) * len(frames)
         found = [
             (source, column, frame.index)
-            for source, frame in frames
-            if (column := _column(frame, name)) is not None
+            for (source, frame), other in zip(frames, others, strict=True)
+            if (column := _column(frame, name, other)) is not None
         ]
         if not found:
             known = {*self.data, *(c for _, frame in self.sources for c in frame)}
+            for other in self.others:
+                known |= set() if other is None else {*names_of_columns(other)}
             raise DataError(
                 f"{label} is not a column of data or of a source."
                 f"{suggest(name, sorted(map(str, known)))}"
@@ -119,10 +147,12 @@ class UnitColumns:
         return values
 
 
-def _column(frame: pd.DataFrame, name: str) -> pd.Series | None:
+def _column(frame: pd.DataFrame, name: str, other: Any = None) -> pd.Series | None:
     """A column, or a level of the index, by position."""
     if name in frame:
         return frame[name]
     if name in frame.index.names:
         return pd.Series(frame.index.get_level_values(name))
+    if other is not None and name in names_of_columns(other):
+        return column_of(other, name)
     return None

@@ -13,12 +13,13 @@ PACKAGE = Path(statsmodels_synth.__file__).parent
 #: From first to last. What is on one line does not import each other either.
 ORDER = [
     ["exceptions"],
-    ["options", "_arrays", "_pyplot"],
+    ["options", "_arrays", "_pyplot", "frame_kinds"],
     ["_statsmodels"],
     ["design"],
     ["sources"],
-    ["formula_states"],
+    ["given_sources"],
     ["columns", "parsing", "unit_columns", "labeling", "plain_terms"],
+    ["specifications"],
     ["frames", "formula"],
     ["evaluate"],
     ["arguments"],

@@ -222,3 +222,15 @@ def test_the_arrays_are_not_those_of_the_user(engine: str) -> None:
                     values = frame[name].to_numpy()
                     assert not np.shares_memory(source.exog, values)
                     assert not np.shares_memory(source.endog, values)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("right", ["x + z", "center(x) + z"])
+def test_a_pickle_learns_from_what_data_was(right: str, engine: str) -> None:
+    data, _ = make_data()
+    model = build(f"y ~ {right}", engine, data=data)
+    new = make_data(9)[0]
+    before = model.learned.predict_exog(new)
+    data.loc[:, "x"] = 7.0
+    again = pickle.loads(pickle.dumps(model))
+    pd.testing.assert_frame_equal(again.learned.predict_exog(new), before)

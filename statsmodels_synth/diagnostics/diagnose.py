@@ -9,7 +9,7 @@ changes an estimate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 import numbers
 from typing import TYPE_CHECKING, Any
 
@@ -475,10 +475,8 @@ def _groups(results: AugmentedGMMResults, by: Any) -> Groups:
                 f"{label} names a column, but the model was made from arrays. Give one "
                 "value per unit."
             )
-        if by in columns.data or by in columns.data.index.names:
-            # A source may draw a regressor anew, which is then another variable.
-            columns = replace(columns, sources=())
-        values = columns.values(by, label).to_numpy()
+        # A source may draw a regressor anew, which is then another variable.
+        values = columns.of_data_first(by).values(by, label).to_numpy()
     else:
         label, title = "by=", str(getattr(by, "name", None) or "group")
         check_by(by, label)

@@ -36,8 +36,13 @@ from statsmodels_synth.exceptions import (
     show,
 )
 from statsmodels_synth.formula import LearnedFormula
-from statsmodels_synth.formula_states import categorical_factors, states_of
-from statsmodels_synth.frames import GivenSource, On, given_sources
+from statsmodels_synth.frame_kinds import (
+    is_other_frame,
+    names_of_columns,
+    to_pandas,
+)
+from statsmodels_synth.frames import On
+from statsmodels_synth.given_sources import GivenSource, given_sources
 from statsmodels_synth.labeling import labeling_of_labeled, stratified
 from statsmodels_synth.options import Engine, Missing
 from statsmodels_synth.parsing import columns_of, factor_codes, read_formula
@@ -65,6 +70,7 @@ from statsmodels_synth.partitions.parts import (
     typed_rows,
 )
 from statsmodels_synth.sources import offsets
+from statsmodels_synth.specifications import levels_of, states_of
 
 #: Rows of each source in the sample that starts are estimated from.
 SAMPLE_ROWS = 200_000
@@ -197,10 +203,10 @@ def read_input(data: Any, proxy: Any, synthetic: Any) -> Input:
         frame = value
         if is_partitioned(value) or isinstance(value, paths):
             frame = read_frame(value, where)
-        elif not isinstance(value, (pd.DataFrame, pd.Series)):
-            return value
+        elif is_other_frame(value) or isinstance(value, (pd.DataFrame, pd.Series)):
+            frame = read_frame(_in_memory(value, where), where)
         else:
-            frame = read_frame(pd.DataFrame(value), where)
+            return value
         found.append(frame)
         return meta_of(frame)
 
@@ -214,10 +220,18 @@ def read_input(data: Any, proxy: Any, synthetic: Any) -> Input:
         else:
             sources[kind] = placeholder(value, f"Source {kind!r}", (str, Path))
     if not is_partitioned(data) and not isinstance(data, (str, Path)):
+        data = _in_memory(data, "data")
         check_frame(data)
     frame = read_frame(data, "data")
     given = given_sources(sources["proxy"], sources["synthetic"])
     return Input(frame, given, found)
+
+
+def _in_memory(value: Any, where: str) -> Any:
+    """A pandas DataFrame of a frame or Series of any kind."""
+    if is_other_frame(value):
+        return to_pandas(value, names_of_columns(value), [], where)
+    return value.to_frame() if isinstance(value, pd.Series) else value
 
 
 def _is_number(value: Any) -> bool:
@@ -311,7 +325,7 @@ def _learnable(
         if states_of(spec, parsed.engine):
             stateful.append(code)
             columns |= dict.fromkeys(used)
-        elif categorical_factors(spec, parsed.engine):
+        elif levels_of(spec, parsed.engine):
             levels.append(tuple(used))
     return Learnable(tuple(levels), tuple(columns)), stateful
 

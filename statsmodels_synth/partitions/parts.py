@@ -34,10 +34,10 @@ from statsmodels_synth.exceptions import option_label
 from statsmodels_synth.formula import LearnedFormula
 from statsmodels_synth.frames import (
     AlignedFrames,
-    GivenSource,
     On,
     align_frames,
 )
+from statsmodels_synth.given_sources import GivenSource
 from statsmodels_synth.options import Missing
 from statsmodels_synth.parsing import ParsedFormula
 

@@ -1,0 +1,207 @@
+"""
+Frames of polars and Arrow, made pandas at the border.
+
+Only the columns that are asked for are converted, and numbers without gaps are
+not copied. Nothing here imports polars or pyarrow: whoever has such a frame has
+imported them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from statsmodels_synth.exceptions import DataError
+
+_FRAMES = {("polars", "DataFrame"), ("pyarrow", "Table")}
+_SERIES = {("polars", "Series"), ("pyarrow", "ChunkedArray"), ("pyarrow", "Array")}
+#: What is not in memory yet, and the method that reads it.
+_UNREAD = {
+    ("polars", "LazyFrame"): "collect",
+    ("pyarrow", "Dataset"): "to_table",
+    ("pyarrow", "Scanner"): "to_table",
+    ("pyarrow", "RecordBatchReader"): "read_all",
+}
+
+
+def _kinds(value: object) -> list[tuple[str, str]]:
+    """Library and name of the class of a value and of those it derives from."""
+    return [(c.__module__.partition(".")[0], c.__name__) for c in type(value).__mro__]
+
+
+def is_other_frame(value: object) -> bool:
+    """
+    Whether a value is a frame in memory of polars or Arrow.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+
+    Returns
+    -------
+    bool
+        True for a polars DataFrame and a pyarrow Table.
+    """
+    return not _FRAMES.isdisjoint(_kinds(value))
+
+
+def refuse_unread(value: object, where: str) -> None:
+    """
+    Raise if a value is a table that has yet to be read.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    where : str
+        What it is, for the message.
+
+    Raises
+    ------
+    DataError
+        Names the method that reads it.
+    """
+    for library, name in _kinds(value):
+        read = _UNREAD.get((library, name))
+        if read is not None:
+            raise DataError(
+                f"{where} is a {library} {name}, whose rows have not been read. "
+                f"Collect it first, with .{read}(), or give a Dask DataFrame."
+            )
+
+
+def names_of_columns(frame: Any) -> list[Any]:
+    """
+    Names of the columns of a frame of any kind.
+
+    Parameters
+    ----------
+    frame : DataFrame or Table
+        The frame.
+
+    Returns
+    -------
+    list
+        In order.
+    """
+    if isinstance(frame, pd.DataFrame):
+        return list(frame.columns)
+    # The columns of a Table are their values.
+    return list(getattr(frame, "column_names", None) or frame.columns)
+
+
+def to_pandas(
+    frame: Any, wanted: Iterable[Any], required: Iterable[Any], where: str
+) -> pd.DataFrame:
+    """
+    Columns of a frame of polars or Arrow as a pandas DataFrame.
+
+    Parameters
+    ----------
+    frame : DataFrame or Table
+        The frame; one of pandas is returned as it is.
+    wanted : iterable
+        Columns to convert, if it has them.
+    required : iterable
+        Columns that it must have. If it lacks one, all are converted: what
+        follows is a message, which shows what there is.
+    where : str
+        What the frame is, for the message.
+
+    Returns
+    -------
+    DataFrame
+        With the default index; such frames have no other.
+
+    Raises
+    ------
+    DataError
+        If two columns have the same name.
+    """
+    if not is_other_frame(frame):
+        return frame  # type: ignore[no-any-return]
+    names = names_of_columns(frame)
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise DataError(f"{where} has two columns named {repeated[0]!r}. Rename one.")
+    some = set(wanted)
+    if not some.isdisjoint(names) and set(required) <= set(names):
+        names = [name for name in names if name in some]
+    return pd.DataFrame(
+        {name: column_of(frame, name) for name in names},
+        index=pd.RangeIndex(len(frame)),
+        copy=False,
+    )
+
+
+def column_of(frame: Any, name: str) -> pd.Series:
+    """
+    One column of a frame of polars or Arrow.
+
+    Parameters
+    ----------
+    frame : DataFrame or Table
+        The frame.
+    name : str
+        The column.
+
+    Returns
+    -------
+    Series
+        Numbers without gaps share their memory with the frame.
+    """
+    return _converted(frame[name]).rename(name)
+
+
+def values_of(value: Any) -> Any:
+    """
+    Values of a column of polars or Arrow that was given by itself.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+
+    Returns
+    -------
+    ndarray or object
+        Anything else as it is.
+    """
+    if _SERIES.isdisjoint(_kinds(value)):
+        return value
+    # An Arrow array that is no column of a table is unknown to narwhals.
+    alone = ("pyarrow", "Array") in _kinds(value)
+    series = pd.Series(value.to_pandas()) if alone else _converted(value)
+    return series.to_numpy()
+
+
+def _converted(column: Any) -> pd.Series:
+    """A column in the type that a pandas user would have."""
+    import narwhals as nw  # noqa: PLC0415 - importing it costs time
+
+    arrow = _kinds(column)[0][0] == "pyarrow"
+    series = nw.from_native(column, series_only=True)
+    if series.dtype.is_numeric() or series.dtype == nw.Decimal:
+        values = series.to_numpy()
+        if values.dtype == object:  # decimals, and integers beyond those of NumPy
+            values = series.cast(nw.Float64).to_numpy()
+        return pd.Series(values, copy=False)
+    if series.dtype == nw.Boolean:
+        values = series.to_numpy()
+        return pd.Series(
+            values if values.dtype == bool else pd.array(values, "boolean")
+        )
+    if arrow:
+        # Not through narwhals, where a missing category is another one.
+        return column.to_pandas()  # type: ignore[no-any-return]
+    if series.dtype == nw.Enum:
+        return pd.Series(
+            pd.Categorical(column.to_list(), column.dtype.categories.to_list())
+        )
+    if series.dtype == nw.Categorical:
+        # Its categories are those of every frame of the session, in no order: text.
+        return pd.Series(column.to_list())
+    return pd.Series(series.to_numpy())

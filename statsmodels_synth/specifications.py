@@ -1,0 +1,153 @@
+"""What an engine learns of a formula: names, levels, means and knots."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+import copy
+from typing import Any
+
+from statsmodels_synth.options import Engine
+from statsmodels_synth.parsing import ParsedFormula, columns_of
+
+
+def column_names_of(spec: Any) -> list[str]:
+    """
+    Names of the columns of the design matrix.
+
+    Parameters
+    ----------
+    spec : object
+        The engine's specification of a side of a formula.
+
+    Returns
+    -------
+    list of str
+        In order.
+    """
+    return [str(c) for c in spec.column_names]
+
+
+def levels_of(spec: Any, engine: Engine) -> dict[str, list[Any]]:
+    """
+    Levels of categorical factors.
+
+    Parameters
+    ----------
+    spec : object
+        The engine's specification.
+    engine : {"patsy", "formulaic"}
+        The engine.
+
+    Returns
+    -------
+    dict
+        From the code of the factor to its levels.
+    """
+    if engine == "patsy":
+        return {
+            factor.code: list(info.categories)
+            for factor, info in spec.factor_infos.items()
+            if info.type == "categorical"
+        }
+    return {
+        str(expr): list(state["categories"])
+        for expr, (_, state) in spec.encoder_state.items()
+        if "categories" in state
+    }
+
+
+def levels_of_columns(spec: Any, parsed: ParsedFormula) -> dict[str, list[Any]]:
+    """
+    Levels of the columns that are categorical factors by themselves.
+
+    Parameters
+    ----------
+    spec : object
+        The engine's specification.
+    parsed : ParsedFormula
+        The formula.
+
+    Returns
+    -------
+    dict
+        From column to levels. An expression of a column has levels of its own, which
+        the engine checks.
+    """
+    levels = {}
+    for code, known in levels_of(spec, parsed.engine).items():
+        used: dict[str, Any] = {}
+        names = set(
+            columns_of(
+                code, set(parsed.regressors), parsed.namespace, parsed.text, used
+            )
+        )
+        plain = code in names or code.startswith(("C(", "Q("))
+        if len(names) == 1 and plain and not _is_expression(code):
+            levels[names.pop()] = known
+    return levels
+
+
+def _is_expression(code: str) -> bool:
+    """Whether the first argument of ``C(...)`` is more than a column."""
+    if code.isidentifier():
+        return False
+    tree = ast.parse(code, mode="eval").body
+    if not isinstance(tree, ast.Call) or not tree.args:
+        return True
+    first = tree.args[0]
+    plain = isinstance(first, (ast.Name, ast.Constant))
+    quoted = isinstance(first, ast.Call) and getattr(first.func, "id", "") == "Q"
+    return not (plain or quoted)
+
+
+def states_of(spec: Any, engine: Engine) -> dict[str, Any]:
+    """
+    What stateful transforms such as ``center()`` and ``bs()`` have learned.
+
+    Parameters
+    ----------
+    spec : object
+        The engine's specification.
+    engine : {"patsy", "formulaic"}
+        The engine.
+
+    Returns
+    -------
+    dict
+        From the code of the factor (with formulaic: of the call) to plain values, which
+        can be pickled, as patsy's own objects cannot.
+    """
+    if engine == "formulaic":
+        return copy.deepcopy(dict(spec.transform_state))
+    return {
+        factor.code: {name: copy.deepcopy(vars(t)) for name, t in transforms.items()}
+        for factor, info in spec.factor_infos.items()
+        if (transforms := info.state["transforms"])
+    }
+
+
+def with_states(spec: Any, engine: Engine, states: Mapping[str, Any]) -> Any:
+    """
+    The specification with transforms that have learned something else.
+
+    Parameters
+    ----------
+    spec : object
+        The engine's specification; with patsy its transforms are changed in place.
+    engine : {"patsy", "formulaic"}
+        The engine.
+    states : mapping
+        From :func:`states_of`.
+
+    Returns
+    -------
+    object
+        The specification.
+    """
+    if engine == "formulaic":
+        return spec.update(transform_state={**spec.transform_state, **states})
+    for factor, info in spec.factor_infos.items():
+        for name, state in states.get(factor.code, {}).items():
+            vars(info.state["transforms"][name]).update(copy.deepcopy(state))
+    return spec
