@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar, cast
 import numpy as np
 import scipy.linalg
 
-from statsmodels_synth._arrays import Floats, Positions
+from statsmodels_synth._arrays import Bools, Floats, Positions
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.options import Kind
 
@@ -368,6 +368,7 @@ def align_design(
     sources: Sequence[SourceArrays],
     n_units: int,
     labeling: Labeling | None = None,
+    covered: Bools | None = None,
 ) -> AlignedDesign:
     """
     Put labelled rows and sources together.
@@ -384,6 +385,8 @@ def align_design(
         Number of units the positions refer to.
     labeling : Labeling, optional
         How the labelled units were chosen; all alike if omitted.
+    covered : ndarray (n_units,) of bool, optional
+        Units that a source covers, where they are known already.
 
     Returns
     -------
@@ -392,15 +395,11 @@ def align_design(
         zeros to every moment, which changes neither estimate nor variance where
         Omega is not centred.
     """
-    part = np.zeros(n_units, dtype=bool)
-    part[labeled_units] = True
-    for source in sources:
-        if source.units is None:
-            part[:] = True
-            break
-        part[source.units] = True
     kept = None
-    if not part.all():
+    part = covered_units(sources, n_units) if covered is None else covered.copy()
+    if part is not None:
+        part[labeled_units] = True
+    if part is not None and not part.all():
         kept = np.flatnonzero(part)
         position = np.cumsum(part) - 1
         n_units = len(kept)
@@ -425,6 +424,30 @@ def align_design(
         column_scale=np.sqrt(np.mean(labeled.exog**2, axis=0)),
         labeling=labeling,
     )
+
+
+def covered_units(sources: Sequence[SourceArrays], n_units: int) -> Bools | None:
+    """
+    Units that a source covers.
+
+    Parameters
+    ----------
+    sources : sequence of SourceArrays
+        Sources.
+    n_units : int
+        Number of units T that the positions refer to.
+
+    Returns
+    -------
+    ndarray (T,) of bool or None
+        None where a source has a row for each.
+    """
+    covered = np.zeros(n_units, dtype=bool)
+    for source in sources:
+        if source.units is None:
+            return None
+        covered[source.units] = True
+    return covered
 
 
 def rows_of_labeled(source: SourceArrays, labeled_units: Positions) -> DesignRows:
@@ -453,10 +476,13 @@ def rows_of_labeled(source: SourceArrays, labeled_units: Positions) -> DesignRow
     )
     if source.units is None:
         return plain.take(labeled_units, None)
-    place = np.searchsorted(labeled_units, source.units)
-    place = np.minimum(place, len(labeled_units) - 1)
-    keep = np.flatnonzero(labeled_units[place] == source.units)
-    return plain.take(keep, place[keep])
+    # Rows are sorted by unit: those of each labelled unit are from first to last.
+    first = np.searchsorted(source.units, labeled_units, side="left")
+    n_rows = np.searchsorted(source.units, labeled_units, side="right") - first
+    place = np.repeat(np.arange(len(labeled_units)), n_rows)
+    before = np.cumsum(n_rows) - n_rows
+    keep = np.arange(len(place)) - before[place] + first[place]
+    return plain.take(keep, place)
 
 
 def replicate_weights(

@@ -368,6 +368,19 @@ class LearnedFormula:
             result.loc[complete.to_numpy()] = self.evaluate_exog(rows, where)
         return result
 
+    def twin(self) -> LearnedFormula:
+        """
+        The same, to be forgotten by itself.
+
+        Returns
+        -------
+        LearnedFormula
+            It shares frames and specification.
+        """
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
     def forget(self) -> None:
         """Drop the frames; the live specification stays, a pickle loses it."""
         self.frame = self.labels = None

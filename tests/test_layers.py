@@ -25,7 +25,7 @@ ORDER = [
     ["source_sums"],
     ["starts", "moment_sums"],
     ["weights", "clusters"],
-    ["shrinkage"],
+    ["shrinkage", "target"],
     ["solver"],
     ["checks", "separation", "cautions"],
     ["aligning"],
@@ -53,7 +53,8 @@ ORDER = [
     ["diagnostics.__init__"],
     ["analysis_results"],
     ["results"],
-    ["stock"],
+    ["label_sets"],
+    ["stock", "many"],
     ["model"],
     # Task exchangeability stands on the first three levels alone.
     ["tasks.options", "tasks.gaps"],

@@ -47,7 +47,7 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.moment_sums import target_scores
 from statsmodels_synth.options import check_count
-from statsmodels_synth.solver import solve_target
+from statsmodels_synth.target import solve_target
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted
