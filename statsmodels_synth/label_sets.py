@@ -194,7 +194,7 @@ def positions_of(index: pd.Index, units: pd.Index, what: str) -> Positions | Non
     """
     if index.equals(units):
         return None
-    if isinstance(index, pd.RangeIndex) and isinstance(units, pd.RangeIndex):
+    if _counts(index) and _counts(units):
         raise AlignmentError(
             f"The index of {what} counts {len(index)} rows and there are {len(units)} "
             f"units, so it does not say which unit a row is. {_BY_UNIT}"
@@ -214,6 +214,11 @@ def positions_of(index: pd.Index, units: pd.Index, what: str) -> Positions | Non
             "leave these out, or build the model with them."
         )
     return np.asarray(positions, dtype=np.intp)
+
+
+def _counts(index: pd.Index) -> bool:
+    """Whether an index only counts rows, as pandas makes it where none is given."""
+    return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
 
 
 def read_sets(endog: Any, units: pd.Index) -> LabelSets:

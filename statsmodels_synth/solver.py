@@ -302,16 +302,13 @@ def solve(
     shrink = shrink and bool(len(eta))
     state = _Auxiliary(design, score, theta_real, eta, known if len(eta) else None)
     weight = all_units_weight(design) if shrink else first_weight(design)
-    if not shrink:
-        converged &= state.solve(weight)
-    else:
-        if known is None:
-            solved = state.solve(weight)
-            known = _state_of(state) if solved else None
-            converged &= solved
-        if known is not None:
-            # From what does not depend on the labels, so that fits that share it give
-            # the same numbers as this one.
+    if not shrink or known is None:
+        solved = state.solve(weight)
+        converged &= solved
+        if shrink and solved:
+            # Go on from what does not depend on the labels, so that fits that share it
+            # give the same numbers as this one.
+            known = _state_of(state)
             state.start_at(known)
     redundant = redundant_sources(design, state.sums) if converged else {}
     controls = None
@@ -325,7 +322,8 @@ def solve(
         if controls is None:
             weight = optimal_weight(state.sums.omega(centered), design.basis)
         before = state.theta
-        solved = state.solve(weight)
+        # Shrunken, the weight of the sources stays what it is, and so does eta.
+        solved = controls is not None or state.solve(weight)
         shift = weight.gain @ state.sums.mean[design.k_params :]
         theta, found = solve_target(design, score, state.theta, shift)
         converged &= solved and found
