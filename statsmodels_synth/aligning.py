@@ -11,6 +11,7 @@ import pandas as pd
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Bools, Floats, Positions, as_floats
+from statsmodels_synth.assembly import align_design
 from statsmodels_synth.checks import (
     check_coverage,
     check_endog,
@@ -24,7 +25,6 @@ from statsmodels_synth.design import (
     DesignRows,
     Labeling,
     SourceArrays,
-    align_design,
 )
 from statsmodels_synth.exceptions import DataError, count
 from statsmodels_synth.labeling import find_labeling

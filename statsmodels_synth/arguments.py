@@ -59,8 +59,8 @@ def any_partitioned(data: object, proxy: object, synthetic: object) -> bool:
     Parameters
     ----------
     data, proxy, synthetic : object
-        What was given. In a mapping of sources text is the name of a column, and a
-        path is a ``pathlib.Path``.
+        What was given. Text is a path as `data`; as a source it is the name of a column
+        unless it ends like a Parquet file (see :func:`is_path`).
 
     Returns
     -------
@@ -73,10 +73,35 @@ def any_partitioned(data: object, proxy: object, synthetic: object) -> bool:
         if isinstance(value, Mapping)
         for own in value.values()
     ]
-    return any(isinstance(value, str) for value in (data, proxy, synthetic)) or any(
-        isinstance(value, Path) or type(value).__module__.startswith("dask.")
+    return isinstance(data, str) or any(
+        is_path(value) or type(value).__module__.startswith("dask.")
         for value in (data, proxy, synthetic, *inner)
     )
+
+
+def is_path(value: object) -> bool:
+    """
+    Whether a source is the path of Parquet files.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+
+    Returns
+    -------
+    bool
+        True for a ``pathlib.Path``, for text that ends in ".parquet" or ".pq", and for
+        a URL.
+
+    Examples
+    --------
+    >>> is_path("llm.parquet"), is_path("s3://bucket/llm"), is_path("polite_llm")
+    (True, True, False)
+    """
+    if isinstance(value, str):
+        return value.endswith((".parquet", ".pq")) or "://" in value
+    return isinstance(value, Path)
 
 
 def constructor_arguments(

@@ -23,6 +23,7 @@ from statsmodels_synth.options import FitSettings
 from statsmodels_synth.scores import Score
 from statsmodels_synth.separation import LABELS, check_separation, check_solution
 from statsmodels_synth.solver import Solution, solve
+from statsmodels_synth.source_sums import SourceState
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,9 @@ class Fit:
         Covariance and degrees of freedom.
     clusters : Clusters or None
         Clusters of the units.
+    sources : SourceState or None
+        What each source says by itself, those that take no part included, where that
+        is known.
     """
 
     solution: Solution
@@ -49,6 +53,7 @@ class Fit:
     dropped_sources: dict[str, str]
     inference: Inference
     clusters: Clusters | None
+    sources: SourceState | None
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ def fit_design(
     eta: Floats,
     settings: FitSettings,
     clusters: Clusters | None = None,
+    known: SourceState | None = None,
 ) -> Fit:
     """
     Estimate the parameters of an aligned design.
@@ -99,6 +105,8 @@ def fit_design(
         Options of the fit.
     clusters : Clusters, optional
         Clusters of the units.
+    known : SourceState, optional
+        What each source says by itself, where that is known; takes the place of `eta`.
 
     Returns
     -------
@@ -134,7 +142,13 @@ def fit_design(
             FullyLabeledWarning,
             stacklevel=3,
         )
-    solution = _checked_solution(design, target, theta, eta, settings, clusters)
+    elif known is not None:
+        known = known.among(design.n_units)
+    solution = _checked_solution(
+        design, target, theta, eta, settings, clusters, known if len(eta) else None
+    )
+    if len(eta):
+        known = solution.sources
     if solution.redundant:
         for m, reason in solution.redundant.items():
             dropped[design.names[m]] = reason
@@ -145,15 +159,22 @@ def fit_design(
                 stacklevel=3,
             )
         keep = [m for m in range(len(eta)) if m not in solution.redundant]
-        design = design.with_sources(keep)
+        design, passes = design.with_sources(keep), solution.passes
         solution = _checked_solution(
-            design, target, theta, solution.eta[keep], settings, clusters
+            design,
+            target,
+            theta,
+            solution.eta[keep],
+            settings,
+            clusters,
+            None if known is None else known.take(keep),
         )
+        solution = replace(solution, passes=solution.passes + passes)
     warn_of(design, solution, corrected=settings.use_correction)
     inference = infer(design, target.score, solution, settings, clusters)
     # One row per labelled unit, which must not outlive the data in a result.
     solution = replace(solution, controls=None)
-    return Fit(solution, design, dropped, inference, clusters)
+    return Fit(solution, design, dropped, inference, clusters, known)
 
 
 def _refuse_in_partitions(design: AlignedDesign, settings: FitSettings) -> None:
@@ -179,6 +200,7 @@ def _checked_solution(
     eta: Floats,
     settings: FitSettings,
     clusters: Clusters | None,
+    known: SourceState | None,
 ) -> Solution:
     family, names = target.family, target.names
     check_separation(
@@ -194,6 +216,7 @@ def _checked_solution(
         centered=settings.centered,
         shrink=settings.shrinks,
         clusters=clusters,
+        known=known,
     )
     check_exact_fit(design.labeled, solution.theta_real, family, target.yname)
     check_solution(design, solution, family, names)

@@ -202,6 +202,12 @@ class LearnedFormula:
         """Names of the columns of the design matrix."""
         return column_names_of(self.spec)
 
+    @property
+    def index_of_data(self) -> pd.Index:
+        """Units of the rows that the right side was learned on."""
+        assert self.frame is not None
+        return self.frame.index
+
     def exog_of_data(self, rows: Positions | None = None) -> Floats:
         """
         Design matrix of the rows that the right side was learned on.
@@ -496,6 +502,19 @@ class LearnedFormula:
         if lacking is not None and not lacking.all():
             result.loc[~lacking] = self.evaluate_exog(frame.loc[~lacking], where)
         return result
+
+    def twin(self) -> LearnedFormula:
+        """
+        The same, to be forgotten by itself.
+
+        Returns
+        -------
+        LearnedFormula
+            It shares frames and specification.
+        """
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
 
     def forget(self) -> None:
         """Drop the frames; the live specification stays, a pickle loses it."""

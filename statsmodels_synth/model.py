@@ -31,6 +31,7 @@ from statsmodels_synth.exceptions import (
 from statsmodels_synth.fitting import Target, fit_design
 from statsmodels_synth.formula import LearnedFormula
 from statsmodels_synth.frames import On
+from statsmodels_synth.many import FIT_KEYS, FitsMany
 from statsmodels_synth.options import (
     CovType,
     Engine,
@@ -45,16 +46,13 @@ from statsmodels_synth.options import (
 from statsmodels_synth.parsing import calling_namespace
 from statsmodels_synth.results import AugmentedGMMResults, AugmentedGMMResultsWrapper
 from statsmodels_synth.scores import glm_score
+from statsmodels_synth.source_sums import SourceState
 from statsmodels_synth.stock import StackedMomentsGMM
 from statsmodels_synth.unit_columns import UnitColumns
 
 _FORMULA_KEYS = [
     *("proxy", "synthetic", "on", "labeled", "labeling_prob", "strata", "family"),
     *("weights", "offset", "exposure", "missing", "engine", "eval_env"),
-]
-_FIT_KEYS = [
-    *("start_params", "maxiter", "weights_method", "cov_type", "cov_kwds", "use_t"),
-    *("centered", "use_correction"),
 ]
 _INIT_KEYS = [
     "proxy",
@@ -71,7 +69,7 @@ _INIT_KEYS = [
 ]
 
 
-class AugmentedGMM(StackedMomentsGMM):
+class AugmentedGMM(FitsMany, StackedMomentsGMM):
     r"""
     Regression on human labels, augmented by imperfect proxies and synthetic data.
 
@@ -193,6 +191,7 @@ class AugmentedGMM(StackedMomentsGMM):
         units: pd.Index | None = kwargs.pop("unit_index", None)
         labeling: Labeling | None = kwargs.pop("labeling", None)
         aligned: AlignedRows | None = kwargs.pop("aligned", None)
+        state: SourceState | None = kwargs.pop("source_state", None)
         check_keywords("AugmentedGMM", kwargs, _INIT_KEYS)
         check_choice("missing", missing, Missing)
         family = families.Gaussian() if family is None else family
@@ -249,7 +248,10 @@ class AugmentedGMM(StackedMomentsGMM):
         self._data_attr.extend(
             ["labeling_prob", "strata", "unit_columns", "given_units"]
         )
-        self._data_attr.extend(["aligned", "unit_index", "instrument"])
+        #: What each source says by itself, once a fit has found it: the next fit on
+        #: the same sources needs no pass over their rows.
+        self.source_state: SourceState | None = state
+        self._data_attr.extend(["aligned", "unit_index", "instrument", "source_state"])
         self._data_attr.extend(["data.frame", "data.orig_endog", "data.orig_exog"])
         if learned is not None:
             self.formula = learned.parsed.text
@@ -462,7 +464,7 @@ class AugmentedGMM(StackedMomentsGMM):
         LabelAgreementWarning
             If a source agrees with every label, or with all but a few.
         """
-        check_keywords("fit", kwargs, _FIT_KEYS)
+        check_keywords("fit", kwargs, FIT_KEYS)
         if use_correction is None:
             use_correction = maxiter != "cue"
         check_flag("use_correction", use_correction)
@@ -475,7 +477,8 @@ class AugmentedGMM(StackedMomentsGMM):
             use_correction,
         )
         _ = self.aligned_or_raise()
-        theta, eta = self._start(start_params)
+        known = self._known_sources(start_params)
+        theta, eta = self._start(start_params, known)
         target = Target(
             self.family, self.target_score, self.exog_names, self.endog_names
         )
@@ -483,7 +486,9 @@ class AugmentedGMM(StackedMomentsGMM):
         clusters = None
         if groups is not None and self.aligned.partitions is None:
             clusters = self._clusters(groups)
-        fit = fit_design(self.aligned, target, theta, eta, settings, clusters)
+        fit = fit_design(self.aligned, target, theta, eta, settings, clusters, known)
+        if start_params is None and fit.sources is not None:
+            self.source_state = fit.sources
         return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit, settings))
 
     def _clusters(self, groups: Any) -> Clusters:
@@ -506,9 +511,9 @@ class AugmentedGMM(StackedMomentsGMM):
         check_clusters(found, self.aligned.labeled.exog, self.exog_names)
         return found
 
-    def _start(self, start: Any) -> tuple[Floats, Floats]:
+    def _start(self, start: Any, known: SourceState | None) -> tuple[Floats, Floats]:
         if start is None:
-            return self._split(self.fitstart())
+            return self.labeled_start(), self._eta_start(known)
         values = as_floats(start, "start_params")
         p, full = self.k_params, self.k_params * (1 + self.aligned.k_sources)
         if values.shape not in {(p,), (full,)} or not np.all(np.isfinite(values)):
@@ -519,7 +524,14 @@ class AugmentedGMM(StackedMomentsGMM):
             )
         if values.shape == (full,):
             return self._split(values)
-        return self._split(np.r_[values, self.fitstart()[p:]])
+        return values, self._eta_start(known)
+
+    def _known_sources(self, start: Any) -> SourceState | None:
+        """What the sources say, if it is known and no other start was given for eta."""
+        return None if np.size(start) > self.k_params else self.source_state
+
+    def _eta_start(self, known: SourceState | None) -> Floats:
+        return self.sources_start() if known is None else known.eta
 
     def labeled_only(
         self, theta: Floats, settings: FitSettings, clusters: Clusters | None = None

@@ -30,6 +30,7 @@ from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.scores import Score
 from statsmodels_synth.source_sums import (
     BLOCK_SIZE,
+    SourceSums,
     design_sums,
     row_factors,
     unit_scores,
@@ -101,6 +102,23 @@ class MomentSums:
         k_sources, _, p, _ = self.auxiliary.shape
         sources = self.omega()[p:, p:].reshape((k_sources, 2, p) * 2)
         return np.asarray(sources[:, 1, :, :, 1])
+
+    def source_sums(self) -> SourceSums:
+        """
+        What of it is about all units.
+
+        Returns
+        -------
+        SourceSums
+            Means of the all-units moments, with second moment.
+        """
+        k_sources, _, p, _ = self.auxiliary.shape
+        size = k_sources * p
+        return SourceSums(
+            self.mean[p:].reshape(k_sources, 2, p)[:, 1].copy(),
+            self.auxiliary[:, 1].copy(),
+            self.source_outer().reshape(size, size),
+        )
 
 
 def target_scores(
@@ -261,6 +279,7 @@ def moment_sums(
     eta: Floats,
     *,
     second_moment: bool = False,
+    sources: SourceSums | None = None,
     block_size: int = BLOCK_SIZE,
 ) -> MomentSums:
     """
@@ -278,6 +297,9 @@ def moment_sums(
         Auxiliary parameters.
     second_moment : bool
         Whether to compute Omega as well; it costs about M more sums.
+    sources : SourceSums, optional
+        Means over all units at `eta`, where they are known: no pass is made then, and
+        Omega is there if these have a second moment.
     block_size : int
         Units per block.
 
@@ -289,7 +311,11 @@ def moment_sums(
     n_units, k_sources, p = design.n_units, design.k_sources, design.k_params
     a = design.design_weights
     psi, h, target, auxiliary_labeled = labeled_scores(design, score, theta, eta)
-    sums = design_sums(design, score, eta, outer=second_moment, block_size=block_size)
+    sums = sources
+    if sums is None:
+        sums = design_sums(
+            design, score, eta, outer=second_moment, block_size=block_size
+        )
     mean = np.empty(p + 2 * k_sources * p)
     mean[:p] = a @ psi / n_units
     by_source = mean[p:].reshape(k_sources, 2, p)

@@ -10,15 +10,10 @@ import numpy as np
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import ConvergenceWarning
-from statsmodels_synth.moment_sums import MomentSums
 from statsmodels_synth.scores import Score
-from statsmodels_synth.solver import (
-    MAX_STEPS,
-    STEP_TOLERANCE,
-    relative_step,
-    score_step,
-)
-from statsmodels_synth.source_sums import design_sums
+from statsmodels_synth.solver import STEP_TOLERANCE
+from statsmodels_synth.source_sums import SourceState, design_sums
+from statsmodels_synth.target import MAX_STEPS, relative_step, score_step
 from statsmodels_synth.weights import SINGULAR, inverse_in_basis
 
 
@@ -39,32 +34,29 @@ class NaiveEstimate:
     bse: Floats
 
 
-def naive_at_solution(
-    design: AlignedDesign, eta: Floats, sums: MomentSums
-) -> NaiveEstimate:
+def naive_at_state(design: AlignedDesign, state: SourceState) -> NaiveEstimate:
     """
-    Naive estimates where the auxiliary parameters are them, without another pass.
+    Naive estimates where they are known, without another pass.
 
     Parameters
     ----------
     design : AlignedDesign
         Aligned arrays.
-    eta : ndarray (M, p)
+    state : SourceState
         Solutions of each source's own score equations over its covered units.
-    sums : MomentSums
-        With second moment, at these.
 
     Returns
     -------
     NaiveEstimate
         As :func:`naive_estimate`.
     """
-    own = sums.source_outer()
-    bse = np.empty_like(eta)
-    for m in range(len(eta)):
-        bread = inverse_in_basis(sums.auxiliary[m, 1], design.basis)
+    assert state.sums.outer is not None
+    own = state.sums.outer.reshape(state.eta.shape * 2)
+    bse = np.empty_like(state.eta)
+    for m, jacobian in enumerate(state.sums.jacobian):
+        bread = inverse_in_basis(jacobian, design.basis)
         bse[m] = np.sqrt(np.diag(bread @ own[m, :, m] @ bread.T) / design.n_units)
-    return NaiveEstimate(eta.copy(), bse)
+    return NaiveEstimate(state.eta.copy(), bse)
 
 
 def naive_estimate(design: AlignedDesign, score: Score, eta: Floats) -> NaiveEstimate:

@@ -27,20 +27,25 @@ import scipy.optimize
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.clusters import Clusters, labeled_sums
 from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.moment_sums import (
     MomentSums,
     labeled_scores,
     moment_blocks,
     moment_sums,
     stack_second_moment,
-    target_scores,
 )
 from statsmodels_synth.scores import Score
 from statsmodels_synth.shrinkage import ControlCoefficients, control_coefficients
-from statsmodels_synth.source_sums import design_sums
+from statsmodels_synth.source_sums import SourceState, design_sums
+from statsmodels_synth.target import (
+    MAX_HALVINGS,
+    MAX_STEPS,
+    relative_step,
+    require_finite,
+    score_step,
+    solve_target,
+)
 from statsmodels_synth.weights import (
-    SINGULAR,
     Weight,
     all_units_weight,
     block_basis,
@@ -60,16 +65,10 @@ from statsmodels_synth.weights import (
 STEP_TOLERANCE = 1e-7
 TIGHT_STEP_TOLERANCE = 1e-10
 MANY_UNITS = 100_000
-#: The same for theta, whose rows are few.
-TARGET_TOLERANCE = 1e-12
-#: Where x is badly scaled rounding keeps steps above it; then this is enough.
-ROUNDING_STEP = 1e-8
 #: Iterated estimator: stop when no coefficient moves by more standard errors; and
 #: what may still move when the steps run out, without a warning.
 WEIGHT_TOLERANCE = 1e-8
 SETTLED = 1e-3
-MAX_STEPS = 50
-MAX_HALVINGS = 30
 
 
 @dataclass(frozen=True)
@@ -105,6 +104,8 @@ class Solution:
         reason. Where there are any, the solver stopped after the first step.
     controls : ControlCoefficients or None
         What is taken off for the sources, where it is shrunken.
+    sources : SourceState or None
+        What each source says by itself, where that is known.
     """
 
     theta: Floats
@@ -119,121 +120,7 @@ class Solution:
     passes: int
     redundant: dict[int, str] = field(default_factory=dict)
     controls: ControlCoefficients | None = None
-
-
-def solve_target(
-    design: AlignedDesign, score: Score, theta: Floats, shift: Floats
-) -> tuple[Floats, bool]:
-    """
-    Newton's method for ``mean(a psi(theta)) = shift`` on the labelled rows.
-
-    Parameters
-    ----------
-    design : AlignedDesign
-        Aligned arrays.
-    score : Score
-        Target model.
-    theta : ndarray (p,)
-        Start.
-    shift : ndarray (p,)
-        Right-hand side; zero gives the labelled-only estimate.
-
-    Returns
-    -------
-    theta : ndarray (p,)
-        Solution.
-    converged : bool
-        Whether the last step was negligible.
-    """
-
-    def evaluate(point: Floats) -> tuple[Floats, Floats, Floats]:
-        psi, target, _ = target_scores(design, score, point)
-        mean = design.design_weights @ psi / design.n_units
-        return mean - shift, target / design.n_units, psi
-
-    residual, jacobian, psi = evaluate(theta)
-    _require_finite(residual, jacobian)
-    for _ in range(MAX_STEPS):
-        slope = design.basis.T @ jacobian @ design.basis
-        if np.linalg.cond(slope) > SINGULAR:
-            return theta, False
-        step = -design.basis @ np.linalg.solve(slope, design.basis.T @ residual)
-        moved = min(
-            relative_step(step, theta, design.column_scale),
-            score_step(step, jacobian, psi.T @ psi / design.n_units),
-        )
-        negligible = moved <= TARGET_TOLERANCE
-        size = np.linalg.norm(design.basis.T @ residual)
-        for _ in range(MAX_HALVINGS):
-            new, new_jacobian, psi = evaluate(theta + step)
-            # A step at rounding level need not reduce the residual further.
-            if negligible or (
-                np.linalg.norm(design.basis.T @ new) <= size
-                and np.all(np.isfinite(new_jacobian))
-            ):
-                break
-            step = step / 2
-        else:
-            # Nothing reduces the residual any more: rounding, if the step is small.
-            return theta, moved <= ROUNDING_STEP
-        theta, residual, jacobian = theta + step, new, new_jacobian
-        if negligible:
-            return theta, True
-    return theta, moved <= ROUNDING_STEP
-
-
-def _require_finite(*arrays: Floats) -> None:
-    if not all(np.all(np.isfinite(array)) for array in arrays):
-        raise DataError(
-            "The moments are infinite at the starting values. Give start_params nearer "
-            "to the estimate, such as those of a GLM on the labelled rows."
-        )
-
-
-def relative_step(step: Floats, point: Floats, column_scale: Floats) -> float:
-    """
-    Largest change of the linear predictor as a share of its level.
-
-    Parameters
-    ----------
-    step, point : ndarray (p,) or (M, p)
-        Change and value of the parameters.
-    column_scale : ndarray (p,)
-        Root mean square of each regressor.
-
-    Returns
-    -------
-    float
-        The share; sources are compared each with its own level.
-    """
-    change = (np.abs(step) * column_scale).max(axis=-1, initial=0.0)
-    level = (np.abs(point) * column_scale).max(axis=-1, initial=0.0)
-    return float(np.max(change / np.maximum(level, 1e-300), initial=0.0))
-
-
-def score_step(step: Floats, jacobian: Floats, second_moment: Floats) -> float:
-    """
-    Largest change of a mean score as a share of the score's root mean square.
-
-    Decides where all coefficients are zero and a relative step says nothing.
-
-    Parameters
-    ----------
-    step : ndarray (p,)
-        Change of the parameters.
-    jacobian : ndarray (p, p)
-        Derivative of the mean score.
-    second_moment : ndarray (p, p)
-        Second moment of the score.
-
-    Returns
-    -------
-    float
-        The share.
-    """
-    change = np.abs(jacobian @ step)
-    rms = np.sqrt(np.diag(second_moment))
-    return float(np.max(change / np.maximum(rms, 1e-300), initial=0.0))
+    sources: SourceState | None = None
 
 
 class _Auxiliary:
@@ -245,20 +132,35 @@ class _Auxiliary:
     """
 
     def __init__(
-        self, design: AlignedDesign, score: Score, theta: Floats, eta: Floats
+        self,
+        design: AlignedDesign,
+        score: Score,
+        theta: Floats,
+        eta: Floats,
+        known: SourceState | None,
     ) -> None:
         self.design, self.score, self.theta = design, score, theta
         self.passes = 0
         many = design.n_units > MANY_UNITS
         self.tolerance = STEP_TOLERANCE if many else TIGHT_STEP_TOLERANCE
         self.eta = eta
-        self.sums = self._evaluate(eta, second_moment=False)
-        _require_finite(self.sums.mean, self.sums.auxiliary)
+        if known is None:
+            self.sums = self._evaluate(eta, second_moment=False)
+        else:
+            self.start_at(known)
+        require_finite(self.sums.mean, self.sums.auxiliary)
 
     def _evaluate(self, eta: Floats, second_moment: bool) -> MomentSums:
         self.passes += 1 if len(eta) else 0
         return moment_sums(
             self.design, self.score, self.theta, eta, second_moment=second_moment
+        )
+
+    def start_at(self, known: SourceState) -> None:
+        """Go where the sums of the sources are known."""
+        self.eta = known.eta
+        self.sums = moment_sums(
+            self.design, self.score, self.theta, known.eta, sources=known.sums
         )
 
     def solve(self, weight: Weight) -> bool:
@@ -357,6 +259,7 @@ def solve(
     centered: bool = False,
     shrink: bool = False,
     clusters: Clusters | None = None,
+    known: SourceState | None = None,
 ) -> Solution:
     """
     Estimate theta and eta by one-step, two-step, iterated or continuous GMM.
@@ -384,6 +287,9 @@ def solve(
         ``Omega_12 Omega_22^-1``. Not for the continuously updated estimator.
     clusters : Clusters, optional
         Clusters of labelled units, which these coefficients regress over.
+    known : SourceState, optional
+        What each source says over all its units, where that is known. It takes the
+        place of `eta`; with `shrink` no pass over the rows of the sources is made.
 
     Returns
     -------
@@ -393,10 +299,17 @@ def solve(
     theta_real, converged = solve_target(
         design, score, theta, np.zeros(design.k_params)
     )
-    state = _Auxiliary(design, score, theta_real, eta)
     shrink = shrink and bool(len(eta))
+    state = _Auxiliary(design, score, theta_real, eta, known if len(eta) else None)
     weight = all_units_weight(design) if shrink else first_weight(design)
-    converged &= state.solve(weight)
+    if not shrink or known is None:
+        solved = state.solve(weight)
+        converged &= solved
+        if shrink and solved:
+            # Go on from what does not depend on the labels, so that fits that share it
+            # give the same numbers as this one.
+            known = _state_of(state)
+            state.start_at(known)
     redundant = redundant_sources(design, state.sums) if converged else {}
     controls = None
     if shrink and converged and not redundant and steps > 1:
@@ -409,7 +322,8 @@ def solve(
         if controls is None:
             weight = optimal_weight(state.sums.omega(centered), design.basis)
         before = state.theta
-        solved = state.solve(weight)
+        # Shrunken, the weight of the sources stays what it is, and so does eta.
+        solved = controls is not None or state.solve(weight)
         shift = weight.gain @ state.sums.mean[design.k_params :]
         theta, found = solve_target(design, score, state.theta, shift)
         converged &= solved and found
@@ -426,7 +340,7 @@ def solve(
         )
         theta, found = _tilted_target(design, score, state.theta, factors)
         converged &= solved and found
-        state.eta, state.theta, state.passes = eta, theta, state.passes + more
+        state.eta, state.theta, state.passes = eta, theta, state.passes + more + 1
         state.sums = moment_sums(design, score, theta, eta, second_moment=True)
         weight = optimal_weight(state.sums.omega(centered), design.basis)
     whitened = weight.whiten @ state.sums.mean[design.k_params :]
@@ -443,7 +357,42 @@ def solve(
         passes=state.passes,
         redundant=redundant,
         controls=controls,
+        sources=known,
     )
+
+
+def solve_sources(
+    design: AlignedDesign, score: Score, theta: Floats, eta: Floats
+) -> tuple[SourceState | None, int]:
+    """
+    What each source says over all its units.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    theta : ndarray (p,)
+        Target parameters at which the labels have finite scores; of no consequence.
+    eta : ndarray (M, p)
+        Start.
+
+    Returns
+    -------
+    state : SourceState or None
+        None where a source has no estimate.
+    passes : int
+        Passes over the rows of the sources that it took.
+    """
+    with np.errstate(all="ignore"):
+        state = _Auxiliary(design, score, theta, eta, None)
+        solved = state.solve(all_units_weight(design))
+    return _state_of(state) if solved else None, state.passes
+
+
+def _state_of(state: _Auxiliary) -> SourceState:
+    return SourceState(state.eta, state.sums.source_sums(), state.design.n_units)
 
 
 def _moved(step: Floats, sums: MomentSums, design: AlignedDesign) -> float:

@@ -16,7 +16,7 @@ from statsmodels_synth.design import AlignedDesign, source_facts
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.naive import (
     NaiveEstimate,
-    naive_at_solution,
+    naive_at_state,
     naive_estimate,
 )
 from statsmodels_synth.options import FitSettings
@@ -49,6 +49,7 @@ class SourceResults:
     settings: FitSettings
     n_labeled: int
     bse: Floats
+    dropped_sources: dict[str, str]
     _design: AlignedDesign | None
     _clusters: Clusters | None
     _solution: Solution
@@ -77,9 +78,11 @@ class SourceResults:
 
     def _find_naive(self) -> NaiveEstimate:
         design, solution = self._design_or_raise, self._solution
-        if self.settings.shrinks and solution.converged:
-            # The weight of the default makes eta the estimate of each source alone.
-            return naive_at_solution(design, solution.eta, solution.sums)
+        state = solution.sources
+        if state is None and not self.dropped_sources:
+            state = self.model.source_state  # another fit may have found it since
+        if state is not None:
+            return naive_at_state(design, state)
         return naive_estimate(design, self.model.target_score, solution.eta)
 
     @property

@@ -7,6 +7,7 @@ that the passes over parts of the units add up to the pass over all of them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -62,6 +63,74 @@ class SourceSums:
         """
         outer = None if self.outer is None else self.outer / n_units
         return SourceSums(self.mean / n_units, self.jacobian / n_units, outer)
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """
+    The estimate of each source over all its units, and the sums at it.
+
+    It does not depend on the labels: every fit on the same sources shares it.
+
+    Parameters
+    ----------
+    eta : ndarray (M, p)
+        Estimates.
+    sums : SourceSums
+        Means at these, with second moment.
+    n_units : int
+        Number of units T that the means are over.
+    """
+
+    eta: Floats
+    sums: SourceSums
+    n_units: int
+
+    def take(self, keep: Sequence[int]) -> SourceState:
+        """
+        Some of the sources.
+
+        Parameters
+        ----------
+        keep : sequence of int
+            Their positions.
+
+        Returns
+        -------
+        SourceState
+            Of these.
+        """
+        rows = list(keep)
+        k_sources, p = self.eta.shape
+        assert self.sums.outer is not None
+        outer = self.sums.outer.reshape((k_sources, p) * 2)[rows][:, :, rows]
+        size = len(rows) * p
+        sums = SourceSums(
+            self.sums.mean[rows], self.sums.jacobian[rows], outer.reshape(size, size)
+        )
+        return SourceState(self.eta[rows], sums, self.n_units)
+
+    def among(self, n_units: int) -> SourceState:
+        """
+        The same where more or fewer units that no source covers are counted.
+
+        Parameters
+        ----------
+        n_units : int
+            Number of units T.
+
+        Returns
+        -------
+        SourceState
+            Means over so many units.
+        """
+        if n_units == self.n_units:
+            return self
+        share = n_units / self.n_units
+        sums = self.sums
+        outer = None if sums.outer is None else sums.outer / share
+        sums = SourceSums(sums.mean / share, sums.jacobian / share, outer)
+        return SourceState(self.eta, sums, n_units)
 
 
 def row_factors(

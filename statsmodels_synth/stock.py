@@ -128,11 +128,32 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
         ndarray (p + M p,)
             Theta, then eta source by source.
         """
-        theta = start_params(self.aligned.labeled, self.family)
+        return np.concatenate([self.labeled_start(), self.sources_start().ravel()])
+
+    def labeled_start(self) -> Floats:
+        """
+        GLM on the labels.
+
+        Returns
+        -------
+        ndarray (p,)
+            Theta.
+        """
+        return start_params(self.aligned.labeled, self.family)
+
+    def sources_start(self) -> Floats:
+        """
+        GLM on (part of) each source.
+
+        Returns
+        -------
+        ndarray (M, p)
+            Eta.
+        """
         partitions = self.aligned.partitions
         some = self.aligned.sources if partitions is None else partitions.samples
         eta = [source_start(s, self.family, self.target_score) for s in some]
-        return np.concatenate([theta, *eta])
+        return np.array(eta).reshape(len(some), self.k_params)
 
     def predict(
         self,

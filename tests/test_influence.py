@@ -10,7 +10,7 @@ from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
 from statsmodels_synth.covariance import influence_map, sandwich
 from statsmodels_synth.moment_sums import moment_sums
-from statsmodels_synth.solver import solve_target
+from statsmodels_synth.target import solve_target
 from statsmodels_synth.weights import optimal_weight
 from tests import dense
 from tests.problems import model_of

@@ -10,8 +10,12 @@ import pytest
 from scipy import stats
 
 from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.assembly import align_design
 from statsmodels_synth.clusters import Clusters, find_clusters
-from statsmodels_synth.design import AlignedDesign, Labeling, align_design
+from statsmodels_synth.design import (
+    AlignedDesign,
+    Labeling,
+)
 from statsmodels_synth.moment_sums import moment_sums
 from statsmodels_synth.representativeness import labeled_difference, representativeness
 from statsmodels_synth.solver import Solution

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statsmodels_synth._arrays import Floats, Positions
-from statsmodels_synth.design import DesignRows, rows_of_labeled
+from statsmodels_synth.assembly import rows_of_labeled
+from statsmodels_synth.design import DesignRows
 from statsmodels_synth.estimators.predicted import (
     LearnedScores,
     PredictedScores,
@@ -47,7 +48,7 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.moment_sums import target_scores
 from statsmodels_synth.options import check_count
-from statsmodels_synth.solver import solve_target
+from statsmodels_synth.target import solve_target
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted

@@ -11,11 +11,11 @@ from statsmodels_synth._arrays import Floats
 from statsmodels_synth.clusters import Clusters
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import DataError, OptionError, suggest, type_name
-from statsmodels_synth.naive import NaiveEstimate, naive_estimate
+from statsmodels_synth.naive import NaiveEstimate, naive_at_state, naive_estimate
 from statsmodels_synth.options import Kind
 from statsmodels_synth.scores import Score
 from statsmodels_synth.separation import LABELS, check_separation
-from statsmodels_synth.solver import solve_target
+from statsmodels_synth.target import solve_target
 
 if TYPE_CHECKING:
     from statsmodels_synth.model import AugmentedGMM
@@ -156,21 +156,24 @@ def problem_of(fitted: Fitted) -> Problem:
             f"This is a {type_name(fitted)}. Give an AugmentedGMM or its results."
         )
     design, p = given.aligned_or_raise(), given.k_params
-    start = np.asarray(given.fitstart())
+    start = given.labeled_start()
     check_separation(
         design.labeled,
-        start[:p],
+        start,
         True,
         family=given.family,
         where=LABELS,
         names=given.exog_names,
     )
-    theta, solved = solve_target(design, given.target_score, start[:p], np.zeros(p))
+    theta, solved = solve_target(design, given.target_score, start, np.zeros(p))
     if not solved:
         raise DataError(
             "The labels alone have no estimate: their score equations were not solved. "
             "Rescale regressors of very different size, or fit the model first."
         )
-    eta = start[p:].reshape(design.k_sources, p)
-    naive = naive_estimate(design, given.target_score, eta)
+    naive = (
+        naive_estimate(design, given.target_score, given.sources_start())
+        if given.source_state is None
+        else naive_at_state(design, given.source_state)
+    )
     return Problem(given, design, None, theta, naive, {})

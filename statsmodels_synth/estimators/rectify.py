@@ -35,10 +35,10 @@ from statsmodels_synth.estimators.problem import Problem
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
 from statsmodels_synth.exceptions import ConvergenceWarning
 from statsmodels_synth.moment_sums import target_scores
-from statsmodels_synth.solver import (
+from statsmodels_synth.solver import TIGHT_STEP_TOLERANCE
+from statsmodels_synth.target import (
     MAX_HALVINGS,
     MAX_STEPS,
-    TIGHT_STEP_TOLERANCE,
     relative_step,
     score_step,
 )

@@ -15,6 +15,8 @@ from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats, as_floats, check_positive
 from statsmodels_synth.aligning import AlignedRows, check_labels
+from statsmodels_synth.arguments import is_path
+from statsmodels_synth.assembly import assemble_design
 from statsmodels_synth.checks import (
     COLLINEARITY_TOLERANCE,
     check_coverage,
@@ -25,7 +27,6 @@ from statsmodels_synth.design import (
     DesignRows,
     Labeling,
     SourceFacts,
-    assemble_design,
 )
 from statsmodels_synth.exceptions import (
     AlignmentError,
@@ -199,9 +200,9 @@ def read_input(data: Any, proxy: Any, synthetic: Any) -> Input:
     """
     found: list[Any] = []
 
-    def placeholder(value: Any, where: str, paths: tuple[type, ...]) -> Any:
+    def placeholder(value: Any, where: str) -> Any:
         frame = value
-        if is_partitioned(value) or isinstance(value, paths):
+        if is_partitioned(value) or is_path(value):
             frame = read_frame(value, where)
         elif is_other_frame(value) or isinstance(value, (pd.DataFrame, pd.Series)):
             frame = read_frame(_in_memory(value, where), where)
@@ -214,11 +215,11 @@ def read_input(data: Any, proxy: Any, synthetic: Any) -> Input:
     for kind, value in (("proxy", proxy), ("synthetic", synthetic)):
         if isinstance(value, Mapping):
             sources[kind] = {
-                name: placeholder(own, f"Source {name!r}", (Path,))
+                name: placeholder(own, f"Source {name!r}")
                 for name, own in value.items()
             }
         else:
-            sources[kind] = placeholder(value, f"Source {kind!r}", (str, Path))
+            sources[kind] = placeholder(value, f"Source {kind!r}")
     if not is_partitioned(data) and not isinstance(data, (str, Path)):
         data = _in_memory(data, "data")
         check_frame(data)

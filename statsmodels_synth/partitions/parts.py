@@ -19,6 +19,10 @@ import pandas as pd
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth.assembly import (
+    rows_of_labeled,
+    without_idle_units,
+)
 from statsmodels_synth.checks import check_endog, check_values
 from statsmodels_synth.columns import plain_columns
 from statsmodels_synth.design import (
@@ -26,8 +30,6 @@ from statsmodels_synth.design import (
     SourceArrays,
     n_covered,
     replicate_weights,
-    rows_of_labeled,
-    without_idle_units,
 )
 from statsmodels_synth.evaluate import Labels, evaluate_part
 from statsmodels_synth.exceptions import option_label
