@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from statsmodels_synth import AugmentedGMM, solver
+from statsmodels_synth import AugmentedGMM, target
 from statsmodels_synth.exceptions import (
     AlignmentError,
     CollinearityError,
@@ -2089,7 +2089,7 @@ def test_a_fit_that_does_not_converge(monkeypatch: pytest.MonkeyPatch) -> None:
     model = from_frames(f, family=Poisson())
     good = fit(model)
     assert good.converged
-    monkeypatch.setattr(solver, "MAX_STEPS", 1)
+    monkeypatch.setattr(target, "MAX_STEPS", 1)
     with pytest.warns(ConvergenceWarning, match="do not use the estimates") as caught:
         result = model.fit(start_params=np.asarray(good.params) + 0.5)
     assert not result.converged
