@@ -31,9 +31,12 @@ class Score(Protocol):
     ----------
     is_canonical : bool
         Whether the derivative does not depend on the outcome.
+    is_linear : bool
+        Whether it is constant, so that Newton's first step is the last.
     """
 
     is_canonical: bool
+    is_linear: bool
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
         """
@@ -58,6 +61,7 @@ class GaussianIdentityScore:
     """Score factors of least squares: ``s = y - eta``, ``s' = -1``."""
 
     is_canonical = True
+    is_linear = True
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
         """See :class:`Score`."""
@@ -68,6 +72,7 @@ class BinomialLogitScore:
     """Score factors of logistic regression: ``s = y - mu``, ``s' = -mu (1 - mu)``."""
 
     is_canonical = True
+    is_linear = False
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
         """See :class:`Score`."""
@@ -86,6 +91,7 @@ class PoissonLogScore:
     """Score factors of Poisson regression: ``s = y - mu``, ``s' = -mu``."""
 
     is_canonical = True
+    is_linear = False
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
         """See :class:`Score`."""
@@ -108,6 +114,7 @@ class FamilyScore:
     """
 
     is_canonical = False
+    is_linear = False
 
     def __init__(self, family: families.Family) -> None:
         self.family = family

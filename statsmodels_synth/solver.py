@@ -171,7 +171,8 @@ class _Auxiliary:
         return solved
 
     def _iterate(self, weight: Weight) -> bool:
-        p, before, contraction = self.design.k_params, np.inf, 1.0
+        p, before = self.design.k_params, np.inf
+        contraction = 0.0 if self.score.is_linear else 1.0
         for count in range(MAX_STEPS):
             residual = weight.whiten @ self.sums.mean[p:]
             jacobian = block_jacobian(self.sums.auxiliary)
@@ -195,7 +196,7 @@ class _Auxiliary:
                 return True
             # Quadratic convergence: where the step after this one will be
             # negligible, its sums are wanted with the second moment.
-            if relative < before < np.inf:
+            if relative < before < np.inf and contraction:
                 contraction = min(1.0, 4.0 * relative / before / before)
             last = contraction * relative * relative <= self.tolerance
             before = relative
