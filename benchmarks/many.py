@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 import platform
 import statistics
 from typing import Any
@@ -29,13 +30,13 @@ import numpy as np
 import pandas as pd
 import statsmodels
 
-from benchmarks import speed
+from benchmarks import problems
 from statsmodels_synth.exceptions import SynthWarning
 
 LABELS = 500
 
 
-def draw_sets(problem: speed.Problem, k_sets: int) -> dict[int, pd.Series]:
+def draw_sets(problem: problems.Problem, k_sets: int) -> dict[int, pd.Series]:
     """
     Labels of random units: the outcome of the proxy, corrected at random.
 
@@ -52,7 +53,7 @@ def draw_sets(problem: speed.Problem, k_sets: int) -> dict[int, pd.Series]:
         By unit, labelled units only: a dense array of all sets would be larger than
         all other arrays together.
     """
-    rng = np.random.default_rng(speed.SEED)
+    rng = np.random.default_rng(problems.SEED)
     n_units, sets = len(problem.endog), {}
     for k in range(k_sets):
         chosen = rng.choice(n_units, size=LABELS, replace=False)
@@ -61,7 +62,7 @@ def draw_sets(problem: speed.Problem, k_sets: int) -> dict[int, pd.Series]:
     return sets
 
 
-def with_labels(problem: speed.Problem, labels: pd.Series) -> speed.Problem:
+def with_labels(problem: problems.Problem, labels: pd.Series) -> problems.Problem:
     """
     The problem with other labels.
 
@@ -79,13 +80,7 @@ def with_labels(problem: speed.Problem, labels: pd.Series) -> speed.Problem:
     """
     endog = np.full(len(problem.endog), np.nan)
     endog[labels.index] = labels.to_numpy()
-    return speed.Problem(
-        endog,
-        problem.exog,
-        problem.proxy_endog,
-        problem.synthetic_endog,
-        problem.synthetic_exog,
-    )
+    return replace(problem, endog=endog)
 
 
 def loop(fits: Any) -> list[float]:
@@ -93,7 +88,7 @@ def loop(fits: Any) -> list[float]:
     return [float(result.params[0]) for result in fits]
 
 
-def rows(n_units: int, k_sets: int, k_fresh: int) -> list[speed.Row]:
+def rows(n_units: int, k_sets: int, k_fresh: int) -> list[problems.Row]:
     """
     Measure one number of units.
 
@@ -111,8 +106,8 @@ def rows(n_units: int, k_sets: int, k_fresh: int) -> list[speed.Row]:
     list of Row
         Ratios.
     """
-    speed.say(f"{n_units} units")
-    problem = speed.make_problem(n_units)
+    problems.say(f"{n_units} units")
+    problem = problems.make_problem(n_units, labels=LABELS)
     sets = draw_sets(problem, k_sets)
     model = with_labels(problem, sets[0]).model()
     fresh, again, again_paper, fresh_paper, estimates = [], [], [], [], []
@@ -120,30 +115,30 @@ def rows(n_units: int, k_sets: int, k_fresh: int) -> list[speed.Row]:
     model.fit()
     for k in range(k_fresh):
         own = with_labels(problem, sets[k])
-        seconds, result = speed.timed(speed.our_fit, own)
+        seconds, result = problems.timed(problems.our_fit, own)
         fresh.append(seconds)
         passes.append(result.passes)
         estimates.append(float(result.params[0]))
-        again.append(speed.timed(model.fit)[0])
+        again.append(problems.timed(model.fit)[0])
         if k < 5:
-            fresh_paper.append(speed.timed(_paper, own.model())[0])
-            again_paper.append(speed.timed(_paper, model)[0])
+            fresh_paper.append(problems.timed(_paper, own.model())[0])
+            again_paper.append(problems.timed(_paper, model)[0])
     # A new model, so that what the passes of all fits cost is counted once.
     other = with_labels(problem, sets[0]).model()
-    shared, fits = speed.timed(lambda: other.fit_many(sets, problem.exog))
-    seconds, found = speed.timed(loop, fits)
+    shared, fits = problems.timed(lambda: other.fit_many(sets, problem.exog))
+    seconds, found = problems.timed(loop, fits)
     assert np.allclose(found[:k_fresh], estimates, rtol=1e-8)
     dense = np.full((n_units, min(k_fresh, 20)), np.nan)
     for k in range(dense.shape[1]):
         dense[sets[k].index, k] = sets[k]
-    slow = speed.timed(lambda: loop(other.fit_many(dense, problem.exog)))[0]
+    slow = problems.timed(lambda: loop(other.fit_many(dense, problem.exog)))[0]
     alone = statistics.mean(fresh)
     each = (shared + seconds) / k_sets
-    size = speed.size(problem)
+    size = problems.size(problem)
     # Passes over rows of other outcomes: what no sharing takes away.
-    least = statistics.mean(speed.timed(_without_state, other)[0] for _ in range(5))
+    least = statistics.mean(problems.timed(_without_state, other)[0] for _ in range(5))
     return [
-        speed.Row(
+        problems.Row(
             f"construct + fit / fit_many, {size} units",
             alone / each,
             3.0,
@@ -151,23 +146,23 @@ def rows(n_units: int, k_sets: int, k_fresh: int) -> list[speed.Row]:
             note=f"{alone * 1e3:.1f} ms / {each * 1e3:.1f} ms; K = {k_sets}, "
             f"{fits.passes} shared passes in {shared * 1e3:.0f} ms",
         ),
-        speed.Row(
+        problems.Row(
             "  with endog a dense (T, K) array",
             alone / (slow / dense.shape[1]),
             note=f"{slow / dense.shape[1] * 1e3:.1f} ms",
         ),
-        speed.Row(
+        problems.Row(
             "  construct + fit / fit again",
             alone / statistics.mean(again),
             note=f"{statistics.mean(again) * 1e3:.1f} ms; {passes[0]} passes / 0",
         ),
-        speed.Row(
+        problems.Row(
             "  the paper's fit / the same after the default",
             statistics.mean(fresh_paper) / statistics.mean(again_paper),
             note=f"{statistics.mean(fresh_paper) * 1e3:.0f} ms / "
             f"{statistics.mean(again_paper) * 1e3:.0f} ms",
         ),
-        speed.Row(
+        problems.Row(
             "  sources with outcomes of their own: at best",
             alone / least,
             3.0,
@@ -198,7 +193,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.quick:
         options.units, options.sets, options.fresh = [5_000], 5, 2
-    speed.LABELS = LABELS
     print(
         f"Python {platform.python_version()}, NumPy {np.__version__}, "
         f"statsmodels {statsmodels.__version__}"
@@ -210,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for n_units in options.units
             for row in rows(n_units, options.sets, options.fresh)
         ]
-    print(speed.table(table))
+    print(problems.table(table))
 
 
 if __name__ == "__main__":
