@@ -3,20 +3,24 @@ A fit of rows that do not fit in memory: Dask workers with one gigabyte each.
 
 Run from the root of the repository::
 
-    python -m benchmarks.out_of_core             # 5e7 rows; ten minutes or so
-    python -m benchmarks.out_of_core --quick     # 1e6 rows
-    python -m benchmarks.out_of_core --kill      # and a worker is killed on the way
+    python -m benchmarks.out_of_core                  # 5e7 rows, two workers
+    python -m benchmarks.out_of_core --quick          # 1e6 rows
+    python -m benchmarks.out_of_core --kill           # a worker is killed on the way
+    python -m benchmarks.out_of_core --rows 10000000 50000000 --workers 1 2
 
 Rows are drawn and written to Parquet in chunks, none of which is kept. Then a local
-cluster of two worker processes fits a logistic regression with a proxy and a synthetic
-source from the files. Shown are the time of each stage, the peak memory of the workers
-and, where they fit, the same fit in memory and how far apart the two are.
+cluster fits a logistic regression with a proxy and a synthetic source from the files,
+once for each number of rows and of workers: the first files of the largest. Shown are
+the seconds of construction and fit, the peak memory of a worker and, where the rows fit
+in memory, how far apart the same fit in memory is. What is measured is kept in
+``out-of-core-output/cells.csv``: run the command again and it goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+import itertools
 import os
 from pathlib import Path
 import resource
@@ -28,6 +32,7 @@ import threading
 import time
 from typing import Any
 
+import dask.dataframe as dd
 from distributed import Client, LocalCluster
 import numpy as np
 import pandas as pd
@@ -107,8 +112,9 @@ def write(folder: Path, n_rows: int, chunk: int = CHUNK) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for first in range(0, n_rows, chunk):
-        frame = draw(first, min(chunk, n_rows - first), n_rows)
-        frame.to_parquet(folder / f"part-{first // chunk:05d}.parquet")
+        path = folder / f"part-{first // chunk:05d}.parquet"
+        if not path.exists():
+            draw(first, min(chunk, n_rows - first), n_rows).to_parquet(path)
 
 
 def peak_memory() -> float:
@@ -162,16 +168,20 @@ def kill_a_worker(client: Any, after: float) -> threading.Thread:
     return thread
 
 
-def run(folder: Path, memory: str, kill: bool) -> tuple[Any, dict[str, float]]:
+def run(
+    files: Sequence[Path], workers: int, memory: str, kill: bool
+) -> tuple[Any, dict[str, Any]]:
     """
     Fit the files on a local cluster.
 
     Parameters
     ----------
-    folder : Path
+    files : sequence of Path
         Parquet files.
+    workers : int
+        Worker processes, of one thread each.
     memory : str
-        Memory limit of each of the two workers.
+        Memory limit of each.
     kill : bool
         Whether one of them is killed during the fit.
 
@@ -180,60 +190,102 @@ def run(folder: Path, memory: str, kill: bool) -> tuple[Any, dict[str, float]]:
     result : AugmentedGMMResultsWrapper
         The fit.
     measured : dict
-        Seconds of the stages, and bytes.
+        Seconds of the stages, and peak memory of a worker in bytes.
     """
     with (
         LocalCluster(
-            n_workers=2,
+            n_workers=workers,
             threads_per_worker=1,
             memory_limit=memory,
             dashboard_address=None,
         ) as cluster,
         Client(cluster) as client,
     ):
+        data = dd.read_parquet([str(path) for path in files])
         at_rest = max(client.run(peak_memory).values())
-        construct, built = timed(lambda: model(folder))
+        construct, built = timed(lambda: model(data))
         if kill:
             kill_a_worker(client, 2.0)
         fit, result = timed(built.fit)
-        peaks = client.run(peak_memory).values()
         return result, {
-            "construct": construct,
-            "fit": fit,
-            "worker at rest": at_rest,
-            "worker peak": max(peaks),
+            "rows": result.n_units,
+            "workers": workers,
+            "killed": kill,
+            "construct_seconds": round(construct, 2),
+            "fit_seconds": round(fit, 2),
+            "passes": result.passes,
+            "worker_at_rest": at_rest,
+            "worker_peak": max(client.run(peak_memory).values()),
         }
+
+
+def report(cells: pd.DataFrame) -> str:
+    """
+    Write what was measured as a table.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        A row for each fit.
+
+    Returns
+    -------
+    str
+        Markdown. Rows a second are those of a pass of the fit, by worker.
+    """
+    head = (
+        "| rows | workers | construct s | fit s | passes | rows/s, worker | peak MB |"
+    )
+    lines = [head, "|" + " --- |" * 7]
+    for cell in cells.sort_values(["rows", "workers", "killed"]).itertuples():
+        speed = cell.rows * cell.passes / cell.fit_seconds / cell.workers
+        workers = f"{cell.workers}{', one killed' if cell.killed else ''}"
+        lines.append(
+            f"| {cell.rows:,} | {workers} | {cell.construct_seconds:.1f} | "
+            f"{cell.fit_seconds:.1f} | {cell.passes} | {speed:.2g} | "
+            f"{cell.worker_peak / 1e6:.0f} |"
+        )
+    return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Generate, fit and report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.out_of_core")
-    parser.add_argument("--rows", type=int, default=50_000_000)
+    parser.add_argument("--rows", type=int, nargs="+", default=[50_000_000])
+    parser.add_argument("--workers", type=int, nargs="+", default=[2])
     parser.add_argument("--memory", default="1GB", help="limit of each worker")
     parser.add_argument("--folder", type=Path, help="keeps the files there")
+    parser.add_argument("--out", type=Path, default=Path("out-of-core-output"))
     parser.add_argument("--kill", action="store_true", help="kill a worker")
     parser.add_argument("--quick", action="store_true", help="1e6 rows")
     options = parser.parse_args(arguments)
-    n_rows = 1_000_000 if options.quick else options.rows
+    sizes = sorted([1_000_000] if options.quick else options.rows)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="out_of_core-"))
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / "cells.csv"
+    cells = pd.read_csv(path) if path.exists() else pd.DataFrame()
     try:
-        if not any(folder.glob("*.parquet")):
-            seconds, _ = timed(lambda: write(folder, n_rows))
-            print(f"wrote {n_rows:.2g} rows in {seconds:.0f} s")
-        size = sum(path.stat().st_size for path in folder.glob("*.parquet"))
-        print(f"{size / 1e9:.2f} GB of Parquet")
-        result, measured = run(folder, options.memory, options.kill)
-        for name, value in measured.items():
-            is_time = name in ("construct", "fit")
-            print(
-                f"{name}: {value:.1f} s" if is_time else f"{name}: {value / 1e6:.0f} MB"
-            )
-        print(f"passes of the fit: {result.passes}")
-        print(result.summary())
-        if n_rows <= IN_MEMORY:
-            whole = model(pd.read_parquet(folder)).fit()
-            apart = np.abs(result.params - whole.params) / whole.bse
-            print(f"largest difference in standard errors: {apart.max():.1e}")
+        write(folder, sizes[-1])
+        files = sorted(folder.glob("*.parquet"))
+        for n_rows, workers in itertools.product(sizes, options.workers):
+            key = {"rows": n_rows, "workers": workers, "killed": options.kill}
+            if (
+                len(cells)
+                and (cells[list(key)] == list(key.values())).all(axis=1).any()
+            ):
+                continue
+            used = files[: -(-n_rows // CHUNK)]
+            result, measured = run(used, workers, options.memory, options.kill)
+            print(result.summary())
+            if n_rows <= IN_MEMORY:
+                whole = model(pd.concat(map(pd.read_parquet, used))).fit()
+                apart = np.abs(result.params - whole.params) / whole.bse
+                print(f"largest difference in standard errors: {apart.max():.1e}")
+            cells = pd.concat([cells, pd.DataFrame([measured])], ignore_index=True)
+            cells.to_csv(path, index=False)
+        size = sum(file.stat().st_size for file in files)
+        print(f"{size / len(files) / CHUNK:.0f} bytes of Parquet a row")
+        print(report(cells))
     finally:
         if options.folder is None:
             shutil.rmtree(folder)
