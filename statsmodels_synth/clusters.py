@@ -23,6 +23,8 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.frame_kinds import values_of
 from statsmodels_synth.options import CovType
+from statsmodels_synth.scores import Score
+from statsmodels_synth.source_sums import score_blocks
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,29 @@ class Clusters:
         Clusters with a labelled unit, G.
     n_all : int
         Clusters, C.
+    column : str or None
+        Column that says the cluster, where units are not in memory; `of_units` has
+        none then.
+    labels : Index (C,) or None
+        Its value in each cluster.
+    sizes : ndarray (C,) of int, or None
+        Units of each cluster.
     """
 
     of_units: Positions
     of_labeled: Positions
     n_labeled: int
     n_all: int
+    column: str | None = None
+    labels: pd.Index | None = None
+    sizes: Positions | None = None
+
+    @property
+    def n_units(self) -> Positions:
+        """Units of each cluster, (C,)."""
+        if self.sizes is not None:
+            return self.sizes
+        return np.bincount(self.of_units, minlength=self.n_all)
 
 
 def read_groups(cov_type: CovType, options: Mapping[str, Any]) -> Any:
@@ -204,6 +223,70 @@ def find_clusters(
     place[order] = np.arange(n_all)
     of_units = place[codes]
     return Clusters(of_units, of_units[labeled_units], int(with_labels.sum()), n_all)
+
+
+def partitioned_clusters(
+    column: str, labeled: NDArray[Any], sizes: pd.Series
+) -> Clusters:
+    """
+    Number the clusters of units that are not in memory.
+
+    Parameters
+    ----------
+    column : str
+        Column that says the cluster.
+    labeled : ndarray (n,)
+        Its value for each labelled unit.
+    sizes : Series (C,)
+        Number of units with each value.
+
+    Returns
+    -------
+    Clusters
+        Numbered from 0, those with a labelled unit first.
+    """
+    of_labels = pd.Index(labeled)
+    with_labels = of_labels.unique()
+    labels = with_labels.append(sizes.index.difference(with_labels, sort=False))
+    return Clusters(
+        np.empty(0, dtype=np.intp),
+        labels.get_indexer(of_labels),
+        len(with_labels),
+        len(labels),
+        column,
+        labels,
+        sizes.reindex(labels).to_numpy(dtype=np.intp),
+    )
+
+
+def cluster_scores(
+    design: AlignedDesign, score: Score, eta: Floats, clusters: Clusters
+) -> Floats:
+    """
+    Scores of the sources over all units, summed by cluster.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    eta : ndarray (M, p)
+        Parameters of each source.
+    clusters : Clusters
+        Clusters of the units.
+
+    Returns
+    -------
+    ndarray (C, M p)
+        Sums of ``C_mt h_mt``, source by source.
+    """
+    if design.partitions is None:
+        blocks = score_blocks(design.sources, design.n_units, score, eta)
+        return all_sums(blocks, clusters, eta.size)
+    assert clusters.column is not None
+    sums = design.partitions.group_scores(clusters.column, score, eta)
+    return sums.reindex(clusters.labels).to_numpy()
 
 
 def cluster_sums(values: Floats, clusters: Positions, n_clusters: int) -> Floats:

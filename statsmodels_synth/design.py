@@ -10,13 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
+import pandas as pd
 
 from statsmodels_synth._arrays import Floats, Positions
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.options import Kind
+
+if TYPE_CHECKING:
+    from statsmodels_synth.scores import Score
 
 Rows = TypeVar("Rows", bound="DesignRows")
 Sums = TypeVar("Sums")
@@ -227,6 +232,44 @@ class Partitions(Protocol):
         -------
         object
             The sum.
+        """
+        ...
+
+    def groups(self, column: str) -> tuple[NDArray[Any], pd.Series]:
+        """
+        Groups that a column makes of the units.
+
+        Parameters
+        ----------
+        column : str
+            Column of data or of a source.
+
+        Returns
+        -------
+        labeled : ndarray (n,)
+            Its value for each labelled unit.
+        sizes : Series (C,)
+            Number of units with each value.
+        """
+        ...
+
+    def group_scores(self, column: str, score: Score, eta: Floats) -> pd.DataFrame:
+        """
+        Scores of the sources, summed by group.
+
+        Parameters
+        ----------
+        column : str
+            Column that makes the groups.
+        score : Score
+            Target model.
+        eta : ndarray (M, p)
+            Parameters of each source.
+
+        Returns
+        -------
+        DataFrame (C, M p)
+            Indexed by the values of the column.
         """
         ...
 

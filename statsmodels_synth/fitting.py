@@ -181,16 +181,12 @@ def _refuse_in_partitions(design: AlignedDesign, settings: FitSettings) -> None:
     """Raise if an option needs something of every unit, which is not in memory."""
     if design.partitions is None:
         return
-    for given, option in (
-        (settings.maxiter == "cue", "maxiter='cue'"),
-        (settings.cov_type == "cluster", "cov_type='cluster'"),
-    ):
-        if given:
-            raise OptionError(
-                f"{option} needs something of every unit in memory, and the rows are "
-                "in Dask partitions. If they fit, give frame.compute() instead; else "
-                "leave the option out."
-            )
+    if settings.maxiter == "cue":
+        raise OptionError(
+            "maxiter='cue' needs something of every unit in memory, and the rows are "
+            "in Dask partitions. If they fit, give frame.compute() instead; else "
+            "leave the option out."
+        )
 
 
 def _checked_solution(

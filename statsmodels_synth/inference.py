@@ -7,13 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from statsmodels_synth._arrays import Floats
-from statsmodels_synth.clusters import Clusters, all_sums, labeled_sums
+from statsmodels_synth.clusters import (
+    Clusters,
+    cluster_scores,
+    cluster_sums,
+    labeled_sums,
+)
 from statsmodels_synth.correction import corrected_covariance, labeled_influence
 from statsmodels_synth.covariance import influence_map, sandwich, stratified
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.moment_sums import (
     labeled_scores,
-    moment_blocks,
     target_scores,
     unrelated_scores,
 )
@@ -90,13 +94,19 @@ def infer(
         if settings.maxiter != 1:
             weight = optimal_weight(sums.omega(settings.centered), design.basis)
     map_ = influence_map(sums, weight, design.basis)
-    total, own = _labeled_contributions(map_, psi, h, design)
+    by_source = map_[:, p:].reshape(p, -1, 2, p)
+    drawn, of_everyone = (by_source[:, :, k].reshape(p, -1) for k in (0, 1))
+    own = (psi @ map_[:, :p].T + h @ drawn.T) * design.design_weights[:, None]
+    own /= design.n_units
+    # Contributions K g_t / T of labelled units, of which `own` is that of their labels.
+    total = own + h @ of_everyone.T / design.n_units
     if clusters is None:
         covariance = sandwich(sums, map_, design.n_units, settings.centered)
     else:
-        blocks = moment_blocks(design, score, theta, solution.eta)
-        everyone = all_sums(((u, g @ map_.T) for u, g in blocks), clusters, p)
-        everyone /= design.n_units
+        with np.errstate(all="ignore"):
+            sources = cluster_scores(design, score, solution.eta, clusters)
+        everyone = sources @ of_everyone.T / design.n_units
+        everyone += cluster_sums(own, clusters.of_labeled, clusters.n_all)
         total, covariance = everyone[:n], everyone.T @ everyone
     df = float(n - (p if clusters is None else 1) - controls.df)
     if design.labeling.strata is not None:
@@ -123,15 +133,3 @@ def infer(
             covariance, own, design.labeling, unbiased=settings.use_correction
         )
     return Inference(covariance, df, map_, left_out)
-
-
-def _labeled_contributions(
-    map_: Floats, psi: Floats, h: Floats, design: AlignedDesign
-) -> tuple[Floats, Floats]:
-    """Contributions ``K g_t / T`` of labelled units, and the part of their labels."""
-    p = design.k_params
-    by_source = map_[:, p:].reshape(p, -1, 2, p)
-    drawn, everyone = (by_source[:, :, k].reshape(p, -1) for k in (0, 1))
-    own = (psi @ map_[:, :p].T + h @ drawn.T) * design.design_weights[:, None]
-    rest = h @ everyone.T
-    return (own + rest) / design.n_units, own / design.n_units

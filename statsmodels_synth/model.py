@@ -19,6 +19,7 @@ from statsmodels_synth.clusters import (
     Clusters,
     find_clusters,
     group_values,
+    partitioned_clusters,
     read_groups,
 )
 from statsmodels_synth.design import DesignRows, Labeling
@@ -484,7 +485,7 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
         )
         groups = read_groups(cov_type, {} if cov_kwds is None else cov_kwds)
         clusters = None
-        if groups is not None and self.aligned.partitions is None:
+        if groups is not None:
             clusters = self._clusters(groups)
         fit = fit_design(self.aligned, target, theta, eta, settings, clusters, known)
         if start_params is None and fit.sources is not None:
@@ -494,6 +495,16 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
     def _clusters(self, groups: Any) -> Clusters:
         """Cluster of each unit, from a column or one value per unit."""
         label, columns = "groups", self.unit_columns
+        partitions = self.aligned.partitions
+        if partitions is not None:
+            if not isinstance(groups, str):
+                raise OptionError(
+                    "groups must be the name of a column where rows are in partitions. "
+                    "Make it a column of data."
+                )
+            found = partitioned_clusters(groups, *partitions.groups(groups))
+            check_clusters(found, self.aligned.labeled.exog, self.exog_names)
+            return found
         if isinstance(groups, str):
             label = f"groups={groups!r}"
             if columns is None:

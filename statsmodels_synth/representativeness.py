@@ -24,10 +24,10 @@ import numpy as np
 from scipy import stats
 
 from statsmodels_synth._arrays import Floats, Positions
-from statsmodels_synth.clusters import Clusters, all_sums, cluster_sums
+from statsmodels_synth.clusters import Clusters, cluster_scores, cluster_sums
 from statsmodels_synth.covariance import stratified
 from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.moment_sums import labeled_scores, moment_blocks
+from statsmodels_synth.moment_sums import labeled_scores
 from statsmodels_synth.scores import Score
 from statsmodels_synth.solver import Solution
 from statsmodels_synth.weights import inverse_root
@@ -168,12 +168,8 @@ def labeled_difference(
         )
     if clusters is not None:
         own = cluster_sums(a * (z - mean) / n, clusters.of_labeled, clusters.n_all)
-        blocks = moment_blocks(design, score, solution.theta, solution.eta)
-        scores = (
-            (units, g[:, p:].reshape(len(g), -1, 2, p)[:, :, 1].reshape(len(g), size))
-            for units, g in blocks
-        )
-        total = all_sums(((u, v - everyone) for u, v in scores), clusters, size)
+        total = cluster_scores(design, score, solution.eta, clusters)
+        total = total - clusters.n_units[:, None] * everyone
         rows, df = own - total / n_units, float(clusters.n_labeled - 1)
         return Difference(mean, rows.T @ rows * (df + 1) / df, df, design.basis)
     # The mean is a ratio, whose residuals are those from the mean itself.

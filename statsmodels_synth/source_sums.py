@@ -7,7 +7,7 @@ that the passes over parts of the units add up to the pass over all of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -197,6 +197,42 @@ def unit_scores(
         scores = np.add.reduceat(scores, first, axis=0)
         local = local[first]
     out[local] = scores
+
+
+def score_blocks(
+    sources: tuple[DesignRows, ...], n_units: int, score: Score, eta: Floats
+) -> Iterator[tuple[slice, Floats]]:
+    """
+    Scores of the sources, block by block.
+
+    Parameters
+    ----------
+    sources : tuple of DesignRows
+        M sources over the same units.
+    n_units : int
+        Number of these units.
+    score : Score
+        Target model.
+    eta : ndarray (M, p)
+        Parameters of each source.
+
+    Yields
+    ------
+    units : slice
+        Positions of the units of the block.
+    scores : ndarray (units, M p)
+        ``C_mt h_mt``, source by source; the array is reused.
+    """
+    p = eta.shape[1]
+    buffer = np.empty((BLOCK_SIZE, eta.size))
+    for start in range(0, n_units, BLOCK_SIZE):
+        stop = min(start + BLOCK_SIZE, n_units)
+        block = buffer[: stop - start]
+        for m, source in enumerate(sources):
+            rows = source.rows(start, stop)
+            factor, _ = row_factors(source, rows, source.exog[rows] @ eta[m], score)
+            unit_scores(source, rows, factor, start, block[:, m * p : (m + 1) * p])
+        yield slice(start, stop), block
 
 
 def design_sums(

@@ -425,17 +425,62 @@ def test_what_needs_every_row_says_so(ask: Any) -> None:
         ask(result)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"maxiter": "cue"},
-        {"cov_type": "cluster", "cov_kwds": {"groups": "g"}},
-    ],
-    ids=["cue", "cluster"],
-)
-def test_settings_that_need_every_row(options: dict[str, Any]) -> None:
+def test_settings_that_need_every_row() -> None:
     with pytest.raises(OptionError, match="needs something of every unit in memory"):
-        model_of(draw()).fit(**options)
+        model_of(draw()).fit(maxiter="cue")
+
+
+@pytest.mark.parametrize("use_correction", [True, False])
+@pytest.mark.parametrize("kind", [str, float], ids=["text", "number"])
+def test_clusters(kind: Any, use_correction: bool) -> None:
+    units = draw()
+    cluster = np.random.default_rng(9).integers(0, 150, UNITS)
+    units["author"] = [kind(c) for c in cluster]
+    # Units of some authors are neither labelled nor covered.
+    idle = units.author.isin([kind(3), kind(4)]) & ~units.chosen
+    units.loc[idle, ["made_y", "made_x"]] = np.nan
+    units["guess"] = units.guess.astype(float).mask(idle)
+    options: dict[str, Any] = {
+        "cov_type": "cluster",
+        "cov_kwds": {"groups": "author"},
+        "use_correction": use_correction,
+    }
+    peer = AugmentedGMM.from_formula("y ~ x + z", units, **WIDE).fit(**options)
+    for n_partitions in (1, 4):
+        rows = dd.from_pandas(units, npartitions=n_partitions)
+        model = AugmentedGMM.from_formula("y ~ x + z", rows, **WIDE)
+        agree(model.fit(**options), peer)
+
+
+def test_clusters_of_replicates() -> None:
+    units, made = draw(), replicates(draw())
+    units["author"] = np.random.default_rng(9).integers(0, 150, UNITS)
+    options: dict[str, Any] = {
+        "cov_type": "cluster",
+        "cov_kwds": {"groups": "author"},
+    }
+    given = {**WIDE, "synthetic": made}
+    peer = AugmentedGMM.from_formula("y ~ x + z", units, **given).fit(**options)
+    given["synthetic"] = dd.from_pandas(made, npartitions=3)
+    rows = dd.from_pandas(units, npartitions=2)
+    agree(AugmentedGMM.from_formula("y ~ x + z", rows, **given).fit(**options), peer)
+
+
+@pytest.mark.parametrize(
+    ("groups", "error", "text"),
+    [
+        ("auhtor", DataError, "groups='auhtor' is not a column .*'author'"),
+        (np.zeros(UNITS), OptionError, "must be the name of a column"),
+        ("gap", DataError, "groups='gap' is missing for 1 unit "),
+    ],
+)
+def test_clusters_that_are_not_there(
+    groups: Any, error: type[Exception], text: str
+) -> None:
+    units = draw().assign(author=lambda d: d.k, gap=lambda d: d.x)
+    units.loc[units.index[[5, 900, 2500]], "gap"] = np.nan
+    with pytest.raises(error, match=text):
+        model_of(units).fit(cov_type="cluster", cov_kwds={"groups": groups})
 
 
 def separated(n_against: int) -> pd.DataFrame:

@@ -49,8 +49,8 @@ from statsmodels_synth.options import Engine, Missing
 from statsmodels_synth.parsing import columns_of, factor_codes, read_formula
 from statsmodels_synth.partitions.dask_rows import (
     DaskPartitions,
+    PartFrames,
     compute,
-    delayed_frames,
     evaluated,
     is_partitioned,
     matched_frames,
@@ -165,14 +165,15 @@ def partitioned_arguments(
     plan = PartPlan(parsed, tuple(given.given), options, on, missing, metas[0])
     # Without rows, all that can be wrong with names and options shows here.
     align_part(plan, tuple(metas))
-    frames = [given.data, *given.frames]
+    whole = [given.data, *given.frames]
     if plan.matches_frames:
         own = [s.name for s in given.given if s.frame is not None]
         labels = ["data", *(f"Source {name!r}" for name in own)]
-        frames, plan = matched_frames(frames, labels, on), replace(plan, on=None)
-    frames = [frame[_needed(plan, frame, k == 0)] for k, frame in enumerate(frames)]
-    parts = delayed_frames(frames)
-    look = _first_looks(plan, list(frames[0].columns), [part[0] for part in parts])
+        whole, plan = matched_frames(whole, labels, on), replace(plan, on=None)
+    needed = tuple(_needed(plan, frame, k == 0) for k, frame in enumerate(whole))
+    frames = PartFrames(tuple(whole), needed)
+    parts = frames.parts()
+    look = _first_looks(plan, needed[0], [part[0] for part in parts])
     plan = replace(plan, types=typed_rows(plan, pd.concat([look.labeled, look.first])))
     learned = _learn(plan, look, [part[0] for part in parts])
     plan = replace(plan, learned=learned, family=family)
@@ -181,7 +182,7 @@ def partitioned_arguments(
     if "weights" in options:
         scale = facts.n_given / facts.weight_sum
         plan = replace(plan, weight_scale=scale)
-    return _arguments(plan, facts, look, parts, labeling_prob, family)
+    return _arguments(plan, facts, look, frames, labeling_prob, family)
 
 
 def read_input(data: Any, proxy: Any, synthetic: Any) -> Input:
@@ -450,7 +451,7 @@ def _arguments(
     plan: PartPlan,
     facts: PartFacts,
     look: FirstLook,
-    parts: list[tuple[Any, ...]],
+    frames: PartFrames,
     labeling_prob: Any,
     family: families.Family,
 ) -> dict[str, Any]:
@@ -499,10 +500,12 @@ def _arguments(
     )
     nbytes = int(sum(8 * (p + 2) * fact.n_rows for fact in described))
     partitions = DaskPartitions(
-        evaluated(plan, parts, nbytes),
+        evaluated(plan, frames.parts(), nbytes),
         tuple(described),
         samples,
         tuple(range(len(described))),
+        plan,
+        frames,
     )
     design = assemble_design(
         rows,

@@ -15,11 +15,21 @@ import dask
 from dask.base import get_scheduler
 import dask.dataframe as dd
 from dask.diagnostics import ProgressBar
+import numpy as np
+from numpy.typing import NDArray
 import pandas as pd
 
+from statsmodels_synth._arrays import Floats
 from statsmodels_synth.design import SourceArrays, SourceFacts, Sums
-from statsmodels_synth.exceptions import AlignmentError, DataError
-from statsmodels_synth.partitions.parts import PartPlan, apply, evaluate
+from statsmodels_synth.exceptions import AlignmentError, DataError, suggest
+from statsmodels_synth.partitions.parts import (
+    PartPlan,
+    apply,
+    evaluate,
+    group_scores,
+    group_sizes,
+)
+from statsmodels_synth.scores import Score
 
 #: Results that are added up at once.
 FAN_IN = 8
@@ -217,6 +227,54 @@ def add_up(values: Iterable[Any]) -> Any:
 
 
 @dataclass(frozen=True)
+class PartFrames:
+    """
+    Frames with the same number of partitions, and what of them is used.
+
+    Parameters
+    ----------
+    frames : tuple of dask DataFrame
+        Data, then the sources that have a frame of their own, with all columns.
+    needed : tuple of list of str
+        Columns of each that the model needs.
+    """
+
+    frames: tuple[Any, ...]
+    needed: tuple[list[str], ...]
+
+    def parts(self, column: str | None = None) -> list[tuple[Any, ...]]:
+        """
+        Frames of each part.
+
+        Parameters
+        ----------
+        column : str, optional
+            A column besides those needed, of whichever frame has it.
+
+        Returns
+        -------
+        list of tuple of Delayed
+            One tuple per part.
+
+        Raises
+        ------
+        DataError
+            If no frame has the column.
+        """
+        known = {str(name) for frame in self.frames for name in frame.columns}
+        if column is not None and column not in known:
+            raise DataError(
+                f"groups={column!r} is not a column of data or of a source."
+                f"{suggest(column, sorted(known))}"
+            )
+        used = [
+            frame[[name for name in frame.columns if name in {*needed, column}]]
+            for frame, needed in zip(self.frames, self.needed, strict=True)
+        ]
+        return list(zip(*(frame.to_delayed() for frame in used), strict=True))
+
+
+@dataclass(frozen=True)
 class DaskPartitions:
     """
     Rows of the sources in Dask partitions.
@@ -231,18 +289,38 @@ class DaskPartitions:
         Some rows of each.
     keep : tuple of int
         Which sources of the parts take part.
+    plan : PartPlan
+        What every part knows of the whole.
+    frames : PartFrames
+        What the parts are made of.
     """
 
     parts: tuple[Any, ...]
     facts: tuple[SourceFacts, ...]
     samples: tuple[SourceArrays, ...]
     keep: tuple[int, ...]
+    plan: PartPlan
+    frames: PartFrames
 
     def total(self, function: Callable[[tuple[SourceArrays, ...], int], Sums]) -> Sums:
         """See :class:`~statsmodels_synth.design.Partitions`."""
         step = dask.delayed(apply)
         done = [step(function, self.keep, part) for part in self.parts]
         return compute(tree(done, add_up))  # type: ignore[no-any-return]
+
+    def groups(self, column: str) -> tuple[NDArray[Any], pd.Series]:
+        """See :class:`~statsmodels_synth.design.Partitions`."""
+        step, plan = dask.delayed(group_sizes), dask.delayed(self.plan)
+        found = [step(plan, column, *part) for part in self.frames.parts(column)]
+        labeled, sizes = compute(tree(found, _join_sizes))
+        return labeled, sizes
+
+    def group_scores(self, column: str, score: Score, eta: Floats) -> pd.DataFrame:
+        """See :class:`~statsmodels_synth.design.Partitions`."""
+        step, plan = dask.delayed(group_scores), dask.delayed(self.plan)
+        parts = self.frames.parts(column)
+        found = [step(plan, column, self.keep, score, eta, *part) for part in parts]
+        return pd.DataFrame(compute(tree(found, _join_sums)))
 
     def with_sources(self, keep: Sequence[int]) -> DaskPartitions:
         """See :class:`~statsmodels_synth.design.Partitions`."""
@@ -254,21 +332,21 @@ class DaskPartitions:
         )
 
 
-def delayed_frames(frames: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """
-    Frames of each part.
+def _join_sizes(
+    found: list[tuple[NDArray[Any], pd.Series]],
+) -> tuple[NDArray[Any], pd.Series]:
+    """Groups of several parts."""
+    sizes = pd.concat([sizes for _, sizes in found])
+    return np.concatenate([labeled for labeled, _ in found]), _by_label(sizes)
 
-    Parameters
-    ----------
-    frames : sequence of dask DataFrame
-        With the same number of partitions.
 
-    Returns
-    -------
-    list of tuple of Delayed
-        One tuple per part.
-    """
-    return list(zip(*(frame.to_delayed() for frame in frames), strict=True))
+def _join_sums(found: list[pd.DataFrame]) -> pd.DataFrame:
+    """Sums by group over several parts."""
+    return pd.DataFrame(_by_label(pd.concat(found)))
+
+
+def _by_label(rows: Any) -> Any:
+    return rows.groupby(level=0, sort=False).sum()
 
 
 def evaluated(

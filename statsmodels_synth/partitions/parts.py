@@ -32,7 +32,7 @@ from statsmodels_synth.design import (
     replicate_weights,
 )
 from statsmodels_synth.evaluate import Labels, evaluate_part
-from statsmodels_synth.exceptions import option_label
+from statsmodels_synth.exceptions import DataError, count, format_units, option_label
 from statsmodels_synth.formula import LearnedFormula
 from statsmodels_synth.frames import (
     AlignedFrames,
@@ -42,6 +42,8 @@ from statsmodels_synth.frames import (
 from statsmodels_synth.given_sources import GivenSource
 from statsmodels_synth.options import Missing
 from statsmodels_synth.parsing import ParsedFormula
+from statsmodels_synth.scores import Score
+from statsmodels_synth.source_sums import score_blocks
 
 #: Rows of data per part that types and plain columns are learned on.
 FIRST_ROWS = 20
@@ -245,8 +247,8 @@ def evaluate(plan: PartPlan, *frames: pd.DataFrame) -> Part:
     return _evaluate(plan, align_part(plan, frames))[0]
 
 
-def _evaluate(plan: PartPlan, frames: AlignedFrames) -> tuple[Part, Labels, Any]:
-    """The part, its labelled rows and the positions of their units."""
+def _evaluate(plan: PartPlan, frames: AlignedFrames) -> tuple[Part, Labels, Any, Any]:
+    """The part, its labelled rows, the positions of their units, and which are kept."""
     options = plan.options
     assert plan.learned is not None
     labels, sources = evaluate_part(
@@ -259,10 +261,10 @@ def _evaluate(plan: PartPlan, frames: AlignedFrames) -> tuple[Part, Labels, Any]
     for source in sources:
         of_rows, repeated = replicate_weights(source.units, weights, n_units)
         weighted.append(replace(source, weights=of_rows, has_replicates=repeated))
-    _, n_used, positions, arrays = without_idle_units(
+    kept, n_used, positions, arrays = without_idle_units(
         frames.labeled_rows, weighted, n_units
     )
-    return Part(tuple(arrays), n_used), labels, positions
+    return Part(tuple(arrays), n_used), labels, positions, kept
 
 
 def first_look(plan: PartPlan, columns: list[str], data: pd.DataFrame) -> FirstLook:
@@ -401,7 +403,7 @@ def describe(plan: PartPlan, stride: int, *frames: pd.DataFrame) -> PartFacts:
         If a value of a source is infinite or outside the family's range.
     """
     aligned = align_part(plan, frames)
-    part, labels, positions = _evaluate(plan, aligned)
+    part, labels, positions, _ = _evaluate(plan, aligned)
     labels_of_units = aligned.units
     for source in part.sources:
         _check_rows(plan, source, aligned)
@@ -485,6 +487,93 @@ def apply(
         Whatever the function returns.
     """
     return function(tuple(part.sources[m] for m in keep), part.n_units)
+
+
+def _grouped(
+    plan: PartPlan, column: str, frames: tuple[pd.DataFrame, ...]
+) -> tuple[Part, NDArray[Any], NDArray[Any]]:
+    """The part, the value of a column for each of its units, and the labelled ones."""
+    aligned = align_part(plan, frames)
+    part, _, positions, kept = _evaluate(plan, aligned)
+    label = f"groups={column!r}"
+    values = aligned.columns.values(column, label).to_numpy()
+    units = aligned.units
+    if kept is not None:
+        values, units = values[kept], units[kept]
+    absent = np.asarray(pd.isna(values))
+    if absent.any():
+        raise DataError(
+            f"{label} is missing for {count(int(absent.sum()), 'unit')} "
+            f"({format_units(units[absent])}). Every unit needs a cluster, also those "
+            "of the sources: complete them, or leave these units out."
+        )
+    return part, values, positions
+
+
+def group_sizes(
+    plan: PartPlan, column: str, *frames: pd.DataFrame
+) -> tuple[NDArray[Any], pd.Series]:
+    """
+    Groups that a column makes of the units of a part.
+
+    Parameters
+    ----------
+    plan : PartPlan
+        With the learned formula.
+    column : str
+        The column.
+    *frames : DataFrame
+        See :func:`align_part`, with the column.
+
+    Returns
+    -------
+    labeled : ndarray (n_part,)
+        Its value for each labelled unit.
+    sizes : Series
+        Number of units with each value.
+    """
+    _, values, positions = _grouped(plan, column, frames)
+    return values[positions], pd.Series(values).value_counts(sort=False)
+
+
+def group_scores(
+    plan: PartPlan,
+    column: str,
+    keep: tuple[int, ...],
+    score: Score,
+    eta: Floats,
+    *frames: pd.DataFrame,
+) -> pd.DataFrame:
+    """
+    Scores of the sources of a part, summed by group.
+
+    Parameters
+    ----------
+    plan : PartPlan
+        With the learned formula.
+    column : str
+        Column that makes the groups.
+    keep : tuple of int
+        Positions of the sources that take part.
+    score : Score
+        Target model.
+    eta : ndarray (M, p)
+        Parameters of these.
+    *frames : DataFrame
+        See :func:`align_part`, with the column.
+
+    Returns
+    -------
+    DataFrame (groups, M p)
+        Indexed by the values of the column.
+    """
+    part, values, _ = _grouped(plan, column, frames)
+    codes, labels = pd.factorize(values)
+    sources = tuple(part.sources[m] for m in keep)
+    total = np.zeros((len(labels), eta.size))
+    for units, block in score_blocks(sources, part.n_units, score, eta):
+        np.add.at(total, codes[units], block)
+    return pd.DataFrame(total, pd.Index(labels))
 
 
 def typed_rows(plan: PartPlan, frame: pd.DataFrame) -> pd.DataFrame:
