@@ -344,12 +344,16 @@ def _all_units(
         index = frame.index
         if not whole:  # what follows is about frames as they were given
             if not index.equals(units):
-                units = units.append(index[~index.isin(units)].unique())
+                units = units.append(index[units.get_indexer(index) < 0].unique())
             continue
         if on is None and given.frame is not None:
             _refuse_index_and_column(data, frame, given.name)
         if index.equals(data.index):
             continue
+        # Not isin(), which with text takes ten times as long.
+        same = index.nlevels == data.index.nlevels
+        place = units.get_indexer(index) if same else np.full(len(index), -1)
+        in_data = (place >= 0) & (place < len(data))
         if on is None and _is_default(data.index):
             if _is_default(index) and len(index) != len(data):
                 raise AlignmentError(
@@ -358,7 +362,7 @@ def _all_units(
                     "by position. Set on= to the column that identifies units, or set "
                     "the index of both."
                 )
-            strange = index[~index.isin(data.index)]
+            strange = index[~in_data]
             if len(strange):
                 raise AlignmentError(
                     f"data has the default index 0 to {len(data) - 1}, but source "
@@ -367,7 +371,7 @@ def _all_units(
                     "same units. Set on= to the column that identifies units, or set "
                     "the index of both."
                 )
-        if index.nlevels != data.index.nlevels or not index.isin(data.index).any():
+        if not in_data.any():
             raise AlignmentError(
                 f"Source {given.name!r} has no unit in common with data: its units are "
                 f"{index.inferred_type} ({format_units(index[:3])}), those of data "
@@ -376,16 +380,18 @@ def _all_units(
                 "labelled units too."
             )
         renumbered = _is_default(index) and not _is_default(data.index)
-        if on is None and renumbered and not data.index.isin(index).all():
-            strange = data.index[~data.index.isin(index)]
+        present = np.zeros(len(data), dtype=bool)
+        present[place[in_data]] = True
+        if on is None and renumbered and not present.all():
+            strange = data.index[~present]
             raise AlignmentError(
                 f"data has units that source {given.name!r}, with its default index 0 "
                 f"to {len(index) - 1}, does not have ({format_units(strange)}), so the "
                 "two may not count the same units. Set on= to the column that "
                 "identifies units, or set the index of both."
             )
-        if not index.equals(units):
-            units = units.append(index[~index.isin(units)].unique())
+        if (place < 0).any():
+            units = units.append(index[place < 0].unique())
     return units
 
 
