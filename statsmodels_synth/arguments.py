@@ -91,16 +91,18 @@ def is_path(value: object) -> bool:
     Returns
     -------
     bool
-        True for a ``pathlib.Path``, for text that ends in ".parquet" or ".pq", and for
-        a URL.
+        True for a ``pathlib.Path``, for text that ends in ".parquet", ".pq" or "/", for
+        a URL, and for a list of these.
 
     Examples
     --------
     >>> is_path("llm.parquet"), is_path("s3://bucket/llm"), is_path("polite_llm")
     (True, True, False)
     """
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(map(is_path, value))
     if isinstance(value, str):
-        return value.endswith((".parquet", ".pq")) or "://" in value
+        return value.endswith((".parquet", ".pq", "/")) or "://" in value
     return isinstance(value, Path)
 
 

@@ -206,7 +206,10 @@ def type_name(value: object) -> str:
     name = type(value).__name__
     library = type(value).__module__.partition(".")[0]
     if library in {"polars", "pyarrow", "dask", "modin"}:
-        convert = "compute" if library == "dask" else "to_pandas"
+        convert = "to_pandas"
+        if library == "dask":
+            own = {"Array": "to_dask_dataframe", "Bag": "to_dataframe"}
+            convert = own.get(name, "compute")
         return f"{library} {name} (call .{convert}())"
     return name
 

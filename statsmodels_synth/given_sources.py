@@ -15,7 +15,8 @@ from statsmodels_synth.sources import unique_names
 
 _FORMS = (
     "Give a DataFrame (or a Series named like a variable of the formula), {name: "
-    "DataFrame}, or {variable of the formula: column of data}."
+    "DataFrame}, {variable of the formula: column of data}, or a path of Parquet files "
+    "(ending in '.parquet' or '/')."
 )
 
 

@@ -45,6 +45,7 @@ from statsmodels_synth.options import (
     check_keywords,
 )
 from statsmodels_synth.parsing import calling_namespace
+from statsmodels_synth.partitions import partitioned
 from statsmodels_synth.results import AugmentedGMMResults, AugmentedGMMResultsWrapper
 from statsmodels_synth.scores import glm_score
 from statsmodels_synth.source_sums import SourceState
@@ -352,10 +353,7 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
         check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
         check_choice("missing", missing, Missing)
         if any_partitioned(data, proxy, synthetic):
-            # Dask is imported only where it is in use.
-            from statsmodels_synth.partitions import partitioned_arguments  # noqa: PLC0415
-
-            found = partitioned_arguments(
+            found = partitioned()(
                 formula,
                 data,
                 proxy,

@@ -1,10 +1,39 @@
 """
 Rows that do not fit in memory, or are on other machines: Dask.
 
-Imported only when :meth:`AugmentedGMM.from_formula` is given a Dask DataFrame or the
-path of Parquet files. Needs the extra ``dask``.
+Dask is imported only when :meth:`AugmentedGMM.from_formula` is given a Dask DataFrame
+or the path of Parquet files. It is the extra ``dask``.
 """
 
-from statsmodels_synth.partitions.construct import partitioned_arguments
+from __future__ import annotations
 
-__all__ = ["partitioned_arguments"]
+from collections.abc import Callable
+from typing import Any
+
+
+def partitioned() -> Callable[..., dict[str, Any]]:
+    """
+    What turns Dask frames and paths into the constructor's arguments.
+
+    Returns
+    -------
+    callable
+        :func:`~statsmodels_synth.partitions.construct.partitioned_arguments`.
+
+    Raises
+    ------
+    ImportError
+        If Dask is not installed.
+    """
+    try:
+        # Imported only where it is in use.
+        from statsmodels_synth.partitions.construct import (  # noqa: PLC0415
+            partitioned_arguments,
+        )
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "Paths of Parquet files and Dask DataFrames need Dask with its DataFrames: "
+            'pip install "statsmodels-synth[dask]". (Files of another kind can be read '
+            "with pandas, such as pandas.read_csv.)"
+        ) from error
+    return partitioned_arguments
