@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -325,7 +326,7 @@ class ManyFits:
 
     def __getitem__(self, k: int) -> AugmentedGMMResultsWrapper:
         """Fit one set."""
-        k = range(len(self))[k]
+        k = range(len(self))[index(k)]
         try:
             aligned = align_labels(self._shared, *self._sets.labels(k))
             model = self._model.with_labels(aligned, **self._labeling(aligned))
