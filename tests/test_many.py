@@ -521,3 +521,26 @@ def test_sets_of_polars() -> None:
     assert fits.names == ["a", "b"]
     for k in range(2):
         np.testing.assert_array_equal(fits[k].params, expected[k].params)
+
+
+@pytest.mark.parametrize("right", ["x", "x + np.abs(x)"])
+def test_labels_of_units_without_regressors(right: str) -> None:
+    """With a formula they count as unlabelled, as where a model is built of them."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=500)
+    y = x + rng.normal(size=500)
+    data = pd.DataFrame({"x": x, "guess": y + rng.normal(size=500)})
+    data.loc[[3, 4], "x"] = np.nan
+    data.index = [f"u{t}" for t in range(500)]
+
+    def make(labels: pd.Series) -> AugmentedGMM:
+        return AugmentedGMM.from_formula(
+            f"y ~ {right}", data.assign(y=labels), {"y": "guess"}
+        )
+
+    labels = pd.Series(np.where(np.arange(500) % 5 < 4, np.nan, y), data.index)
+    other = pd.Series(np.where(np.arange(500) % 4 < 3, np.nan, y), data.index)
+    result = make(labels).fit_many({"a": other})[0]
+    fresh = make(other).fit()
+    assert_same(result, fresh, **CLOSE)
+    assert result.model.n_incomplete == fresh.model.n_incomplete == 1
