@@ -9,8 +9,9 @@ Run from the root of the repository::
 The problem is that of :mod:`benchmarks.speed` with 500 labels: logistic regression, ten
 columns, a proxy and a synthetic source. Each set of labels is a new random sample of
 the units. Constructing and fitting a model for a set, and fitting the same set through
-``fit_many``, are measured in turns in the same process; all of the sets go through
-``fit_many`` and its shared passes are part of its time. The last ratio is what is not
+``fit_many``, are measured in the same process, one after the other; all of the sets go
+through ``fit_many`` and its shared passes are part of its time, the construction of its
+one model is not. The last ratio is what is not
 to be had: where the sources have an outcome of their own in every fit, starts and
 passes are made anew for each. Even if models shared all that precedes the fit,
 construction with all of its checks, the loop could not be faster than that.

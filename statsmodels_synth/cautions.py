@@ -7,7 +7,11 @@ import warnings
 import numpy as np
 
 from statsmodels_synth.design import AlignedDesign, DesignRows
-from statsmodels_synth.exceptions import ConvergenceWarning, LabelAgreementWarning
+from statsmodels_synth.exceptions import (
+    ConvergenceWarning,
+    LabelAgreementWarning,
+    stack_level,
+)
 from statsmodels_synth.solver import Solution
 
 #: Labelled units that differ from a source below which a warning is due.
@@ -41,7 +45,7 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
             "regressors of very different size, give start_params, or use fewer "
             "sources.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=stack_level(),
         )
     elif not solution.settled:
         warnings.warn(
@@ -49,7 +53,7 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
             f"{solution.iterations - 1} times. Raise maxiter, or use maxiter=2 or "
             "'cue'.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=stack_level(),
         )
     if not solution.weight.gain.any():
         return  # the sources take no part
@@ -77,7 +81,7 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
         warnings.warn(
             f"Source {name!r} {found}. {allowed}",
             LabelAgreementWarning,
-            stacklevel=4,
+            stacklevel=stack_level(),
         )
 
 

@@ -22,6 +22,7 @@ from statsmodels_synth.exceptions import (
     FewUnitsWarning,
     count,
     format_units,
+    stack_level,
 )
 from statsmodels_synth.scores import admissible_range
 
@@ -260,7 +261,7 @@ def check_leverage(
             "most. Intervals of such coefficients may be too short. Label more units "
             "like these, merge levels, or transform the column.",
             FewUnitsWarning,
-            stacklevel=7,
+            stacklevel=stack_level(),
         )
 
 
@@ -312,7 +313,7 @@ def check_clusters(clusters: Clusters, exog: Floats, names: Sequence[str]) -> No
             "differences between these: with so few they are wide, and may still be "
             "too short where clusters differ in size or there are many sources.",
             FewClustersWarning,
-            stacklevel=4,
+            stacklevel=stack_level(),
         )
     share = _shares(*scipy.linalg.qr(exog, mode="economic"))
     number, few = _effective_number(cluster_sums(share.T, clusters.of_labeled, n).T)
@@ -323,7 +324,7 @@ def check_clusters(clusters: Clusters, exog: Floats, names: Sequence[str]) -> No
             f"{listed}. Their intervals are too short. Label units in more clusters in "
             "which the column differs.",
             FewClustersWarning,
-            stacklevel=4,
+            stacklevel=stack_level(),
         )
 
 
@@ -482,5 +483,5 @@ def check_coverage(
             f"units ({format_units(index[absent])}). The estimate stays valid if "
             "coverage does not depend on being labelled.",
             CoverageWarning,
-            stacklevel=6,
+            stacklevel=stack_level(),
         )

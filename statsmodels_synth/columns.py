@@ -313,7 +313,8 @@ def matched_type(column: pd.Series, model: pd.Series, where: str) -> pd.Series:
         If text is no number where data has numbers.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
+        # Not astype(), which knows no integer for what is missing.
+        column = pd.Series(np.asarray(column), column.index, name=column.name)
     if isinstance(model.dtype, pd.CategoricalDtype):
         return column
     if model.dtype == bool or (
@@ -341,5 +342,6 @@ def matched_type(column: pd.Series, model: pd.Series, where: str) -> pd.Series:
                     f"where data has numbers (units {format_units(text.index)}). "
                     "Convert it."
                 )
-            return numbers
+            # Booleans among objects are no numbers yet.
+            return numbers.astype("float64") if numbers.dtype == bool else numbers
     return column

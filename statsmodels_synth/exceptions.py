@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 import difflib
+import sys
 
 from statsmodels.tools.sm_exceptions import (
     ConvergenceWarning as StatsmodelsConvergenceWarning,
@@ -304,3 +305,23 @@ def suggest(name: object, known: Sequence[object]) -> str:
     shown = ", ".join(repr(k) for k in names[:20])
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return f" There are: {shown}{more}."
+
+
+def stack_level() -> int:
+    """
+    Where a warning should point: at the line of the user, however deep it is raised.
+
+    Returns
+    -------
+    int
+        The ``stacklevel`` of ``warnings.warn`` for the first frame that is neither of
+        this package, nor of statsmodels or functools, whose properties call it.
+    """
+    level, frame = 1, sys._getframe(1)
+    own = {"statsmodels_synth", "statsmodels", "functools"}
+    while (
+        frame.f_back is not None
+        and str(frame.f_globals.get("__name__")).partition(".")[0] in own
+    ):
+        level, frame = level + 1, frame.f_back
+    return level

@@ -17,6 +17,7 @@ from statsmodels_synth.exceptions import (
     CollinearSourceWarning,
     FullyLabeledWarning,
     OptionError,
+    stack_level,
 )
 from statsmodels_synth.inference import Inference, infer
 from statsmodels_synth.options import FitSettings
@@ -140,7 +141,7 @@ def fit_design(
             "Every unit is labelled, so the sources have nothing to add: the result is "
             "that of the labels alone. Are data and a source swapped?",
             FullyLabeledWarning,
-            stacklevel=3,
+            stacklevel=stack_level(),
         )
     elif known is not None:
         known = known.among(design.n_units)
@@ -156,7 +157,7 @@ def fit_design(
                 f"Source {design.names[m]!r} is left out: {reason}. The estimate is "
                 "that without it.",
                 CollinearSourceWarning,
-                stacklevel=3,
+                stacklevel=stack_level(),
             )
         keep = [m for m in range(len(eta)) if m not in solution.redundant]
         design, passes = design.with_sources(keep), solution.passes

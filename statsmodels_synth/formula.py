@@ -114,9 +114,9 @@ class LearnedFormula:
         #: Why the specification is gone, once it is.
         self.lost = "it was removed with the data"
         self._learn()
-        if self._plain_right is None and _VIEWS:
-            # A pickle learns from these rows again: they must not change with
-            # the columns of the user.
+        if _VIEWS:
+            # These rows are evaluated again, and a pickle learns from them: they
+            # must not change with the columns of the user.
             self.frame = frame.copy()
 
     def _learn(self) -> None:
@@ -161,6 +161,13 @@ class LearnedFormula:
             raise FormulaError(
                 f"The formula {self.parsed.text!r} has no regressor, not even a "
                 "constant."
+            )
+        names = self.exog_names
+        doubled = next((name for name in names if names.count(name) > 1), None)
+        if doubled is not None:
+            raise FormulaError(
+                f"The formula {self.parsed.text!r} has two terms named {doubled!r}. "
+                "Rename the column."
             )
         return right  # type: ignore[no-any-return]
 
@@ -408,8 +415,20 @@ class LearnedFormula:
         if plain is not None and all_numeric(frame, plain):
             return fill_columns(frame, plain)
         self._check_levels(frame, where)
+        frame = self._with_categories(frame)
         matrix = self._matrices(self.spec, frame, where, prediction=True)
         return self._finite(matrix, where)
+
+    def _with_categories(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Values as categories where data has those: formulaic forgets that it had."""
+        columns = {
+            name: pd.Series(pd.Categorical(frame[name], levels), frame.index)
+            for name, levels in self._levels.items()
+            if isinstance(self._types[name].dtype, pd.CategoricalDtype)
+        }
+        if not columns:
+            return frame
+        return joined_columns({**dict(frame.items()), **columns}, frame.index)
 
     def evaluate_endog(self, frame: pd.DataFrame, where: str) -> Floats:
         """

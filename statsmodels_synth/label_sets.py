@@ -17,6 +17,7 @@ from statsmodels_synth.exceptions import (
     format_units,
     type_name,
 )
+from statsmodels_synth.frame_kinds import is_other_frame, names_of_columns, values_of
 
 _BY_UNIT = (
     "Give one row per unit, NaN where it is not labelled, or pandas objects indexed by "
@@ -242,6 +243,8 @@ def read_sets(endog: Any, units: pd.Index) -> LabelSets:
     AlignmentError, DataError
         If rows cannot be matched to units.
     """
+    if is_other_frame(endog):  # has no index: by position, as arrays
+        endog = {name: values_of(endog[name]) for name in names_of_columns(endog)}
     if isinstance(endog, Mapping):
         parts = [_one_set(value, units, f"endog[{k!r}]") for k, value in endog.items()]
         return LabelSets(tuple(endog), tuple(parts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -168,6 +169,13 @@ def _known_exog(model: AugmentedGMM, exog: Any, labeled: Positions) -> ByUnit:
             rows = model.learned.exog_of_data()
             index = model.learned.index_of_data
             known = np.asarray(units.get_indexer(index), dtype=np.intp)
+            n_data = 0 if model.unit_columns is None else len(model.unit_columns.data)
+            if len(known) < n_data:
+                # Units of data come first. Without their regressors they count as
+                # unlabelled, as where the model is built with these labels.
+                values = np.full((n_data, len(names)), np.nan)
+                values[known] = rows
+                rows, known = values, np.arange(n_data)
             return sorted_by_unit(rows, known, what, advice)
         return ByUnit(model.aligned.labeled.exog, labeled, what, advice)
     advice = "Give exog= a row for each of them."
@@ -195,9 +203,11 @@ def _known_exog(model: AugmentedGMM, exog: Any, labeled: Positions) -> ByUnit:
 
 
 def _known_offset(model: AugmentedGMM, mask: Bools, of_labels: Floats) -> ByUnit:
-    advice = (
-        "The model knows that of its labelled units only: give offset= or exposure= of "
-        "all units to the constructor."
+    advice = "The model knows that of its labelled units only: "
+    advice += (
+        "give offset= or exposure= of all units to the constructor."
+        if model.learned is None
+        else "build it from arrays, with offset= or exposure= of all units."
     )
     given = [v for v in (model.offset, model.exposure) if v is not None]
     if all(len(v) == len(mask) for v in given):
@@ -325,7 +335,7 @@ class ManyFits:
 
     def __getitem__(self, k: int) -> AugmentedGMMResultsWrapper:
         """Fit one set."""
-        k = range(len(self))[k]
+        k = range(len(self))[index(k)]
         try:
             aligned = align_labels(self._shared, *self._sets.labels(k))
             model = self._model.with_labels(aligned, **self._labeling(aligned))
@@ -384,7 +394,7 @@ class FitsMany:
         exog : array_like (T, p) or DataFrame, optional
             Regressors as people observed them, the constant included. If omitted, those
             that the model has: of its labelled units, and with a formula of every row
-            of `data` that has all regressors.
+            of `data`; one that lacks a regressor counts as unlabelled.
         labeling_prob, strata : array_like (T,), optional
             How units are chosen for labelling, if not as in the model.
         **kwargs

@@ -9,7 +9,7 @@ import numpy as np
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.exceptions import ConvergenceWarning
+from statsmodels_synth.exceptions import ConvergenceWarning, stack_level
 from statsmodels_synth.scores import Score
 from statsmodels_synth.solver import STEP_TOLERANCE
 from statsmodels_synth.source_sums import SourceState, design_sums
@@ -43,13 +43,15 @@ def naive_at_state(design: AlignedDesign, state: SourceState) -> NaiveEstimate:
     design : AlignedDesign
         Aligned arrays.
     state : SourceState
-        Solutions of each source's own score equations over its covered units.
+        Solutions of each source's own score equations over its covered units, which may
+        have been found with other labels.
 
     Returns
     -------
     NaiveEstimate
         As :func:`naive_estimate`.
     """
+    state = state.among(design.n_units)
     assert state.sums.outer is not None
     own = state.sums.outer.reshape(state.eta.shape * 2)
     bse = np.empty_like(state.eta)
@@ -111,6 +113,6 @@ def naive_estimate(design: AlignedDesign, score: Score, eta: Floats) -> NaiveEst
             f"Source {design.names[m]!r}: the estimate from this source alone did not "
             "converge and is shown as NaN. The augmented estimate does not use it.",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=stack_level(),
         )
     return NaiveEstimate(eta, bse)

@@ -57,7 +57,8 @@ def plain_column(code: str, frame: pd.DataFrame) -> str | None:
         return None
     name: object = None
     if isinstance(tree, ast.Name):
-        name = tree.id
+        # Python reads some letters as others (NFKC), formulaic takes names as they are.
+        name = tree.id if tree.id == code.strip() else None
     elif (
         isinstance(tree, ast.Call)
         and isinstance(tree.func, ast.Name)

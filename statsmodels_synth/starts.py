@@ -108,8 +108,32 @@ def source_start(rows: DesignRows, family: families.Family, score: Score) -> Flo
         return start_params(rows, family)
     n_rows = max(FEW_ROWS, min(total // 10, MANY_ROWS))
     start = start_params(_spread(rows, GLM_ROWS), family)
-    found = _newton(_spread(rows, n_rows), score, start)
-    return start_params(_spread(rows, FEW_ROWS), family) if found is None else found
+    part = _spread(rows, n_rows)
+    found = _newton(part, score, start)
+    if found is None or not (score.is_canonical or _better(part, family, found, start)):
+        return start_params(_spread(rows, FEW_ROWS), family)
+    return found
+
+
+def _better(
+    rows: DesignRows, family: families.Family, found: Floats, start: Floats
+) -> bool:
+    """
+    Whether the deviance did not rise.
+
+    Scores that are not canonical also vanish where every mean is at the end of its
+    range, far from any estimate.
+    """
+    offset = 0.0 if rows.offset is None else rows.offset
+    weights = 1.0 if rows.weights is None else rows.weights
+    with np.errstate(all="ignore"):
+        after, before = (
+            family.deviance(
+                rows.endog, family.link.inverse(rows.exog @ params + offset), weights
+            )
+            for params in (found, start)
+        )
+    return bool(after <= before)
 
 
 def _spread(rows: DesignRows, n_rows: int) -> DesignRows:

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth import source_sums as module
+from statsmodels_synth.estimators.problem import problem_of
 from statsmodels_synth.exceptions import (
     AlignmentError,
     CollinearSourceWarning,
@@ -470,6 +472,11 @@ class TestErrors:
         with pytest.raises(DataError, match="remove_data"):
             model.fit_many(sets_of(self.problem))
 
+    def test_what_is_no_position(self) -> None:
+        fits = model_of(self.problem).fit_many(sets_of(self.problem), self.problem.x)
+        with pytest.raises(TypeError, match="'slice' object"):
+            fits[0:1]  # type: ignore[index]
+
     def test_labels_alone(self) -> None:
         model = AugmentedGMM(
             self.problem.endog, self.problem.x, family=sm.families.Gaussian()
@@ -477,3 +484,63 @@ class TestErrors:
         result = model.fit_many(sets_of(self.problem), self.problem.x)[0]
         assert result.passes == 0
         np.testing.assert_allclose(result.params, result.real_only.params)
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_synth.exceptions.CoverageWarning")
+def test_naive_estimates_among_other_units() -> None:
+    """What the sources say is the same where more units that none covers count."""
+    rng = np.random.default_rng(5)
+    x = sm.add_constant(rng.normal(size=900))
+    y = x @ [0.2, 0.5] + rng.normal(size=900)
+    guess = np.where(np.arange(900) < 400, y + rng.normal(size=900), np.nan)
+
+    def make(labeled: np.ndarray) -> AugmentedGMM:
+        return AugmentedGMM(np.where(labeled, y, np.nan), x, proxy={"a": (guess, x)})
+
+    few, many = rng.random(900) < 0.1, rng.random(900) < 0.5
+    model = make(few)
+    model.fit()
+    options = {"start_params": np.zeros(4), "use_correction": False}
+    result = model.fit_many(np.where(many, y, np.nan), x, **options)[0]
+    fresh = make(many).fit(**options)
+    assert result.n_units == fresh.n_units != model.n_units
+    for one, other in (
+        (result._naive.bse, fresh._naive.bse),
+        (problem_of(result.model).naive.bse, problem_of(fresh.model).naive.bse),
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_sets_of_polars() -> None:
+    problem = dense.simulate(seed=3)
+    model, sets = model_of(problem), sets_of(problem)
+    frame = pl.DataFrame({"a": sets[:, 0], "b": sets[:, 1]}).with_columns(
+        pl.all().fill_nan(None)
+    )
+    fits, expected = (model.fit_many(s, problem.x) for s in (frame, sets))
+    assert fits.names == ["a", "b"]
+    for k in range(2):
+        np.testing.assert_array_equal(fits[k].params, expected[k].params)
+
+
+@pytest.mark.parametrize("right", ["x", "x + np.abs(x)"])
+def test_labels_of_units_without_regressors(right: str) -> None:
+    """With a formula they count as unlabelled, as where a model is built of them."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=500)
+    y = x + rng.normal(size=500)
+    data = pd.DataFrame({"x": x, "guess": y + rng.normal(size=500)})
+    data.loc[[3, 4], "x"] = np.nan
+    data.index = [f"u{t}" for t in range(500)]
+
+    def make(labels: pd.Series) -> AugmentedGMM:
+        return AugmentedGMM.from_formula(
+            f"y ~ {right}", data.assign(y=labels), {"y": "guess"}
+        )
+
+    labels = pd.Series(np.where(np.arange(500) % 5 < 4, np.nan, y), data.index)
+    other = pd.Series(np.where(np.arange(500) % 4 < 3, np.nan, y), data.index)
+    result = make(labels).fit_many({"a": other})[0]
+    fresh = make(other).fit()
+    assert_same(result, fresh, **CLOSE)
+    assert result.model.n_incomplete == fresh.model.n_incomplete == 1

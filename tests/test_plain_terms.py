@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.exceptions import SynthError
+from statsmodels_synth.exceptions import FormulaError, SynthError
 from statsmodels_synth.formula import LearnedFormula
 
 ENGINES = ("patsy", "formulaic")
@@ -234,3 +234,20 @@ def test_a_pickle_learns_from_what_data_was(right: str, engine: str) -> None:
     data.loc[:, "x"] = 7.0
     again = pickle.loads(pickle.dumps(model))
     pd.testing.assert_frame_equal(again.learned.predict_exog(new), before)
+
+
+def test_letters_that_python_reads_as_others() -> None:
+    """Formulaic takes a name as it is written, Python does not: these are two."""
+    data, _ = make_data()
+    data["\u00b5"], data["\u03bc"] = data["x"], data["z"]
+    model = AugmentedGMM.from_formula(
+        "y ~ \u00b5 + \u03bc", data, {"y": "guess"}, engine="formulaic"
+    )
+    np.testing.assert_array_equal(model.exog[:, 1:], data[["x", "z"]].iloc[:N])
+
+
+@pytest.mark.parametrize("engine", ["patsy", "formulaic"])
+def test_a_column_called_intercept(engine: str) -> None:
+    data = make_data()[0].rename(columns={"x": "Intercept"})
+    with pytest.raises(FormulaError):
+        AugmentedGMM.from_formula("y ~ Intercept", data, {"y": "guess"}, engine=engine)

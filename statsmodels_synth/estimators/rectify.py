@@ -33,7 +33,7 @@ from statsmodels_synth.covariance import stratified
 from statsmodels_synth.estimators.predicted import PredictedMoments, PredictedScores
 from statsmodels_synth.estimators.problem import Problem
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
-from statsmodels_synth.exceptions import ConvergenceWarning
+from statsmodels_synth.exceptions import ConvergenceWarning, stack_level
 from statsmodels_synth.moment_sums import target_scores
 from statsmodels_synth.solver import TIGHT_STEP_TOLERANCE
 from statsmodels_synth.target import (
@@ -495,7 +495,7 @@ def rectified_results(
         warnings.warn(
             f"{label}: the equations were not solved. Do not use the estimate.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=stack_level(),
         )
     return results_of(
         problem,
