@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -228,7 +228,7 @@ def read_sets(endog: Any, units: pd.Index) -> LabelSets:
 
     Parameters
     ----------
-    endog : array_like (T,) or (T, K), DataFrame, Series, or mapping
+    endog : array_like (T,) or (T, K), DataFrame, Series, or mapping or list of them
         See :meth:`AugmentedGMM.fit_many`.
     units : pandas.Index (T,)
         Labels of all units.
@@ -245,6 +245,12 @@ def read_sets(endog: Any, units: pd.Index) -> LabelSets:
     """
     if is_other_frame(endog):  # has no index: by position, as arrays
         endog = {name: values_of(endog[name]) for name in names_of_columns(endog)}
+    if isinstance(endog, Iterator):
+        endog = list(endog)
+    if isinstance(endog, (list, tuple)) and any(
+        isinstance(s, pd.Series) for s in endog
+    ):
+        endog = dict(enumerate(endog))
     if isinstance(endog, Mapping):
         parts = [_one_set(value, units, f"endog[{k!r}]") for k, value in endog.items()]
         return LabelSets(tuple(endog), tuple(parts))

@@ -384,7 +384,7 @@ class FitsMany:
 
         Parameters
         ----------
-        endog : array_like (T, K), DataFrame, or mapping
+        endog : array_like (T, K), DataFrame, mapping, or list of Series
             Labels of each set, NaN where a unit is not labelled in it. The columns of a
             DataFrame, or the keys of a mapping from name to a Series or to an array
             (T,), name the sets. Pandas objects are matched by their index to the units

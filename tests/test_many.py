@@ -544,3 +544,13 @@ def test_labels_of_units_without_regressors(right: str) -> None:
     fresh = make(other).fit()
     assert_same(result, fresh, **CLOSE)
     assert result.model.n_incomplete == fresh.model.n_incomplete == 1
+
+
+def test_a_list_and_a_generator_of_series() -> None:
+    problem = dense.simulate("binomial")
+    model, sets = model_of(problem), sets_of(problem)
+    columns = [pd.Series(column) for column in np.asarray(sets).T]
+    expected = [r.params for r in model.fit_many(sets, problem.x)]
+    for given in (columns, (column for column in columns)):
+        found = [r.params for r in model.fit_many(given, problem.x)]
+        np.testing.assert_array_equal(found, expected)
