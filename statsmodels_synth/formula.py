@@ -19,6 +19,7 @@ import warnings
 
 from formulaic.errors import DataMismatchWarning
 import numpy as np
+from numpy.typing import NDArray
 import pandas as pd
 
 from statsmodels_synth._arrays import Floats, Positions
@@ -183,6 +184,32 @@ class LearnedFormula:
         manager = FormulaManager(self.parsed.engine)
         self._matrices(f"~ 0 + {code}", frame, "data", manager)
         return manager.spec
+
+    def levels_of_rows(self, code: str, frame: pd.DataFrame) -> NDArray[np.object_]:
+        """
+        What tells the levels of an expression apart.
+
+        Parameters
+        ----------
+        code : str
+            An expression such as ``x > 0``, whose values are levels.
+        frame : DataFrame
+            Rows without missing values.
+
+        Returns
+        -------
+        ndarray (rows,) of str
+            A text for each level, the same whichever other rows are there.
+        """
+        matrix = self._matrices(f"~ 0 + ({code})", frame, "data")
+        matrix = matrix[1] if isinstance(matrix, tuple) else matrix
+        own, row = np.unique(np.asarray(matrix, float), axis=0, return_inverse=True)
+        names = [str(name) for name in matrix.columns]
+        texts = [
+            "; ".join(f"{name}={v}" for name, v in zip(names, line, strict=True) if v)
+            for line in own
+        ]
+        return np.array(texts, dtype=object)[row]
 
     def _plain_column(self, code: str, frame: pd.DataFrame) -> str | None:
         # A Q of the calling code is not the one that quotes a name.

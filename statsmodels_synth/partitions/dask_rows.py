@@ -9,8 +9,9 @@ import operator
 import os
 from pathlib import Path
 import sys
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+import cloudpickle
 import dask
 from dask.base import get_scheduler
 import dask.dataframe as dd
@@ -18,7 +19,7 @@ from dask.diagnostics import ProgressBar
 import pandas as pd
 
 from statsmodels_synth.design import SourceArrays, SourceFacts, Sums
-from statsmodels_synth.exceptions import AlignmentError, DataError
+from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.partitions.parts import PartPlan, apply, evaluate
 
 #: Results that are added up at once.
@@ -51,7 +52,7 @@ def read_frame(value: object, where: str) -> Any:
     Raises
     ------
     DataError
-        If there is no Parquet file.
+        If there is no Parquet file, or the index of a frame in memory cannot be sorted.
     """
     if isinstance(value, (str, Path)):
         path = os.fspath(value)
@@ -66,74 +67,15 @@ def read_frame(value: object, where: str) -> Any:
         return value.to_frame()
     if isinstance(value, dd.DataFrame):
         return value
-    return dd.from_pandas(value, npartitions=1, sort=True)
-
-
-def matched_frames(frames: Sequence[Any], names: Sequence[str], on: Any) -> list[Any]:
-    """
-    The same frames, cut so that all rows of a unit are in partitions of one number.
-
-    Parameters
-    ----------
-    frames : sequence of dask DataFrame
-        Data, then the sources that have a frame of their own.
-    names : sequence of str
-        What messages call them.
-    on : str or None
-        Column that identifies units; the index if None.
-
-    Returns
-    -------
-    list of dask DataFrame
-        With equal divisions.
-
-    Raises
-    ------
-    AlignmentError
-        If the divisions of a frame are not known, or units cannot be compared.
-    """
-    if isinstance(on, (list, tuple)):
-        if len(on) != 1:
-            raise AlignmentError(
-                f"on={on!r} names several columns, and partitions are matched by one. "
-                "Join them into one column first."
-            )
-        on = on[0]
-    if on is not None:
-        for frame, name in zip(frames, names, strict=True):
-            if on not in frame.columns and frame.index.name != on:
-                raise AlignmentError(f"{name} has no column {on!r} (on={on!r}).")
-        frames = [f.set_index(on, drop=False) if on in f.columns else f for f in frames]
-    for frame, name in zip(frames, names, strict=True):
-        if not frame.known_divisions:
-            raise AlignmentError(
-                f"{name}: it is not known which units are in which partition (its "
-                "divisions), so that rows of a unit cannot be brought together. Set "
-                "on= to the column that identifies units, or set a sorted index: "
-                "frame.set_index('unit'), or when reading Parquet "
-                "read_parquet(..., index='unit', calculate_divisions=True)."
-            )
     try:
-        low = min(frame.divisions[0] for frame in frames)
-        high = max(frame.divisions[-1] for frame in frames)
-        largest = max(frames, key=lambda frame: frame.npartitions)
-        inner = [d for d in largest.divisions if low < d < high]
-    except TypeError as error:
-        kinds = ", ".join(
-            f"{name}: {frame.divisions[0]!r}"
-            for frame, name in zip(frames, names, strict=True)
-        )
-        raise AlignmentError(
-            f"Units of the frames cannot be compared ({kinds}). Use the same "
-            "identifiers in all of them, or set on=."
+        # Dask would make text of any column of objects, also of numbers.
+        with dask.config.set({"dataframe.convert-string": False}):
+            return dd.from_pandas(value, npartitions=1, sort=True)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{where}: its index cannot be used in Dask: {error}. Use one index level "
+            "of values that can be sorted, none of them missing, or set on=."
         ) from error
-    divisions = (low, *inner, high)
-    return [
-        frame
-        if tuple(frame.divisions) == divisions
-        else frame.repartition(divisions=divisions, force=True)
-        for frame in frames
-    ]
 
 
 def compute(value: Any) -> Any:
@@ -216,6 +158,23 @@ def add_up(values: Iterable[Any]) -> Any:
     return reduce(operator.add, values)
 
 
+class Kept(NamedTuple):
+    """
+    Parts that are evaluated and in memory.
+
+    Parameters
+    ----------
+    parts : tuple of Delayed
+        Each a :class:`~statsmodels_synth.partitions.parts.Part`.
+    client : str or None
+        The client in whose cluster they are; None: in this process. Once that client is
+        closed they are gone.
+    """
+
+    parts: tuple[Any, ...]
+    client: str | None
+
+
 @dataclass(frozen=True)
 class DaskPartitions:
     """
@@ -231,17 +190,22 @@ class DaskPartitions:
         Some rows of each.
     keep : tuple of int
         Which sources of the parts take part.
+    kept : Kept or None
+        The same parts, evaluated and in memory.
     """
 
     parts: tuple[Any, ...]
     facts: tuple[SourceFacts, ...]
     samples: tuple[SourceArrays, ...]
     keep: tuple[int, ...]
+    kept: Kept | None = None
 
     def total(self, function: Callable[[tuple[SourceArrays, ...], int], Sums]) -> Sums:
         """See :class:`~statsmodels_synth.design.Partitions`."""
-        step = dask.delayed(apply)
-        done = [step(function, self.keep, part) for part in self.parts]
+        step, parts = dask.delayed(apply), self.parts
+        if self.kept is not None and self.kept.client == _client_id():
+            parts = self.kept.parts
+        done = [step(function, self.keep, part) for part in parts]
         return compute(tree(done, add_up))  # type: ignore[no-any-return]
 
     def with_sources(self, keep: Sequence[int]) -> DaskPartitions:
@@ -252,6 +216,15 @@ class DaskPartitions:
             samples=tuple(self.samples[m] for m in keep),
             keep=tuple(self.keep[m] for m in keep),
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How to evaluate the parts; with all functions, which pickle refuses."""
+        state = (self.parts, self.facts, self.samples, self.keep)
+        return _restored, (cloudpickle.dumps(state),)
+
+
+def _restored(state: bytes) -> DaskPartitions:
+    return DaskPartitions(*cloudpickle.loads(state))
 
 
 def delayed_frames(frames: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -271,11 +244,9 @@ def delayed_frames(frames: Sequence[Any]) -> list[tuple[Any, ...]]:
     return list(zip(*(frame.to_delayed() for frame in frames), strict=True))
 
 
-def evaluated(
-    plan: PartPlan, frames: Sequence[tuple[Any, ...]], nbytes: int
-) -> tuple[Any, ...]:
+def evaluated(plan: PartPlan, frames: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
     """
-    The parts as arrays, kept in memory where there is enough of it.
+    The parts as arrays.
 
     Parameters
     ----------
@@ -283,8 +254,6 @@ def evaluated(
         With the learned formula.
     frames : sequence of tuple of Delayed
         Frames of each part.
-    nbytes : int
-        What the arrays of all parts take.
 
     Returns
     -------
@@ -292,10 +261,33 @@ def evaluated(
         Each a :class:`~statsmodels_synth.partitions.parts.Part`.
     """
     shared, step = dask.delayed(plan), dask.delayed(evaluate)
-    parts = tuple(step(shared, *part) for part in frames)
-    if nbytes <= MEMORY_SHARE * _memory():
-        parts = dask.persist(*parts)
-    return parts
+    return tuple(step(shared, *part) for part in frames)
+
+
+def kept_in_memory(parts: tuple[Any, ...], nbytes: int) -> Kept | None:
+    """
+    Evaluate parts now, where there is enough memory for them.
+
+    Parameters
+    ----------
+    parts : tuple of Delayed
+        The parts.
+    nbytes : int
+        What the arrays of all parts take.
+
+    Returns
+    -------
+    Kept or None
+        None where they are to be evaluated anew in every pass.
+    """
+    if nbytes > MEMORY_SHARE * _memory():
+        return None
+    return Kept(dask.persist(*parts), _client_id())
+
+
+def _client_id() -> str | None:
+    client = _client()
+    return None if client is None else str(client.id)
 
 
 def _memory() -> float:

@@ -10,9 +10,10 @@ pandas and NumPy objects; where the frames come from is the business of
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
+import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
@@ -40,6 +41,7 @@ from statsmodels_synth.frames import (
     align_frames,
 )
 from statsmodels_synth.given_sources import GivenSource
+from statsmodels_synth.labeling import check_never
 from statsmodels_synth.options import Missing
 from statsmodels_synth.parsing import ParsedFormula
 
@@ -85,6 +87,14 @@ class PartPlan:
     family: families.Family | None = None
     weight_scale: float = 1.0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """With the functions of the calling code, which plain pickle refuses."""
+        state = {f.name: getattr(self, f.name) for f in fields(self)}
+        learned = self.learned
+        if learned is not None:
+            state["learned"] = (learned.labels, learned.frame, learned.states)
+        return _restored, (cloudpickle.dumps(state),)
+
     @property
     def extra(self) -> list[str]:
         """Columns of offset and exposure."""
@@ -99,6 +109,14 @@ class PartPlan:
     def matches_frames(self) -> bool:
         """Whether a source has a frame of its own, which is matched by unit."""
         return any(source.frame is not None for source in self.given)
+
+
+def _restored(state: bytes) -> PartPlan:
+    """The plan, with the formula learned again: specifications cannot be pickled."""
+    values = cloudpickle.loads(state)
+    if values["learned"] is not None:
+        values["learned"] = LearnedFormula(values["parsed"], *values["learned"])
+    return PartPlan(**values)
 
 
 class Part(NamedTuple):
@@ -161,6 +179,8 @@ class PartFacts:
         Rows of the sources for them; positions count the labelled units of the part.
     samples : tuple of SourceArrays
         Evenly spaced rows of each source.
+    strides : ndarray (M,) of int
+        One row in so many is in the sample: a power of two.
     counts : ndarray (M, 3) of int
         Rows, covered units and dropped rows of each source.
     grams : ndarray (M, p, p)
@@ -169,6 +189,9 @@ class PartFacts:
         Units that are labelled or covered, all units, units that are not in data.
     weight_sum : float
         Sum of the weights of all units.
+    prob_sums : ndarray (3,) or None
+        Sums of the probabilities of all units, of their variances, and of units
+        without probability.
     edges : tuple of (object, object), or None
         First and last unit of the part.
     """
@@ -180,12 +203,14 @@ class PartFacts:
     strata_sizes: pd.Series | None
     labeled_sources: tuple[DesignRows, ...]
     samples: tuple[SourceArrays, ...]
+    strides: NDArray[np.intp]
     counts: NDArray[np.intp]
     grams: Floats
     n_units: int
     n_given: int
     n_foreign: int
     weight_sum: float
+    prob_sums: Floats | None
     edges: tuple[object, object] | None = field(default=None)
 
 
@@ -315,12 +340,20 @@ class Learnable(NamedTuple):
     ----------
     levels : tuple of tuple of str
         Columns of each factor whose levels are learned.
+    factors : tuple of str
+        Expressions whose values are levels, such as ``x > 0``.
     states : tuple of str
         Columns of the factors that learn means, scales or knots.
     """
 
     levels: tuple[tuple[str, ...], ...]
+    factors: tuple[str, ...]
     states: tuple[str, ...]
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Columns that tell levels apart; an expression is a column by its text."""
+        return (*self.levels, *((code,) for code in self.factors))
 
 
 def rows_to_learn(
@@ -332,7 +365,7 @@ def rows_to_learn(
     Parameters
     ----------
     plan : PartPlan
-        With types.
+        With types, and the formula as it was learned on some rows.
     needed : Learnable
         What is needed.
     data : DataFrame
@@ -340,7 +373,7 @@ def rows_to_learn(
 
     Returns
     -------
-    levels : DataFrame (rows, regressors)
+    levels : DataFrame (rows, regressors and expressions)
         One row for each level, or combination of values, of each factor.
     columns : DataFrame (rows with all regressors, columns)
         Columns that means and knots are learned on.
@@ -352,7 +385,15 @@ def rows_to_learn(
     known = frames.data
     if frames.lacking is not None:
         known = known.loc[~frames.lacking]
-    return distinct(known, needed.levels), known[list(needed.states)]
+    columns = known[list(needed.states)]
+    if needed.factors and len(known):
+        learned = plan.learned
+        assert learned is not None
+        values = {code: learned.levels_of_rows(code, known) for code in needed.factors}
+        known = known.assign(**values)
+    elif needed.factors:
+        known = known.reindex(columns=[*known, *needed.factors])
+    return distinct(known, needed.groups), columns
 
 
 def distinct(frame: pd.DataFrame, levels: tuple[tuple[str, ...], ...]) -> pd.DataFrame:
@@ -377,7 +418,7 @@ def distinct(frame: pd.DataFrame, levels: tuple[tuple[str, ...], ...]) -> pd.Dat
     return frame.loc[~repeated]
 
 
-def describe(plan: PartPlan, stride: int, *frames: pd.DataFrame) -> PartFacts:
+def describe(plan: PartPlan, most: int, *frames: pd.DataFrame) -> PartFacts:
     """
     Check a part, and say what it holds.
 
@@ -385,8 +426,8 @@ def describe(plan: PartPlan, stride: int, *frames: pd.DataFrame) -> PartFacts:
     ----------
     plan : PartPlan
         With the learned formula and the family.
-    stride : int
-        Every so many rows of a source go into the sample.
+    most : int
+        Rows of a source that go into the sample.
     *frames : DataFrame
         See :func:`align_part`.
 
@@ -408,11 +449,12 @@ def describe(plan: PartPlan, stride: int, *frames: pd.DataFrame) -> PartFacts:
     p = labels.exog.shape[1]
     grams = [s.exog.T @ s.exog for s in part.sources]
     sums = aligned.weights
-    prob, strata, sizes = _labeling(plan, aligned)
+    prob, prob_sums, strata, sizes = _labeling(plan, aligned)
     edges = None
     if len(labels_of_units) and plan.matches_frames:
         edges = (labels_of_units.min(), labels_of_units.max())
     rows = aligned.labeled_rows
+    strides = [_stride(len(source.endog), most) for source in part.sources]
     return PartFacts(
         labels=labels,
         weights=None if sums is None else sums[rows],
@@ -421,8 +463,10 @@ def describe(plan: PartPlan, stride: int, *frames: pd.DataFrame) -> PartFacts:
         strata_sizes=sizes,
         labeled_sources=tuple(rows_of_labeled(s, positions) for s in part.sources),
         samples=tuple(
-            s.take(np.arange(0, len(s.endog), stride), None) for s in part.sources
+            s.take(np.arange(0, len(s.endog), stride), None)
+            for s, stride in zip(part.sources, strides, strict=True)
         ),
+        strides=np.array(strides, dtype=np.intp),
         counts=np.array(
             [(len(s.endog), n_covered(s), s.n_dropped) for s in part.sources],
             dtype=np.intp,
@@ -432,8 +476,17 @@ def describe(plan: PartPlan, stride: int, *frames: pd.DataFrame) -> PartFacts:
         n_given=len(labels_of_units),
         n_foreign=len(labels_of_units) - len(aligned.data),
         weight_sum=0.0 if sums is None else float(sums.sum()),
+        prob_sums=prob_sums,
         edges=edges,
     )
+
+
+def _stride(n_rows: int, most: int) -> int:
+    """The power of two that leaves no more than so many rows."""
+    stride = 1
+    while n_rows > most * stride:
+        stride *= 2
+    return stride
 
 
 def _check_rows(plan: PartPlan, source: SourceArrays, frames: AlignedFrames) -> None:
@@ -448,18 +501,25 @@ def _check_rows(plan: PartPlan, source: SourceArrays, frames: AlignedFrames) -> 
 
 def _labeling(
     plan: PartPlan, frames: AlignedFrames
-) -> tuple[Floats | None, NDArray[Any] | None, pd.Series | None]:
-    """Probabilities and strata of the labelled units, and sizes of all strata."""
-    prob = strata = sizes = None
+) -> tuple[Floats | None, Floats | None, NDArray[Any] | None, pd.Series | None]:
+    """Probabilities and strata of the labelled units, and sums over all units."""
+    prob = prob_sums = strata = sizes = None
     name = plan.options.get("labeling_prob")
     if name is not None:
         values = frames.columns.values(name, option_label("labeling_prob", name))
-        prob = values.to_numpy(dtype=float)[frames.labeled_rows]
+        every = values.to_numpy(dtype=float)
+        labeled = np.zeros(len(every), dtype=bool)
+        labeled[frames.labeled_rows] = True
+        check_never(every, labeled, frames.units)
+        prob = every[labeled]
+        prob_sums = np.array(
+            [np.nansum(every), np.nansum(every * (1.0 - every)), np.isnan(every).sum()]
+        )
     name = plan.options.get("strata")
     if name is not None:
         values = frames.columns.complete(name, option_label("strata", name))
         strata, sizes = values.to_numpy()[frames.labeled_rows], values.value_counts()
-    return prob, strata, sizes
+    return prob, prob_sums, strata, sizes
 
 
 def apply(
