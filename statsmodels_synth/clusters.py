@@ -226,7 +226,7 @@ def find_clusters(
 
 
 def partitioned_clusters(
-    column: str, labeled: NDArray[Any], sizes: pd.Series
+    column: str, units: pd.Index, labeled: pd.Series, sizes: pd.Series
 ) -> Clusters:
     """
     Number the clusters of units that are not in memory.
@@ -235,8 +235,11 @@ def partitioned_clusters(
     ----------
     column : str
         Column that says the cluster.
-    labeled : ndarray (n,)
-        Its value for each labelled unit.
+    units : pandas.Index (n,)
+        Labelled units.
+    labeled : Series (n,)
+        Its value for each of them. Partitions that were cut anew may have changed their
+        order.
     sizes : Series (C,)
         Number of units with each value.
 
@@ -245,6 +248,8 @@ def partitioned_clusters(
     Clusters
         Numbered from 0, those with a labelled unit first.
     """
+    if not labeled.index.equals(units):
+        labeled = labeled.reindex(units)
     of_labels = pd.Index(labeled)
     with_labels = of_labels.unique()
     labels = with_labels.append(sizes.index.difference(with_labels, sort=False))

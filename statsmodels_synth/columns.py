@@ -224,7 +224,7 @@ def plain_columns(
         finite = False
         if isinstance(column.dtype, pd.CategoricalDtype):
             pass
-        elif isinstance(column.dtype, pd.StringDtype):
+        elif pd.api.types.is_string_dtype(column.dtype) and column.dtype != object:
             column = column.astype(object)
         elif column.dtype == object and _all_numbers(column, name in response):
             column = column.astype("float64")
@@ -316,7 +316,9 @@ def matched_type(column: pd.Series, model: pd.Series, where: str) -> pd.Series:
         # Not astype(), which knows no integer for what is missing.
         column = pd.Series(np.asarray(column), column.index, name=column.name)
     if isinstance(model.dtype, pd.CategoricalDtype):
-        return column
+        # Numbers stay levels; a level that data does not have is refused later.
+        known = column.isin(model.cat.categories) | column.isna()
+        return column.astype(model.dtype) if known.all() else column
     if model.dtype == bool or (
         # Looked at only where it can be: leaving out what is missing is a copy.
         model.dtype == object and pd.api.types.infer_dtype(model.dropna()) == "boolean"

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 import pandas as pd
 
 from statsmodels_synth._arrays import Floats, Positions
@@ -235,7 +234,7 @@ class Partitions(Protocol):
         """
         ...
 
-    def groups(self, column: str) -> tuple[NDArray[Any], pd.Series]:
+    def groups(self, column: str) -> tuple[pd.Series, pd.Series]:
         """
         Groups that a column makes of the units.
 
@@ -246,8 +245,8 @@ class Partitions(Protocol):
 
         Returns
         -------
-        labeled : ndarray (n,)
-            Its value for each labelled unit.
+        labeled : Series (n,)
+            Its value for each labelled unit, indexed by unit.
         sizes : Series (C,)
             Number of units with each value.
         """

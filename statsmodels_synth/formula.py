@@ -9,16 +9,14 @@ go through its own ``FormulaManager``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from importlib import import_module
-import pickle
+from dataclasses import replace
 import threading
-from types import ModuleType
 from typing import Any
 import warnings
 
 from formulaic.errors import DataMismatchWarning
 import numpy as np
+from numpy.typing import NDArray
 import pandas as pd
 
 from statsmodels_synth._arrays import Floats, Positions
@@ -42,7 +40,9 @@ from statsmodels_synth.frame_kinds import refuse_unread, to_pandas
 from statsmodels_synth.parsing import (
     ParsedFormula,
     factor_codes,
+    picklable_namespace,
     plain_text,
+    restored_namespace,
 )
 from statsmodels_synth.plain_terms import (
     Columns,
@@ -190,6 +190,32 @@ class LearnedFormula:
         manager = FormulaManager(self.parsed.engine)
         self._matrices(f"~ 0 + {code}", frame, "data", manager)
         return manager.spec
+
+    def levels_of_rows(self, code: str, frame: pd.DataFrame) -> NDArray[np.object_]:
+        """
+        What tells the levels of an expression apart.
+
+        Parameters
+        ----------
+        code : str
+            An expression such as ``x > 0``, whose values are levels.
+        frame : DataFrame
+            Rows without missing values.
+
+        Returns
+        -------
+        ndarray (rows,) of str
+            A text for each level, the same whichever other rows are there.
+        """
+        matrix = self._matrices(f"~ 0 + ({code})", frame, "data")
+        matrix = matrix[1] if isinstance(matrix, tuple) else matrix
+        own, row = np.unique(np.asarray(matrix, float), axis=0, return_inverse=True)
+        names = [str(name) for name in matrix.columns]
+        texts = [
+            "; ".join(f"{name}={v}" for name, v in zip(names, line, strict=True) if v)
+            for line in own
+        ]
+        return np.array(texts, dtype=object)[row]
 
     def _plain_column(self, code: str, frame: pd.DataFrame) -> str | None:
         # A Q of the calling code is not the one that quotes a name.
@@ -543,7 +569,7 @@ class LearnedFormula:
         """Frames and formula; specifications cannot be pickled with patsy."""
         state = self.__dict__ | {"spec": None, "left_spec": None, "_exog": None}
         state["parsed"] = replace(
-            self.parsed, namespace=_picklable(self.parsed.namespace)
+            self.parsed, namespace=picklable_namespace(self.parsed.namespace)
         )
         if self.frame is None:
             state["_levels"] = {}
@@ -552,10 +578,7 @@ class LearnedFormula:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Learn again from the frames, if they are still there."""
         self.__dict__.update(state)
-        namespace = {
-            name: import_module(value.name) if isinstance(value, _Module) else value
-            for name, value in self.parsed.namespace.items()
-        }
+        namespace = restored_namespace(self.parsed.namespace)
         self.parsed = replace(self.parsed, namespace=namespace)
         if self.frame is not None:
             try:
@@ -564,25 +587,3 @@ class LearnedFormula:
             except FormulaError as error:
                 # The numbers are whole; only new frames cannot be predicted.
                 self.lost = str(error)
-
-
-@dataclass(frozen=True)
-class _Module:
-    """A module in a pickle, by name."""
-
-    name: str
-
-
-def _picklable(namespace: dict[str, Any]) -> dict[str, Any]:
-    """What of a namespace survives a pickle; a lambda, for one, does not."""
-    result: dict[str, Any] = {}
-    for name, value in namespace.items():
-        if isinstance(value, ModuleType):
-            result[name] = _Module(value.__name__)
-            continue
-        try:
-            pickle.dumps(value)
-        except (pickle.PicklingError, AttributeError, TypeError):
-            continue
-        result[name] = value
-    return result

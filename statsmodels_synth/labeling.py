@@ -83,6 +83,31 @@ def find_labeling(prob: Any, strata: Any, labeled: Bools, units: pd.Index) -> La
         )
     known = np.full(n_units, np.nan)
     known[labeled if len(values) < n_units else slice(None)] = values
+    check_never(known, labeled, units)
+    _check_prob(known[labeled], units[labeled])
+    _check_sum(known, labeled)
+    of_labeled = known[labeled]
+    return Labeling() if np.ptp(of_labeled) == 0.0 else Labeling(of_labeled)
+
+
+def check_never(known: Floats, labeled: Bools, units: pd.Index) -> None:
+    """
+    Raise if an unlabelled unit could not be chosen.
+
+    Parameters
+    ----------
+    known : ndarray (T,)
+        Probabilities; NaN where they are not known.
+    labeled : ndarray (T,) of bool
+        Which units are labelled.
+    units : pandas.Index (T,)
+        Unit labels, for messages.
+
+    Raises
+    ------
+    DataError
+        Gives the number of such units.
+    """
     outside = ~((known > 0.0) & (known <= 1.0))
     never = outside & ~labeled & ~np.isnan(known)
     if never.any():
@@ -94,13 +119,11 @@ def find_labeling(prob: Any, strata: Any, labeled: Bools, units: pd.Index) -> La
             "is not known. Units that could not be chosen are represented by nobody: "
             "leave them out."
         )
-    _check_prob(known[labeled], units[labeled])
-    _check_sum(known, labeled)
-    of_labeled = known[labeled]
-    return Labeling() if np.ptp(of_labeled) == 0.0 else Labeling(of_labeled)
 
 
-def labeling_of_labeled(prob: Floats | None, n_units: int, units: pd.Index) -> Labeling:
+def labeling_of_labeled(
+    prob: Floats | None, n_units: int, units: pd.Index, sums: Floats | None = None
+) -> Labeling:
     """
     Read probabilities of which only those of labelled units are at hand.
 
@@ -112,6 +135,9 @@ def labeling_of_labeled(prob: Floats | None, n_units: int, units: pd.Index) -> L
         Number of units T.
     units : pandas.Index (n,)
         The labelled units, for messages.
+    sums : ndarray (3,), optional
+        Sums of the probabilities of all units, of their variances, and of units whose
+        probability is not known.
 
     Returns
     -------
@@ -126,7 +152,10 @@ def labeling_of_labeled(prob: Floats | None, n_units: int, units: pd.Index) -> L
     if prob is None:
         return Labeling()
     _check_prob(prob, units)
-    _check_inverse_sum(prob, n_units)
+    if sums is not None and not sums[2]:
+        _check_expected(sums[0], sums[1], len(prob))
+    else:
+        _check_inverse_sum(prob, n_units)
     return Labeling() if np.ptp(prob) == 0.0 else Labeling(prob)
 
 
@@ -144,18 +173,22 @@ def _check_prob(prob: Floats, units: pd.Index) -> None:
 def _check_sum(known: Floats, labeled: Bools) -> None:
     """Raise if probabilities are far from the share of units that is labelled."""
     n_units, n = len(labeled), int(labeled.sum())
-    if not np.isnan(known).any():
-        expected = float(known.sum())
-        error = float(np.sqrt(np.sum(known * (1.0 - known))))
-        if abs(expected - n) > FAR * error + 0.5:
-            raise DataError(
-                f"labeling_prob sums to {expected:.4g} over all units, but {n} are "
-                f"labelled; chance explains a difference of {FAR * error:.2g}. Give "
-                "the probability with which each unit was chosen for labelling, and "
-                "rows (or sources) for the units that were not."
-            )
-        return
-    _check_inverse_sum(known[labeled], n_units)
+    if np.isnan(known).any():
+        _check_inverse_sum(known[labeled], n_units)
+    else:
+        _check_expected(known.sum(), np.sum(known * (1.0 - known)), n)
+
+
+def _check_expected(expected: float, variance: float, n: int) -> None:
+    """Raise if the number of labels is far from the one to be expected."""
+    error = float(np.sqrt(variance))
+    if abs(expected - n) > FAR * error + 0.5:
+        raise DataError(
+            f"labeling_prob sums to {expected:.4g} over all units, but {n} are "
+            f"labelled; chance explains a difference of {FAR * error:.2g}. Give "
+            "the probability with which each unit was chosen for labelling, and "
+            "rows (or sources) for the units that were not."
+        )
 
 
 def _check_inverse_sum(prob: Floats, n_units: int) -> None:

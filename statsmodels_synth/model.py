@@ -500,7 +500,9 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
                     "groups must be the name of a column where rows are in partitions. "
                     "Make it a column of data."
                 )
-            found = partitioned_clusters(groups, *partitions.groups(groups))
+            found = partitioned_clusters(
+                groups, self.unit_index, *partitions.groups(groups)
+            )
             check_clusters(found, self.aligned.labeled.exog, self.exog_names)
             return found
         if isinstance(groups, str):

@@ -6,8 +6,10 @@ import ast
 import builtins
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+import pickle
 import re
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
 import formulaic
@@ -313,3 +315,57 @@ def _unknown(name: str, text: str, columns: set[str]) -> FormulaError:
         f"{name!r} in the formula {text!r} is not a column of data or of a source."
         f"{suggest(name, sorted(columns))}"
     )
+
+
+@dataclass(frozen=True)
+class _Module:
+    """A module in a pickle, by name."""
+
+    name: str
+
+
+def picklable_namespace(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    What of a namespace survives a pickle; a lambda, for one, does not.
+
+    Parameters
+    ----------
+    namespace : mapping
+        Functions and constants of the calling code.
+
+    Returns
+    -------
+    dict
+        Modules by their names.
+    """
+    result: dict[str, Any] = {}
+    for name, value in namespace.items():
+        if isinstance(value, ModuleType):
+            result[name] = _Module(value.__name__)
+            continue
+        try:
+            pickle.dumps(value)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            continue
+        result[name] = value
+    return result
+
+
+def restored_namespace(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    A namespace from a pickle, with its modules.
+
+    Parameters
+    ----------
+    namespace : mapping
+        From :func:`picklable_namespace`.
+
+    Returns
+    -------
+    dict
+        Functions and constants.
+    """
+    return {
+        name: import_module(value.name) if isinstance(value, _Module) else value
+        for name, value in namespace.items()
+    }

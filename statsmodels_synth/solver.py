@@ -304,7 +304,7 @@ def solve(
     state = _Auxiliary(design, score, theta_real, eta, known if len(eta) else None)
     weight = all_units_weight(design) if shrink else first_weight(design)
     if not shrink or known is None:
-        solved = state.solve(weight)
+        solved = state.solve(weight) and not (shrink and _is_stuck(state))
         converged &= solved
         if shrink and solved:
             # Go on from what does not depend on the labels, so that fits that share it
@@ -388,8 +388,21 @@ def solve_sources(
     """
     with np.errstate(all="ignore"):
         state = _Auxiliary(design, score, theta, eta, None)
-        solved = state.solve(all_units_weight(design))
+        solved = state.solve(all_units_weight(design)) and not _is_stuck(state)
     return _state_of(state) if solved else None, state.passes
+
+
+def _is_stuck(state: _Auxiliary) -> bool:
+    """
+    Whether a score is not zero where it should be, more than chance could tell.
+
+    Far out, where fitted means are at a bound, the score hardly depends on eta, and no
+    step leads back.
+    """
+    sums = state.sums.source_sums()
+    assert sums.outer is not None
+    error = np.sqrt(np.diag(sums.outer) / state.design.n_units)
+    return bool(np.any(np.abs(sums.mean.ravel()) > SETTLED * error + 1e-300))
 
 
 def _state_of(state: _Auxiliary) -> SourceState:

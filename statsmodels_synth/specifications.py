@@ -101,6 +101,33 @@ def _is_expression(code: str) -> bool:
     return not (plain or quoted)
 
 
+def values_code(code: str) -> str:
+    """
+    What a factor takes its levels from.
+
+    Parameters
+    ----------
+    code : str
+        Code of a factor.
+
+    Returns
+    -------
+    str
+        The first argument of ``C(...)``, otherwise the code.
+
+    Examples
+    --------
+    >>> values_code("C(x > 0, Treatment(True))"), values_code("g")
+    ('x > 0', 'g')
+    """
+    if code.isidentifier():
+        return code
+    tree = ast.parse(code, mode="eval").body
+    if isinstance(tree, ast.Call) and getattr(tree.func, "id", "") == "C" and tree.args:
+        return ast.unparse(tree.args[0])
+    return code
+
+
 def states_of(spec: Any, engine: Engine) -> dict[str, Any]:
     """
     What stateful transforms such as ``center()`` and ``bs()`` have learned.

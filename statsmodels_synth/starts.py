@@ -9,6 +9,7 @@ one step leads to a millionth of it, so that a tenth of the rows saves a pass.
 
 from __future__ import annotations
 
+from dataclasses import replace
 import warnings
 
 import numpy as np
@@ -38,6 +39,11 @@ MAX_STEPS = 8
 SINGULAR = 1e8
 #: Step, as a share of the coefficients' size, that is far below the sampling error.
 SMALL_STEP = 1e-3
+#: By how much the condition number of the derivative of the score may exceed that of
+#: the columns before a start is taken for one at infinity; and the share of the mean
+#: that is mixed into the outcome then, so that a rare level has a finite estimate.
+FLAT = 1e3
+DOUBT = 0.5
 
 
 def start_params(rows: DesignRows, family: families.Family) -> Floats:
@@ -84,7 +90,9 @@ def start_params(rows: DesignRows, family: families.Family) -> Floats:
     return np.where(np.isfinite(params), params, 0.0)
 
 
-def source_start(rows: DesignRows, family: families.Family, score: Score) -> Floats:
+def source_start(
+    rows: DesignRows, family: families.Family, score: Score, *, is_sample: bool = False
+) -> Floats:
     """
     Estimate from some of the rows of a source.
 
@@ -96,6 +104,8 @@ def source_start(rows: DesignRows, family: families.Family, score: Score) -> Flo
         Family with its link.
     score : Score
         Score of the family.
+    is_sample : bool
+        Whether the source has more rows than these.
 
     Returns
     -------
@@ -104,15 +114,25 @@ def source_start(rows: DesignRows, family: families.Family, score: Score) -> Flo
         evenly spaced ones, started from GLM on still fewer.
     """
     total = len(rows.endog)
-    if total <= FEW_ROWS:
+    if total <= FEW_ROWS and not is_sample:
         return start_params(rows, family)
-    n_rows = max(FEW_ROWS, min(total // 10, MANY_ROWS))
-    start = start_params(_spread(rows, GLM_ROWS), family)
-    part = _spread(rows, n_rows)
-    found = _newton(part, score, start)
-    if found is None or not (score.is_canonical or _better(part, family, found, start)):
-        return start_params(_spread(rows, FEW_ROWS), family)
-    return found
+    part = rows
+    if total > FEW_ROWS:
+        part = _spread(rows, max(FEW_ROWS, min(total // 10, MANY_ROWS)))
+        start = start_params(_spread(rows, GLM_ROWS), family)
+        found = _newton(part, score, start)
+        if found is not None and (
+            score.is_canonical or _better(part, family, found, start)
+        ):
+            return found
+    some = _spread(rows, FEW_ROWS)
+    params = start_params(some, family)
+    if not _is_flat(some, score, params):
+        return params
+    # All outcomes of a rare level are alike in these rows, not in all: from infinity
+    # the solver would not come back.
+    mixed = (1.0 - DOUBT) * some.endog + DOUBT * some.endog.mean()
+    return start_params(replace(some, endog=mixed), family)
 
 
 def _better(
@@ -134,6 +154,20 @@ def _better(
             for params in (found, start)
         )
     return bool(after <= before)
+
+
+def _is_flat(rows: DesignRows, score: Score, params: Floats) -> bool:
+    """Whether the score hardly depends on the parameters in some direction."""
+    scale = np.sqrt(np.einsum("ij,ij->j", rows.exog, rows.exog) / len(rows.exog))
+    keep = scale > 0.0
+    outer = np.outer(scale, scale)[np.ix_(keep, keep)]
+    gram = (rows.exog.T @ rows.exog)[np.ix_(keep, keep)] / outer
+    with np.errstate(all="ignore"):
+        sums = source_sums((rows,), len(rows.endog), score, params[None])
+    slope = sums.jacobian[0][np.ix_(keep, keep)] / outer
+    if not np.all(np.isfinite(slope)):
+        return True
+    return bool(np.linalg.cond(slope) > FLAT * np.linalg.cond(gram))
 
 
 def _spread(rows: DesignRows, n_rows: int) -> DesignRows:

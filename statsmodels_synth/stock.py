@@ -151,8 +151,19 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
             Eta.
         """
         partitions = self.aligned.partitions
-        some = self.aligned.sources if partitions is None else partitions.samples
-        eta = [source_start(s, self.family, self.target_score) for s in some]
+        if partitions is None:
+            some, whole = (
+                self.aligned.sources,
+                [len(s.endog) for s in self.aligned.sources],
+            )
+        else:
+            some, whole = partitions.samples, [f.n_rows for f in partitions.facts]
+        eta = [
+            source_start(
+                s, self.family, self.target_score, is_sample=len(s.endog) < n_rows
+            )
+            for s, n_rows in zip(some, whole, strict=True)
+        ]
         return np.array(eta).reshape(len(some), self.k_params)
 
     def predict(

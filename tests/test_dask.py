@@ -351,7 +351,7 @@ def changed(column: str, value: object) -> pd.DataFrame:
         (
             lambda: model_of(draw(), labeling_prob=0.9),
             DataError,
-            "labeling_prob says",
+            "labeling_prob sums to 2700 over all units, but 651 are",
         ),
         (
             lambda: model_of(

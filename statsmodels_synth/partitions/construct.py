@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.genmod import families
 
-from statsmodels_synth._arrays import Floats, as_floats, check_positive
+from statsmodels_synth._arrays import as_floats, check_positive
 from statsmodels_synth.aligning import AlignedRows, check_labels
 from statsmodels_synth.arguments import is_path
 from statsmodels_synth.assembly import assemble_design
@@ -34,6 +34,7 @@ from statsmodels_synth.exceptions import (
     FormulaError,
     OptionError,
     count,
+    format_units,
     show,
 )
 from statsmodels_synth.formula import LearnedFormula
@@ -49,15 +50,16 @@ from statsmodels_synth.options import Engine, Missing
 from statsmodels_synth.parsing import columns_of, factor_codes, read_formula
 from statsmodels_synth.partitions.dask_rows import (
     DaskPartitions,
-    PartFrames,
     compute,
     evaluated,
     is_partitioned,
-    matched_frames,
+    kept_in_memory,
     meta_of,
     read_frame,
     tree,
 )
+from statsmodels_synth.partitions.joining import join_facts, joined_frames
+from statsmodels_synth.partitions.matching import PartFrames, refuse_counted
 from statsmodels_synth.partitions.parts import (
     FirstLook,
     Learnable,
@@ -71,7 +73,7 @@ from statsmodels_synth.partitions.parts import (
     typed_rows,
 )
 from statsmodels_synth.sources import offsets
-from statsmodels_synth.specifications import levels_of, states_of
+from statsmodels_synth.specifications import levels_of, states_of, values_code
 
 #: Rows of each source in the sample that starts are estimated from.
 SAMPLE_ROWS = 200_000
@@ -165,24 +167,30 @@ def partitioned_arguments(
     plan = PartPlan(parsed, tuple(given.given), options, on, missing, metas[0])
     # Without rows, all that can be wrong with names and options shows here.
     align_part(plan, tuple(metas))
-    whole = [given.data, *given.frames]
+    given_frames = [given.data, *given.frames]
+    frames = PartFrames(
+        tuple(given_frames),
+        tuple(_needed(plan, frame, k == 0) for k, frame in enumerate(given_frames)),
+        ("data", *(_called(s) for s in given.given if s.frame is not None)),
+        plan.matches_frames,
+        on,
+    )
     if plan.matches_frames:
-        own = [s.name for s in given.given if s.frame is not None]
-        labels = ["data", *(f"Source {name!r}" for name in own)]
-        whole, plan = matched_frames(whole, labels, on), replace(plan, on=None)
-    needed = tuple(_needed(plan, frame, k == 0) for k, frame in enumerate(whole))
-    frames = PartFrames(tuple(whole), needed)
+        plan = replace(plan, on=None)
     parts = frames.parts()
-    look = _first_looks(plan, needed[0], [part[0] for part in parts])
+    look = _first_looks(plan, frames.columns_of_data, [part[0] for part in parts])
     plan = replace(plan, types=typed_rows(plan, pd.concat([look.labeled, look.first])))
     learned = _learn(plan, look, [part[0] for part in parts])
     plan = replace(plan, learned=learned, family=family)
-    stride = max(1, look.n_rows // SAMPLE_ROWS)
-    facts = _describe(plan, stride, parts)
+    facts = _describe(plan, parts)
+    if plan.matches_frames and on is None:
+        own = [s.frame is not None for s in plan.given]
+        n_rows = (facts.counts[:, 0] + facts.counts[:, 2])[own]
+        refuse_counted(frames, [look.n_rows, *n_rows])
     if "weights" in options:
         scale = facts.n_given / facts.weight_sum
         plan = replace(plan, weight_scale=scale)
-    return _arguments(plan, facts, look, frames, labeling_prob, family)
+    return _arguments(plan, facts, look, frames, parts, labeling_prob, family)
 
 
 def read_input(data: Any, proxy: Any, synthetic: Any) -> Input:
@@ -236,6 +244,10 @@ def _in_memory(value: Any, where: str) -> Any:
     return value.to_frame() if isinstance(value, pd.Series) else value
 
 
+def _called(source: GivenSource) -> str:
+    return f"Source {source.name!r}"
+
+
 def _is_number(value: Any) -> bool:
     return np.isscalar(value) and not isinstance(value, str)
 
@@ -266,7 +278,7 @@ def _first_looks(plan: PartPlan, columns: list[str], parts: list[Any]) -> FirstL
     shared, step = dask.delayed(plan), dask.delayed(first_look)
     looks: list[FirstLook] = compute([step(shared, columns, part) for part in parts])
     n_rows = sum(look.n_rows for look in looks)
-    labeled = pd.concat([look.labeled for look in looks])
+    labeled = joined_frames([look.labeled for look in looks])
     if not n_rows:
         raise DataError("data has no rows.")
     if not len(labeled):
@@ -279,7 +291,13 @@ def _first_looks(plan: PartPlan, columns: list[str], parts: list[Any]) -> FirstL
             "There is no labelled unit: no row of data has every variable of the "
             f"formula.{reason} Check the outcome column, labeled= and missing values."
         )
-    first = pd.concat([look.first for look in looks])
+    if plan.on is not None and not labeled.index.is_unique:
+        repeated = labeled.index[labeled.index.duplicated()].unique()
+        raise AlignmentError(
+            f"data has more than one labelled row for {count(len(repeated), 'unit')} "
+            f"({format_units(repeated)}). Keep one row per unit."
+        )
+    first = joined_frames([look.first for look in looks])
     return FirstLook(
         labeled,
         first.iloc[:1000],
@@ -298,15 +316,17 @@ def _learn(plan: PartPlan, look: FirstLook, parts: list[Any]) -> LearnedFormula:
     some = some.loc[some[regressors].notna().all(axis=1).to_numpy()]
     learned = LearnedFormula(parsed, labels, some)
     needed, codes = _learnable(learned, some)
-    if not needed.levels and not codes:
+    if not (needed.levels or needed.factors or codes):
         return learned
-    shared, step = dask.delayed(plan), dask.delayed(rows_to_learn)
-    join = partial(_join, needed.levels)
-    rows, columns = compute(tree([step(shared, needed, p) for p in parts], join))
+    shared, step = dask.delayed(replace(plan, learned=learned)), rows_to_learn
+    join = partial(_join, needed.groups)
+    found = [dask.delayed(step)(shared, needed, part) for part in parts]
+    rows, columns = compute(tree(found, join))
     states: dict[str, Any] = {}
     for code in codes:
         states |= states_of(learned.specification_of(code, columns), parsed.engine)
-    shown = pd.concat([some, rows[regressors]]) if len(rows) else some
+    # Categories keep their order.
+    shown = joined_frames([some[regressors], rows[regressors]]) if len(rows) else some
     return LearnedFormula(parsed, labels, shown, states or None)
 
 
@@ -317,6 +337,7 @@ def _learnable(
     parsed = learned.parsed
     _, codes = factor_codes(parsed.text, parsed.engine)
     levels: list[tuple[str, ...]] = []
+    factors: list[str] = []
     columns: dict[str, None] = {}
     stateful: list[str] = []
     for code in dict.fromkeys(codes):
@@ -328,8 +349,12 @@ def _learnable(
             stateful.append(code)
             columns |= dict.fromkeys(used)
         elif levels_of(spec, parsed.engine):
-            levels.append(tuple(used))
-    return Learnable(tuple(levels), tuple(columns)), stateful
+            values = values_code(code)
+            if values in used or values.startswith("Q("):
+                levels.append(tuple(used))
+            else:
+                factors.append(values)
+    return Learnable(tuple(levels), tuple(factors), tuple(columns)), stateful
 
 
 def _join(
@@ -347,10 +372,11 @@ def _join(
     return rows, pd.concat([columns for _, columns in found])
 
 
-def _describe(plan: PartPlan, stride: int, parts: list[tuple[Any, ...]]) -> PartFacts:
+def _describe(plan: PartPlan, parts: list[tuple[Any, ...]]) -> PartFacts:
     """Facts of all parts together."""
     shared, step = dask.delayed(plan), dask.delayed(describe)
-    found: list[PartFacts] = compute([step(shared, stride, *p) for p in parts])
+    most = max(1, SAMPLE_ROWS // len(parts))
+    found: list[PartFacts] = compute([step(shared, most, *p) for p in parts])
     found = [part for part in found if part.n_given]
     before: Any = None
     for part in found if plan.matches_frames else []:
@@ -367,91 +393,12 @@ def _describe(plan: PartPlan, stride: int, parts: list[tuple[Any, ...]]) -> Part
     return join_facts(found)
 
 
-def join_facts(found: list[PartFacts]) -> PartFacts:
-    """
-    Facts of several parts together.
-
-    Parameters
-    ----------
-    found : list of PartFacts
-        In the order of the parts.
-
-    Returns
-    -------
-    PartFacts
-        Of all of them; positions count the labelled units of all.
-    """
-    labels = [part.labels for part in found]
-    before = np.cumsum([0, *(len(own.endog) for own in labels)])
-    sizes = [part.strata_sizes for part in found if part.strata_sizes is not None]
-    k_sources = len(found[0].samples)
-    return PartFacts(
-        labels=type(labels[0])(
-            pd.concat([own.endog for own in labels]),
-            pd.concat([own.exog for own in labels]),
-            _joined([own.offset for own in labels]),
-            _joined([own.exposure for own in labels]),
-        ),
-        weights=_joined([part.weights for part in found]),
-        labeling_prob=_joined([part.labeling_prob for part in found]),
-        strata=_joined([part.strata for part in found]),
-        strata_sizes=pd.concat(sizes).groupby(level=0).sum() if sizes else None,
-        labeled_sources=tuple(
-            _joined_rows(
-                [
-                    replace(
-                        part.labeled_sources[m],
-                        units=part.labeled_sources[m].unit_positions + first,
-                    )
-                    for part, first in zip(found, before[:-1], strict=True)
-                ]
-            )
-            for m in range(k_sources)
-        ),
-        samples=tuple(
-            _joined_rows([part.samples[m] for part in found]) for m in range(k_sources)
-        ),
-        counts=np.sum([part.counts for part in found], axis=0),
-        grams=np.sum([part.grams for part in found], axis=0),
-        n_units=sum(part.n_units for part in found),
-        n_given=sum(part.n_given for part in found),
-        n_foreign=sum(part.n_foreign for part in found),
-        weight_sum=sum(part.weight_sum for part in found),
-    )
-
-
-def _joined(arrays: list[Any]) -> Any:
-    """One array of several, or None of Nones."""
-    return None if arrays[0] is None else np.concatenate(arrays)
-
-
-def _joined_rows(rows: list[Any]) -> Any:
-    """Rows of several parts; units must be positions among all, or None."""
-    return replace(
-        rows[0],
-        endog=np.concatenate([r.endog for r in rows]),
-        exog=np.concatenate([r.exog for r in rows]),
-        units=_joined([r.units for r in rows]),
-        offset=_joined([r.offset for r in rows]),
-        weights=_joined_weights(rows),
-        has_replicates=any(r.has_replicates for r in rows),
-    )
-
-
-def _joined_weights(rows: list[DesignRows]) -> Floats | None:
-    """Weights; a part in which all are one has none of its own."""
-    if all(r.weights is None for r in rows):
-        return None
-    return np.concatenate(
-        [np.ones(len(r.endog)) if r.weights is None else r.weights for r in rows]
-    )
-
-
 def _arguments(
     plan: PartPlan,
     facts: PartFacts,
     look: FirstLook,
     frames: PartFrames,
+    parts: list[tuple[Any, ...]],
     labeling_prob: Any,
     family: families.Family,
 ) -> dict[str, Any]:
@@ -499,13 +446,15 @@ def _arguments(
         for found in (facts.samples, facts.labeled_sources)
     )
     nbytes = int(sum(8 * (p + 2) * fact.n_rows for fact in described))
+    recipes = evaluated(plan, parts)
     partitions = DaskPartitions(
-        evaluated(plan, frames.parts(), nbytes),
+        recipes,
         tuple(described),
         samples,
         tuple(range(len(described))),
         plan,
         frames,
+        kept_in_memory(recipes, nbytes),
     )
     design = assemble_design(
         rows,
@@ -584,7 +533,9 @@ def _labeling(facts: PartFacts, labeling_prob: Any, units: pd.Index) -> Labeling
             )
         assert facts.strata_sizes is not None
         return stratified(facts.strata, facts.strata_sizes)
-    prob = facts.labeling_prob
+    prob, sums = facts.labeling_prob, facts.prob_sums
     if prob is None and labeling_prob is not None:
-        prob = np.full(len(units), float(labeling_prob))
-    return labeling_of_labeled(prob, facts.n_given, units)
+        p = float(labeling_prob)
+        prob = np.full(len(units), p)
+        sums = np.array([p, p * (1.0 - p), 0.0]) * facts.n_given
+    return labeling_of_labeled(prob, facts.n_given, units, sums)

@@ -9,27 +9,28 @@ import operator
 import os
 from pathlib import Path
 import sys
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import cloudpickle
 import dask
 from dask.base import get_scheduler
 import dask.dataframe as dd
 from dask.diagnostics import ProgressBar
-import numpy as np
-from numpy.typing import NDArray
 import pandas as pd
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.design import SourceArrays, SourceFacts, Sums
-from statsmodels_synth.exceptions import AlignmentError, DataError, suggest
+from statsmodels_synth.exceptions import DataError
+from statsmodels_synth.partitions.groups import group_scores, group_sizes
 from statsmodels_synth.partitions.parts import (
     PartPlan,
     apply,
     evaluate,
-    group_scores,
-    group_sizes,
 )
 from statsmodels_synth.scores import Score
+
+if TYPE_CHECKING:
+    from statsmodels_synth.partitions.matching import PartFrames
 
 #: Results that are added up at once.
 FAN_IN = 8
@@ -61,7 +62,7 @@ def read_frame(value: object, where: str) -> Any:
     Raises
     ------
     DataError
-        If there is no Parquet file.
+        If there is no Parquet file, or the index of a frame in memory cannot be sorted.
     """
     if isinstance(value, (str, Path)):
         path = os.fspath(value)
@@ -76,74 +77,15 @@ def read_frame(value: object, where: str) -> Any:
         return value.to_frame()
     if isinstance(value, dd.DataFrame):
         return value
-    return dd.from_pandas(value, npartitions=1, sort=True)
-
-
-def matched_frames(frames: Sequence[Any], names: Sequence[str], on: Any) -> list[Any]:
-    """
-    The same frames, cut so that all rows of a unit are in partitions of one number.
-
-    Parameters
-    ----------
-    frames : sequence of dask DataFrame
-        Data, then the sources that have a frame of their own.
-    names : sequence of str
-        What messages call them.
-    on : str or None
-        Column that identifies units; the index if None.
-
-    Returns
-    -------
-    list of dask DataFrame
-        With equal divisions.
-
-    Raises
-    ------
-    AlignmentError
-        If the divisions of a frame are not known, or units cannot be compared.
-    """
-    if isinstance(on, (list, tuple)):
-        if len(on) != 1:
-            raise AlignmentError(
-                f"on={on!r} names several columns, and partitions are matched by one. "
-                "Join them into one column first."
-            )
-        on = on[0]
-    if on is not None:
-        for frame, name in zip(frames, names, strict=True):
-            if on not in frame.columns and frame.index.name != on:
-                raise AlignmentError(f"{name} has no column {on!r} (on={on!r}).")
-        frames = [f.set_index(on, drop=False) if on in f.columns else f for f in frames]
-    for frame, name in zip(frames, names, strict=True):
-        if not frame.known_divisions:
-            raise AlignmentError(
-                f"{name}: it is not known which units are in which partition (its "
-                "divisions), so that rows of a unit cannot be brought together. Set "
-                "on= to the column that identifies units, or set a sorted index: "
-                "frame.set_index('unit'), or when reading Parquet "
-                "read_parquet(..., index='unit', calculate_divisions=True)."
-            )
     try:
-        low = min(frame.divisions[0] for frame in frames)
-        high = max(frame.divisions[-1] for frame in frames)
-        largest = max(frames, key=lambda frame: frame.npartitions)
-        inner = [d for d in largest.divisions if low < d < high]
-    except TypeError as error:
-        kinds = ", ".join(
-            f"{name}: {frame.divisions[0]!r}"
-            for frame, name in zip(frames, names, strict=True)
-        )
-        raise AlignmentError(
-            f"Units of the frames cannot be compared ({kinds}). Use the same "
-            "identifiers in all of them, or set on=."
+        # Dask would make text of any column of objects, also of numbers.
+        with dask.config.set({"dataframe.convert-string": False}):
+            return dd.from_pandas(value, npartitions=1, sort=True)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{where}: its index cannot be used in Dask: {error}. Use one index level "
+            "of values that can be sorted, none of them missing, or set on=."
         ) from error
-    divisions = (low, *inner, high)
-    return [
-        frame
-        if tuple(frame.divisions) == divisions
-        else frame.repartition(divisions=divisions, force=True)
-        for frame in frames
-    ]
 
 
 def compute(value: Any) -> Any:
@@ -226,52 +168,21 @@ def add_up(values: Iterable[Any]) -> Any:
     return reduce(operator.add, values)
 
 
-@dataclass(frozen=True)
-class PartFrames:
+class Kept(NamedTuple):
     """
-    Frames with the same number of partitions, and what of them is used.
+    Parts that are evaluated and in memory.
 
     Parameters
     ----------
-    frames : tuple of dask DataFrame
-        Data, then the sources that have a frame of their own, with all columns.
-    needed : tuple of list of str
-        Columns of each that the model needs.
+    parts : tuple of Delayed
+        Each a :class:`~statsmodels_synth.partitions.parts.Part`.
+    client : str or None
+        The client in whose cluster they are; None: in this process. Once that client is
+        closed they are gone.
     """
 
-    frames: tuple[Any, ...]
-    needed: tuple[list[str], ...]
-
-    def parts(self, column: str | None = None) -> list[tuple[Any, ...]]:
-        """
-        Frames of each part.
-
-        Parameters
-        ----------
-        column : str, optional
-            A column besides those needed, of whichever frame has it.
-
-        Returns
-        -------
-        list of tuple of Delayed
-            One tuple per part.
-
-        Raises
-        ------
-        DataError
-            If no frame has the column.
-        """
-        known = {str(name) for frame in self.frames for name in frame.columns}
-        if column is not None and column not in known:
-            raise DataError(
-                f"groups={column!r} is not a column of data or of a source."
-                f"{suggest(column, sorted(known))}"
-            )
-        used = [
-            frame[[name for name in frame.columns if name in {*needed, column}]]
-            for frame, needed in zip(self.frames, self.needed, strict=True)
-        ]
-        return list(zip(*(frame.to_delayed() for frame in used), strict=True))
+    parts: tuple[Any, ...]
+    client: str | None
 
 
 @dataclass(frozen=True)
@@ -293,6 +204,8 @@ class DaskPartitions:
         What every part knows of the whole.
     frames : PartFrames
         What the parts are made of.
+    kept : Kept or None
+        The same parts, evaluated and in memory.
     """
 
     parts: tuple[Any, ...]
@@ -301,14 +214,17 @@ class DaskPartitions:
     keep: tuple[int, ...]
     plan: PartPlan
     frames: PartFrames
+    kept: Kept | None = None
 
     def total(self, function: Callable[[tuple[SourceArrays, ...], int], Sums]) -> Sums:
         """See :class:`~statsmodels_synth.design.Partitions`."""
-        step = dask.delayed(apply)
-        done = [step(function, self.keep, part) for part in self.parts]
+        step, parts = dask.delayed(apply), self.parts
+        if self.kept is not None and self.kept.client == _client_id():
+            parts = self.kept.parts
+        done = [step(function, self.keep, part) for part in parts]
         return compute(tree(done, add_up))  # type: ignore[no-any-return]
 
-    def groups(self, column: str) -> tuple[NDArray[Any], pd.Series]:
+    def groups(self, column: str) -> tuple[pd.Series, pd.Series]:
         """See :class:`~statsmodels_synth.design.Partitions`."""
         step, plan = dask.delayed(group_sizes), dask.delayed(self.plan)
         found = [step(plan, column, *part) for part in self.frames.parts(column)]
@@ -331,13 +247,25 @@ class DaskPartitions:
             keep=tuple(self.keep[m] for m in keep),
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How to evaluate the parts; with all functions, which pickle refuses."""
+        state = (
+            *(self.parts, self.facts, self.samples, self.keep),
+            *(self.plan, self.frames),
+        )
+        return _restored, (cloudpickle.dumps(state),)
+
+
+def _restored(state: bytes) -> DaskPartitions:
+    return DaskPartitions(*cloudpickle.loads(state))
+
 
 def _join_sizes(
-    found: list[tuple[NDArray[Any], pd.Series]],
-) -> tuple[NDArray[Any], pd.Series]:
+    found: list[tuple[pd.Series, pd.Series]],
+) -> tuple[pd.Series, pd.Series]:
     """Groups of several parts."""
     sizes = pd.concat([sizes for _, sizes in found])
-    return np.concatenate([labeled for labeled, _ in found]), _by_label(sizes)
+    return pd.concat([labeled for labeled, _ in found]), _by_label(sizes)
 
 
 def _join_sums(found: list[pd.DataFrame]) -> pd.DataFrame:
@@ -349,11 +277,9 @@ def _by_label(rows: Any) -> Any:
     return rows.groupby(level=0, sort=False).sum()
 
 
-def evaluated(
-    plan: PartPlan, frames: Sequence[tuple[Any, ...]], nbytes: int
-) -> tuple[Any, ...]:
+def evaluated(plan: PartPlan, frames: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
     """
-    The parts as arrays, kept in memory where there is enough of it.
+    The parts as arrays.
 
     Parameters
     ----------
@@ -361,8 +287,6 @@ def evaluated(
         With the learned formula.
     frames : sequence of tuple of Delayed
         Frames of each part.
-    nbytes : int
-        What the arrays of all parts take.
 
     Returns
     -------
@@ -370,10 +294,33 @@ def evaluated(
         Each a :class:`~statsmodels_synth.partitions.parts.Part`.
     """
     shared, step = dask.delayed(plan), dask.delayed(evaluate)
-    parts = tuple(step(shared, *part) for part in frames)
-    if nbytes <= MEMORY_SHARE * _memory():
-        parts = dask.persist(*parts)
-    return parts
+    return tuple(step(shared, *part) for part in frames)
+
+
+def kept_in_memory(parts: tuple[Any, ...], nbytes: int) -> Kept | None:
+    """
+    Evaluate parts now, where there is enough memory for them.
+
+    Parameters
+    ----------
+    parts : tuple of Delayed
+        The parts.
+    nbytes : int
+        What the arrays of all parts take.
+
+    Returns
+    -------
+    Kept or None
+        None where they are to be evaluated anew in every pass.
+    """
+    if nbytes > MEMORY_SHARE * _memory():
+        return None
+    return Kept(dask.persist(*parts), _client_id())
+
+
+def _client_id() -> str | None:
+    client = _client()
+    return None if client is None else str(client.id)
 
 
 def _memory() -> float:

@@ -10,15 +10,16 @@ pandas and NumPy objects; where the frames come from is the business of
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
+import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 from statsmodels.genmod import families
 
-from statsmodels_synth._arrays import Floats
+from statsmodels_synth._arrays import Floats, Positions
 from statsmodels_synth.assembly import (
     rows_of_labeled,
     without_idle_units,
@@ -32,7 +33,7 @@ from statsmodels_synth.design import (
     replicate_weights,
 )
 from statsmodels_synth.evaluate import Labels, evaluate_part
-from statsmodels_synth.exceptions import DataError, count, format_units, option_label
+from statsmodels_synth.exceptions import option_label
 from statsmodels_synth.formula import LearnedFormula
 from statsmodels_synth.frames import (
     AlignedFrames,
@@ -40,10 +41,9 @@ from statsmodels_synth.frames import (
     align_frames,
 )
 from statsmodels_synth.given_sources import GivenSource
+from statsmodels_synth.labeling import check_never
 from statsmodels_synth.options import Missing
 from statsmodels_synth.parsing import ParsedFormula
-from statsmodels_synth.scores import Score
-from statsmodels_synth.source_sums import score_blocks
 
 #: Rows of data per part that types and plain columns are learned on.
 FIRST_ROWS = 20
@@ -87,6 +87,14 @@ class PartPlan:
     family: families.Family | None = None
     weight_scale: float = 1.0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """With the functions of the calling code, which plain pickle refuses."""
+        state = {f.name: getattr(self, f.name) for f in fields(self)}
+        learned = self.learned
+        if learned is not None:
+            state["learned"] = (learned.labels, learned.frame, learned.states)
+        return _restored, (cloudpickle.dumps(state),)
+
     @property
     def extra(self) -> list[str]:
         """Columns of offset and exposure."""
@@ -101,6 +109,14 @@ class PartPlan:
     def matches_frames(self) -> bool:
         """Whether a source has a frame of its own, which is matched by unit."""
         return any(source.frame is not None for source in self.given)
+
+
+def _restored(state: bytes) -> PartPlan:
+    """The plan, with the formula learned again: specifications cannot be pickled."""
+    values = cloudpickle.loads(state)
+    if values["learned"] is not None:
+        values["learned"] = LearnedFormula(values["parsed"], *values["learned"])
+    return PartPlan(**values)
 
 
 class Part(NamedTuple):
@@ -163,6 +179,8 @@ class PartFacts:
         Rows of the sources for them; positions count the labelled units of the part.
     samples : tuple of SourceArrays
         Evenly spaced rows of each source.
+    strides : ndarray (M,) of int
+        One row in so many is in the sample: a power of two.
     counts : ndarray (M, 3) of int
         Rows, covered units and dropped rows of each source.
     grams : ndarray (M, p, p)
@@ -171,6 +189,9 @@ class PartFacts:
         Units that are labelled or covered, all units, units that are not in data.
     weight_sum : float
         Sum of the weights of all units.
+    prob_sums : ndarray (3,) or None
+        Sums of the probabilities of all units, of their variances, and of units
+        without probability.
     edges : tuple of (object, object), or None
         First and last unit of the part.
     """
@@ -182,12 +203,14 @@ class PartFacts:
     strata_sizes: pd.Series | None
     labeled_sources: tuple[DesignRows, ...]
     samples: tuple[SourceArrays, ...]
+    strides: NDArray[np.intp]
     counts: NDArray[np.intp]
     grams: Floats
     n_units: int
     n_given: int
     n_foreign: int
     weight_sum: float
+    prob_sums: Floats | None
     edges: tuple[object, object] | None = field(default=None)
 
 
@@ -244,11 +267,47 @@ def evaluate(plan: PartPlan, *frames: pd.DataFrame) -> Part:
     Part
         What a pass goes over.
     """
-    return _evaluate(plan, align_part(plan, frames))[0]
+    return evaluate_aligned(plan, align_part(plan, frames))[0]
 
 
-def _evaluate(plan: PartPlan, frames: AlignedFrames) -> tuple[Part, Labels, Any, Any]:
-    """The part, its labelled rows, the positions of their units, and which are kept."""
+class EvaluatedPart(NamedTuple):
+    """
+    A part as arrays, and its labelled rows.
+
+    Parameters
+    ----------
+    part : Part
+        What a pass goes over.
+    labels : Labels
+        Labelled rows.
+    positions : ndarray (n_part,)
+        Positions of the labelled units among those of the part.
+    kept : ndarray (T_part,) or None
+        Which of the units that were given these are; None: all.
+    """
+
+    part: Part
+    labels: Labels
+    positions: Positions
+    kept: Positions | None
+
+
+def evaluate_aligned(plan: PartPlan, frames: AlignedFrames) -> EvaluatedPart:
+    """
+    Arrays of a part whose frames are matched.
+
+    Parameters
+    ----------
+    plan : PartPlan
+        With the learned formula.
+    frames : AlignedFrames
+        The part.
+
+    Returns
+    -------
+    EvaluatedPart
+        Arrays.
+    """
     options = plan.options
     assert plan.learned is not None
     labels, sources = evaluate_part(
@@ -264,7 +323,7 @@ def _evaluate(plan: PartPlan, frames: AlignedFrames) -> tuple[Part, Labels, Any,
     kept, n_used, positions, arrays = without_idle_units(
         frames.labeled_rows, weighted, n_units
     )
-    return Part(tuple(arrays), n_used), labels, positions, kept
+    return EvaluatedPart(Part(tuple(arrays), n_used), labels, positions, kept)
 
 
 def first_look(plan: PartPlan, columns: list[str], data: pd.DataFrame) -> FirstLook:
@@ -317,12 +376,20 @@ class Learnable(NamedTuple):
     ----------
     levels : tuple of tuple of str
         Columns of each factor whose levels are learned.
+    factors : tuple of str
+        Expressions whose values are levels, such as ``x > 0``.
     states : tuple of str
         Columns of the factors that learn means, scales or knots.
     """
 
     levels: tuple[tuple[str, ...], ...]
+    factors: tuple[str, ...]
     states: tuple[str, ...]
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Columns that tell levels apart; an expression is a column by its text."""
+        return (*self.levels, *((code,) for code in self.factors))
 
 
 def rows_to_learn(
@@ -334,7 +401,7 @@ def rows_to_learn(
     Parameters
     ----------
     plan : PartPlan
-        With types.
+        With types, and the formula as it was learned on some rows.
     needed : Learnable
         What is needed.
     data : DataFrame
@@ -342,7 +409,7 @@ def rows_to_learn(
 
     Returns
     -------
-    levels : DataFrame (rows, regressors)
+    levels : DataFrame (rows, regressors and expressions)
         One row for each level, or combination of values, of each factor.
     columns : DataFrame (rows with all regressors, columns)
         Columns that means and knots are learned on.
@@ -354,7 +421,15 @@ def rows_to_learn(
     known = frames.data
     if frames.lacking is not None:
         known = known.loc[~frames.lacking]
-    return distinct(known, needed.levels), known[list(needed.states)]
+    columns = known[list(needed.states)]
+    if needed.factors and len(known):
+        learned = plan.learned
+        assert learned is not None
+        values = {code: learned.levels_of_rows(code, known) for code in needed.factors}
+        known = known.assign(**values)
+    elif needed.factors:
+        known = known.reindex(columns=[*known, *needed.factors])
+    return distinct(known, needed.groups), columns
 
 
 def distinct(frame: pd.DataFrame, levels: tuple[tuple[str, ...], ...]) -> pd.DataFrame:
@@ -379,7 +454,7 @@ def distinct(frame: pd.DataFrame, levels: tuple[tuple[str, ...], ...]) -> pd.Dat
     return frame.loc[~repeated]
 
 
-def describe(plan: PartPlan, stride: int, *frames: pd.DataFrame) -> PartFacts:
+def describe(plan: PartPlan, most: int, *frames: pd.DataFrame) -> PartFacts:
     """
     Check a part, and say what it holds.
 
@@ -387,8 +462,8 @@ def describe(plan: PartPlan, stride: int, *frames: pd.DataFrame) -> PartFacts:
     ----------
     plan : PartPlan
         With the learned formula and the family.
-    stride : int
-        Every so many rows of a source go into the sample.
+    most : int
+        Rows of a source that go into the sample.
     *frames : DataFrame
         See :func:`align_part`.
 
@@ -403,18 +478,19 @@ def describe(plan: PartPlan, stride: int, *frames: pd.DataFrame) -> PartFacts:
         If a value of a source is infinite or outside the family's range.
     """
     aligned = align_part(plan, frames)
-    part, labels, positions, _ = _evaluate(plan, aligned)
+    part, labels, positions, _ = evaluate_aligned(plan, aligned)
     labels_of_units = aligned.units
     for source in part.sources:
         _check_rows(plan, source, aligned)
     p = labels.exog.shape[1]
     grams = [s.exog.T @ s.exog for s in part.sources]
     sums = aligned.weights
-    prob, strata, sizes = _labeling(plan, aligned)
+    prob, prob_sums, strata, sizes = _labeling(plan, aligned)
     edges = None
     if len(labels_of_units) and plan.matches_frames:
         edges = (labels_of_units.min(), labels_of_units.max())
     rows = aligned.labeled_rows
+    strides = [_stride(len(source.endog), most) for source in part.sources]
     return PartFacts(
         labels=labels,
         weights=None if sums is None else sums[rows],
@@ -423,8 +499,10 @@ def describe(plan: PartPlan, stride: int, *frames: pd.DataFrame) -> PartFacts:
         strata_sizes=sizes,
         labeled_sources=tuple(rows_of_labeled(s, positions) for s in part.sources),
         samples=tuple(
-            s.take(np.arange(0, len(s.endog), stride), None) for s in part.sources
+            s.take(np.arange(0, len(s.endog), stride), None)
+            for s, stride in zip(part.sources, strides, strict=True)
         ),
+        strides=np.array(strides, dtype=np.intp),
         counts=np.array(
             [(len(s.endog), n_covered(s), s.n_dropped) for s in part.sources],
             dtype=np.intp,
@@ -434,8 +512,17 @@ def describe(plan: PartPlan, stride: int, *frames: pd.DataFrame) -> PartFacts:
         n_given=len(labels_of_units),
         n_foreign=len(labels_of_units) - len(aligned.data),
         weight_sum=0.0 if sums is None else float(sums.sum()),
+        prob_sums=prob_sums,
         edges=edges,
     )
+
+
+def _stride(n_rows: int, most: int) -> int:
+    """The power of two that leaves no more than so many rows."""
+    stride = 1
+    while n_rows > most * stride:
+        stride *= 2
+    return stride
 
 
 def _check_rows(plan: PartPlan, source: SourceArrays, frames: AlignedFrames) -> None:
@@ -450,18 +537,25 @@ def _check_rows(plan: PartPlan, source: SourceArrays, frames: AlignedFrames) -> 
 
 def _labeling(
     plan: PartPlan, frames: AlignedFrames
-) -> tuple[Floats | None, NDArray[Any] | None, pd.Series | None]:
-    """Probabilities and strata of the labelled units, and sizes of all strata."""
-    prob = strata = sizes = None
+) -> tuple[Floats | None, Floats | None, NDArray[Any] | None, pd.Series | None]:
+    """Probabilities and strata of the labelled units, and sums over all units."""
+    prob = prob_sums = strata = sizes = None
     name = plan.options.get("labeling_prob")
     if name is not None:
         values = frames.columns.values(name, option_label("labeling_prob", name))
-        prob = values.to_numpy(dtype=float)[frames.labeled_rows]
+        every = values.to_numpy(dtype=float)
+        labeled = np.zeros(len(every), dtype=bool)
+        labeled[frames.labeled_rows] = True
+        check_never(every, labeled, frames.units)
+        prob = every[labeled]
+        prob_sums = np.array(
+            [np.nansum(every), np.nansum(every * (1.0 - every)), np.isnan(every).sum()]
+        )
     name = plan.options.get("strata")
     if name is not None:
         values = frames.columns.complete(name, option_label("strata", name))
         strata, sizes = values.to_numpy()[frames.labeled_rows], values.value_counts()
-    return prob, strata, sizes
+    return prob, prob_sums, strata, sizes
 
 
 def apply(
@@ -487,93 +581,6 @@ def apply(
         Whatever the function returns.
     """
     return function(tuple(part.sources[m] for m in keep), part.n_units)
-
-
-def _grouped(
-    plan: PartPlan, column: str, frames: tuple[pd.DataFrame, ...]
-) -> tuple[Part, NDArray[Any], NDArray[Any]]:
-    """The part, the value of a column for each of its units, and the labelled ones."""
-    aligned = align_part(plan, frames)
-    part, _, positions, kept = _evaluate(plan, aligned)
-    label = f"groups={column!r}"
-    values = aligned.columns.values(column, label).to_numpy()
-    units = aligned.units
-    if kept is not None:
-        values, units = values[kept], units[kept]
-    absent = np.asarray(pd.isna(values))
-    if absent.any():
-        raise DataError(
-            f"{label} is missing for {count(int(absent.sum()), 'unit')} "
-            f"({format_units(units[absent])}). Every unit needs a cluster, also those "
-            "of the sources: complete them, or leave these units out."
-        )
-    return part, values, positions
-
-
-def group_sizes(
-    plan: PartPlan, column: str, *frames: pd.DataFrame
-) -> tuple[NDArray[Any], pd.Series]:
-    """
-    Groups that a column makes of the units of a part.
-
-    Parameters
-    ----------
-    plan : PartPlan
-        With the learned formula.
-    column : str
-        The column.
-    *frames : DataFrame
-        See :func:`align_part`, with the column.
-
-    Returns
-    -------
-    labeled : ndarray (n_part,)
-        Its value for each labelled unit.
-    sizes : Series
-        Number of units with each value.
-    """
-    _, values, positions = _grouped(plan, column, frames)
-    return values[positions], pd.Series(values).value_counts(sort=False)
-
-
-def group_scores(
-    plan: PartPlan,
-    column: str,
-    keep: tuple[int, ...],
-    score: Score,
-    eta: Floats,
-    *frames: pd.DataFrame,
-) -> pd.DataFrame:
-    """
-    Scores of the sources of a part, summed by group.
-
-    Parameters
-    ----------
-    plan : PartPlan
-        With the learned formula.
-    column : str
-        Column that makes the groups.
-    keep : tuple of int
-        Positions of the sources that take part.
-    score : Score
-        Target model.
-    eta : ndarray (M, p)
-        Parameters of these.
-    *frames : DataFrame
-        See :func:`align_part`, with the column.
-
-    Returns
-    -------
-    DataFrame (groups, M p)
-        Indexed by the values of the column.
-    """
-    part, values, _ = _grouped(plan, column, frames)
-    codes, labels = pd.factorize(values)
-    sources = tuple(part.sources[m] for m in keep)
-    total = np.zeros((len(labels), eta.size))
-    for units, block in score_blocks(sources, part.n_units, score, eta):
-        np.add.at(total, codes[units], block)
-    return pd.DataFrame(total, pd.Index(labels))
 
 
 def typed_rows(plan: PartPlan, frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,281 @@
+"""Partitions matched by unit, and what must not be matched at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dask
+import dask.dataframe as dd
+import pandas as pd
+
+from statsmodels_synth.exceptions import AlignmentError, DataError, show, suggest
+from statsmodels_synth.partitions.dask_rows import meta_of
+
+
+@dataclass(frozen=True)
+class PartFrames:
+    """
+    Frames as they were given, and what of them is used.
+
+    Parameters
+    ----------
+    frames : tuple of dask DataFrame
+        Data, then the sources that have a frame of their own.
+    needed : tuple of list of str
+        Columns of each that the model needs.
+    names : tuple of str
+        What messages call them.
+    matched : bool
+        Whether they are matched by unit.
+    on : str or None
+        Column that identifies units; the index if None.
+    """
+
+    frames: tuple[Any, ...]
+    needed: tuple[list[str], ...]
+    names: tuple[str, ...]
+    matched: bool
+    on: Any
+
+    @property
+    def columns_of_data(self) -> list[str]:
+        """Columns of data that the model needs."""
+        return self.needed[0]
+
+    def parts(self, column: str | None = None) -> list[tuple[Any, ...]]:
+        """
+        Frames of each part.
+
+        Parameters
+        ----------
+        column : str, optional
+            A column besides those needed, of whichever frame has it.
+
+        Returns
+        -------
+        list of tuple of Delayed
+            One tuple per part.
+
+        Raises
+        ------
+        AlignmentError
+            See :func:`matched_frames`.
+        DataError
+            If no frame has the column.
+        """
+        known = {str(name) for frame in self.frames for name in frame.columns}
+        if column is not None and column not in known:
+            raise DataError(
+                f"groups={column!r} is not a column of data or of a source."
+                f"{suggest(column, sorted(known))}"
+            )
+        # Dask reads several files as one partition where few columns are wanted: it is
+        # to decide that now, before partitions are counted and matched.
+        used = [
+            frame[
+                [name for name in frame.columns if name in {*needed, column}]
+            ].optimize()
+            for frame, needed in zip(self.frames, self.needed, strict=True)
+        ]
+        if self.matched:
+            used = matched_frames(used, self.names, self.on)
+        return list(zip(*(frame.to_delayed() for frame in used), strict=True))
+
+
+def matched_frames(frames: Sequence[Any], names: Sequence[str], on: Any) -> list[Any]:
+    """
+    The same frames, cut so that all rows of a unit are in partitions of one number.
+
+    Parameters
+    ----------
+    frames : sequence of dask DataFrame
+        Data, then the sources that have a frame of their own.
+    names : sequence of str
+        What messages call them.
+    on : str or None
+        Column that identifies units; the index if None.
+
+    Returns
+    -------
+    list of dask DataFrame
+        With equal divisions.
+
+    Raises
+    ------
+    AlignmentError
+        If the divisions of a frame are not known, or units cannot be compared.
+    """
+    if isinstance(on, (list, tuple)):
+        if len(on) != 1:
+            raise AlignmentError(
+                f"on={on!r} names several columns, and partitions are matched by one. "
+                "Join them into one column first."
+            )
+        on = on[0]
+    frames = [
+        _by_unit(frame, name, on) for frame, name in zip(frames, names, strict=True)
+    ]
+    try:
+        low = min(frame.divisions[0] for frame in frames)
+        high = max(frame.divisions[-1] for frame in frames)
+        largest = max(frames, key=lambda frame: frame.npartitions)
+        inner = [d for d in largest.divisions if low < d < high]
+    except TypeError as error:
+        kinds = ", ".join(
+            f"{name}: {frame.divisions[0]!r}"
+            for frame, name in zip(frames, names, strict=True)
+        )
+        raise AlignmentError(
+            f"Units of the frames cannot be compared ({kinds}). Use the same "
+            "identifiers in all of them, or set on=."
+        ) from error
+    divisions = (low, *inner, high)
+    return [
+        frame
+        if tuple(frame.divisions) == divisions
+        else _in_place(frame, name).repartition(divisions=divisions, force=True)
+        for frame, name in zip(frames, names, strict=True)
+    ]
+
+
+def _by_unit(frame: Any, name: str, on: Any) -> Any:
+    """The frame with units as its index, and known divisions."""
+    if on is not None and on not in frame.columns and frame.index.name != on:
+        raise AlignmentError(f"{name} has no column {on!r} (on={on!r}).")
+    meta = meta_of(frame)
+    column = on is not None and on in frame.columns
+    kind = meta[on].dtype if column else meta.index.dtype
+    if isinstance(kind, pd.CategoricalDtype):
+        raise AlignmentError(
+            f"{name}: units are categories, which Dask does not sort. Make them text "
+            "or numbers, with astype()."
+        )
+    if column:
+        try:
+            if frame.npartitions == 1:
+                # Dask would not look for the first and the last unit.
+                frame = frame.map_partitions(
+                    lambda part: part.set_index(on, drop=False).sort_index(),
+                    meta=meta.set_index(on, drop=False),
+                )
+                frame = frame.clear_divisions()
+                frame = frame.compute_current_divisions(set_divisions=True)
+            else:
+                frame = frame.set_index(on, drop=False)
+            known = frame.known_divisions  # looks at all units
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise AlignmentError(
+                f"{name} cannot be sorted by {on!r}: {error} Every row needs a unit, "
+                "and all units must be of one type."
+            ) from error
+    else:
+        known = frame.known_divisions
+    if not known:
+        raise AlignmentError(
+            f"{name}: it is not known which units are in which partition (its "
+            "divisions), so that rows of a unit cannot be brought together. Set "
+            "on= to the column that identifies units, or set a sorted index: "
+            "frame.set_index('unit'), or when reading Parquet "
+            "read_parquet(..., index='unit', calculate_divisions=True)."
+        )
+    return frame
+
+
+def _in_place(frame: Any, name: str) -> Any:
+    """
+    The frame, whose rows are looked at when they are read.
+
+    To cut a partition is to leave out what is not between its divisions; rows that
+    should not be there would be lost without a word.
+    """
+    step, ends = dask.delayed(_checked), list(frame.divisions)
+    parts = [
+        step(part, low, high, name)
+        for part, low, high in zip(frame.to_delayed(), ends[:-1], ends[1:], strict=True)
+    ]
+    # Dask would make text of any column of objects, also of numbers.
+    with dask.config.set({"dataframe.convert-string": False}):
+        return dd.from_delayed(
+            parts, meta=meta_of(frame), divisions=tuple(ends), verify_meta=False
+        )
+
+
+def _checked(part: pd.DataFrame, low: Any, high: Any, name: str) -> pd.DataFrame:
+    units = part.index
+    if len(units) and units.hasnans:
+        raise AlignmentError(
+            f"{name} has rows whose unit is missing. Every row needs one."
+        )
+    outside = units[(units < low) | (units > high)] if len(units) else units
+    if len(outside):
+        raise AlignmentError(
+            f"{name}: unit {show(outside[0])} is in a partition that should go from "
+            f"{show(low)} to {show(high)}. Its divisions are wrong. Set the index "
+            "anew: frame.reset_index().set_index(...)."
+        )
+    return part
+
+
+def refuse_counted(frames: PartFrames, n_rows: Sequence[int]) -> None:
+    """
+    Raise if rows were matched by position, though frames do not count the same units.
+
+    Parameters
+    ----------
+    frames : PartFrames
+        Data and sources, matched by index.
+    n_rows : sequence of int
+        Their rows.
+
+    Raises
+    ------
+    AlignmentError
+        Asks for `on`.
+    """
+    data, *sources = (
+        (frame, name, _is_counted(frame, n))
+        for frame, name, n in zip(frames.frames, frames.names, n_rows, strict=True)
+    )
+    advice = (
+        "Set on= to the column that identifies units, or set the index of both frames."
+    )
+    for source in sources:
+        for (keyed, its, _), (other, name, counted) in (
+            (data, source),
+            (source, data),
+        ):
+            key = keyed.index.name
+            if key is not None and counted and key in other.columns:
+                raise AlignmentError(
+                    f"The units of {its} are its index {key!r}; {name} has a column "
+                    f"{key!r} and a default index, which would be matched by position. "
+                    f"Set on={key!r}."
+                )
+        last = [frame.divisions[-1] for frame in (data[0], source[0])]
+        if not source[2] or last[0] == last[1]:
+            continue
+        if data[2]:
+            raise AlignmentError(
+                f"data and {source[1]} have default indexes of different length "
+                f"({last[0] + 1} and {last[1] + 1}), so rows would be matched by "
+                f"position. {advice}"
+            )
+        if last[0] > last[1] or data[0].divisions[0] < 0:
+            raise AlignmentError(
+                f"data has units that {source[1]}, with its default index 0 to "
+                f"{last[1]}, does not have, so the two may not count the same units. "
+                f"{advice}"
+            )
+
+
+def _is_counted(frame: Any, n_rows: int) -> bool:
+    """Whether the index is 0, 1, ... without a name."""
+    index = meta_of(frame).index
+    return (
+        index.name is None
+        and pd.api.types.is_integer_dtype(index.dtype)
+        and frame.divisions[0] == 0
+        and frame.divisions[-1] == n_rows - 1
+    )
