@@ -36,7 +36,7 @@ from statsmodels_synth.exceptions import (
     show,
     suggest,
 )
-from statsmodels_synth.frame_kinds import refuse_unread, to_pandas
+from statsmodels_synth.frame_kinds import refuse_lazy, refuse_unread, to_pandas
 from statsmodels_synth.parsing import (
     ParsedFormula,
     factor_codes,
@@ -510,6 +510,7 @@ class LearnedFormula:
         """
         where = "the rows to predict"
         refuse_unread(frame, where)
+        refuse_lazy(frame, where)
         needed = self.parsed.regressors
         frame = to_pandas(frame, needed, needed, where)
         if isinstance(frame, pd.Series):

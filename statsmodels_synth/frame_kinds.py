@@ -9,11 +9,12 @@ imported them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from statsmodels_synth.exceptions import DataError
+from statsmodels_synth.exceptions import DataError, type_name
 
 _FRAMES = {("polars", "DataFrame"), ("pyarrow", "Table")}
 _SERIES = {("polars", "Series"), ("pyarrow", "ChunkedArray"), ("pyarrow", "Array")}
@@ -71,6 +72,29 @@ def refuse_unread(value: object, where: str) -> None:
                 f"{where} is a {library} {name}, whose rows have not been read. "
                 f"Collect it first, with .{read}(), or give a Dask DataFrame."
             )
+
+
+def refuse_lazy(value: object, where: str) -> None:
+    """
+    Raise if rows that are to be predicted are in Dask, or a path.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    where : str
+        What it is, for the message.
+
+    Raises
+    ------
+    DataError
+        Says how to predict them.
+    """
+    if isinstance(value, (str, Path)) or _kinds(value)[0][0] == "dask":
+        raise DataError(
+            f"{where} must be in memory, and are a {type_name(value)}. Predict them "
+            "part by part: frame.map_partitions(result.predict), with a Dask DataFrame."
+        )
 
 
 def names_of_columns(frame: Any) -> list[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import os
 from pathlib import Path
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -377,7 +378,17 @@ def changed(column: str, value: object) -> pd.DataFrame:
         (
             lambda: AugmentedGMM.from_formula("y ~ x", "nowhere.parquet", **WIDE),
             DataError,
-            "data: 'nowhere.parquet' cannot be read as Parquet",
+            "data: there is no file or folder 'nowhere.parquet'",
+        ),
+        (
+            lambda: AugmentedGMM.from_formula("y ~ x", str(Path(__file__)), **WIDE),
+            DataError,
+            "test_dask.py' cannot be read as Parquet",
+        ),
+        (
+            lambda: model_of(draw(), strata="straum"),
+            DataError,
+            "strata='straum' is not a column .*'stratum'",
         ),
     ],
 )
@@ -517,6 +528,54 @@ def test_pickle_and_remove_data() -> None:
 def test_dask_is_imported_only_where_it_is_used() -> None:
     code = "import statsmodels_synth, sys; sys.exit('dask' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("text", [False, True], ids=["number", "text"])
+@pytest.mark.parametrize("cuts", [(1, 3), (2, 1), (5, 8), (16, 3)], ids=str)
+def test_files_without_index(text: bool, cuts: tuple[int, int], tmp_path: Path) -> None:
+    """Files with a column that identifies units, in any order and number."""
+    units = draw().reset_index(drop=True).assign(extra="some text")
+    units["post"] = [f"post{k}" if text else k for k in range(UNITS)]
+    made = replicates(units).assign(post=lambda d: units.post.loc[d.index])
+    shuffled = cuts[0] % 2 == 0
+    frames = {"units": units, "made": made}
+    for (name, frame), n_files in zip(frames.items(), cuts, strict=True):
+        whole = frame.sample(frac=1.0, random_state=3) if shuffled else frame
+        (tmp_path / name).mkdir()
+        for k, rows in enumerate(np.array_split(np.arange(len(whole)), n_files)):
+            part = whole.iloc[rows].reset_index(drop=True)
+            part.to_parquet(tmp_path / name / f"part{k:02d}.parquet")
+    given = {**WIDE, "synthetic": made, "on": "post"}
+    peer = AugmentedGMM.from_formula("y ~ x + z", units, **given).fit()
+    given["synthetic"] = f"{tmp_path / 'made'}/"
+    model = AugmentedGMM.from_formula("y ~ x + z", f"{tmp_path / 'units'}/", **given)
+    agree(model.fit(), peer)
+
+
+def test_rows_to_predict_are_in_memory() -> None:
+    units = draw()
+    result = model_of(units).fit()
+    rows = dd.from_pandas(units, npartitions=3)
+    with pytest.raises(DataError, match=r"frame\.map_partitions"):
+        result.predict(rows)
+    parts = rows.map_partitions(result.predict, meta=("mean", float)).compute()
+    np.testing.assert_allclose(parts, result.predict(units))
+
+
+def test_what_to_install_where_dask_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "statsmodels_synth.partitions.construct", None)
+    with pytest.raises(ImportError, match=r'pip install "statsmodels-synth\[dask\]"'):
+        AugmentedGMM.from_formula("y ~ x", "units/", **WIDE)
+
+
+def test_progress_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("statsmodels_synth.partitions.dask_rows.PATIENCE", 0.0)
+    model_of(draw()).fit()
+    shown = capsys.readouterr()
+    assert re.search(r"\b(\d+) of \1 tasks, 0 s", shown.err)
+    assert not shown.out
 
 
 @pytest.fixture

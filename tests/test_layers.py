@@ -57,7 +57,7 @@ ORDER = [
     ["analysis_results"],
     ["results"],
     ["partitions.parts"],
-    ["partitions.groups", "partitions.joining"],
+    ["partitions.groups", "partitions.joining", "partitions.learning"],
     ["partitions.dask_rows"],
     ["partitions.matching"],
     ["partitions.construct"],

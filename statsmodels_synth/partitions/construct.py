@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import dask
@@ -35,7 +34,9 @@ from statsmodels_synth.exceptions import (
     OptionError,
     count,
     format_units,
+    option_label,
     show,
+    suggest,
 )
 from statsmodels_synth.formula import LearnedFormula
 from statsmodels_synth.frame_kinds import (
@@ -59,17 +60,15 @@ from statsmodels_synth.partitions.dask_rows import (
     tree,
 )
 from statsmodels_synth.partitions.joining import join_facts, joined_frames
+from statsmodels_synth.partitions.learning import Learnable, distinct, rows_to_learn
 from statsmodels_synth.partitions.matching import PartFrames, refuse_counted
 from statsmodels_synth.partitions.parts import (
     FirstLook,
-    Learnable,
     PartFacts,
     PartPlan,
     align_part,
     describe,
-    distinct,
     first_look,
-    rows_to_learn,
     typed_rows,
 )
 from statsmodels_synth.sources import offsets
@@ -167,6 +166,8 @@ def partitioned_arguments(
     plan = PartPlan(parsed, tuple(given.given), options, on, missing, metas[0])
     # Without rows, all that can be wrong with names and options shows here.
     align_part(plan, tuple(metas))
+    for option in ("labeling_prob", "strata"):
+        _require_column(option, options.get(option), names)
     given_frames = [given.data, *given.frames]
     frames = PartFrames(
         tuple(given_frames),
@@ -229,7 +230,7 @@ def read_input(data: Any, proxy: Any, synthetic: Any) -> Input:
             }
         else:
             sources[kind] = placeholder(value, f"Source {kind!r}")
-    if not is_partitioned(data) and not isinstance(data, (str, Path)):
+    if not (is_partitioned(data) or isinstance(data, str) or is_path(data)):
         data = _in_memory(data, "data")
         check_frame(data)
     frame = read_frame(data, "data")
@@ -246,6 +247,14 @@ def _in_memory(value: Any, where: str) -> Any:
 
 def _called(source: GivenSource) -> str:
     return f"Source {source.name!r}"
+
+
+def _require_column(option: str, column: str | None, names: set[str]) -> None:
+    if column is not None and column not in names:
+        raise DataError(
+            f"{option_label(option, column)} is not a column of data or of a source."
+            f"{suggest(column, sorted(names))}"
+        )
 
 
 def _is_number(value: Any) -> bool:

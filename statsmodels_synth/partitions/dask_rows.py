@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+import contextlib
 from dataclasses import dataclass, replace
 from functools import reduce
+import glob
 import operator
 import os
-from pathlib import Path
 import sys
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import cloudpickle
 import dask
 from dask.base import get_scheduler
+from dask.callbacks import Callback
 import dask.dataframe as dd
-from dask.diagnostics import ProgressBar
 import pandas as pd
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth.arguments import is_path
 from statsmodels_synth.design import SourceArrays, SourceFacts, Sums
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.partitions.groups import group_scores, group_sizes
@@ -64,15 +67,8 @@ def read_frame(value: object, where: str) -> Any:
     DataError
         If there is no Parquet file, or the index of a frame in memory cannot be sorted.
     """
-    if isinstance(value, (str, Path)):
-        path = os.fspath(value)
-        try:
-            return dd.read_parquet(path, calculate_divisions=True)
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{where}: {path!r} cannot be read as Parquet: {error}. Give the path "
-                "of a Parquet file or of a folder of such files, or a DataFrame."
-            ) from error
+    if isinstance(value, str) or is_path(value):
+        return _read_parquet(value, where)
     if isinstance(value, dd.Series):
         return value.to_frame()
     if isinstance(value, dd.DataFrame):
@@ -85,6 +81,28 @@ def read_frame(value: object, where: str) -> Any:
         raise DataError(
             f"{where}: its index cannot be used in Dask: {error}. Use one index level "
             "of values that can be sorted, none of them missing, or set on=."
+        ) from error
+
+
+def _read_parquet(value: Any, where: str) -> Any:
+    paths = [*map(os.fspath, value if isinstance(value, (list, tuple)) else [value])]
+    for path in paths:
+        if "://" not in path and not glob.glob(path):
+            raise DataError(
+                f"{where}: there is no file or folder {path!r} (in {os.getcwd()!r}). "
+                "Give the path of a Parquet file or of a folder of such files."
+            )
+    try:
+        return dd.read_parquet(
+            paths if len(paths) > 1 else paths[0], calculate_divisions=True
+        )
+    except (OSError, ValueError) as error:
+        shown = ", ".join(map(repr, paths[:3]))
+        reason = str(error).rpartition("Original Message:")[2].strip()
+        raise DataError(
+            f"{where}: {shown} cannot be read as Parquet: {reason} Give the path of a "
+            "Parquet file or of a folder of such files, or a DataFrame, such as that "
+            "of dask.dataframe.read_csv."
         ) from error
 
 
@@ -104,17 +122,57 @@ def compute(value: Any) -> Any:
     """
     client = _client()
     if client is None:
-        with ProgressBar(minimum=PATIENCE, out=sys.stderr):
+        with Progress():
             return dask.compute(value)[0]
     from distributed import progress, wait  # noqa: PLC0415 - only where it is in use
 
-    futures = client.compute(value)
-    try:
-        wait(futures, timeout=PATIENCE)
-    except TimeoutError:
-        # Once a second: it may end up in a log.
-        progress(futures, notebook=False, interval="1s")
+    started, futures = time.monotonic(), client.compute(value)
+    with contextlib.redirect_stdout(sys.stderr):
+        while True:
+            try:
+                wait(futures, timeout=PATIENCE)
+                break
+            except TimeoutError:
+                if sys.stderr.isatty():
+                    progress(futures, notebook=False, interval="0.5s")
+                    print()
+                    break
+                print(f"{time.monotonic() - started:.0f} s", flush=True)
     return client.gather(futures)
+
+
+class Progress(Callback):  # type: ignore[misc]
+    """
+    How many tasks are done, on stderr, once it has taken a few seconds.
+
+    Dask's own bar has a thread, and every computation waits for its next look.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started = self._shown = time.monotonic()
+
+    def _posttask(self, *given: Any) -> None:
+        state, now = given[3], time.monotonic()
+        # Seldom, where it ends up in a log.
+        every = 0.5 if sys.stderr.isatty() else PATIENCE
+        if now - self._started >= PATIENCE and now - self._shown >= every:
+            self._shown = now
+            self._write(state)
+
+    def _finish(self, *given: Any) -> None:
+        if self._shown > self._started:
+            self._write(given[1])
+            if sys.stderr.isatty():
+                print(file=sys.stderr)
+
+    def _write(self, state: Any) -> None:
+        done = len(state["finished"])
+        left = sum(len(state[name]) for name in ("ready", "waiting", "running"))
+        seconds = time.monotonic() - self._started
+        text = f"{done} of {done + left} tasks, {seconds:.0f} s"
+        end = "\r" if sys.stderr.isatty() else "\n"
+        print(text, end=end, file=sys.stderr, flush=True)
 
 
 def _client() -> Any:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+import itertools
+from typing import Any, NamedTuple
 
 import dask
 import dask.dataframe as dd
+import numpy as np
+from numpy.typing import NDArray
 import pandas as pd
 
 from statsmodels_synth.exceptions import AlignmentError, DataError, show, suggest
-from statsmodels_synth.partitions.dask_rows import meta_of
+from statsmodels_synth.partitions.dask_rows import compute, meta_of
+
+#: Units of a partition from which it is decided where the frame is cut.
+_SOME_UNITS = 200
 
 
 @dataclass(frozen=True)
@@ -128,8 +134,8 @@ def matched_frames(frames: Sequence[Any], names: Sequence[str], on: Any) -> list
             for frame, name in zip(frames, names, strict=True)
         )
         raise AlignmentError(
-            f"Units of the frames cannot be compared ({kinds}). Use the same "
-            "identifiers in all of them, or set on=."
+            f"Units of the frames cannot be compared: text here, numbers there "
+            f"({kinds}). Use the same identifiers in all of them."
         ) from error
     divisions = (low, *inner, high)
     return [
@@ -154,17 +160,7 @@ def _by_unit(frame: Any, name: str, on: Any) -> Any:
         )
     if column:
         try:
-            if frame.npartitions == 1:
-                # Dask would not look for the first and the last unit.
-                frame = frame.map_partitions(
-                    lambda part: part.set_index(on, drop=False).sort_index(),
-                    meta=meta.set_index(on, drop=False),
-                )
-                frame = frame.clear_divisions()
-                frame = frame.compute_current_divisions(set_divisions=True)
-            else:
-                frame = frame.set_index(on, drop=False)
-            known = frame.known_divisions  # looks at all units
+            frame, known = _sorted_by(frame, name, on), True
         except (NotImplementedError, TypeError, ValueError) as error:
             raise AlignmentError(
                 f"{name} cannot be sorted by {on!r}: {error} Every row needs a unit, "
@@ -183,6 +179,75 @@ def _by_unit(frame: Any, name: str, on: Any) -> Any:
     return frame
 
 
+class Ends(NamedTuple):
+    """
+    First and last unit of a partition, and some between.
+
+    Parameters
+    ----------
+    first, last : object
+        None where there is no row.
+    some : ndarray
+        Sorted.
+    """
+
+    first: Any
+    last: Any
+    some: NDArray[Any]
+
+
+def _ends(part: pd.DataFrame, on: str, name: str) -> Ends:
+    units = part[on].dropna().sort_values()
+    if len(units) < len(part):
+        raise AlignmentError(
+            f"{name} has {len(part) - len(units)} rows whose unit is missing. Every "
+            "row needs one."
+        )
+    if not len(units):
+        return Ends(None, None, np.empty(0, dtype=object))
+    spread = np.unique(np.linspace(0, len(units) - 1, _SOME_UNITS).astype(int))
+    some = units.iloc[spread].to_numpy(dtype=object)
+    return Ends(some[0], some[-1], some)
+
+
+def _sorted_by(frame: Any, name: str, on: str) -> Any:
+    """
+    The frame with a column as its index, and divisions that hold.
+
+    Dask's own divisions of numbers are rounded, and rows then not where these say.
+    """
+    step, meta = dask.delayed(_ends), meta_of(frame).set_index(on, drop=False)
+    parts = frame.to_delayed()
+    ends: list[Ends] = compute([step(part, on, name) for part in parts])
+    filled = [k for k, end in enumerate(ends) if len(end.some)]
+    if not filled:
+        raise DataError(f"{name} has no rows.")
+    pairs = itertools.pairwise(filled)
+    if all(ends[k].last < ends[later].first for k, later in pairs):
+        index = dask.delayed(_indexed)
+        divisions = [*(ends[k].first for k in filled), ends[filled[-1]].last]
+        return _from_parts([index(parts[k], on) for k in filled], meta, divisions)
+    pooled = np.sort(np.concatenate([ends[k].some for k in filled]))
+    at = np.linspace(0, len(pooled) - 1, len(filled) + 1).astype(int)
+    inner = list(dict.fromkeys(pooled[at[1:-1]]))
+    low, high = pooled[0], pooled[-1]
+    divisions = [low, *(unit for unit in inner if low < unit < high), high]
+    return frame.set_index(on, drop=False, divisions=divisions)
+
+
+def _indexed(part: pd.DataFrame, on: str) -> pd.DataFrame:
+    return part.set_index(on, drop=False)
+
+
+def _from_parts(parts: list[Any], meta: pd.DataFrame, divisions: Sequence[Any]) -> Any:
+    """Dask frame of delayed partitions."""
+    # Dask would make text of any column of objects, also of numbers.
+    with dask.config.set({"dataframe.convert-string": False}):
+        return dd.from_delayed(
+            parts, meta=meta, divisions=tuple(divisions), verify_meta=False
+        )
+
+
 def _in_place(frame: Any, name: str) -> Any:
     """
     The frame, whose rows are looked at when they are read.
@@ -195,11 +260,7 @@ def _in_place(frame: Any, name: str) -> Any:
         step(part, low, high, name)
         for part, low, high in zip(frame.to_delayed(), ends[:-1], ends[1:], strict=True)
     ]
-    # Dask would make text of any column of objects, also of numbers.
-    with dask.config.set({"dataframe.convert-string": False}):
-        return dd.from_delayed(
-            parts, meta=meta_of(frame), divisions=tuple(ends), verify_meta=False
-        )
+    return _from_parts(parts, meta_of(frame), ends)
 
 
 def _checked(part: pd.DataFrame, low: Any, high: Any, name: str) -> pd.DataFrame:
