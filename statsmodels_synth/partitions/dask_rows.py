@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 import contextlib
 from dataclasses import dataclass, replace
@@ -132,7 +133,7 @@ def compute(value: Any) -> Any:
             try:
                 wait(futures, timeout=PATIENCE)
                 break
-            except TimeoutError:
+            except asyncio.TimeoutError:  # not the built-in one before Python 3.11
                 if sys.stderr.isatty():
                     progress(futures, notebook=False, interval="0.5s")
                     print()
