@@ -381,6 +381,29 @@ def check_exact_fit(
         )
 
 
+def surely_independent(gram: Floats) -> bool:
+    """
+    Whether columns are independent as far as their sums of squares can tell.
+
+    Parameters
+    ----------
+    gram : ndarray (p, p)
+        ``x'x`` of the columns.
+
+    Returns
+    -------
+    bool
+        False where only the columns themselves can tell.
+    """
+    scale = np.sqrt(np.diag(gram))
+    if not np.all(scale > 0):
+        return False
+    # The eigenvalue is a squared share and smaller than any single one: only near the
+    # tolerance are the columns themselves worth a decomposition.
+    smallest = np.linalg.eigvalsh(gram / np.outer(scale, scale))[0]
+    return bool(smallest > 1e4 * COLLINEARITY_TOLERANCE**2)
+
+
 def check_source_design(exog: Floats, name: str, names: Sequence[str]) -> None:
     """
     Raise if the columns of a source are linearly dependent.
@@ -401,14 +424,8 @@ def check_source_design(exog: Floats, name: str, names: Sequence[str]) -> None:
     """
     # Columns that are independent on some rows are so on all.
     part = exog[:: max(1, len(exog) // _PART)]
-    gram = part.T @ part
-    scale = np.sqrt(np.diag(gram))
-    if np.all(scale > 0):
-        smallest = np.linalg.eigvalsh(gram / np.outer(scale, scale))[0]
-        # The eigenvalue is a squared share and smaller than any single one: only
-        # near the tolerance are the columns themselves worth a decomposition.
-        if smallest > 1e4 * COLLINEARITY_TOLERANCE**2:
-            return
+    if surely_independent(part.T @ part):
+        return
     dependent, partners = dependent_columns(exog, COLLINEARITY_TOLERANCE)
     if dependent:
         raise CollinearityError(

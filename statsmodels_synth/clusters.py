@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 
-from statsmodels_synth._arrays import Floats, Positions
+from statsmodels_synth._arrays import Bools, Floats, Positions
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import (
     AlignmentError,
@@ -176,6 +176,32 @@ def group_values(
     return values
 
 
+def require_groups(absent: Bools, units: pd.Index, label: str) -> None:
+    """
+    Raise if the cluster of a unit is missing.
+
+    Parameters
+    ----------
+    absent : ndarray (T,) of bool
+        Units without one.
+    units : pandas.Index (T,)
+        Labels of the units.
+    label : str
+        What the groups are called in messages.
+
+    Raises
+    ------
+    DataError
+        Names up to five units.
+    """
+    if absent.any():
+        raise DataError(
+            f"{label} is missing for {count(int(absent.sum()), 'unit')} "
+            f"({format_units(units[absent])}). Every unit needs a cluster, also those "
+            "of the sources: complete them, or leave these units out."
+        )
+
+
 def find_clusters(
     groups: NDArray[Any], design: AlignedDesign, units: pd.Index, label: str
 ) -> Clusters:
@@ -208,13 +234,7 @@ def find_clusters(
         groups = groups[design.kept]
     labeled_units = design.labeled_units
     codes, _ = pd.factorize(groups)
-    if (codes < 0).any():
-        absent = np.flatnonzero(codes < 0)
-        raise DataError(
-            f"{label} is missing for {count(len(absent), 'unit')} "
-            f"({format_units(units[absent])}). Every unit needs a cluster, also those "
-            "of the sources: complete them, or leave these units out."
-        )
+    require_groups(codes < 0, units, label)
     n_all = int(codes.max()) + 1
     with_labels = np.zeros(n_all, dtype=bool)
     with_labels[codes[labeled_units]] = True

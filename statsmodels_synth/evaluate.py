@@ -73,15 +73,7 @@ def evaluate_frames(
     data = frames.data
     rows = frames.labeled_rows
     if not len(rows):
-        gaps = data.isna().mean()
-        reason = "".join(
-            f" {name!r} is missing in {share:.0%} of the rows."
-            for name, share in gaps[gaps > 0].items()
-        )
-        raise DataError(
-            "There is no labelled unit: no row of data has every variable of the "
-            f"formula.{reason} Check the outcome column, labeled= and missing values."
-        )
+        raise no_label(data.isna().mean())
     known, place = _known(frames)
     labeled = data.iloc[rows]
     learned = LearnedFormula(parsed, labeled, known)
@@ -91,6 +83,30 @@ def evaluate_frames(
         learned, frames, learned.exog_of_data, place, offset, exposure
     )
     return learned, labels, sources
+
+
+def no_label(gaps: pd.Series) -> DataError:
+    """
+    Error for data without a labelled unit.
+
+    Parameters
+    ----------
+    gaps : Series
+        Share of the rows without a value, by variable.
+
+    Returns
+    -------
+    DataError
+        To be raised.
+    """
+    reason = "".join(
+        f" {name!r} is missing in {share:.0%} of the rows."
+        for name, share in gaps[gaps > 0].items()
+    )
+    return DataError(
+        "There is no labelled unit: no row of data has every variable of the "
+        f"formula.{reason} Check the outcome column, labeled= and missing values."
+    )
 
 
 def evaluate_part(

@@ -190,6 +190,30 @@ def option_label(option: str, column: str) -> str:
     return f"{option}=" if column == f"({option})" else f"{option}={column!r}"
 
 
+def unknown_column(label: str, name: str, known: Iterable[object]) -> DataError:
+    """
+    Error for an option that names no column.
+
+    Parameters
+    ----------
+    label : str
+        The option and the name, for the message.
+    name : str
+        The name.
+    known : iterable
+        Columns of data and of the sources.
+
+    Returns
+    -------
+    DataError
+        To be raised; suggests a name.
+    """
+    return DataError(
+        f"{label} is not a column of data or of a source."
+        f"{suggest(name, sorted(map(str, known)))}"
+    )
+
+
 def type_name(value: object) -> str:
     """
     Name of a type for a message, with its library where that is a data frame's.

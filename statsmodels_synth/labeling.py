@@ -57,11 +57,7 @@ def find_labeling(prob: Any, strata: Any, labeled: Bools, units: pd.Index) -> La
     >>> find_labeling(None, list("aaabbb"), labeled, pd.RangeIndex(6)).prob
     array([0.66666667, 0.66666667, 0.33333333])
     """
-    if prob is not None and strata is not None:
-        raise OptionError(
-            "labeling_prob= and strata= say the same thing. Give strata= where the "
-            "number of labels in each stratum was fixed, else labeling_prob=."
-        )
+    refuse_both(prob, strata)
     for name, given in (("labeling_prob", prob), ("strata", strata)):
         if isinstance(given, (str, bool)):
             raise OptionError(
@@ -118,6 +114,27 @@ def check_never(known: Floats, labeled: Bools, units: pd.Index) -> None:
             "probability with which each unit was chosen, not a weight; NaN where it "
             "is not known. Units that could not be chosen are represented by nobody: "
             "leave them out."
+        )
+
+
+def refuse_both(prob: object, strata: object) -> None:
+    """
+    Raise if the labelling is described in two ways.
+
+    Parameters
+    ----------
+    prob, strata : object
+        What was given; None where nothing was.
+
+    Raises
+    ------
+    OptionError
+        If both are.
+    """
+    if prob is not None and strata is not None:
+        raise OptionError(
+            "labeling_prob= and strata= say the same thing. Give strata= where the "
+            "number of labels in each stratum was fixed, else labeling_prob=."
         )
 
 

@@ -33,6 +33,7 @@ from statsmodels_synth.source_sums import (
     SourceSums,
     design_sums,
     row_factors,
+    score_blocks,
     unit_scores,
 )
 
@@ -414,19 +415,15 @@ def moment_blocks(
     h *= design.design_weights[:, None]
     where = design.labeled_units
     buffer = np.empty((block_size, p + 2 * design.k_sources * p))
-    for start in range(0, design.n_units, block_size):
-        stop = min(start + block_size, design.n_units)
-        block = buffer[: stop - start]
+    blocks = score_blocks(design.sources, design.n_units, score, eta, block_size)
+    for units, scores in blocks:
+        block = buffer[: len(scores)]
         block[:] = 0.0
-        labeled = slice(*np.searchsorted(where, [start, stop]))
-        local = where[labeled] - start
+        labeled = slice(*np.searchsorted(where, [units.start, units.stop]))
+        local = where[labeled] - units.start
         block[local, :p] = psi[labeled]
-        for m, source in enumerate(design.sources):
-            first = p + 2 * m * p
-            block[local, first : first + p] = h[labeled, m * p : (m + 1) * p]
-            rows = source.rows(start, stop)
-            factor, _ = row_factors(source, rows, source.exog[rows] @ eta[m], score)
-            unit_scores(
-                source, rows, factor, start, block[:, first + p : first + 2 * p]
-            )
-        yield slice(start, stop), block
+        for m in range(design.k_sources):
+            own, first = slice(m * p, (m + 1) * p), p + 2 * m * p
+            block[local, first : first + p] = h[labeled, own]
+            block[:, first + p : first + 2 * p] = scores[:, own]
+        yield units, block

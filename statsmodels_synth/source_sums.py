@@ -47,14 +47,14 @@ class SourceSums:
             outer = self.outer + other.outer
         return SourceSums(self.mean + other.mean, self.jacobian + other.jacobian, outer)
 
-    def over(self, n_units: int) -> SourceSums:
+    def over(self, n_units: float) -> SourceSums:
         """
         Means, from sums.
 
         Parameters
         ----------
-        n_units : int
-            Number of units.
+        n_units : float
+            Number of units; of means, by how much it grows.
 
         Returns
         -------
@@ -126,11 +126,7 @@ class SourceState:
         """
         if n_units == self.n_units:
             return self
-        share = n_units / self.n_units
-        sums = self.sums
-        outer = None if sums.outer is None else sums.outer / share
-        sums = SourceSums(sums.mean / share, sums.jacobian / share, outer)
-        return SourceState(self.eta, sums, n_units)
+        return SourceState(self.eta, self.sums.over(n_units / self.n_units), n_units)
 
 
 def row_factors(
@@ -200,7 +196,11 @@ def unit_scores(
 
 
 def score_blocks(
-    sources: tuple[DesignRows, ...], n_units: int, score: Score, eta: Floats
+    sources: tuple[DesignRows, ...],
+    n_units: int,
+    score: Score,
+    eta: Floats,
+    block_size: int = BLOCK_SIZE,
 ) -> Iterator[tuple[slice, Floats]]:
     """
     Scores of the sources, block by block.
@@ -215,6 +215,8 @@ def score_blocks(
         Target model.
     eta : ndarray (M, p)
         Parameters of each source.
+    block_size : int
+        Units per block.
 
     Yields
     ------
@@ -224,9 +226,9 @@ def score_blocks(
         ``C_mt h_mt``, source by source; the array is reused.
     """
     p = eta.shape[1]
-    buffer = np.empty((BLOCK_SIZE, eta.size))
-    for start in range(0, n_units, BLOCK_SIZE):
-        stop = min(start + BLOCK_SIZE, n_units)
+    buffer = np.empty((block_size, eta.size))
+    for start in range(0, n_units, block_size):
+        stop = min(start + block_size, n_units)
         block = buffer[: stop - start]
         for m, source in enumerate(sources):
             rows = source.rows(start, stop)

@@ -156,9 +156,13 @@ def _better(
     return bool(after <= before)
 
 
+def _root_mean_squares(exog: Floats) -> Floats:
+    return np.asarray(np.sqrt(np.einsum("ij,ij->j", exog, exog) / len(exog)))
+
+
 def _is_flat(rows: DesignRows, score: Score, params: Floats) -> bool:
     """Whether the score hardly depends on the parameters in some direction."""
-    scale = np.sqrt(np.einsum("ij,ij->j", rows.exog, rows.exog) / len(rows.exog))
+    scale = _root_mean_squares(rows.exog)
     keep = scale > 0.0
     outer = np.outer(scale, scale)[np.ix_(keep, keep)]
     gram = (rows.exog.T @ rows.exog)[np.ix_(keep, keep)] / outer
@@ -177,7 +181,7 @@ def _spread(rows: DesignRows, n_rows: int) -> DesignRows:
 
 def _newton(rows: DesignRows, score: Score, params: Floats) -> Floats | None:
     """Newton's method until a step is small; None where it does not come to that."""
-    scale = np.sqrt(np.einsum("ij,ij->j", rows.exog, rows.exog) / len(rows.exog))
+    scale = _root_mean_squares(rows.exog)
     scale[scale == 0.0] = 1.0  # a rare dummy may be absent
     with np.errstate(all="ignore"):
         for _ in range(MAX_STEPS):

@@ -152,17 +152,13 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
         """
         partitions = self.aligned.partitions
         if partitions is None:
-            some, whole = (
-                self.aligned.sources,
-                [len(s.endog) for s in self.aligned.sources],
-            )
+            some = [(source, False) for source in self.aligned.sources]
         else:
-            some, whole = partitions.samples, [f.n_rows for f in partitions.facts]
+            sampled = zip(partitions.samples, partitions.facts, strict=True)
+            some = [(rows, len(rows.endog) < fact.n_rows) for rows, fact in sampled]
         eta = [
-            source_start(
-                s, self.family, self.target_score, is_sample=len(s.endog) < n_rows
-            )
-            for s, n_rows in zip(some, whole, strict=True)
+            source_start(rows, self.family, self.target_score, is_sample=is_sample)
+            for rows, is_sample in some
         ]
         return np.array(eta).reshape(len(some), self.k_params)
 

@@ -13,7 +13,7 @@ from statsmodels_synth.exceptions import (
     count,
     format_units,
     show,
-    suggest,
+    unknown_column,
 )
 from statsmodels_synth.frame_kinds import column_of, names_of_columns
 
@@ -92,10 +92,7 @@ class UnitColumns:
             known = {*self.data, *(c for _, frame in self.sources for c in frame)}
             for other in self.others:
                 known |= set() if other is None else {*names_of_columns(other)}
-            raise DataError(
-                f"{label} is not a column of data or of a source."
-                f"{suggest(name, sorted(map(str, known)))}"
-            )
+            raise unknown_column(label, name, known)
         values = pd.concat([column for _, column, _ in found], ignore_index=True)
         units = self.units.append([index for *_, index in found])[len(self.units) :]
         present = values.notna().to_numpy()

@@ -17,9 +17,9 @@ from statsmodels_synth.aligning import AlignedRows, check_labels
 from statsmodels_synth.arguments import is_path
 from statsmodels_synth.assembly import assemble_design
 from statsmodels_synth.checks import (
-    COLLINEARITY_TOLERANCE,
     check_coverage,
     check_source_design,
+    surely_independent,
 )
 from statsmodels_synth.columns import check_frame
 from statsmodels_synth.design import (
@@ -27,6 +27,7 @@ from statsmodels_synth.design import (
     Labeling,
     SourceFacts,
 )
+from statsmodels_synth.evaluate import no_label
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
@@ -36,7 +37,7 @@ from statsmodels_synth.exceptions import (
     format_units,
     option_label,
     show,
-    suggest,
+    unknown_column,
 )
 from statsmodels_synth.formula import LearnedFormula
 from statsmodels_synth.frame_kinds import (
@@ -46,7 +47,7 @@ from statsmodels_synth.frame_kinds import (
 )
 from statsmodels_synth.frames import On
 from statsmodels_synth.given_sources import GivenSource, given_sources
-from statsmodels_synth.labeling import labeling_of_labeled, stratified
+from statsmodels_synth.labeling import labeling_of_labeled, refuse_both, stratified
 from statsmodels_synth.options import Engine, Missing
 from statsmodels_synth.parsing import columns_of, factor_codes, read_formula
 from statsmodels_synth.partitions.dask_rows import (
@@ -151,6 +152,7 @@ def partitioned_arguments(
     DataError, AlignmentError, FormulaError, OptionError
         As with frames in memory.
     """
+    refuse_both(labeling_prob, strata)
     given = read_input(data, proxy, synthetic)
     options = _columns_only(
         labeled=labeled,
@@ -167,7 +169,9 @@ def partitioned_arguments(
     # Without rows, all that can be wrong with names and options shows here.
     align_part(plan, tuple(metas))
     for option in ("labeling_prob", "strata"):
-        _require_column(option, options.get(option), names)
+        if option in options and options[option] not in names:
+            label = option_label(option, options[option])
+            raise unknown_column(label, options[option], names)
     given_frames = [given.data, *given.frames]
     frames = PartFrames(
         tuple(given_frames),
@@ -249,14 +253,6 @@ def _called(source: GivenSource) -> str:
     return f"Source {source.name!r}"
 
 
-def _require_column(option: str, column: str | None, names: set[str]) -> None:
-    if column is not None and column not in names:
-        raise DataError(
-            f"{option_label(option, column)} is not a column of data or of a source."
-            f"{suggest(column, sorted(names))}"
-        )
-
-
 def _is_number(value: Any) -> bool:
     return np.isscalar(value) and not isinstance(value, str)
 
@@ -288,18 +284,11 @@ def _first_looks(plan: PartPlan, columns: list[str], parts: list[Any]) -> FirstL
     looks: list[FirstLook] = compute([step(shared, columns, part) for part in parts])
     n_rows = sum(look.n_rows for look in looks)
     labeled = joined_frames([look.labeled for look in looks])
+    gaps = sum((look.gaps for look in looks[1:]), looks[0].gaps)
     if not n_rows:
         raise DataError("data has no rows.")
     if not len(labeled):
-        gaps = sum((look.gaps for look in looks[1:]), looks[0].gaps) / n_rows
-        reason = "".join(
-            f" {name!r} is missing in {share:.0%} of the rows."
-            for name, share in gaps[gaps > 0].items()
-        )
-        raise DataError(
-            "There is no labelled unit: no row of data has every variable of the "
-            f"formula.{reason} Check the outcome column, labeled= and missing values."
-        )
+        raise no_label(gaps / n_rows)
     if plan.on is not None and not labeled.index.is_unique:
         repeated = labeled.index[labeled.index.duplicated()].unique()
         raise AlignmentError(
@@ -312,7 +301,7 @@ def _first_looks(plan: PartPlan, columns: list[str], parts: list[Any]) -> FirstL
         first.iloc[:1000],
         n_rows,
         sum(look.n_incomplete for look in looks),
-        looks[0].gaps,
+        gaps,
     )
 
 
@@ -320,9 +309,8 @@ def _learn(plan: PartPlan, look: FirstLook, parts: list[Any]) -> LearnedFormula:
     """The formula with what it learns from all rows of data."""
     parsed = plan.parsed
     labels = typed_rows(plan, look.labeled)
-    some = typed_rows(plan, pd.concat([look.labeled, look.first]))
     regressors = list(parsed.regressors)
-    some = some.loc[some[regressors].notna().all(axis=1).to_numpy()]
+    some = plan.types.loc[plan.types[regressors].notna().all(axis=1).to_numpy()]
     learned = LearnedFormula(parsed, labels, some)
     needed, codes = _learnable(learned, some)
     if not (needed.levels or needed.factors or codes):
@@ -522,24 +510,13 @@ def _check_whole_source(
     if fact.n_covered > len(covered):
         covered = np.append(covered, n)
     check_coverage(covered, np.arange(n), fact.name, everyone, p)
-    sample = facts.samples[m].exog
-    gram = facts.grams[m]
-    scale = np.sqrt(np.diag(gram))
-    if np.all(scale > 0):
-        values = np.linalg.eigvalsh(gram / np.outer(scale, scale))
-        if values[0] > 1e4 * COLLINEARITY_TOLERANCE**2:
-            return
-    check_source_design(sample, fact.name, names)
+    if not surely_independent(facts.grams[m]):
+        check_source_design(facts.samples[m].exog, fact.name, names)
 
 
 def _labeling(facts: PartFacts, labeling_prob: Any, units: pd.Index) -> Labeling:
     """How the labelled units were chosen."""
     if facts.strata is not None:
-        if labeling_prob is not None:
-            raise OptionError(
-                "labeling_prob= and strata= say the same thing. Give strata= where the "
-                "number of labels in each stratum was fixed, else labeling_prob=."
-            )
         assert facts.strata_sizes is not None
         return stratified(facts.strata, facts.strata_sizes)
     prob, sums = facts.labeling_prob, facts.prob_sums

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import pandas as pd
 
 from statsmodels_synth._arrays import Floats
-from statsmodels_synth.exceptions import DataError, count, format_units
+from statsmodels_synth.clusters import require_groups
 from statsmodels_synth.partitions.parts import (
     Part,
     PartPlan,
@@ -31,13 +31,7 @@ def _grouped(
     units = aligned.units
     if kept is not None:
         values, units = values[kept], units[kept]
-    absent = np.asarray(pd.isna(values))
-    if absent.any():
-        raise DataError(
-            f"{label} is missing for {count(int(absent.sum()), 'unit')} "
-            f"({format_units(units[absent])}). Every unit needs a cluster, also those "
-            "of the sources: complete them, or leave these units out."
-        )
+    require_groups(np.asarray(pd.isna(values)), units, label)
     return part, values, pd.Series(values[positions], units[positions])
 
 

@@ -13,7 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 
-from statsmodels_synth.exceptions import AlignmentError, DataError, show, suggest
+from statsmodels_synth.exceptions import (
+    AlignmentError,
+    DataError,
+    show,
+    unknown_column,
+)
 from statsmodels_synth.partitions.dask_rows import compute, meta_of
 
 #: Units of a partition from which it is decided where the frame is cut.
@@ -73,10 +78,7 @@ class PartFrames:
         """
         known = {str(name) for frame in self.frames for name in frame.columns}
         if column is not None and column not in known:
-            raise DataError(
-                f"groups={column!r} is not a column of data or of a source."
-                f"{suggest(column, sorted(known))}"
-            )
+            raise unknown_column(f"groups={column!r}", column, known)
         # Dask reads several files as one partition where few columns are wanted: it is
         # to decide that now, before partitions are counted and matched.
         used = [
@@ -160,15 +162,13 @@ def _by_unit(frame: Any, name: str, on: Any) -> Any:
         )
     if column:
         try:
-            frame, known = _sorted_by(frame, name, on), True
+            return _sorted_by(frame, name, on)
         except (NotImplementedError, TypeError, ValueError) as error:
             raise AlignmentError(
                 f"{name} cannot be sorted by {on!r}: {error} Every row needs a unit, "
                 "and all units must be of one type."
             ) from error
-    else:
-        known = frame.known_divisions
-    if not known:
+    if not frame.known_divisions:
         raise AlignmentError(
             f"{name}: it is not known which units are in which partition (its "
             "divisions), so that rows of a unit cannot be brought together. Set "

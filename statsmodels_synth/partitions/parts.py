@@ -10,7 +10,7 @@ pandas and NumPy objects; where the frames come from is the business of
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import cloudpickle
@@ -211,7 +211,7 @@ class PartFacts:
     n_foreign: int
     weight_sum: float
     prob_sums: Floats | None
-    edges: tuple[object, object] | None = field(default=None)
+    edges: tuple[object, object] | None = None
 
 
 def align_part(plan: PartPlan, frames: tuple[pd.DataFrame, ...]) -> AlignedFrames:
@@ -267,7 +267,7 @@ def evaluate(plan: PartPlan, *frames: pd.DataFrame) -> Part:
     Part
         What a pass goes over.
     """
-    return evaluate_aligned(plan, align_part(plan, frames))[0]
+    return evaluate_aligned(plan, align_part(plan, frames)).part
 
 
 class EvaluatedPart(NamedTuple):
