@@ -61,9 +61,11 @@ class Relabelled:
         return design, solution, clusters
 
     def test(self, chosen: Array, labeling: Labeling | None = None) -> list[Any]:
-        """Statistic, p-value and degrees of freedom, for all sources and for each."""
+        """Numbers of the table, for all sources and for each."""
         design, solution, clusters = self.solved(chosen, labeling or Labeling())
-        return representativeness(design, self.model.target_score, solution, clusters)
+        score = self.model.target_score
+        rows = representativeness(design, score, solution, clusters)
+        return [(*own, added.statistic, added.pvalue) for own, added in rows]
 
     def difference(self, chosen: Array) -> Any:
         design, solution, _ = self.solved(chosen, Labeling())
