@@ -497,8 +497,8 @@ def check_coverage(
     if len(absent):
         warnings.warn(
             f"Source {name!r} lacks {len(absent)} of the {len(labeled_units)} labelled "
-            f"units ({format_units(index[absent])}). It need not cover "
-            f"them if that has nothing to do with being labelled. {VALIDITY}",
+            f"units ({format_units(index[absent])}). Their coverage "
+            f"must have nothing to do with their being labelled. {VALIDITY}",
             CoverageWarning,
             stacklevel=stack_level(),
         )
