@@ -219,7 +219,7 @@ def figure(table: pd.DataFrame, path: Path) -> None:
     left.set(xscale="log", xlabel="labels n", ylabel="coverage of the 95 % interval")
     left.set_xticks([30, 50, 100, 200, 400], ["30", "50", "100", "200", "400"])
     left.minorticks_off()
-    left.set_title("Default (points) and the paper's interval (crosses)")
+    left.set_title("Few-label default (points) and Byun et al. 2025 (crosses)")
     left.legend(title="sources", loc="lower right", fontsize=8)
     top = float(table[["mse", "mse_paper"]].max().max()) * 1.05
     right.plot([0, top], [0, top], color="#888888", lw=1)
@@ -227,8 +227,8 @@ def figure(table: pd.DataFrame, path: Path) -> None:
     right.set(
         xlim=(0, top),
         ylim=(0, top),
-        xlabel="paper's two-step estimator",
-        ylabel="default (shrunken)",
+        xlabel="Byun et al. (2025)",
+        ylabel="few-label default",
         title="Mean squared error, labels alone = 1",
     )
     fig.savefig(path, dpi=150)

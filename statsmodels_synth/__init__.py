@@ -1,6 +1,9 @@
 """
 Regression with imperfect synthetic data, in the style of statsmodels.
 
+Estimates are valid when units are labelled at random or with known probabilities, and
+the sources are made in the same way for labelled and unlabelled units.
+
 >>> from statsmodels_synth import AugmentedGMM
 >>> AugmentedGMM.__name__
 'AugmentedGMM'

@@ -15,6 +15,7 @@ from statsmodels_synth._arrays import Floats, Positions, infinite_rows
 from statsmodels_synth.clusters import Clusters, cluster_sums
 from statsmodels_synth.design import DesignRows
 from statsmodels_synth.exceptions import (
+    VALIDITY,
     CollinearityError,
     CoverageWarning,
     DataError,
@@ -495,10 +496,9 @@ def check_coverage(
         )
     if len(absent):
         warnings.warn(
-            f"Source {name!r} lacks {len(absent)} of the {len(labeled_units)} "
-            "labelled "
-            f"units ({format_units(index[absent])}). The estimate stays valid if "
-            "coverage does not depend on being labelled.",
+            f"Source {name!r} lacks {len(absent)} of the {len(labeled_units)} labelled "
+            f"units ({format_units(index[absent])}). Their coverage "
+            f"must have nothing to do with their being labelled. {VALIDITY}",
             CoverageWarning,
             stacklevel=stack_level(),
         )

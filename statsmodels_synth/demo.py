@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+import textwrap
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
 from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.exceptions import VALIDITY
 from statsmodels_synth.results import AugmentedGMMResultsWrapper
 
 FORMULA = "dole ~ age + educ + income"
@@ -194,7 +196,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         "No LLM runs here. A logit and linear models, fitted on 250 other "
         "respondents,\nstand in for one: 'guess' predicts every vote, 'draws' are "
         "generated respondents\n(3 for each real one), never made from that "
-        "respondent's own answer.\n"
+        "respondent's own answer.\n\n"
+        + textwrap.fill(VALIDITY, 78)
+        + " Here both hold.\n"
     )
     print(result.summary())
     print("\n\nSide by side, with what everybody answered:\n")

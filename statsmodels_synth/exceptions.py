@@ -40,6 +40,12 @@ __all__ = [
 ]
 
 MAX_UNITS_SHOWN = 5
+#: What the estimates rest on, in the words that every page and message has.
+VALIDITY = (
+    "Estimates are valid when units are labelled at random or with known "
+    "probabilities, and the sources are made in the same way for labelled and "
+    "unlabelled units."
+)
 
 
 class SynthError(Exception):

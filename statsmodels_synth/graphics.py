@@ -89,9 +89,14 @@ def _series(results: AugmentedGMMResults, alpha: float) -> list[Any]:
     normal = stats.norm.ppf(1 - alpha / 2)
     rows = []
     real = results.real_only
+    own = (
+        f"augmented ({results.settings.method})"
+        if results.source_names
+        else "augmented"
+    )
     for label, color, marker, result in (
         (f"labels only (n = {results.n_labeled})", _LABELS, "o", real),
-        ("augmented", _AUGMENTED, "o", results),
+        (own, _AUGMENTED, "o", results),
     ):
         interval = np.asarray(result.conf_int(alpha))
         half = (interval[:, 1] - interval[:, 0]) / 2

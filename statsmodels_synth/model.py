@@ -57,17 +57,8 @@ _FORMULA_KEYS = [
     *("weights", "offset", "exposure", "missing", "engine", "eval_env"),
 ]
 _INIT_KEYS = [
-    "proxy",
-    "synthetic",
-    "labeled",
-    "family",
-    "weights",
-    "offset",
-    "exposure",
-    "missing",
-    "hasconst",
-    "labeling_prob",
-    "strata",
+    *("proxy", "synthetic", "labeled", "family", "weights", "offset", "exposure"),
+    *("missing", "hasconst", "labeling_prob", "strata"),
 ]
 
 
@@ -78,8 +69,9 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
     The estimator (GMM-Synth, [1]_) solves the score equations of a generalised
     linear model on the labelled units, and uses the scores of every source, on
     labelled and on all units, to remove what is predictable from their noise.
-    The estimate is consistent whatever the sources are: they only have to be
-    made without regard to which units are labelled.
+    Estimates are valid when units are labelled at random or with known
+    probabilities, and the sources are made in the same way for labelled and
+    unlabelled units.
 
     Parameters
     ----------
@@ -283,6 +275,10 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
         """
         Create the model from a formula and data frames, matched by unit.
 
+        Estimates are valid when units are labelled at random or with known
+        probabilities, and the sources are made in the same way for labelled and
+        unlabelled units.
+
         Parameters
         ----------
         formula : str
@@ -413,14 +409,16 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
         start_params : array_like, optional
             Start for theta (p,), or for theta and eta (p + M p,).
         maxiter : int or "cue"
-            1: identity weight, which gives the labelled-only estimate. 2: two-step,
-            the paper's estimator. Larger: the weight is updated until the estimate
-            settles, at most so many steps. "cue": continuously updated.
+            1: the labelled-only estimate. 2: two-step, by default the variant for few
+            labels; with ``use_correction=False`` the estimator of Byun et al. (2025).
+            Larger: iterated, at most so many steps. "cue": continuously updated.
         weights_method : {"cov"}
             How the weight is estimated: inverse second moment of the moments.
         cov_type : {"robust", "cluster"}
             Covariance, robust to misspecification of the target model; "cluster" also
-            to dependence within clusters.
+            to dependence within clusters. By default it changes the estimate as well:
+            what is taken off for the sources is learned from whole clusters, and with
+            very few, such as 5, may be nothing. The summary says by how much.
         cov_kwds : mapping, optional
             For "cluster": ``{"groups": ...}``, the name of a column or the cluster of
             each unit. "robust" has none.
@@ -430,15 +428,13 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
             number of clusters with labels, minus those of the sources. As
             `use_correction` if omitted.
         centered : bool
-            Whether the second moment of the moments is centred; the paper's is
-            not.
+            Whether the second moment of the moments is centred; not in the paper.
         use_correction : bool, optional
-            Whether to shrink what is taken off as far as few labels demand, and to
-            use the standard errors for few labels (see
+            True, if omitted but for "cue": what is taken off is shrunken as far as
+            few labels demand, with standard errors for few labels (see
             :mod:`statsmodels_synth.shrinkage` and
-            :mod:`statsmodels_synth.correction`). True by default, but for "cue",
-            which has none. ``use_correction=False, use_t=False`` gives estimator and
-            interval of the paper.
+            :mod:`statsmodels_synth.correction`). False: estimator and asymptotic
+            interval of Byun et al. (2025), where `maxiter` is 2.
         **kwargs
             Anything else is an error.
 
@@ -482,9 +478,7 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
             self.family, self.target_score, self.exog_names, self.endog_names
         )
         groups = read_groups(cov_type, {} if cov_kwds is None else cov_kwds)
-        clusters = None
-        if groups is not None:
-            clusters = self._clusters(groups)
+        clusters = None if groups is None else self._clusters(groups)
         fit = fit_design(self.aligned, target, theta, eta, settings, clusters, known)
         if start_params is None and fit.sources is not None:
             self.source_state = fit.sources

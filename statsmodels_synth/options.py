@@ -16,6 +16,9 @@ Engine: TypeAlias = Literal["patsy", "formulaic"]
 Kind: TypeAlias = Literal["proxy", "synthetic"]
 Missing: TypeAlias = Literal["drop", "raise"]
 WeightsMethod: TypeAlias = Literal["cov"]
+#: What the two main variants are called, in every header, table, figure and page.
+FEW_LABEL_DEFAULT = "few-label default"
+PAPER = "Byun et al. (2025)"
 #: Number of steps: 1 (identity weight), 2 (two-step), more (iterated), or "cue".
 MaxIter: TypeAlias = int | Literal["cue"]
 
@@ -238,12 +241,16 @@ class FitSettings:
         )
 
     @property
-    def method(self) -> str:
-        """Name of the estimator, as the summary prints it."""
+    def variant(self) -> str:
+        """Variant of GMM-Synth, as the summary prints it."""
         if self.shrinks:
-            return "GMM-Synth, shrunken"
+            return FEW_LABEL_DEFAULT
         if self.maxiter == "cue":
-            return "GMM-Synth, continuously updated"
-        return {1: "GMM-Synth, one-step", 2: "GMM-Synth, two-step"}.get(
-            self.maxiter, "GMM-Synth, iterated"
-        )
+            return "continuously updated"
+        two_step = "two-step, centred" if self.centered else PAPER
+        return {1: "one-step", 2: two_step}.get(self.maxiter, "iterated")
+
+    @property
+    def method(self) -> str:
+        """Name of the estimator with its variant."""
+        return f"GMM-Synth, {self.variant}"

@@ -1,9 +1,9 @@
 r"""
 Whether the labelled units look like the rest, as far as the sources can see.
 
-Each source has a score for every unit, ``z_t = C_t h_t(eta)``. Labels that were drawn
-without regard to the sources have, on average, the scores of all units. The test
-compares the two means,
+Each source has a score for every unit, ``z_t = C_t h_t(eta)``. Units that were labelled
+at random, or with the given probabilities, have on average the scores of all units. The
+test compares the two means,
 
 .. math::
     d = \frac{1}{n} \sum_t a_t z_t - \frac{1}{T} \sum_t z_t .
@@ -11,16 +11,21 @@ compares the two means,
 With labels drawn at random its variance is known from *all* units,
 ``(1/n - 1/T) S`` with S the covariance of ``z_t``. This is Hansen's J with the variance
 that holds under the hypothesis; the usual one takes S from the n labelled units and
-rejects too often where these are few or dummies are rare. With unequal
-probabilities, strata or clusters the variance comes from the labelled units or
-clusters, and the reference is Hotelling's.
+rejects too often where these are few or dummies are rare. The reference is
+chi-squared. With unequal probabilities, strata or clusters the variance comes from the
+labelled units or clusters, with ``nu`` degrees of freedom: their number less one. The
+statistic for k means is then Hotelling's :math:`T^2`, and
+``T^2 (nu - k + 1) / (nu k)`` is compared with F on ``k`` and ``nu - k + 1`` degrees of
+freedom.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from statsmodels_synth._arrays import Floats, Positions
@@ -33,6 +38,87 @@ from statsmodels_synth.solver import Solution
 from statsmodels_synth.weights import inverse_root
 
 
+class JTest(tuple[float, float, int]):
+    """
+    A test that unpacks as ``statistic, pvalue, df``, and names its reference.
+
+    Parameters
+    ----------
+    statistic, pvalue, df : float, float, int
+        As in the tuple: the quadratic form J, its p-value, the number of restrictions.
+    df_denom : float
+        Denominator degrees of freedom; infinite where the reference is chi-squared.
+    fvalue : float
+        What is compared with F; NaN where the reference is chi-squared.
+
+    Attributes
+    ----------
+    distribution : {"chi2", "F"}
+        Reference: chi-squared, ``scipy.stats.chi2.sf(statistic, df)``; or Hotelling's
+        T-squared, ``scipy.stats.f.sf(fvalue, df_num, df_denom)``.
+    df_num : int
+        The same as `df`.
+
+    Examples
+    --------
+    >>> from scipy import stats
+    >>> test = JTest(9.0, stats.f.sf(2.85, 3, 57.0), 3, 57.0, 2.85)
+    >>> statistic, pvalue, df = test
+    >>> test.distribution, test.df_num, test.df_denom
+    ('F', 3, 57.0)
+    >>> bool(pvalue == stats.f.sf(test.fvalue, test.df_num, test.df_denom))
+    True
+    """
+
+    df_denom: float
+    fvalue: float
+
+    def __new__(  # noqa: D102 (see the class)
+        cls,
+        statistic: float,
+        pvalue: float,
+        df: int,
+        df_denom: float = float("inf"),
+        fvalue: float = float("nan"),
+    ) -> JTest:
+        test = super().__new__(cls, (float(statistic), float(pvalue), int(df)))
+        test.df_denom, test.fvalue = float(df_denom), float(fvalue)
+        return test
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return (*self, self.df_denom, self.fvalue)
+
+    def __repr__(self) -> str:
+        names = ["statistic", "pvalue", "df", "distribution"]
+        names += ["fvalue", "df_num", "df_denom"] if self.distribution == "F" else []
+        return f"JTest({', '.join(f'{k}={getattr(self, k)!r}' for k in names)})"
+
+    @property
+    def statistic(self) -> float:
+        """The quadratic form J."""
+        return self[0]
+
+    @property
+    def pvalue(self) -> float:
+        """Upper tail of the reference."""
+        return self[1]
+
+    @property
+    def df(self) -> int:
+        """Number of restrictions."""
+        return self[2]
+
+    @property
+    def df_num(self) -> int:
+        """Numerator degrees of freedom."""
+        return self[2]
+
+    @property
+    def distribution(self) -> str:
+        """Reference, "chi2" or "F"."""
+        return "chi2" if np.isinf(self.df_denom) else "F"
+
+
 @dataclass(frozen=True)
 class Difference:
     """
@@ -43,7 +129,8 @@ class Difference:
     mean : ndarray (M p,)
         Labelled minus all.
     variance : ndarray (M p, M p)
-        Its variance if the labels were drawn without regard to the sources.
+        Its variance if the units were labelled at random, or with the given
+        probabilities.
     df : float
         Degrees of freedom of the variance; infinite where it is from all units.
     basis : ndarray (p, p)
@@ -56,7 +143,7 @@ class Difference:
     df: float
     basis: Floats
 
-    def test(self, part: Positions) -> tuple[float, float, int]:
+    def test(self, part: Positions) -> JTest:
         """
         Test that some of the means do not differ.
 
@@ -67,32 +154,29 @@ class Difference:
 
         Returns
         -------
-        statistic : float
-            Quadratic form.
-        pvalue : float
-            From the chi-squared or Hotelling's distribution; NaN where there is
-            nothing to test.
-        df : int
-            Number of means that can be told apart.
+        JTest
+            Of the means that can be told apart; p-value NaN where there is nothing to
+            test.
         """
         turn = np.kron(np.eye(len(part) // len(self.basis)), self.basis)
         variance = turn.T @ self.variance[np.ix_(part, part)] @ turn
         varying = int(np.count_nonzero(np.diag(variance) > 0.0))
         if varying > self.df:
             # A variance of fewer degrees of freedom says nothing of some directions.
-            return float("nan"), float("nan"), varying
+            nan = float("nan")
+            return JTest(nan, nan, varying, nan)
         root = inverse_root(variance)
         k = root.shape[1]
         if not k:
-            return 0.0, float("nan"), 0
+            return JTest(0.0, float("nan"), 0)
         statistic = float(np.sum((root.T @ (turn.T @ self.mean[part])) ** 2))
-        return statistic, self.pvalue(statistic, k), k
+        return self.judge(statistic, k)
 
-    def pvalue(
+    def judge(
         self, statistic: float, k: int, others: float = 0.0, k_others: int = 0
-    ) -> float:
+    ) -> JTest:
         """
-        Upper tail of the distribution of a quadratic form, or of what it adds.
+        Hold a quadratic form, or what it adds to that of others, to its reference.
 
         Parameters
         ----------
@@ -107,23 +191,24 @@ class Difference:
 
         Returns
         -------
-        float
-            NaN where there are not enough degrees of freedom.
+        JTest
+            P-value NaN where there are not enough degrees of freedom.
 
         References
         ----------
         Rao, C. R. (1973). Linear Statistical Inference and its Applications, 2nd ed.,
         section 8c.4. Wiley.
         """
+        nan = float("nan")
         if k <= 0:
-            return float("nan")
+            return JTest(statistic, nan, max(k, 0), nan)
         if np.isinf(self.df):
-            return float(stats.chi2.sf(statistic, k))
+            return JTest(statistic, float(stats.chi2.sf(statistic, k)), k)
         rest = self.df - k - k_others + 1.0
         if rest <= 0.0:
-            return float("nan")
+            return JTest(statistic, nan, k, nan)
         ratio = statistic / (self.df + others) * rest / k
-        return float(stats.f.sf(ratio, k, rest))
+        return JTest(statistic, float(stats.f.sf(ratio, k, rest)), k, rest, ratio)
 
 
 def labeled_difference(
@@ -186,7 +271,7 @@ def representativeness(
     score: Score,
     solution: Solution,
     clusters: Clusters | None,
-) -> list[tuple[float, float, int, float, float]]:
+) -> list[tuple[JTest, JTest]]:
     """
     Test all sources together, and each by itself and beside the others.
 
@@ -204,22 +289,59 @@ def representativeness(
     Returns
     -------
     list of tuple
-        Statistic, p-value, degrees of freedom, C statistic and its p-value: first for
-        all, then for each source.
+        The test, and the C test of what is added to the others: first for all, then
+        for each source.
     """
     nan, p, k_sources = float("nan"), design.k_params, design.k_sources
+    none = JTest(nan, nan, 0, nan)
     if not k_sources:
-        return [(0.0, nan, 0, nan, nan)]
+        return [(JTest(0.0, nan, 0), none)]
     if not solution.converged:
-        return [(nan, nan, 0, nan, nan)] * (k_sources + 1)
+        return [(JTest(nan, nan, 0), none)] * (k_sources + 1)
     difference = labeled_difference(design, score, solution, clusters)
     every = np.arange(k_sources * p)
-    overall, pvalue, df = difference.test(every)
-    rows = [(overall, pvalue, df, nan, nan)]
+    overall = difference.test(every)
+    rows = [(overall, none)]
     for m in range(k_sources):
         own = (every >= m * p) & (every < (m + 1) * p)
-        others, _, df_others = difference.test(every[~own])
-        c = max(overall - others, 0.0)
-        added = difference.pvalue(c, df - df_others, others, df_others)
-        rows.append((*difference.test(every[own]), c, added))
+        others = difference.test(every[~own])
+        added = difference.judge(
+            max(overall.statistic - others.statistic, 0.0),
+            overall.df - others.df,
+            others.statistic,
+            others.df,
+        )
+        rows.append((difference.test(every[own]), added))
     return rows
+
+
+def reference_table(rows: list[tuple[JTest, JTest]], names: list[str]) -> pd.DataFrame:
+    """
+    The tests as a table, with what an F reference needs where there is one.
+
+    Parameters
+    ----------
+    rows : list of tuple
+        See :func:`representativeness`.
+    names : list of str
+        Sources.
+
+    Returns
+    -------
+    DataFrame
+        See :meth:`~statsmodels_synth.results.AugmentedGMMResults.representativeness`.
+    """
+    table = pd.DataFrame(
+        [(*own, added.statistic, added.pvalue) for own, added in rows],
+        index=["all sources", *names],
+        columns=["statistic", "pvalue", "df", "c_statistic", "c_pvalue"],
+    )
+    if all(own.distribution == "chi2" for own, _ in rows):
+        return table
+    every, added = zip(*rows, strict=True)
+    table["fvalue"] = [test.fvalue for test in every]
+    table["df_denom"] = [test.df_denom for test in every]
+    table["c_fvalue"] = [test.fvalue for test in added]
+    table["c_df"] = [test.df for test in added]
+    table["c_df_denom"] = [test.df_denom for test in added]
+    return table

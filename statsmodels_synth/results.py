@@ -23,7 +23,11 @@ from statsmodels_synth.covariance import hansen_j
 from statsmodels_synth.moment_sums import moment_blocks
 from statsmodels_synth.options import FitSettings, check_keywords
 from statsmodels_synth.predicted_results import PredictedResults
-from statsmodels_synth.representativeness import representativeness
+from statsmodels_synth.representativeness import (
+    JTest,
+    reference_table,
+    representativeness,
+)
 from statsmodels_synth.source_results import SourceResults
 
 if TYPE_CHECKING:
@@ -146,26 +150,25 @@ class AugmentedGMMResults(
 
     # What statsmodels' results offer
 
-    def jtest(self) -> tuple[float, float, int]:
+    def jtest(self) -> JTest:
         """
         Test whether labelled units look like the rest to the sources.
 
-        Each source has a mean score over the labelled units and one over all. If
-        labelling is independent of the sources, the two differ by chance only. A
-        small p-value says that they differ by more: the labels are a selection, or
-        a source was made differently for labelled units.
+        Each source has a mean score over the labelled units and one over all. If units
+        are labelled at random or with known probabilities, and the sources are made in
+        the same way for labelled and unlabelled units, the two differ by chance only.
 
         Returns
         -------
-        statistic : float
-            Hansen's J, with the variance that holds if the labels were drawn as
-            the model supposes; with ``use_correction=False`` and no clusters the usual
-            one.
-        pvalue : float
-            NaN where there is no source, or the fit did not converge.
-        df : int
-            Number of overidentifying restrictions: M p, less where moments repeat
-            each other.
+        JTest
+            Unpacks as ``statistic, pvalue, df``: Hansen's J with the variance that
+            holds if the labels were drawn as the model supposes (the usual one with
+            ``use_correction=False`` and no clusters); its p-value, NaN where there is
+            no source or the fit did not converge; the number of overidentifying
+            restrictions, M p, less where moments repeat each other. `distribution`
+            names the reference: "chi2", or, with clusters, strata or labelling
+            probabilities, "F": J is then Hotelling's T-squared, and the p-value is
+            ``scipy.stats.f.sf(fvalue, df_num, df_denom)``.
 
         See Also
         --------
@@ -177,11 +180,10 @@ class AugmentedGMMResults(
         moments estimators. Econometrica, 50, 1029-1054.
         """
         if not self.converged:
-            return float("nan"), float("nan"), 0
+            return JTest(float("nan"), float("nan"), 0)
         if self.settings.use_correction or self.n_clusters is not None:
-            statistic, pvalue, df = self._representativeness[0][:3]
-            return float(statistic), float(pvalue), int(df)
-        return hansen_j(
+            return self._representativeness[0][0]
+        usual = hansen_j(
             self._solution.sums,
             self._solution.weight,
             self._solution.criterion,
@@ -190,6 +192,7 @@ class AugmentedGMMResults(
             optimal=self.settings.maxiter != 1,
             centered=self.settings.centered,
         )
+        return JTest(*usual)
 
     def representativeness(self) -> pd.DataFrame:
         """
@@ -202,7 +205,10 @@ class AugmentedGMMResults(
             `df`: the source by itself. `c_statistic`, `c_pvalue`: what it adds to the
             other sources, the C statistic (a difference of two J). A source with a
             small `pvalue` disagrees with the choice of labels; one with a large
-            `c_pvalue` says nothing that the others do not say.
+            `c_pvalue` says nothing that the others do not say. The reference is
+            chi-squared; with clusters, strata or labelling probabilities Hotelling's
+            T-squared: five more columns then have `fvalue` and `df_denom`, whose
+            numerator has `df`, and likewise `c_fvalue`, `c_df`, `c_df_denom`.
 
         References
         ----------
@@ -210,14 +216,10 @@ class AugmentedGMMResults(
         analysis of representative agent models of consumption and leisure choice
         under uncertainty. Quarterly Journal of Economics, 103, 51-78.
         """
-        return pd.DataFrame(
-            self._representativeness,
-            index=["all sources", *self.source_names],
-            columns=["statistic", "pvalue", "df", "c_statistic", "c_pvalue"],
-        )
+        return reference_table(self._representativeness, self.source_names)
 
     @property
-    def _representativeness(self) -> list[tuple[float, float, int, float, float]]:
+    def _representativeness(self) -> list[tuple[JTest, JTest]]:
         return self._summary_cache(  # type: ignore[no-any-return]
             "representativeness",
             lambda: representativeness(
@@ -230,12 +232,17 @@ class AugmentedGMMResults(
 
     @property
     def jval(self) -> float:
-        """Hansen's J statistic."""
-        return self.jtest()[0]
+        """Statistic of :meth:`jtest`."""
+        return self.jtest().statistic
 
     @property
     def weights(self) -> Floats:
-        """Optimal weight of the moments at the estimate, (q, q): Omega^-1."""
+        """
+        Optimal weight of two-step GMM at the estimate, Omega^-1, (q, q).
+
+        The default for few labels does not use it: its eta is what each source says
+        over all its units, and its control coefficients are shrunken.
+        """
         omega = self._solution.sums.omega(self.settings.centered)
         return np.asarray(np.linalg.pinv(omega, hermitian=True))
 
@@ -258,8 +265,13 @@ class AugmentedGMMResults(
 
     @property
     def q(self) -> float:
-        """Minimised criterion, J / T."""
-        return self.jtest()[0] / self.n_units
+        """
+        Statistic of :meth:`jtest` over T.
+
+        With ``use_correction=False``, no clusters and two or more steps this is the
+        minimised GMM criterion. The default minimises none.
+        """
+        return self.jtest().statistic / self.n_units
 
     @cached_data  # type: ignore[untyped-decorator]
     def fittedvalues(self) -> Floats:
@@ -399,7 +411,7 @@ class AugmentedGMMResults(
         the frames are gone, and no human label is left in a pickle. With a
         formula, a pickle of the result predicts from design matrices only.
         """
-        _ = self._representativeness
+        _ = self._representativeness, self._without_clusters
         if self.source_names:
             _ = self._naive
             if self.model.aligned is not None:  # not removed by another of its results

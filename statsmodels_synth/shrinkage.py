@@ -19,8 +19,9 @@ units per source at which the source says something unrelated, which adds
 labelled score. That is ridge regression with a penalty that does not depend on units
 of x. It keeps a handful of disagreements from deciding which source is right.
 
-As n grows the pseudo-units and the error of leaving one out vanish, and B is the
-paper's.
+As n grows the pseudo-units and the error of leaving one out vanish. With equal
+labelling probabilities and no clusters B then is the paper's. With unequal ones it
+need not be: the paper's regression also has the scores of all units.
 """
 
 from __future__ import annotations

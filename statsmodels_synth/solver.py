@@ -315,8 +315,7 @@ def solve(
     controls = None
     if shrink and converged and not redundant and steps > 1:
         psi, h, *_ = labeled_scores(design, score, theta_real, state.eta)
-        psi, h = (labeled_sums(part, design, clusters) for part in (psi, h))
-        controls = control_coefficients(psi, h, state.sums, design.basis)
+        controls = _controls(design, psi, h, state.sums, clusters)
         weight = replace(weight, gain=controls.gain)
     iterations, settled = 1, continuous or steps <= 2
     while converged and not redundant and iterations < (2 if continuous else steps):
@@ -360,6 +359,49 @@ def solve(
         controls=controls,
         sources=known,
     )
+
+
+def _controls(
+    design: AlignedDesign,
+    psi: Floats,
+    h: Floats,
+    sums: MomentSums,
+    clusters: Clusters | None,
+) -> ControlCoefficients:
+    """Control coefficients from the labelled units, or from their clusters."""
+    psi, h = (labeled_sums(part, design, clusters) for part in (psi, h))
+    return control_coefficients(psi, h, sums, design.basis)
+
+
+def theta_without_clusters(
+    design: AlignedDesign, score: Score, solution: Solution
+) -> Floats:
+    """
+    The shrunken estimate, had its control coefficients been learned from units.
+
+    Reads the labelled rows only: what the sources say over all units stays as it is.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    solution : Solution
+        The shrunken solution with clusters.
+
+    Returns
+    -------
+    ndarray (p,)
+        Estimate of the same model without clusters.
+    """
+    start = solution.theta_real
+    psi, h, target, _ = labeled_scores(design, score, start, solution.eta)
+    # As they were before theta moved.
+    sums = replace(solution.sums, target=target / design.n_units)
+    controls = _controls(design, psi, h, sums, None)
+    shift = controls.gain @ sums.mean[design.k_params :]
+    return solve_target(design, score, start, shift)[0]
 
 
 def solve_sources(

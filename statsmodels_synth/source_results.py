@@ -20,7 +20,7 @@ from statsmodels_synth.naive import (
     naive_estimate,
 )
 from statsmodels_synth.options import FitSettings
-from statsmodels_synth.solver import Solution
+from statsmodels_synth.solver import Solution, theta_without_clusters
 
 if TYPE_CHECKING:
     from statsmodels_synth.results import AugmentedGMMResultsWrapper
@@ -41,6 +41,8 @@ class SourceResults:
         Options of the fit.
     n_labeled : int
         Labelled units n.
+    n_clusters : int or None
+        Clusters with a labelled unit.
     bse : ndarray (p,)
         Standard errors.
     """
@@ -48,6 +50,7 @@ class SourceResults:
     model: Any
     settings: FitSettings
     n_labeled: int
+    n_clusters: int | None
     bse: Floats
     dropped_sources: dict[str, str]
     _design: AlignedDesign | None
@@ -103,6 +106,18 @@ class SourceResults:
             "real_only",
             lambda: self.model.labeled_only(
                 self._solution.theta_real, self.settings, self._clusters
+            ),
+        )
+
+    @property
+    def _without_clusters(self) -> Floats | None:
+        """Estimate of the same fit without clusters, where these can change it."""
+        if not (self.settings.shrinks and self.n_clusters and self.source_names):
+            return None
+        return self._summary_cache(  # type: ignore[no-any-return]
+            "without_clusters",
+            lambda: theta_without_clusters(
+                self._design_or_raise, self.model.target_score, self._solution
             ),
         )
 

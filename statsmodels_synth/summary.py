@@ -13,7 +13,9 @@ from statsmodels.iolib.summary2 import Summary as Summary2
 from statsmodels.iolib.summary2 import summary_params
 from statsmodels.iolib.table import SimpleTable
 
-from statsmodels_synth.exceptions import count
+from statsmodels_synth.exceptions import VALIDITY, count
+from statsmodels_synth.options import FEW_LABEL_DEFAULT, PAPER
+from statsmodels_synth.weights import ILL_CONDITIONED, is_ill_conditioned
 
 if TYPE_CHECKING:
     from statsmodels_synth.results import AugmentedGMMResults
@@ -25,6 +27,9 @@ FEW_LABELS = 100
 #: simulations of this package the coverage of 95 % intervals fell to .85 to .93.
 MANY_MOMENTS = 0.05
 _J_LEVEL = 0.05
+#: Change of a coefficient by clusters, in standard errors, from which a note says so:
+#: less does not show where standard errors have three digits.
+CLUSTER_CHANGE = 0.01
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}"}
 
 
@@ -245,9 +250,11 @@ def _header(results: AugmentedGMMResults) -> list[tuple[str, str]]:
     pairs = [
         ("Family", type(family).__name__),
         ("Link", type(family.link).__name__),
-        ("Method", results.settings.method if results.source_names else "Labels only"),
-        ("Covariance Type", results.cov_type),
+        ("Method", "GMM-Synth" if results.source_names else "Labels only"),
     ]
+    if results.source_names:
+        pairs.append(("Variant", results.settings.variant))
+    pairs.append(("Covariance Type", results.cov_type))
     if results.n_clusters is not None:
         pairs.append(("No. Clusters", str(results.n_clusters)))
     if results.labeling != "equal":
@@ -257,14 +264,15 @@ def _header(results: AugmentedGMMResults) -> list[tuple[str, str]]:
         ("No. Units (T)", str(results.n_units)),
         ("No. Sources", str(len(results.source_names))),
     ]
-    statistic, pvalue, df = results.jtest()
     if results.use_t:
         pairs.append(("Df Residuals", f"{results.df_resid:.1f}"))
-    if df:
-        pairs += [
-            ("Hansen J", f"{statistic:#.4g} (df {df})"),
-            ("Prob (Hansen J)", f"{pvalue:#.3g}"),
-        ]
+    test = results.jtest()
+    if test.df:
+        pairs.append(("Hansen J", f"{test.statistic:#.4g} (df {test.df})"))
+        if test.distribution == "F" and not np.isnan(test.pvalue):
+            name = f"J as F({test.df_num}, {test.df_denom:g})"
+            pairs.append((name, f"{test.fvalue:#.4g}"))
+        pairs.append(("Prob (Hansen J)", f"{test.pvalue:#.3g}"))
     return pairs
 
 
@@ -324,39 +332,16 @@ def summary_notes(results: AugmentedGMMResults) -> list[str]:
         One note each, in sentences.
     """
     notes = [f"{results.settings.covariance_note} {_label_note(results)}".strip()]
-    if results.settings.shrinks and results.source_names:
-        notes.append(
-            "What is taken off for the sources is shrunken as far as the number of "
-            f"{'labels' if results.n_clusters is None else 'clusters'} demands"
-            + (
-                ", and the degrees of freedom count what was estimated for it."
-                if results.use_t
-                else "."
-            )
-        )
+    if results.source_names:
+        notes.append(VALIDITY)
+        notes += [*_method_notes(results), *_cluster_notes(results)]
     if results.n_clusters is not None and results.labeling.endswith("strata"):
         notes.append(
             "With clusters, the strata give labelling probabilities only: that the "
             "number of labels in each was fixed does not shorten the intervals."
         )
-    _, pvalue, df = results.jtest()
-    if df:
-        verdict = (
-            f"With so few clusters it cannot be tested for all {df} restrictions at "
-            "once: see representativeness() for each source."
-            if np.isnan(pvalue)
-            else "No sign here that they do not, which is no proof: with few labels "
-            "the test sees only large differences."
-            if pvalue >= _J_LEVEL
-            else f"Here they seem to differ (p = {pvalue:.2g}), which random labels do "
-            "1 time in 20. Are the labels a selection, or was a source made "
-            "differently for labelled units? Find out before you rely on the "
-            f"estimates.{_which_source(results)}"
-        )
-        notes.append(
-            "Hansen J tests whether the labelled units look like the rest, as far as "
-            f"the sources can see. {verdict}"
-        )
+    if results.jtest().df:
+        notes.append(_j_note(results))
     if results.source_names:
         notes.append(
             "Labels only: the same model without the sources. Var. reduction: the "
@@ -385,6 +370,95 @@ def summary_notes(results: AugmentedGMMResults) -> list[str]:
     if not results.converged:
         notes.insert(0, "NOT CONVERGED: do not use these numbers.")
     return notes
+
+
+def _method_notes(results: AugmentedGMMResults) -> list[str]:
+    """What was done, for those who cite the paper."""
+    settings = results.settings
+    if settings.shrinks:
+        unit = "labels" if results.n_clusters is None else "clusters"
+        counted = (
+            ", and the degrees of freedom count what was estimated for it"
+            if results.use_t
+            else ""
+        )
+        return [
+            f"The {FEW_LABEL_DEFAULT} is this package's variant of GMM-Synth: what is "
+            f"taken off for the sources is shrunken as far as the number of {unit} "
+            f"demands{counted}. use_correction=False gives the two-step estimator of "
+            f"{PAPER}."
+        ]
+    if settings.maxiter != 1 and is_ill_conditioned(results.model.aligned_basis):
+        return [
+            f"The first step is not that of {PAPER}: the condition number of "
+            f"the labelled design is above {ILL_CONDITIONED:g}, so that its weight is "
+            "the identity in the basis in which that design is orthonormal. Centre and "
+            "scale the regressors for theirs."
+        ]
+    return []
+
+
+def _cluster_notes(results: AugmentedGMMResults) -> list[str]:
+    """By how much clusters change the estimate, besides its standard errors."""
+    without = results._without_clusters
+    if without is None:
+        return []
+    params = np.asarray(results.params)
+    change = np.abs(params - without) / np.asarray(results.bse)
+    if not change.max() >= CLUSTER_CHANGE:  # nor where standard errors are missing
+        return []
+    j = int(change.argmax())
+    return [
+        "Clusters change the estimate, not only its standard errors: how much to take "
+        "off for the sources is learned from "
+        f"{count(results.n_clusters or 0, 'labelled cluster')} instead of "
+        f"{count(results.n_labeled, 'labelled unit')}."
+        + (
+            ""
+            if results._solution.weight.gain.any()
+            else " They are too few to take off anything: this is the estimate of the "
+            "labels alone."
+        )
+        + f" Without clusters coefficients differ by up to {change[j]:.2f} standard "
+        f"errors ({results.model.exog_names[j]}: {without[j]:.4g} instead of "
+        f"{params[j]:.4g})."
+    ]
+
+
+def _j_note(results: AugmentedGMMResults) -> str:
+    """What the test asks, what its p-value comes from, and what it says."""
+    test = results.jtest()
+    if np.isnan(test.pvalue):
+        verdict = (
+            f"With so few clusters it cannot be tested for all {test.df} restrictions "
+            "at once: see representativeness() for each source."
+        )
+    elif test.pvalue >= _J_LEVEL:
+        verdict = (
+            "No sign here that they do not, which is no proof: with few labels the "
+            "test sees only large differences."
+        )
+    else:
+        verdict = (
+            f"Here they seem to differ (p = {test.pvalue:.2g}), which random labels do "
+            "1 time in 20. Are the labels a selection, or was a source made "
+            "differently for labelled units? Find out before you rely on the "
+            f"estimates.{_which_source(results)}"
+        )
+    reference = f"Its reference is chi-squared with {test.df} degrees of freedom."
+    if test.distribution == "F":
+        nu = test.df_denom + test.df_num - 1
+        reference = (
+            f"J is Hotelling's T-squared with {test.df_num} and {nu:g} degrees of "
+            f"freedom: J * {test.df_denom:g} / ({test.df_num} * {nu:g}) is compared "
+            f"with F({test.df_num}, {test.df_denom:g})."
+        )
+    if np.isnan(test.pvalue):
+        reference = ""
+    return (
+        "Hansen J tests whether the labelled units look like the rest, as far as the "
+        f"sources can see. {reference} {verdict}"
+    ).replace("  ", " ")
 
 
 def _which_source(results: AugmentedGMMResults) -> str:
@@ -430,6 +504,7 @@ def model_infos() -> dict[str, Any]:
         From label to function of the results.
     """
     return {
+        "Method": lambda r: r.settings.method if r.source_names else "labels only",
         "Labelled units": lambda r: str(r.n_labeled),
         "Units": lambda r: str(r.n_units),
         "Sources": lambda r: str(len(r.source_names)),

@@ -92,6 +92,23 @@ def block_basis(basis: Floats, n_moments: int, p: int) -> Floats:
     return np.asarray(np.kron(np.eye(n_moments // (2 * p)), basis), dtype=float)
 
 
+def is_ill_conditioned(basis: Floats) -> bool:
+    """
+    Whether the first step of the paper would depend too much on the units of x.
+
+    Parameters
+    ----------
+    basis : ndarray (p, p)
+        Change of basis that makes the labelled design orthonormal.
+
+    Returns
+    -------
+    bool
+        The condition number is above :data:`ILL_CONDITIONED`.
+    """
+    return bool(np.linalg.cond(basis) > ILL_CONDITIONED)
+
+
 def first_weight(design: AlignedDesign) -> Weight:
     """
     Weight of the first step: the identity, so that theta is labelled-only.
@@ -114,8 +131,7 @@ def first_weight(design: AlignedDesign) -> Weight:
         Without gain.
     """
     p, blocks = design.k_params, 2 * design.k_sources
-    condition = np.linalg.cond(design.basis)
-    root: Floats = np.eye(p) if condition <= ILL_CONDITIONED else design.basis.T
+    root: Floats = design.basis.T if is_ill_conditioned(design.basis) else np.eye(p)
     whiten = np.asarray(np.kron(np.eye(blocks), root), dtype=float)
     return Weight(whiten, np.zeros((p, blocks * p)))
 
@@ -124,8 +140,9 @@ def all_units_weight(design: AlignedDesign) -> Weight:
     """
     Weight under which eta is the estimate of each source over all its units.
 
-    The labelled moments of the sources then say nothing about eta. Asymptotically
-    they have nothing to say; in small samples their weight is noise.
+    The labelled moments of the sources then say nothing about eta. With equal
+    labelling probabilities they have asymptotically nothing to say; in small samples
+    their weight is noise.
 
     Parameters
     ----------

@@ -15,6 +15,7 @@ import statsmodels.api as sm
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.clusters import cluster_sums
 from statsmodels_synth.exceptions import AlignmentError, DataError, FewClustersWarning
+from statsmodels_synth.summary import summary_notes
 from tests import dense
 from tests.dense import Array
 from tests.problems import frames, model_of
@@ -354,3 +355,59 @@ def test_a_coefficient_that_two_clusters_decide() -> None:
     changed = replace(problem, x=x, sources=[(s, x) for s, _ in problem.sources])
     with pytest.warns(FewClustersWarning, match=r"'x3' \(\d\.\d\)"):
         model_of(changed).fit(**clustered(groups))
+
+
+# The estimate
+
+
+def note_of_change(result: Any) -> str | None:
+    """The note that says by how much clusters changed the estimate."""
+    notes = [n for n in summary_notes(result._results) if n.startswith("Clusters")]
+    return notes[0] if notes else None
+
+
+def test_the_summary_says_by_how_much_clusters_change_the_estimate() -> None:
+    """Against the fit without them; both numbers are in the note."""
+    model = model_of(problem_of())
+    result, plain = model.fit(**clustered(groups_of())), model.fit()
+    change = np.abs(result.params - plain.params) / result.bse
+    assert change.max() > 0.01
+    j = int(np.argmax(change))
+    name = result.model.exog_names[j]
+    note = note_of_change(result)
+    assert note is not None
+    assert (
+        f"up to {change[j]:.2f} standard errors ({name}: {plain.params[j]:.4g}" in note
+    )
+    assert f"instead of {result.params[j]:.4g})" in note
+    assert f"from {result.n_clusters} labelled clusters instead of 150" in note
+    assert "labels alone" not in note
+    result.remove_data()
+    assert note_of_change(result) == note
+
+
+def test_too_few_clusters_leave_the_labels_alone() -> None:
+    model = model_of(dense.simulate("gaussian", seed=2, error=0.4))
+    with pytest.warns(FewClustersWarning):
+        result = model.fit(**clustered(np.arange(600) % 5))
+    np.testing.assert_allclose(result.params, result.real_only.params, rtol=1e-10)
+    note = note_of_change(result)
+    assert note is not None
+    assert "this is the estimate of the labels alone" in note
+
+
+@pytest.mark.parametrize(
+    "options", [dense.PAPER, {"maxiter": 1}, {"maxiter": "cue"}], ids=str
+)
+def test_clusters_that_change_no_estimate_need_no_note(options: dict[str, Any]) -> None:
+    model = model_of(problem_of())
+    result = model.fit(**clustered(groups_of(), **options))
+    np.testing.assert_array_equal(result.params, model.fit(**options).params)
+    assert note_of_change(result) is None
+
+
+def test_clusters_of_one_unit_change_nothing() -> None:
+    model = model_of(problem_of())
+    result = model.fit(**clustered(np.arange(T)))
+    np.testing.assert_allclose(result.params, model.fit().params, rtol=1e-10)
+    assert note_of_change(result) is None

@@ -85,6 +85,10 @@ def test_what_is_printed(result: Any) -> None:
     assert "naive (a) *" in text
     assert "takes sources at their word" in text
     assert "Do not pick the narrowest" in text
+    assert "GMM-Synth, few-label default" in text
+    assert "use_correction=False has the two-step estimator of Byun et al. (2025)" in (
+        " ".join(text.split())
+    )
     assert "left out" not in text
     assert "takes sources" not in str(result.compare(["labels only", "GMM-Synth"]))
     found = result.compare(QUICK)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -61,9 +63,11 @@ class Relabelled:
         return design, solution, clusters
 
     def test(self, chosen: Array, labeling: Labeling | None = None) -> list[Any]:
-        """Statistic, p-value and degrees of freedom, for all sources and for each."""
+        """Numbers of the table, for all sources and for each."""
         design, solution, clusters = self.solved(chosen, labeling or Labeling())
-        return representativeness(design, self.model.target_score, solution, clusters)
+        score = self.model.target_score
+        rows = representativeness(design, score, solution, clusters)
+        return [(*own, added.statistic, added.pvalue) for own, added in rows]
 
     def difference(self, chosen: Array) -> Any:
         design, solution, _ = self.solved(chosen, Labeling())
@@ -317,6 +321,92 @@ def test_what_a_source_adds_is_a_difference_of_two_j(how: str) -> None:
             stats.f.sf(j * (df - 8) / (9 * df), 9, df - 8),
             rtol=1e-9,
         )
+
+
+def reference_of(how: str) -> Any:
+    """A fit whose J has the reference of its design."""
+    problem = dense.simulate("gaussian", seed=7, k_sources=2, error=0.4)
+    options: dict[str, Any] = {}
+    fit: dict[str, Any] = {}
+    rng = np.random.default_rng(7)
+    if how == "probabilities":
+        prob = rng.uniform(0.2, 0.5, 600)
+        options["labeling_prob"] = np.where(problem.labeled, prob, np.nan)
+    if how in ("strata", "strata, clusters"):
+        options["strata"] = np.arange(600) % 3
+    if how in ("clusters", "strata, clusters", "clusters, paper"):
+        fit = {"cov_type": "cluster", "cov_kwds": {"groups": np.arange(600) % 60}}
+    if how in ("paper", "clusters, paper"):
+        fit["use_correction"] = False
+    return model_of(problem, **options).fit(**fit)
+
+
+REFERENCES = {
+    "equal": "chi2",
+    "paper": "chi2",
+    "probabilities": "F",
+    "strata": "F",
+    "clusters": "F",
+    "clusters, paper": "F",
+    "strata, clusters": "F",
+}
+
+
+@pytest.mark.parametrize("how", REFERENCES)
+def test_pvalue_of_j_follows_from_what_is_printed(how: str) -> None:
+    result = reference_of(how)
+    test = result.jtest()
+    statistic, pvalue, df = test
+    assert (statistic, pvalue, df) == (test.statistic, test.pvalue, test.df)
+    assert test.distribution == REFERENCES[how]
+    text = str(result.summary())
+    printed = " ".join(text.split())
+    if how in ("equal", "paper"):
+        assert stats.chi2.sf(statistic, df) == pytest.approx(pvalue, rel=1e-12)
+        assert "reference is chi-squared with 6 degrees of freedom" in printed
+        (j,) = re.findall(r"Hansen J: +(\S+) \(df 6\)", text)
+        again = stats.chi2.sf(float(j), 6)
+    else:
+        exact = stats.f.sf(test.fvalue, test.df_num, test.df_denom)
+        assert exact == pytest.approx(pvalue, rel=1e-12)
+        ((num, denom, value),) = re.findall(r"J as F\((\d+), (\d+)\): +(\S+)", text)
+        again = stats.f.sf(float(value), int(num), int(denom))
+        # And from J, as the note says.
+        (line,) = re.findall(r"J \* (\d+) / \((\d+) \* (\d+)\)", printed)
+        rest, k, nu = map(int, line)
+        labels = result.n_clusters if result.n_clusters else result.n_labeled
+        assert (k, nu, rest) == (6, labels - 1, labels - 6)
+        assert statistic * rest / (k * nu) == pytest.approx(test.fvalue, rel=1e-12)
+    # The header has four digits of the statistic, and three of the p-value.
+    assert again == pytest.approx(pvalue, rel=5e-3)
+    (shown,) = re.findall(r"Prob \(Hansen J\): +(\S+)", text)
+    assert again == pytest.approx(float(shown), rel=1e-2)
+
+
+@pytest.mark.parametrize("how", REFERENCES)
+def test_pvalues_of_the_table_follow_from_its_columns(how: str) -> None:
+    result = reference_of(how)
+    table = result.representativeness()
+    if REFERENCES[how] == "chi2":
+        assert list(table) == ["statistic", "pvalue", "df", "c_statistic", "c_pvalue"]
+        again = stats.chi2.sf(table["statistic"], table["df"])
+        np.testing.assert_allclose(again, table["pvalue"], rtol=1e-12)
+        return
+    again = stats.f.sf(table["fvalue"], table["df"], table["df_denom"])
+    np.testing.assert_allclose(again, table["pvalue"], rtol=1e-12)
+    c = table.iloc[1:]
+    again = stats.f.sf(c["c_fvalue"], c["c_df"], c["c_df_denom"])
+    np.testing.assert_allclose(again, c["c_pvalue"], rtol=1e-12)
+    assert np.isnan(table["c_pvalue"].iloc[0])
+
+
+def test_the_test_outlives_a_pickle() -> None:
+    test = reference_of("clusters").jtest()
+    again = pickle.loads(pickle.dumps(test))
+    assert again == test
+    assert repr(again) == repr(test)
+    assert "distribution='F', fvalue=" in repr(test)
+    assert "fvalue" not in repr(reference_of("equal").jtest())
 
 
 def test_too_many_means_for_the_clusters() -> None:

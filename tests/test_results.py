@@ -52,12 +52,14 @@ def test_summary_says_what_was_done() -> None:
     text = str(result.summary())
     for part in (
         "Augmented GMM Results",
-        "Dep. Variable:                  polite",
-        "No. Labelled (n):                  150",
+        "Dep. Variable:                 polite",
+        "No. Labelled (n):                 150",
         "No. Units (T):                     500",
         "Binomial",
         "Logit",
-        "GMM-Synth, shrunken",
+        "Method:                     GMM-Synth",
+        "Variant:            few-label default",
+        "use_correction=False",
         "corrected for few labels",
         "Df Residuals:",
         "No. Sources:",
@@ -70,13 +72,54 @@ def test_summary_says_what_was_done() -> None:
         "P>|t|",
     ):
         assert part in " ".join(text.split("\n")) or part in text, part
-    assert max(len(line) for line in text.splitlines()) <= 90
+    assert max(len(line) for line in text.splitlines()) <= 80
     statistic, pvalue, df = result.jtest()
     assert f"{statistic:#.4g} (df {df})" in text
     assert f"{pvalue:#.3g}" in text
     second = str(result.summary2())
     assert "score explained" in second
     assert "whether the" in second
+
+
+def test_variant_is_named_everywhere() -> None:
+    """Who cites the paper sees whether its estimator was used."""
+    paper = fitted(use_correction=False)
+    for text in (str(paper.summary()), str(paper.summary2())):
+        assert "Byun et al. (2025)" in text
+        assert "few-label" not in text
+    for text in (str(fitted().summary()), str(fitted().summary2())):
+        assert "few-label default" in text
+    columns = str(summary_col([paper], info_dict=paper.default_model_infos))
+    assert "GMM-Synth, Byun et al. (2025)" in columns
+    compared = paper.compare(["labels only", "GMM-Synth"])
+    assert "GMM-Synth, Byun et al. (2025)" in str(compared)
+    assert "few-label" not in str(compared)
+    assert list(compared.table.index.unique("method")) == ["labels only", "GMM-Synth"]
+    for options, variant in (
+        ({"maxiter": 1}, "one-step"),
+        (
+            {"maxiter": 2, "centered": True, "use_correction": False},
+            "two-step, centred",
+        ),
+        ({"maxiter": 50, "use_correction": False}, "iterated"),
+        ({"maxiter": "cue"}, "continuously updated"),
+    ):
+        assert variant in str(fitted(**options).summary())
+
+
+def test_another_first_step_than_that_of_the_paper_is_said() -> None:
+    frame = survey().assign(year=lambda d: 1950.0 + np.arange(len(d)) % 60)
+    model = AugmentedGMM.from_formula(
+        "polite ~ year",
+        frame,
+        proxy={"polite": "polite_llm"},
+        family=sm.families.Binomial(),
+    )
+    said = "The first step is not that of Byun et al. (2025)"
+    assert said in " ".join(str(model.fit(use_correction=False).summary()).split())
+    assert said not in " ".join(str(model.fit().summary()).split())
+    paper = fitted(use_correction=False).summary()
+    assert said not in " ".join(str(paper).split())
 
 
 def test_summary_of_labels_alone_has_no_gains() -> None:
@@ -231,7 +274,7 @@ def test_no_label_survives_remove_data(engine: str) -> None:
 
     restored = pickle.loads(after)
     text = str(restored.summary())
-    assert "No. Labelled (n):                  150" in text
+    assert "No. Labelled (n):                 150" in text
     assert list(restored.real_only.params.index) == list(restored.params.index)
     assert isinstance(restored.plot_coefficients(), Figure)
     plt.close("all")
@@ -346,7 +389,11 @@ def test_figure_draws_every_estimate() -> None:
     (ax,) = figure.axes
     assert [t.get_text() for t in ax.get_yticklabels()] == ["hedge", "length"]
     labels = [t.get_text() for t in ax.get_legend().get_texts()]
-    assert labels == ["labels only (n = 150)", "augmented", "gpt_4o as if real"]
+    assert labels == [
+        "labels only (n = 150)",
+        "augmented (GMM-Synth, few-label default)",
+        "gpt_4o as if real",
+    ]
     drawn = [c.lines[0].get_xdata() for c in ax.containers]
     np.testing.assert_allclose(drawn[0], result.real_only.params.iloc[1:])
     np.testing.assert_allclose(drawn[1], result.params.iloc[1:])

@@ -23,7 +23,13 @@ from statsmodels_synth.estimators.simple import (
     naive_synthetic,
 )
 from statsmodels_synth.exceptions import DataError, OptionError, suggest
-from statsmodels_synth.options import check_alpha, check_choice, check_count
+from statsmodels_synth.options import (
+    FEW_LABEL_DEFAULT,
+    PAPER,
+    check_alpha,
+    check_choice,
+    check_count,
+)
 from statsmodels_synth.summary import NotesSummary
 
 if TYPE_CHECKING:
@@ -58,8 +64,8 @@ class Comparison:
         One row per coefficient and method (the index): `estimate`, `std_err`, the ends
         `lower` and `upper` of the interval, `width_ratio`, its width over that of
         labels only, `effective_labels`, the number of labels that would give the same
-        standard error without any source, and `valid`: whether the interval is right
-        whatever the sources say. Effective labels are missing where it is not.
+        standard error without any source, and `valid`: whether the interval stays
+        valid where the sources err. Effective labels are missing where it does not.
     n_labeled, n_units : int
         Labelled units n and all units T.
     alpha : float
@@ -68,6 +74,8 @@ class Comparison:
         From a method that could not be used to the reason.
     constant : str or None
         Name of the constant, which figures leave out.
+    variant : str
+        Variant of GMM-Synth that was fitted, as the summary of the fit has it.
 
     Examples
     --------
@@ -89,6 +97,23 @@ class Comparison:
     alpha: float
     left_out: dict[str, str]
     constant: str | None
+    variant: str
+
+    def label(self, method: str) -> str:
+        """
+        Name of a method for people.
+
+        Parameters
+        ----------
+        method : str
+            Name in :attr:`table`.
+
+        Returns
+        -------
+        str
+            The same, but for GMM-Synth, which has its variant.
+        """
+        return f"{method}, {self.variant}" if method == "GMM-Synth" else method
 
     def summary(self) -> Summary:
         """
@@ -105,7 +130,10 @@ class Comparison:
         for name in self.table.index.unique("coefficient"):
             part = self.table.loc[name]
             rows = [_cells(row) for _, row in part.iterrows()]
-            names = [f"{k}{'' if row.valid else ' *'}" for k, row in part.iterrows()]
+            names = [
+                f"{self.label(str(k))}{'' if row.valid else ' *'}"
+                for k, row in part.iterrows()
+            ]
             result.tables.append(
                 SimpleTable(rows, header, names, title=str(name), txt_fmt=fmt_params)
             )
@@ -120,12 +148,18 @@ class Comparison:
             f"{100 * (1 - self.alpha):g} % interval, over that of labels only. "
             "Labels: how many would give the same standard error without any source."
         ]
+        methods = self.table.index.unique("method")
+        if self.variant == FEW_LABEL_DEFAULT and "GMM-Synth" in methods:
+            notes.append(
+                f"GMM-Synth is the fit, in its {FEW_LABEL_DEFAULT}. A fit with "
+                f"use_correction=False has the two-step estimator of {PAPER} there."
+            )
         if not self.table["valid"].all():
             notes.append(
                 "* takes sources at their word: its interval is about what they say, "
                 "not about the truth, however narrow it is."
             )
-        kinds = {str(k).split(" (")[0] for k in self.table.index.unique("method")}
+        kinds = {str(k).split(" (")[0] for k in methods}
         if kinds - {"labels only", "GMM-Synth", "naive", "naive pooled"}:
             notes.append(
                 "Labels only and GMM-Synth are as they were fitted; the intervals of "
@@ -262,7 +296,8 @@ def compare(
         why = 'it needs scikit-learn: pip install "statsmodels-synth[learn]".'
         left_out |= dict.fromkeys(learns, why)
     real, names, parts = results.real_only, list(results.model.exog_names), {}
-    lines = list(_lines(results, chosen, learner, seed))
+    kinds = {str(name): row["kind"] for name, row in results.sources.iterrows()}
+    lines = list(_lines(results, kinds, chosen, learner, seed))
     if methods is not None:
         unused = [k for k in chosen if k not in {line.method for line in lines}]
         left_out |= dict.fromkeys(unused, "it has not the sources that it needs.")
@@ -292,6 +327,7 @@ def compare(
         alpha,
         left_out,
         None if at is None else names[at],
+        results.settings.variant if kinds else "labels only",
     )
 
 
@@ -318,10 +354,13 @@ def _rows(found: Any, real: Any, alpha: float) -> pd.DataFrame:
 
 
 def _lines(
-    results: AugmentedGMMResults, chosen: list[Any], learner: Any, seed: int
+    results: AugmentedGMMResults,
+    kinds: dict[str, str],
+    chosen: list[Any],
+    learner: Any,
+    seed: int,
 ) -> Iterator[_Line]:
     """Every method with every source that it can use, in the order of the table."""
-    kinds = {str(name): row["kind"] for name, row in results.sources.iterrows()}
     naive = {"proxy": naive_proxy, "synthetic": naive_synthetic}
     per_source: dict[str, Callable[[str], Any]] = {
         "naive": lambda s: naive[kinds[s]](results, s),

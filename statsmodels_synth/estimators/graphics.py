@@ -36,10 +36,11 @@ def plot_comparison(comparison: Comparison, coefficients: list[str], ax: Any) ->
     """
     plt = pyplot()
     methods = list(comparison.table.index.unique("method"))
+    labels = [comparison.label(name) for name in methods]
     if ax is None:
         across = min(len(coefficients), _ACROSS)
         down = -(-len(coefficients) // across)
-        longest = max(len(name) for name in methods)
+        longest = max(map(len, labels))
         _, grid = plt.subplots(
             down,
             across,
@@ -61,13 +62,13 @@ def plot_comparison(comparison: Comparison, coefficients: list[str], ax: Any) ->
     else:
         axes = [ax]
     for panel, name in zip(axes, coefficients, strict=False):
-        _panel(panel, comparison.table.loc[name], methods)
+        _panel(panel, comparison.table.loc[name], labels)
         panel.set_title(name, fontsize="medium")
         panel.set_xlabel(f"Coefficient, {100 * (1 - comparison.alpha):g} % interval")
     return axes[0].figure
 
 
-def _panel(ax: Any, rows: Any, methods: list[str]) -> None:
+def _panel(ax: Any, rows: Any, labels: list[str]) -> None:
     if "labels only" in rows.index:
         first = rows.loc["labels only"]
         ax.axvspan(first["lower"], first["upper"], color="0.93", zorder=0)
@@ -86,6 +87,6 @@ def _panel(ax: Any, rows: Any, methods: list[str]) -> None:
     low, high = ax.get_xlim()
     if low < 0.0 < high:
         ax.axvline(0.0, color="0.6", linewidth=0.8, zorder=0)
-    ax.set_yticks(np.arange(len(methods)), methods)
-    ax.set_ylim(len(methods) - 0.5, -0.5)
+    ax.set_yticks(np.arange(len(labels)), labels)
+    ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.spines[["top", "right"]].set_visible(False)

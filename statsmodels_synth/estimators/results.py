@@ -51,7 +51,7 @@ class EstimatorResults(PredictedResults):
     n_clusters : int, optional
         Clusters with a labelled unit, if units come in clusters.
     valid : bool
-        Whether the interval is right whatever the sources say.
+        Whether the interval stays valid where the sources err.
     note : str
         What a reader must know, in sentences.
     effective_nobs : ndarray (p,), optional

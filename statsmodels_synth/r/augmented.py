@@ -179,7 +179,7 @@ def describe(wrapped: Any, *, influence: bool) -> dict[str, Any]:
     """
     result = wrapped._results
     real, sources = result.real_only, result.sources
-    statistic, pvalue, df = result.jtest()
+    test, table = result.jtest(), result.representativeness()
     settings = result.settings
     value = {
         "coefficients": result.params,
@@ -206,8 +206,18 @@ def describe(wrapped: Any, *, influence: bool) -> dict[str, Any]:
         },
         "naive": {"coefficients": result.naive_params, "std_error": result.naive_bse},
         "auxiliary": result.auxiliary_params,
-        "jtest": np.array([statistic, pvalue, df], dtype=float),
-        "representativeness": result.representativeness(),
+        "jtest": np.array(test, dtype=float),
+        # Hotelling's T-squared: F(df_num, df_denom) of fvalue; else chi-squared.
+        "jtest_reference": {
+            "distribution": test.distribution,
+            "fvalue": test.fvalue,
+            "df_num": float(test.df_num),
+            "df_denom": test.df_denom,
+        },
+        "representativeness": table.iloc[:, :5],
+        "representativeness_reference": (
+            None if test.distribution == "chi2" else table.iloc[:, 5:]
+        ),
         "method": settings.method if result.source_names else "Labels only",
         "cov_type": result.cov_type,
         "labeling": result.labeling,

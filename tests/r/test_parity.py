@@ -217,8 +217,8 @@ def python_numbers(case: str, data: pd.DataFrame) -> np.ndarray:
     parts = [
         fit.params, fit.cov_params(), df, fit.real_only.params,
         fit.real_only.cov_params(), fit.variance_reduction, fit.effective_nobs,
-        fit.representativeness().to_numpy().T, fit.naive_params, fit.naive_bse,
-        fit.auxiliary_params, fit.sources["explained"], fit.n_units,
+        fit.representativeness().iloc[:, :5].to_numpy().T, fit.naive_params,
+        fit.naive_bse, fit.auxiliary_params, fit.sources["explained"], fit.n_units,
         model.n_incomplete,
     ]  # fmt: skip
     return np.concatenate([np.ravel(np.asarray(part, dtype=float)) for part in parts])

@@ -1,0 +1,71 @@
+"""What the project says of itself: the same thing everywhere, and what is true."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+import re
+
+import pytest
+
+import statsmodels_synth
+from statsmodels_synth.exceptions import VALIDITY
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = Path(statsmodels_synth.__file__).parent
+#: Pages and modules that say when estimates are valid.
+SAY_SO = [
+    *("README.md", "docs/index.md", "docs/explanation/method.md"),
+    *(
+        "docs/explanation/related.md",
+        "docs/how-to/compare.md",
+        "docs/how-to/designs.md",
+    ),
+    *("docs/how-to/match-units.md", "docs/how-to/troubleshooting.md"),
+    *("docs/tutorials/quickstart.md", "statsmodels_synth/__init__.py"),
+    "statsmodels_synth/model.py",
+]
+#: Claims that are too strong: a model that does not know who is labelled is not enough.
+SUPERSEDED = [
+    *("whatever the model did", "consistent whatever", "whatever the sources"),
+    *("not told who", "without regard to which", "without regard to the sources"),
+    *("estimate stays valid", "independent of the sources", "never noticeably worse"),
+    *("gmm-synth, shrunken", "its size does not suffer"),
+]
+
+
+def words(path: Path) -> str:
+    """Text of a file with single blanks, whatever marks its lines."""
+    return " ".join(
+        re.sub(r"[>#*\"\s]+", " ", path.read_text(encoding="utf-8")).split()
+    )
+
+
+@pytest.mark.parametrize("name", SAY_SO)
+def test_validity_is_worded_alike(name: str) -> None:
+    assert VALIDITY in words(ROOT / name)
+
+
+def test_superseded_claims_are_gone() -> None:
+    pages = [ROOT / "README.md", ROOT / "CITATION.cff", ROOT / "pyproject.toml"]
+    pages += [*(ROOT / "docs").rglob("*.md"), *PACKAGE.rglob("*.py")]
+    for page in pages:
+        if "_build" in page.parts or "generated" in page.parts:
+            continue
+        text = words(page).lower()
+        found = [claim for claim in SUPERSEDED if claim in text]
+        assert not found, f"{page.relative_to(ROOT)} says {found}"
+
+
+def test_functions_of_the_method_page_exist() -> None:
+    text = (ROOT / "docs/explanation/method.md").read_text(encoding="utf-8")
+    table = text[text.index("## Where it is computed") :]
+    names = re.findall(r"`(\w+)\.([\w.]+)`", table)
+    assert len(names) > 15
+    for module, path in names:
+        if hasattr(statsmodels_synth, module):
+            found = getattr(statsmodels_synth, module)
+        else:
+            found = importlib.import_module(f"statsmodels_synth.{module}")
+        for part in path.split("."):
+            found = getattr(found, part)
