@@ -290,7 +290,8 @@ def blas_threads(limit: int | None = None) -> int:
     Set and return the number of threads of NumPy's and SciPy's BLAS.
 
     Where another process keeps a core busy, products of small blocks on two threads
-    wait for each other and take up to ten times as long; on one thread they do not.
+    wait for each other and take up to ten times as long; on one thread, which our fits
+    take by themselves, they do not.
 
     Parameters
     ----------

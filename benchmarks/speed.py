@@ -4,12 +4,14 @@ Speed and memory of :class:`statsmodels_synth.AugmentedGMM`, as ratios.
 Run from the root of the repository::
 
     python -m benchmarks.speed            # 1e6 units; some minutes
+    python -m benchmarks.speed --busy     # beside two processes that spin, alone
     python -m benchmarks.speed --quick    # small, to see that it runs
 
 Everything that is compared, but R and imports, is measured in the same process, in
 turns, so that the ratios mean the same on a fast and on a slow machine, provided that
-nothing else runs there: threads of BLAS that wait for a busy core distort them, ours
-most (``--threads 1`` makes all but R, which has a BLAS of its own, do with one).
+nothing else runs there: a peer with two threads of BLAS waits for a busy core, which
+distorts the ratios (``--threads 1`` makes all but R, which has a BLAS of its own, do
+with one). What other work does to our fit is the busy mode, :mod:`benchmarks.busy`.
 Nothing here asserts anything: the table says what was aimed at and what was reached.
 The peers come with the extra ``test``; R and its package gmm with
 ``tools/set_up_r.sh``, and without them their row says so.
@@ -34,6 +36,7 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
+from benchmarks.busy import busy_rows
 from benchmarks.peers import iv_rows, ppi_rows, r_rows, stock_rows
 from benchmarks.problems import (
     COLUMNS,
@@ -345,6 +348,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="units for peers that are dense",
     )
     parser.add_argument("--threads", type=int, help="of BLAS; all if omitted")
+    parser.add_argument("--busy", action="store_true", help="beside other work, alone")
     parser.add_argument("--quick", action="store_true", help="a small smoke test")
     options = parser.parse_args(arguments)
     if options.quick:
@@ -354,7 +358,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(versions())
     problem = make_problem(options.units)
     print(f"{size(problem)} units, {LABELS} labels, {COLUMNS} columns, two sources")
-    rows = binomial_rows(problem, options.repeats)
+    rows = busy_rows(problem, options.repeats)
+    if options.busy:
+        _report(rows)
+        return
+    rows += binomial_rows(problem, options.repeats)
     gaussian = make_problem(options.units, family="gaussian")
     rows += gaussian_rows(gaussian, options.repeats)
     del gaussian
@@ -369,7 +377,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     dense = make_problem(options.dense_units, family="gaussian")
     rows += iv_rows(dense, options.repeats)
     del dense
-    rows += import_rows(options.imports)
+    _report(rows + import_rows(options.imports))
+
+
+def _report(rows: Sequence[Row]) -> None:
     print(table(rows))
     print(f"load at the end {os.getloadavg()[0]:.1f}")
 

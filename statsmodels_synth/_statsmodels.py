@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+import threading
 from typing import Any
 
 from statsmodels.base import _prediction_inference
@@ -18,7 +19,7 @@ from statsmodels.base.wrapper import populate_wrapper
 import statsmodels.formula
 from statsmodels.formula._manager import FormulaManager
 from statsmodels.sandbox.regression.gmm import GMM, GMMResults
-from statsmodels.tools._decorators import cache_readonly, cached_data
+from statsmodels.tools._decorators import cache_readonly, cached_data, cached_value
 
 from statsmodels_synth.options import Engine
 
@@ -30,11 +31,15 @@ __all__ = [
     "LikelihoodResultsWrapper",
     "cache_readonly",
     "cached_data",
+    "cached_value",
     "default_engine",
-    "formula_options",
+    "formula_engine",
     "populate_wrapper",
     "predictions",
 ]
+
+#: Options of statsmodels belong to all threads.
+_OPTIONS = threading.RLock()
 
 
 def default_engine() -> Engine:
@@ -46,32 +51,35 @@ def default_engine() -> Engine:
     {"patsy", "formulaic"}
         Its name.
     """
-    return statsmodels.formula.options.formula_engine  # type: ignore[no-any-return]
+    with _OPTIONS:
+        return statsmodels.formula.options.formula_engine  # type: ignore[no-any-return]
 
 
 @contextmanager
-def formula_options(
-    *, engine: Engine | None = None, ordering: str | None = None
-) -> Iterator[None]:
+def formula_engine(engine: Engine | None) -> Iterator[None]:
     """
-    Set statsmodels' global formula options for a while.
+    Set the formula engine that statsmodels' own methods use, for a while.
+
+    They ask a global option, which may have changed since the model was built. Where it
+    has not, nothing is set; else one thread after the other sets it, so that it comes
+    back as it was.
 
     Parameters
     ----------
-    engine : {"patsy", "formulaic"}, optional
-        Engine that statsmodels' own methods shall use; they ask the option, which
-        may have changed since the model was built.
-    ordering : str, optional
-        Order of terms that formulaic shall use.
+    engine : {"patsy", "formulaic"} or None
+        The engine of the model, if it has a formula.
     """
-    options = statsmodels.formula.options
-    before = options.formula_engine, options.ordering
-    options.formula_engine = before[0] if engine is None else engine
-    options.ordering = before[1] if ordering is None else ordering
-    try:
-        yield
-    finally:
-        options.formula_engine, options.ordering = before
+    with _OPTIONS:
+        options = statsmodels.formula.options
+        before = options.formula_engine
+        if engine in (None, before):
+            yield
+            return
+        options.formula_engine = engine
+        try:
+            yield
+        finally:
+            options.formula_engine = before
 
 
 def predictions(

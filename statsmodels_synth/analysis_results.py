@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from statsmodels_synth._process import with_filters_kept
+
 if TYPE_CHECKING:
     from statsmodels_synth.diagnostics import Diagnostics
     from statsmodels_synth.estimators.comparison import Comparison, Method
@@ -29,6 +31,7 @@ class AnalysisResults:
     def _whole(self) -> AugmentedGMMResults:
         return cast("AugmentedGMMResults", self)
 
+    @with_filters_kept
     def compare(
         self,
         methods: Sequence[Method] | None = None,
@@ -91,6 +94,7 @@ class AnalysisResults:
         _ = self._whole._design_or_raise.sources  # or every method would be left out
         return compare(self._whole, methods, alpha, learner, seed)
 
+    @with_filters_kept
     def plot_compare(
         self, methods: Sequence[Method] | None = None, ax: Any = None, **kwargs: Any
     ) -> Any:
@@ -114,6 +118,7 @@ class AnalysisResults:
         shown = kwargs.pop("coefficients", None)
         return self.compare(methods, **kwargs).plot(shown, ax)
 
+    @with_filters_kept
     def diagnostics(self, by: Any = None, n_influential: int = 5) -> Diagnostics:
         """
         Ask of every source whether it is to be trusted, and what it is worth.
@@ -157,6 +162,7 @@ class AnalysisResults:
 
         return diagnose(self._whole, by, n_influential)
 
+    @with_filters_kept
     def plot_diagnostics(self, ax: Any = None) -> Any:
         """
         Draw how what labels and sources say of the same units is correlated.
@@ -173,6 +179,7 @@ class AnalysisResults:
         """
         return self.diagnostics(n_influential=0).plot(ax)
 
+    @with_filters_kept
     def plan(self) -> Plan:
         """
         Plan another study with this one as its pilot.
@@ -201,6 +208,7 @@ class AnalysisResults:
 
         return make_plan(self._whole)
 
+    @with_filters_kept
     def plot_plan(
         self, coefficient: str | None = None, ax: Any = None, *, alpha: float = 0.05
     ) -> Any:

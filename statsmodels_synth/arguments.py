@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from statsmodels_synth._process import with_one_blas_thread
 from statsmodels_synth.columns import check_frame, with_columns
 from statsmodels_synth.evaluate import evaluate_frames
 from statsmodels_synth.exceptions import option_label
@@ -106,6 +107,7 @@ def is_path(value: object) -> bool:
     return isinstance(value, Path)
 
 
+@with_one_blas_thread
 def constructor_arguments(
     formula: str,
     data: Any,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from statsmodels_synth.design import AlignedDesign, DesignRows
 from statsmodels_synth.exceptions import (
     ConvergenceWarning,
     LabelAgreementWarning,
-    stack_level,
+    warn,
 )
 from statsmodels_synth.solver import Solution
 
@@ -40,20 +38,18 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
         If a source agrees with all or almost all labels that it covers.
     """
     if not solution.converged:
-        warnings.warn(
+        warn(
             "The moment conditions were not solved: do not use the estimates. Rescale "
             "regressors of very different size, give start_params, or use fewer "
             "sources.",
             ConvergenceWarning,
-            stacklevel=stack_level(),
         )
     elif not solution.settled:
-        warnings.warn(
+        warn(
             f"The estimate was still moving when the weight had been chosen "
             f"{solution.iterations - 1} times. Raise maxiter, or use maxiter=2 or "
             "'cue'.",
             ConvergenceWarning,
-            stacklevel=stack_level(),
         )
     if not solution.weight.gain.any():
         return  # the sources take no part
@@ -78,10 +74,9 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
             if corrected
             else "The asymptotic standard errors allow for no other."
         )
-        warnings.warn(
+        warn(
             f"Source {name!r} {found}. {allowed}",
             LabelAgreementWarning,
-            stacklevel=stack_level(),
         )
 
 

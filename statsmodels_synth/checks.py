@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,7 @@ from statsmodels_synth.exceptions import (
     FewUnitsWarning,
     count,
     format_units,
-    stack_level,
+    warn,
 )
 from statsmodels_synth.scores import admissible_range
 
@@ -256,13 +255,12 @@ def check_leverage(
     if few:
         listed = ", ".join(f"{names[j]!r} ({number[j]:.1f})" for j in few)
         most = np.argsort(-share[few[0]], kind="stable")[: round(number[few[0]])]
-        warnings.warn(
+        warn(
             f"These coefficients rest on very few of the {len(exog)} labelled units: "
             f"{listed}. For {names[few[0]]!r} units {format_units(units[most])} count "
             "most. Intervals of such coefficients may be too short. Label more units "
             "like these, merge levels, or transform the column.",
             FewUnitsWarning,
-            stacklevel=stack_level(),
         )
 
 
@@ -309,23 +307,21 @@ def check_clusters(clusters: Clusters, exog: Floats, names: Sequence[str]) -> No
             "units in more of them, or shorten the formula."
         )
     if n < FEW_CLUSTERS:
-        warnings.warn(
+        warn(
             f"Labelled units are in {n} clusters only. Intervals rest on the "
             "differences between these: with so few they are wide, and may still be "
             "too short where clusters differ in size or there are many sources.",
             FewClustersWarning,
-            stacklevel=stack_level(),
         )
     share = _shares(*scipy.linalg.qr(exog, mode="economic"))
     number, few = _effective_number(cluster_sums(share.T, clusters.of_labeled, n).T)
     if few:
         listed = ", ".join(f"{names[j]!r} ({number[j]:.1f})" for j in few[:10])
-        warnings.warn(
+        warn(
             f"These coefficients rest on very few of the {n} clusters with labels: "
             f"{listed}. Their intervals are too short. Label units in more clusters in "
             "which the column differs.",
             FewClustersWarning,
-            stacklevel=stack_level(),
         )
 
 
@@ -495,10 +491,9 @@ def check_coverage(
             "taken from data, and may be missing there), or leave it out."
         )
     if len(absent):
-        warnings.warn(
+        warn(
             f"Source {name!r} lacks {len(absent)} of the {len(labeled_units)} labelled "
             f"units ({format_units(index[absent])}). Their coverage "
             f"must have nothing to do with their being labelled. {VALIDITY}",
             CoverageWarning,
-            stacklevel=stack_level(),
         )

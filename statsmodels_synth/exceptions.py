@@ -9,9 +9,12 @@ that statsmodels or pandas would raise in its place, so that existing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 import difflib
 import sys
+import warnings
 
 from statsmodels.tools.sm_exceptions import (
     ConvergenceWarning as StatsmodelsConvergenceWarning,
@@ -46,6 +49,9 @@ VALIDITY = (
     "probabilities, and the sources are made in the same way for labelled and "
     "unlabelled units."
 )
+#: Warnings of ours that are not issued now. A context variable, which each thread has
+#: by itself: the filters of Python's warnings belong to all threads.
+_MUTED: ContextVar[tuple[type[Warning], ...]] = ContextVar("_MUTED", default=())
 
 
 class SynthError(Exception):
@@ -335,6 +341,41 @@ def suggest(name: object, known: Sequence[object]) -> str:
     shown = ", ".join(repr(k) for k in names[:20])
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return f" There are: {shown}{more}."
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """
+    Issue a warning that points at the line of the user, unless it is muted.
+
+    Parameters
+    ----------
+    message : str
+        What is said.
+    category : type
+        Class of the warning.
+    """
+    if not issubclass(category, _MUTED.get()):
+        warnings.warn(message, category, stacklevel=stack_level())
+
+
+@contextmanager
+def muted(*categories: type[Warning]) -> Iterator[None]:
+    """
+    Do not issue some of the warnings of this package, in this thread.
+
+    Safe in threads, unlike ``warnings.catch_warnings``, which changes the filters of
+    the whole process and leaves them changed where two threads overlap.
+
+    Parameters
+    ----------
+    *categories : type
+        Classes of :func:`warn`.
+    """
+    token = _MUTED.set((*_MUTED.get(), *categories))
+    try:
+        yield
+    finally:
+        _MUTED.reset(token)
 
 
 def stack_level() -> int:

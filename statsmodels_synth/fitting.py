@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-import warnings
 
 from statsmodels.genmod import families
 
@@ -17,7 +16,7 @@ from statsmodels_synth.exceptions import (
     CollinearSourceWarning,
     FullyLabeledWarning,
     OptionError,
-    stack_level,
+    warn,
 )
 from statsmodels_synth.inference import Inference, infer
 from statsmodels_synth.options import FitSettings
@@ -137,11 +136,10 @@ def fit_design(
     if design.n_labeled == design.n_units and design.k_sources:
         dropped = dict.fromkeys(design.names, "every unit is labelled")
         design, eta = design.with_sources([]), eta[:0]
-        warnings.warn(
+        warn(
             "Every unit is labelled, so the sources have nothing to add: the result is "
             "that of the labels alone. Are data and a source swapped?",
             FullyLabeledWarning,
-            stacklevel=stack_level(),
         )
     elif known is not None:
         known = known.among(design.n_units)
@@ -153,11 +151,10 @@ def fit_design(
     if solution.redundant:
         for m, reason in solution.redundant.items():
             dropped[design.names[m]] = reason
-            warnings.warn(
+            warn(
                 f"Source {design.names[m]!r} is left out: {reason}. The estimate is "
                 "that without it.",
                 CollinearSourceWarning,
-                stacklevel=stack_level(),
             )
         keep = [m for m in range(len(eta)) if m not in solution.redundant]
         design, passes = design.with_sources(keep), solution.passes

@@ -12,15 +12,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 import threading
 from typing import Any
-import warnings
 
-from formulaic.errors import DataMismatchWarning
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 
 from statsmodels_synth._arrays import Floats, Positions
-from statsmodels_synth._statsmodels import FormulaManager, formula_options
+from statsmodels_synth._formulaic import UnseenLevelError, matrix_of, strict_frame
+from statsmodels_synth._statsmodels import FormulaManager
 from statsmodels_synth.columns import (
     joined_columns,
     matched_type,
@@ -61,7 +60,8 @@ from statsmodels_synth.specifications import (
 _PROBE_ROWS = 50
 #: Rows on which plain columns are learned: nothing about them depends on the rows.
 _PLAIN_ROWS = 10
-#: Options of statsmodels and filters of warnings belong to all threads.
+#: Engines align frames, and pandas records warnings of the whole process meanwhile: two
+#: threads that overlap would leave it so, and no warning would be heard any more.
 _ENGINE = threading.RLock()
 #: Before pandas 3 a frame made of columns changes with them.
 _VIEWS = int(pd.__version__.partition(".")[0]) < 3
@@ -281,30 +281,24 @@ class LearnedFormula:
     def _call_engine(
         self, formula: Any, frame: pd.DataFrame, manager: Any, prediction: bool
     ) -> Any:
-        manager = FormulaManager(self.parsed.engine) if manager is None else manager
+        frame, namespace = settled_booleans(frame), dict(self.parsed.namespace)
         # Rows with missing values have gone before; nothing may be dropped here,
         # where it would be dropped silently.
-        keep = (
-            manager.get_na_action("drop", types=[])
-            if self.parsed.engine == "patsy"
-            else "ignore"
-        )
-        # To order the terms of a specification again is an error in statsmodels.
-        ordering = "legacy" if prediction else None
+        keep: Any = "ignore"
+        manager = FormulaManager(self.parsed.engine) if manager is None else manager
+        if self.parsed.engine == "patsy":
+            keep = manager.get_na_action("drop", types=[])
+        else:
+            frame = strict_frame(frame)
         # What comes out as NaN or infinite is refused, with the units.
-        quiet = np.errstate(all="ignore")
-        with (
-            _ENGINE,
-            quiet,
-            warnings.catch_warnings(),
-            formula_options(ordering=ordering),
-        ):
-            # formulaic codes an unseen level as the reference and goes on.
-            warnings.simplefilter("error", DataMismatchWarning)
+        with _ENGINE, np.errstate(all="ignore"):
+            if self.parsed.engine == "formulaic" and not isinstance(formula, str):
+                # statsmodels orders the terms of a specification again, which fails.
+                return matrix_of(formula, frame, namespace)
             return manager.get_matrices(
                 formula,
-                settled_booleans(frame),
-                eval_env=dict(self.parsed.namespace),
+                frame,
+                eval_env=namespace,
                 pandas=True,
                 na_action=keep,
                 prediction=prediction,
@@ -328,7 +322,7 @@ class LearnedFormula:
                 "spline lower_bound= and upper_bound= that hold all sources, or leave "
                 "these rows out."
             )
-        elif isinstance(error, DataMismatchWarning) or "expected levels" in text:
+        elif isinstance(error, UnseenLevelError) or "expected levels" in text:
             meaning = f"a level does not occur in data ({text})"
             advice = "Recode or leave out these rows."
         else:

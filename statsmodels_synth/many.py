@@ -12,6 +12,7 @@ import pandas as pd
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Bools, Floats, Positions, as_floats, missing_rows
+from statsmodels_synth._process import with_one_blas_thread
 from statsmodels_synth.aligning import AlignedRows, check_labels
 from statsmodels_synth.assembly import (
     align_design,
@@ -333,6 +334,7 @@ class ManyFits:
         """Fit one set after the other."""
         return (self[k] for k in range(len(self)))
 
+    @with_one_blas_thread
     def __getitem__(self, k: int) -> AugmentedGMMResultsWrapper:
         """Fit one set."""
         k = range(len(self))[index(k)]
@@ -367,6 +369,7 @@ class ManyFits:
 class FitsMany:
     """The part of the model that fits many sets of labels."""
 
+    @with_one_blas_thread
     def fit_many(
         self,
         endog: Any,

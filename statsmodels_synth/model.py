@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 import sys
 from typing import Any
-import warnings
 
 import numpy as np
 import pandas as pd
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats, as_floats
+from statsmodels_synth._process import with_one_blas_thread
 from statsmodels_synth.aligning import AlignedRows, align_arrays
 from statsmodels_synth.arguments import any_partitioned, constructor_arguments
 from statsmodels_synth.checks import check_clusters
@@ -28,6 +28,7 @@ from statsmodels_synth.exceptions import (
     FewClustersWarning,
     FewUnitsWarning,
     OptionError,
+    muted,
 )
 from statsmodels_synth.fitting import Target, fit_design
 from statsmodels_synth.formula import LearnedFormula
@@ -164,6 +165,7 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
     array([650., 765.])
     """
 
+    @with_one_blas_thread
     def __init__(
         self,
         endog: Any,
@@ -389,6 +391,7 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
         model.data.frame = arguments.data
         return model
 
+    @with_one_blas_thread
     def fit(
         self,
         start_params: Any = None,
@@ -562,10 +565,8 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
         options = None
         if clusters is not None:
             options = {"groups": clusters.of_labeled}
-        with warnings.catch_warnings():
-            # They were said when this model was made and fitted.
-            warnings.simplefilter("ignore", FewUnitsWarning)
-            warnings.simplefilter("ignore", FewClustersWarning)
+        # They were said when this model was made and fitted.
+        with muted(FewUnitsWarning, FewClustersWarning):
             return self._without_sources(self.aligned.labeled).fit(
                 theta,
                 maxiter=1,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-import warnings
 
 import numpy as np
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.exceptions import ConvergenceWarning, stack_level
+from statsmodels_synth.exceptions import ConvergenceWarning, warn
 from statsmodels_synth.scores import Score
 from statsmodels_synth.solver import STEP_TOLERANCE
 from statsmodels_synth.source_sums import SourceState, design_sums
@@ -109,10 +108,9 @@ def naive_estimate(design: AlignedDesign, score: Score, eta: Floats) -> NaiveEst
                 unsolved.remove(m)
     for m in [*unsolved, *failed]:
         eta[m] = np.nan
-        warnings.warn(
+        warn(
             f"Source {design.names[m]!r}: the estimate from this source alone did not "
             "converge and is shown as NaN. The augmented estimate does not use it.",
             ConvergenceWarning,
-            stacklevel=stack_level(),
         )
     return NaiveEstimate(eta, bse)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from statsmodels_synth._statsmodels import LikelihoodModelResults, predictions
+import numpy as np
+from scipy import stats
+
+from statsmodels_synth._arrays import Floats
+from statsmodels_synth._process import with_filters_kept, with_one_blas_thread
+from statsmodels_synth._statsmodels import (
+    LikelihoodModelResults,
+    cached_value,
+    predictions,
+)
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import OptionError
 
@@ -24,6 +33,29 @@ class PredictedResults(LikelihoodModelResults):  # type: ignore[misc]
         """Aligned arrays of the model, which the rows to predict come from."""
         return self.model.aligned_or_raise()  # type: ignore[no-any-return]
 
+    # The three of statsmodels, which ignores warnings of what is no number: for that it
+    # changes the filters of all threads.
+
+    @cached_value  # type: ignore[untyped-decorator]
+    def bse(self) -> Floats:
+        """Standard errors, (p,)."""
+        with np.errstate(all="ignore"):
+            return np.asarray(np.sqrt(np.diag(self.cov_params())))
+
+    @cached_value  # type: ignore[untyped-decorator]
+    def tvalues(self) -> Floats:
+        """Coefficients over their standard errors, (p,)."""
+        with np.errstate(all="ignore"):
+            return np.asarray(self.params / self.bse)
+
+    @cached_value  # type: ignore[untyped-decorator]
+    def pvalues(self) -> Floats:
+        """Two-sided p-values of the hypotheses that a coefficient is zero, (p,)."""
+        law = stats.t(self.df_resid) if self.use_t else stats.norm
+        with np.errstate(all="ignore"):
+            return np.asarray(2.0 * law.sf(np.abs(self.tvalues)))
+
+    @with_filters_kept
     def predict(
         self,
         exog: Any = None,
@@ -56,6 +88,7 @@ class PredictedResults(LikelihoodModelResults):  # type: ignore[misc]
             _ = self._design_or_raise
         return super().predict(exog, transform, *args, **kwargs)
 
+    @with_one_blas_thread
     def get_prediction(
         self,
         exog: Any = None,

@@ -9,13 +9,14 @@ import pandas as pd
 
 from statsmodels_synth import graphics, summary
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth._process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth._statsmodels import (
     GMMResults,
     LikelihoodModelResults,
     LikelihoodResultsWrapper,
     cache_readonly,
     cached_data,
-    formula_options,
+    formula_engine,
     populate_wrapper,
 )
 from statsmodels_synth.analysis_results import AnalysisResults
@@ -123,6 +124,7 @@ class AugmentedGMMResults(
         self._data_attr.extend(["_design", "_clusters"])
 
     @cache_readonly  # type: ignore[untyped-decorator]
+    @with_one_blas_thread
     def influence(self) -> pd.DataFrame:
         """
         Influence of each unit on each coefficient, (T, p).
@@ -194,6 +196,7 @@ class AugmentedGMMResults(
         )
         return JTest(*usual)
 
+    @with_filters_kept
     def representativeness(self) -> pd.DataFrame:
         """
         Test for each source whether labelled units look like the rest to it.
@@ -219,6 +222,7 @@ class AugmentedGMMResults(
         return reference_table(self._representativeness, self.source_names)
 
     @property
+    @with_one_blas_thread
     def _representativeness(self) -> list[tuple[JTest, JTest]]:
         return self._summary_cache(  # type: ignore[no-any-return]
             "representativeness",
@@ -285,6 +289,7 @@ class AugmentedGMMResults(
         _ = self._design_or_raise
         return np.asarray(self.model.endog - self.fittedvalues)
 
+    @with_filters_kept
     def wald_test_terms(self, *args: Any, **kwargs: Any) -> Any:
         """
         Call statsmodels' method with the engine of the model's formula.
@@ -299,9 +304,10 @@ class AugmentedGMMResults(
         object
             What statsmodels returns.
         """
-        with formula_options(engine=self.model.engine):
+        with formula_engine(self.model.engine):
             return super().wald_test_terms(*args, **kwargs)
 
+    @with_filters_kept
     def t_test_pairwise(self, *args: Any, **kwargs: Any) -> Any:
         """
         Call statsmodels' method with the engine of the model's formula.
@@ -316,9 +322,10 @@ class AugmentedGMMResults(
         object
             What statsmodels returns.
         """
-        with formula_options(engine=self.model.engine):
+        with formula_engine(self.model.engine):
             return super().t_test_pairwise(*args, **kwargs)
 
+    @with_one_blas_thread
     def summary(
         self,
         yname: str | None = None,
@@ -347,6 +354,7 @@ class AugmentedGMMResults(
         """
         return summary.summary(self, yname, xname, title, alpha)
 
+    @with_one_blas_thread
     def summary2(
         self,
         yname: str | None = None,
@@ -378,6 +386,7 @@ class AugmentedGMMResults(
         """
         return summary.summary2(self, yname, xname, title, alpha, float_format)
 
+    @with_filters_kept
     def plot_coefficients(
         self, ax: Any = None, *, alpha: float = 0.05, drop_intercept: bool = True
     ) -> Any:
@@ -402,6 +411,7 @@ class AugmentedGMMResults(
             self, ax, alpha=alpha, drop_intercept=drop_intercept
         )
 
+    @with_filters_kept
     def remove_data(self) -> None:
         """
         Remove everything that has one value per unit, labels first of all.

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth._process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth._statsmodels import cache_readonly
 from statsmodels_synth.clusters import Clusters
 from statsmodels_synth.covariance import explained_share
@@ -79,6 +80,7 @@ class SourceResults:
             "naive", self._find_naive
         )
 
+    @with_one_blas_thread
     def _find_naive(self) -> NaiveEstimate:
         design, solution = self._design_or_raise, self._solution
         state = solution.sources
@@ -131,6 +133,7 @@ class SourceResults:
         return self._design
 
     @property
+    @with_filters_kept
     def auxiliary_params(self) -> pd.DataFrame:
         """Coefficients eta of each source, (M, p)."""
         return pd.DataFrame(
@@ -138,6 +141,7 @@ class SourceResults:
         )
 
     @property
+    @with_filters_kept
     def naive_params(self) -> pd.DataFrame:
         """
         Estimate from each source alone, as if it were real, (M, p).
@@ -152,6 +156,7 @@ class SourceResults:
         )
 
     @property
+    @with_filters_kept
     def naive_bse(self) -> pd.DataFrame:
         """
         Robust standard errors that go with :attr:`naive_params`, (M, p).
@@ -166,6 +171,7 @@ class SourceResults:
         )
 
     @property
+    @with_filters_kept
     def sources(self) -> pd.DataFrame:
         """
         What each source is and how much it knows, one row per source.
@@ -197,6 +203,7 @@ class SourceResults:
         return pd.concat([frame, naive], axis=1)
 
     @cache_readonly  # type: ignore[untyped-decorator]
+    @with_filters_kept
     def variance_reduction(self) -> Floats:
         """
         Share of the labelled-only variance that the sources remove, (p,).
@@ -211,6 +218,7 @@ class SourceResults:
         return np.asarray(1.0 - (np.asarray(self.bse) / real) ** 2)
 
     @cache_readonly  # type: ignore[untyped-decorator]
+    @with_filters_kept
     def effective_nobs(self) -> Floats:
         """
         Labels that would give the same standard error without sources, (p,).

@@ -1,5 +1,5 @@
 """
-Starting values, from statsmodels' own GLM.
+Starting values, from the GLM of the family.
 
 The labelled rows are few and are fitted in full. Of a source a part of the rows
 is enough: what it misses, the solver corrects on all rows in two or three
@@ -10,18 +10,9 @@ one step leads to a millionth of it, so that a tenth of the rows saves a pass.
 from __future__ import annotations
 
 from dataclasses import replace
-import warnings
 
 import numpy as np
 from statsmodels.genmod import families
-from statsmodels.genmod.generalized_linear_model import GLM
-from statsmodels.tools.sm_exceptions import (
-    ConvergenceWarning,
-    DomainWarning,
-    HessianInversionWarning,
-    PerfectSeparationWarning,
-    SingularMatrixWarning,
-)
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.design import DesignRows
@@ -35,6 +26,9 @@ GLM_ROWS = 2_000
 #: these. Where it has not arrived after so many steps, GLM is asked again.
 MANY_ROWS = 200_000
 MAX_STEPS = 8
+#: Steps of reweighted least squares, and by how much the last may change the deviance.
+MAX_REWEIGHTED = 100
+SMALL_DEVIANCE = 1e-6
 #: Condition number above which a column is as good as absent from these rows.
 SINGULAR = 1e8
 #: Step, as a share of the coefficients' size, that is far below the sampling error.
@@ -48,7 +42,12 @@ DOUBT = 0.5
 
 def start_params(rows: DesignRows, family: families.Family) -> Floats:
     """
-    Estimate of a GLM.
+    Estimate of a GLM, by iteratively reweighted least squares.
+
+    The same numbers as ``GLM.fit(tol=1e-6)`` of statsmodels, which warns of much that
+    does not matter in a start: whether the problem has a solution, and the solver found
+    it, is judged on the moments themselves. Not to hear its warnings would be to change
+    the filters of all threads.
 
     Parameters
     ----------
@@ -60,34 +59,52 @@ def start_params(rows: DesignRows, family: families.Family) -> Floats:
     Returns
     -------
     ndarray (p,)
-        Estimate, finite.
+        Estimate, finite; zero where an outcome cannot be started from, or is fitted
+        exactly: the solver finds out which, and says so.
     """
-    with warnings.catch_warnings():
-        # Only a start: whether the problem has a solution, and the solver found
-        # it, is judged on the moments themselves.
-        for category in (
-            ConvergenceWarning,
-            DomainWarning,
-            HessianInversionWarning,
-            PerfectSeparationWarning,
-            SingularMatrixWarning,
-            RuntimeWarning,
-        ):
-            warnings.simplefilter("ignore", category)
-        glm = GLM(
-            rows.endog,
-            rows.exog,
-            family=family,
-            offset=rows.offset,
-            var_weights=rows.weights,
-        )
-        try:
-            params = np.asarray(glm.fit(tol=1e-6).params, dtype=float)
-        except ValueError:
-            # GLM refuses an outcome that it fits exactly, or cannot start from; the
-            # solver finds out which, and says so.
-            return np.zeros(rows.exog.shape[1])
+    with np.errstate(all="ignore"):
+        params = _reweighted(rows, family)
+    if params is None:
+        return np.zeros(rows.exog.shape[1])
     return np.where(np.isfinite(params), params, 0.0)
+
+
+def _reweighted(rows: DesignRows, family: families.Family) -> Floats | None:
+    """Weighted regressions on the linearised outcome, until the deviance stands."""
+    endog, exog = rows.endog, rows.exog
+    offset = 0.0 if rows.offset is None else rows.offset
+    own = 1.0 if rows.weights is None else rows.weights
+    params, mean = None, family.starting_mu(endog)
+    linear, scale = family.link(mean), _scale(rows, family, mean)
+    before = family.deviance(endog, mean, own, scale=scale)
+    if np.isnan(before):
+        return None
+    for _ in range(MAX_REWEIGHTED):
+        root = np.sqrt(own * family.weights(mean))
+        working = linear + family.link.deriv(mean) * (endog - mean) - offset
+        if not (np.all(np.isfinite(root)) and np.all(np.isfinite(working))):
+            return None
+        params = np.linalg.lstsq(exog * root[:, None], working * root, rcond=-1)[0]
+        linear = exog @ params + offset
+        mean = family.link.inverse(linear)
+        # In units of the dispersion, which that of the step before is close to.
+        deviance = family.deviance(endog, mean, own, scale=scale)
+        scale = _scale(rows, family, mean)
+        if abs(deviance - before) <= SMALL_DEVIANCE:
+            break
+        before = deviance
+    return params
+
+
+def _scale(rows: DesignRows, family: families.Family, mean: Floats) -> float:
+    """Dispersion, where the family does not fix it: Pearson's, as in statsmodels."""
+    if isinstance(
+        family, (families.Binomial, families.Poisson, families.NegativeBinomial)
+    ):
+        return 1.0
+    own = 1.0 if rows.weights is None else rows.weights
+    total = np.sum(own * (rows.endog - mean) ** 2 / family.variance(mean))
+    return float(total / (len(rows.endog) - rows.exog.shape[1]))
 
 
 def source_start(

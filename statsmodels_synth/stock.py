@@ -9,6 +9,7 @@ import scipy.linalg
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats, as_floats
+from statsmodels_synth._process import with_one_blas_thread
 from statsmodels_synth._statsmodels import GMM
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import DataError, OptionError
@@ -78,6 +79,7 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
             )
         return params[:p], params[p:].reshape(k_sources, p)
 
+    @with_one_blas_thread
     def momcond(self, params: Any) -> Floats:
         """
         Moment conditions of every unit.
@@ -98,6 +100,7 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
             moments[units] = block
         return moments
 
+    @with_one_blas_thread
     def gradient_momcond(self, params: Any, *args: Any, **kwargs: Any) -> Floats:
         """
         Exact Jacobian of the mean moments.
@@ -130,6 +133,7 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
         """
         return np.concatenate([self.labeled_start(), self.sources_start().ravel()])
 
+    @with_one_blas_thread
     def labeled_start(self) -> Floats:
         """
         GLM on the labels.
@@ -141,6 +145,7 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
         """
         return start_params(self.aligned.labeled, self.family)
 
+    @with_one_blas_thread
     def sources_start(self) -> Floats:
         """
         GLM on (part of) each source.
@@ -162,6 +167,7 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
         ]
         return np.array(eta).reshape(len(some), self.k_params)
 
+    @with_one_blas_thread
     def predict(
         self,
         params: Any,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import scaling
+from benchmarks import busy, scaling
 from benchmarks.peers import StockModel, linear_stack
 from benchmarks.problems import Row, make_problem
 from benchmarks.scaling import CELL, Cell
@@ -80,3 +80,35 @@ def test_finished_cells_are_not_measured_again(
     monkeypatch.setattr(scaling, "blas_threads", lambda: 99)
     with pytest.raises(SystemExit, match="threads"):
         scaling.run([small], path, 1)
+
+
+def test_busy_mode_compares_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quiet and busy in turns, with as many processes as are said, which all end."""
+    running: list[int] = []
+    started = []
+
+    class Process:
+        def __init__(self, command: list[str]) -> None:
+            started.append(command)
+            running.append(1)
+
+        def kill(self) -> None:
+            running.pop()
+
+        def wait(self) -> None:
+            pass
+
+    # All are slowed down alike, and our fit by a quarter more for each process.
+    def seconds(call: Any, *arguments: Any) -> tuple[float, None]:
+        own = 0.2 * 1.25 ** len(running) if call is busy.our_fit else 1.0
+        return own * (1 + len(running)), None
+
+    monkeypatch.setattr(busy.subprocess, "Popen", Process)
+    monkeypatch.setattr(busy, "_SETTLE", 0.0)
+    monkeypatch.setattr(busy, "timed", seconds)
+    monkeypatch.setattr(busy, "our_fit", lambda problem: None)
+    quiet, loaded, ratio = busy.busy_rows(make_problem(2_000, columns=2), 3)
+    assert len(started) == 3 * busy.SPINNING
+    assert not running
+    assert (quiet.reached, loaded.reached) == pytest.approx((0.2, 0.3125))
+    assert ratio.cells()[1:4] == ["1.56", "<= 1.5", "NO"]

@@ -13,8 +13,8 @@ PACKAGE = Path(statsmodels_synth.__file__).parent
 #: From first to last. What is on one line does not import each other either.
 ORDER = [
     ["exceptions"],
-    ["options", "_arrays", "_pyplot", "frame_kinds"],
-    ["_statsmodels"],
+    ["options", "_arrays", "_process", "_pyplot", "frame_kinds"],
+    ["_statsmodels", "_formulaic"],
     ["design"],
     ["assembly"],
     ["sources"],

@@ -20,6 +20,7 @@ from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
 
 from statsmodels_synth._arrays import Bools, Floats
+from statsmodels_synth._process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.clusters import Clusters, group_values
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.diagnostics.agreement import (
@@ -145,6 +146,7 @@ class Diagnostics:
     subgroup_tests: pd.DataFrame = field(repr=False)
     verdict: tuple[str, ...]
 
+    @with_filters_kept
     def summary(self) -> Summary:
         """
         Tables and verdict for people.
@@ -183,6 +185,7 @@ class Diagnostics:
     def _repr_html_(self) -> str:
         return str(self.summary().as_html())
 
+    @with_filters_kept
     def plot(self, ax: Any = None) -> Any:
         """
         Heat map of :attr:`residual_correlation`, one panel for each source.
@@ -207,6 +210,7 @@ class Diagnostics:
         return plot_correlation(self.residual_correlation, overall, ax)
 
 
+@with_one_blas_thread
 def diagnose(
     results: AugmentedGMMResults, by: Any = None, n_influential: int = 5
 ) -> Diagnostics:

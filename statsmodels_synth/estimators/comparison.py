@@ -12,6 +12,7 @@ import pandas as pd
 from statsmodels.iolib.summary import Summary, fmt_params, forg
 from statsmodels.iolib.table import SimpleTable
 
+from statsmodels_synth._process import with_filters_kept
 from statsmodels_synth.estimators.debias import predict_then_debias
 from statsmodels_synth.estimators.graphics import plot_comparison
 from statsmodels_synth.estimators.learned import dsl, reppi
@@ -115,6 +116,7 @@ class Comparison:
         """
         return f"{method}, {self.variant}" if method == "GMM-Synth" else method
 
+    @with_filters_kept
     def summary(self) -> Summary:
         """
         One table per coefficient, and what to know of them.
@@ -180,6 +182,7 @@ class Comparison:
     def _repr_html_(self) -> str:
         return str(self.summary().as_html())
 
+    @with_filters_kept
     def plot(self, coefficients: Any = None, ax: Any = None) -> Any:
         """
         Draw the intervals of all methods.

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-import warnings
 
 import numpy as np
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth._process import with_one_blas_thread
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.estimators.predicted import SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
@@ -31,7 +31,7 @@ from statsmodels_synth.estimators.rectify import (
 )
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper
 from statsmodels_synth.estimators.simple import naive_params
-from statsmodels_synth.exceptions import ConvergenceWarning, DataError
+from statsmodels_synth.exceptions import ConvergenceWarning, DataError, muted
 from statsmodels_synth.moment_sums import labeled_scores
 from statsmodels_synth.naive import naive_estimate
 from statsmodels_synth.source_sums import source_sums
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted
 
 
+@with_one_blas_thread
 def predict_then_debias(
     model: Fitted, source: str | None = None
 ) -> EstimatorResultsWrapper:
@@ -133,8 +134,7 @@ def _labeled_estimate(problem: Problem, design: AlignedDesign, start: Floats) ->
         has_replicates=rows.has_replicates,
     )
     alone = replace(design, source_rows=(own,), n_units=design.n_labeled)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # an error here, below
+    with muted(ConvergenceWarning):  # an error here, below
         found: Floats = naive_estimate(alone, problem.score, start[None]).params[0]
     if not np.all(np.isfinite(found)):
         raise DataError(

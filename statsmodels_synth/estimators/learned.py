@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statsmodels_synth._arrays import Floats, Positions
+from statsmodels_synth._process import with_filters_kept
 from statsmodels_synth.assembly import rows_of_labeled
 from statsmodels_synth.design import DesignRows
 from statsmodels_synth.estimators.predicted import (
@@ -94,6 +95,7 @@ def default_learner(seed: int = 0) -> Any:
     )
 
 
+@with_filters_kept
 def dsl(
     model: Fitted, source: str | None = None, learner: Any = None, *, seed: int = 0
 ) -> EstimatorResultsWrapper:
@@ -200,6 +202,7 @@ def dsl(
     )
 
 
+@with_filters_kept
 def reppi(
     model: Fitted, learner: Any = None, *, seed: int = 0
 ) -> EstimatorResultsWrapper:

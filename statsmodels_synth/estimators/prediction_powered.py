@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth._process import with_one_blas_thread
 from statsmodels_synth.estimators.predicted import SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
 from statsmodels_synth.estimators.rectify import (
@@ -185,6 +186,7 @@ def _best_power(problem: Problem, moments: RectifiedMoments, rows: Floats) -> fl
     return float(min(max(common / variance, 0.0), 1.0))
 
 
+@with_one_blas_thread
 def ppi(
     model: Fitted,
     source: str | None = None,
@@ -249,6 +251,7 @@ def ppi(
     return _finish(prediction, prediction.tuned(), "PPI++", names)
 
 
+@with_one_blas_thread
 def ppi_synth(
     model: Fitted, sources: Sequence[str] | None = None, *, seed: int = 0
 ) -> EstimatorResultsWrapper:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth._process import with_one_blas_thread
 from statsmodels_synth.clusters import Clusters
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import DataError, OptionError, suggest, type_name
@@ -120,6 +121,7 @@ class Problem:
         return m
 
 
+@with_one_blas_thread
 def problem_of(fitted: Fitted) -> Problem:
     """
     Take what the other estimators need from a model, or from its results.

@@ -23,17 +23,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-import warnings
 
 import numpy as np
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth._process import with_one_blas_thread
 from statsmodels_synth.clusters import all_sums, cluster_sums
 from statsmodels_synth.covariance import stratified
 from statsmodels_synth.estimators.predicted import PredictedMoments, PredictedScores
 from statsmodels_synth.estimators.problem import Problem
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
-from statsmodels_synth.exceptions import ConvergenceWarning, stack_level
+from statsmodels_synth.exceptions import ConvergenceWarning, warn
 from statsmodels_synth.moment_sums import target_scores
 from statsmodels_synth.solver import TIGHT_STEP_TOLERANCE
 from statsmodels_synth.target import (
@@ -141,6 +141,7 @@ def full_power(problem: Problem, n_units: float) -> float:
 
 
 @np.errstate(all="ignore")  # where it runs off, which is said
+@with_one_blas_thread
 def solve_rectified(
     problem: Problem, predicted: PredictedScores, power: float, start: Floats
 ) -> tuple[Floats, RectifiedMoments, bool]:
@@ -277,6 +278,7 @@ class Contributions:
         )
 
 
+@with_one_blas_thread
 def contributions(
     problem: Problem,
     predicted: PredictedScores,
@@ -379,6 +381,7 @@ def unlabeled_covariance(problem: Problem, parts: Contributions) -> Floats:
     return np.asarray((second - np.outer(total, total) / rest) / (rest - 1))
 
 
+@with_one_blas_thread
 def best_weight(problem: Problem, parts: Contributions) -> Floats:
     r"""
     Matrix that predictions are multiplied with for the smallest variance.
@@ -446,6 +449,7 @@ def effective_labels(
     return np.asarray(problem.design.n_labeled * alone / np.diag(covariance))
 
 
+@with_one_blas_thread
 def rectified_results(
     problem: Problem,
     theta: Floats,
@@ -492,10 +496,9 @@ def rectified_results(
         covariance = covariance_of(problem, parts)
         effective = effective_labels(problem, parts, covariance)
     else:
-        warnings.warn(
+        warn(
             f"{label}: the equations were not solved. Do not use the estimate.",
             ConvergenceWarning,
-            stacklevel=stack_level(),
         )
     return results_of(
         problem,

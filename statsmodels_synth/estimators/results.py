@@ -11,6 +11,7 @@ from statsmodels.iolib.summary2 import Summary as Summary2
 from statsmodels.iolib.summary2 import summary_params
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth._process import with_filters_kept
 from statsmodels_synth._statsmodels import (
     LikelihoodResultsWrapper,
     populate_wrapper,
@@ -116,6 +117,7 @@ class EstimatorResults(PredictedResults):
         nothing = np.full(len(params), np.nan)
         self.effective_nobs = nothing if effective_nobs is None else effective_nobs
 
+    @with_filters_kept
     def summary(
         self,
         yname: str | None = None,
@@ -171,6 +173,7 @@ class EstimatorResults(PredictedResults):
         table.add_extra_txt(lines)
         return table
 
+    @with_filters_kept
     def summary2(
         self,
         yname: str | None = None,

@@ -9,6 +9,7 @@ import numpy as np
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth._process import with_one_blas_thread
 from statsmodels_synth.clusters import all_sums, cluster_sums
 from statsmodels_synth.design import DesignRows
 from statsmodels_synth.estimators.predicted import SourceScores
@@ -121,6 +122,7 @@ def naive_synthetic(
     return _naive(model, source, "synthetic")
 
 
+@with_one_blas_thread
 def _naive(model: Fitted, source: str | None, kind: Kind) -> EstimatorResultsWrapper:
     problem = problem_of(model)
     m = problem.position(source, kind)
@@ -172,6 +174,7 @@ def naive_params(problem: Problem, m: int) -> Floats:
     return theta
 
 
+@with_one_blas_thread
 def naive_pooled(model: Fitted) -> EstimatorResultsWrapper:
     """
     Regression on labels and all sources pooled, as if every row were real.

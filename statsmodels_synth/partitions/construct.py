@@ -13,6 +13,7 @@ import pandas as pd
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import as_floats, check_positive
+from statsmodels_synth._process import with_one_blas_thread
 from statsmodels_synth.aligning import AlignedRows, check_labels
 from statsmodels_synth.arguments import is_path
 from statsmodels_synth.assembly import assemble_design
@@ -100,6 +101,7 @@ class Input(NamedTuple):
     frames: list[Any]
 
 
+@with_one_blas_thread
 def partitioned_arguments(
     formula: str,
     data: Any,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import contextlib
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -11,6 +11,7 @@ import glob
 import operator
 import os
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -44,6 +45,8 @@ PATIENCE = 5.0
 #: every pass.
 MEMORY_SHARE = 0.4
 
+_OPTIONS = threading.RLock()
+
 Value = TypeVar("Value")
 
 
@@ -75,14 +78,25 @@ def read_frame(value: object, where: str) -> Any:
     if isinstance(value, dd.DataFrame):
         return value
     try:
-        # Dask would make text of any column of objects, also of numbers.
-        with dask.config.set({"dataframe.convert-string": False}):
+        with objects_kept():
             return dd.from_pandas(value, npartitions=1, sort=True)
     except (NotImplementedError, TypeError, ValueError) as error:
         raise DataError(
             f"{where}: its index cannot be used in Dask: {error}. Use one index level "
             "of values that can be sorted, none of them missing, or set on=."
         ) from error
+
+
+@contextlib.contextmanager
+def objects_kept() -> Iterator[None]:
+    """
+    Dask makes frames meanwhile without making text of columns of objects.
+
+    It would do so also of numbers. The option belongs to all threads: one after the
+    other sets it, so that it comes back as it was.
+    """
+    with _OPTIONS, dask.config.set({"dataframe.convert-string": False}):
+        yield
 
 
 def _read_parquet(value: Any, where: str) -> Any:
@@ -125,21 +139,37 @@ def compute(value: Any) -> Any:
     if client is None:
         with Progress():
             return dask.compute(value)[0]
-    from distributed import progress, wait  # noqa: PLC0415 - only where it is in use
+    from distributed import wait  # noqa: PLC0415 - only where it is in use
 
     started, futures = time.monotonic(), client.compute(value)
-    with contextlib.redirect_stdout(sys.stderr):
-        while True:
-            try:
-                wait(futures, timeout=PATIENCE)
+    while True:
+        try:
+            wait(futures, timeout=PATIENCE)
+            break
+        except asyncio.TimeoutError:  # not the built-in one before Python 3.11
+            if sys.stderr.isatty():
+                _show_bar(futures)
                 break
-            except asyncio.TimeoutError:  # not the built-in one before Python 3.11
-                if sys.stderr.isatty():
-                    progress(futures, notebook=False, interval="0.5s")
-                    print()
-                    break
-                print(f"{time.monotonic() - started:.0f} s", flush=True)
+            print(f"{time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     return client.gather(futures)
+
+
+def _show_bar(futures: Any) -> None:
+    """Dask's own bar until all is done, on stderr."""
+    from distributed import futures_of  # noqa: PLC0415
+    from distributed.diagnostics.progressbar import TextProgressBar  # noqa: PLC0415
+
+    # To redirect stdout, where the bar is written, would be to do so for all threads.
+    class Bar(TextProgressBar):  # type: ignore[misc]
+        def _draw_bar(self, remaining: int, all: int, **kwargs: Any) -> None:
+            done = "#" * int(self.width * (1.0 - remaining / all if all else 1.0))
+            text = f"\r[{done:<{self.width}}] | {self.elapsed:.0f} s"
+            print(text, end="", file=sys.stderr, flush=True)
+
+        def _draw_stop(self, **kwargs: Any) -> None:
+            print(file=sys.stderr, flush=True)
+
+    Bar(futures_of(futures), interval="0.5s")
 
 
 class Progress(Callback):  # type: ignore[misc]

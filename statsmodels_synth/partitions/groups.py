@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 import pandas as pd
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth._process import with_one_blas_thread
 from statsmodels_synth.clusters import require_groups
 from statsmodels_synth.partitions.parts import (
     Part,
@@ -61,6 +62,7 @@ def group_sizes(
     return labeled, pd.Series(values).value_counts(sort=False)
 
 
+@with_one_blas_thread
 def group_scores(
     plan: PartPlan,
     column: str,

@@ -19,7 +19,7 @@ from statsmodels_synth.exceptions import (
     show,
     unknown_column,
 )
-from statsmodels_synth.partitions.dask_rows import compute, meta_of
+from statsmodels_synth.partitions.dask_rows import compute, meta_of, objects_kept
 
 #: Units of a partition from which it is decided where the frame is cut.
 _SOME_UNITS = 200
@@ -241,8 +241,7 @@ def _indexed(part: pd.DataFrame, on: str) -> pd.DataFrame:
 
 def _from_parts(parts: list[Any], meta: pd.DataFrame, divisions: Sequence[Any]) -> Any:
     """Dask frame of delayed partitions."""
-    # Dask would make text of any column of objects, also of numbers.
-    with dask.config.set({"dataframe.convert-string": False}):
+    with objects_kept():
         return dd.from_delayed(
             parts, meta=meta, divisions=tuple(divisions), verify_meta=False
         )

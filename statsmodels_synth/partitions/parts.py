@@ -20,6 +20,7 @@ import pandas as pd
 from statsmodels.genmod import families
 
 from statsmodels_synth._arrays import Floats, Positions
+from statsmodels_synth._process import with_one_blas_thread
 from statsmodels_synth.assembly import (
     rows_of_labeled,
     without_idle_units,
@@ -251,6 +252,7 @@ def align_part(plan: PartPlan, frames: tuple[pd.DataFrame, ...]) -> AlignedFrame
     )
 
 
+@with_one_blas_thread
 def evaluate(plan: PartPlan, *frames: pd.DataFrame) -> Part:
     """
     Arrays of a part.
@@ -368,6 +370,7 @@ def first_look(plan: PartPlan, columns: list[str], data: pd.DataFrame) -> FirstL
     )
 
 
+@with_one_blas_thread
 def describe(plan: PartPlan, most: int, *frames: pd.DataFrame) -> PartFacts:
     """
     Check a part, and say what it holds.
@@ -472,6 +475,7 @@ def _labeling(
     return prob, prob_sums, strata, sizes
 
 
+@with_one_blas_thread
 def apply(
     function: Callable[[tuple[SourceArrays, ...], int], Any],
     keep: tuple[int, ...],

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-import warnings
 
 import numpy as np
 
 from statsmodels_synth.clusters import Clusters
 from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.exceptions import DataError, SynthWarning
+from statsmodels_synth.exceptions import DataError, SynthWarning, muted
 from statsmodels_synth.fitting import Target, fit_design
 from statsmodels_synth.options import FitSettings
 from statsmodels_synth.planning.arguments import read_replicates
@@ -93,9 +92,7 @@ class Pilots:
         """
         key = tuple(used)
         if key not in self._known:
-            with warnings.catch_warnings():
-                # They were said when the pilot was fitted.
-                warnings.simplefilter("ignore", SynthWarning)
+            with muted(SynthWarning):  # said when the pilot was fitted
                 fit = fit_design(
                     self._design.with_sources(key),
                     self._target,

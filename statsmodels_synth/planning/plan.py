@@ -11,6 +11,7 @@ import pandas as pd
 from statsmodels.iolib.summary import Summary
 
 from statsmodels_synth._arrays import Floats
+from statsmodels_synth._process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.clusters import Clusters
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import DataError, OptionError, count
@@ -128,6 +129,7 @@ class Plan:
 
     # Predictions
 
+    @with_one_blas_thread
     def expect(
         self,
         n: Any = None,
@@ -190,6 +192,7 @@ class Plan:
         parts = self._pilots.parts(used, replicates)
         return self._rows(parts, used, sizes, alpha, effects, shown)
 
+    @with_one_blas_thread
     def labels_needed(
         self,
         *,
@@ -252,6 +255,7 @@ class Plan:
         columns = ["n", "n_units", "sources", "std_err", "width", "power", "reached"]
         return pd.concat(rows).set_index("coefficient")[columns]
 
+    @with_one_blas_thread
     def cheapest(
         self,
         *,
@@ -336,6 +340,7 @@ class Plan:
 
     # Tables and figures
 
+    @with_filters_kept
     def summary(self, *, alpha: float = 0.05, effect: Any = None) -> Summary:
         """
         A table for people: half, one, two and four times the labels of the pilot.
@@ -353,6 +358,7 @@ class Plan:
         """
         return plan_summary(self, alpha, effect)
 
+    @with_filters_kept
     def plot(
         self, coefficient: str | None = None, ax: Any = None, *, alpha: float = 0.05
     ) -> Any:
@@ -507,6 +513,7 @@ class Plan:
         return frame[[*columns, "cost", "std_err", "width", "power"]]
 
 
+@with_one_blas_thread
 def make_plan(results: AugmentedGMMResults) -> Plan:
     """
     Plan from a result, which is the pilot.

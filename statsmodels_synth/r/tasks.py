@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from statsmodels_synth.exceptions import (
     SynthWarning,
     count,
     format_units,
+    muted,
 )
 from statsmodels_synth.r.augmented import LABEL_SEPARATOR
 from statsmodels_synth.tasks.model import TaskExchangeability
@@ -376,8 +376,7 @@ def _held_out(result: TaskExchangeabilityResults) -> tuple[Any, str]:
 def _fitted_before(arguments: dict[str, Any]) -> TaskExchangeabilityResults:
     """Fit again; R has shown the warnings the first time."""
     labels = task_labels(arguments["tasks"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SynthWarning)
+    with muted(SynthWarning):
         return fit_model(make_model(arguments, labels), arguments, labels)
 
 

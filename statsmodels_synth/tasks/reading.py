@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from statsmodels_synth.exceptions import (
     format_units,
     show,
     suggest,
+    warn,
 )
 from statsmodels_synth.options import Missing, check_choice
 from statsmodels_synth.tasks.gaps import Estimates, difference, sample_quantiles
@@ -152,10 +152,9 @@ def _present(
         rows |= alone
         if alone.any():
             partners = f" with {count(int(alone.sum()), 'row')} that they pair with"
-    warnings.warn(
+    warn(
         f"Values are missing in {where}; these rows are left out{partners}.",
         DroppedTaskWarning,
-        stacklevel=4,
     )
     return frame.loc[~rows]
 
@@ -233,12 +232,11 @@ def keep_tasks(has: Bools, tasks: pd.Index, missing: Missing) -> Bools:
             "nothing to infer from: generate some."
         )
     if has[-1, 0]:
-        warnings.warn(
+        warn(
             f"The current task {show(tasks[-1])} has real data, which are not used "
             "here. With labels for the task itself AugmentedGMM gives an interval that "
             "needs no exchangeable tasks.",
             CurrentTaskLabelsWarning,
-            stacklevel=4,
         )
     usable = np.append(has[:-1].all(axis=1), True)
     if not usable.all():
@@ -256,11 +254,10 @@ def keep_tasks(has: Bools, tasks: pd.Index, missing: Missing) -> Bools:
                 f"{text} Add the data, or give missing='drop' if they lack for reasons "
                 "that have nothing to do with the gap."
             )
-        warnings.warn(
+        warn(
             f"{text} They are left out, which is harmless only if the reason has "
             "nothing to do with the gap.",
             DroppedTaskWarning,
-            stacklevel=4,
         )
     if usable.sum() < 2:
         raise DataError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeAlias
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from statsmodels_synth.exceptions import (
     format_units,
     show,
     suggest,
+    warn,
 )
 from statsmodels_synth.options import Missing, check_choice, check_count
 from statsmodels_synth.tasks.bradley_terry import (
@@ -539,13 +539,12 @@ def _warn_one_sided(
     """Name players whose strength is what the prior makes it."""
     rows = one_sided(first, second, vote, len(players))
     if rows.any():
-        warnings.warn(
+        warn(
             f"By {what} votes, {count(int(rows.sum()), 'player')} "
             f"({format_units(players[rows])}) won or lost every comparison. prior= "
             "alone keeps such strengths finite, and their bootstrap intervals are too "
             "short. Collect more votes, or leave these players out.",
             DegenerateGapWarning,
-            stacklevel=4,
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from typing import TYPE_CHECKING, Any, NamedTuple
-import warnings
 
 import numpy as np
 from statsmodels.iolib.summary import Summary, fmt_2cols, fmt_params, forg
@@ -17,6 +16,7 @@ from statsmodels_synth.exceptions import (
     OptionError,
     count,
     format_units,
+    warn,
 )
 from statsmodels_synth.tasks.exchange import Exchange, tasks_needed
 from statsmodels_synth.tasks.options import TaskSettings
@@ -395,10 +395,9 @@ def warn_of_intervals(
     """
     infinite = ~(np.isfinite(outcome.lower) & np.isfinite(outcome.upper))
     if infinite.any():
-        warnings.warn(
+        warn(
             _infinite(data, settings, outcome, weights),
             InfiniteIntervalWarning,
-            stacklevel=3,
         )
     if settings.algorithm == "finite":
         return
@@ -406,13 +405,12 @@ def warn_of_intervals(
     now = (outcome.synthetic[1] <= outcome.synthetic[0]).any()
     if flat.any() or now:
         names = [*data.tasks[flat], *([data.current] if now else [])]
-        warnings.warn(
+        warn(
             f"The samples of {count(len(names), 'task')} ({format_units(names)}) do "
             "not vary, so their intervals have no width and the result is too "
             "certain. For bounded values interval='hoeffding' holds in such samples "
             "too.",
             DegenerateGapWarning,
-            stacklevel=3,
         )
 
 
