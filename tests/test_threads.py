@@ -395,8 +395,9 @@ def test_what_pandas_leaves_behind_is_taken_away() -> None:
     kept, before = KeptFilters(), warnings.filters
     try:
         visits = [kept.visit(), kept.visit()]
-        for visit in visits:
-            visit.__enter__()
+        visits[0].__enter__()
+        with ThreadPoolExecutor(1) as other:
+            other.submit(visits[1].__enter__).result()
         changes = [warnings.catch_warnings(), warnings.catch_warnings()]
         for change in changes:
             change.__enter__()
@@ -410,6 +411,17 @@ def test_what_pandas_leaves_behind_is_taken_away() -> None:
         assert warnings.filters is before
     finally:
         warnings.filters = before  # type: ignore[assignment]
+
+
+def test_a_filter_of_the_user_stays_although_pandas_sets_such_ones() -> None:
+    kept = KeptFilters()
+    with kept.visit():
+        pass
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DeprecationWarning)
+        with kept.visit():
+            pass
+        assert warnings.filters[0][:3] == ("always", None, DeprecationWarning)
 
 
 def test_filters_of_the_user_stay() -> None:
