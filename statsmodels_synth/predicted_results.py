@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from statsmodels_synth._statsmodels import LikelihoodModelResults, predictions
+from statsmodels_synth._statsmodels import predictions
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.tested_results import TestedResults
 
 
-class PredictedResults(LikelihoodModelResults):  # type: ignore[misc]
+class PredictedResults(TestedResults):
     """
     The part of results that predicts.
 

@@ -13,7 +13,7 @@ PACKAGE = Path(statsmodels_synth.__file__).parent
 #: From first to last. What is on one line does not import each other either.
 ORDER = [
     ["exceptions"],
-    ["options", "_arrays", "_pyplot", "frame_kinds"],
+    ["options", "_arrays", "_pyplot", "frame_kinds", "inherited"],
     ["_statsmodels"],
     ["design"],
     ["assembly"],
@@ -35,6 +35,7 @@ ORDER = [
     ["covariance", "correction", "naive"],
     ["inference", "representativeness"],
     ["fitting"],
+    ["tested_results"],
     ["predicted_results"],
     ["summary"],
     ["estimators.problem", "estimators.graphics"],
