@@ -154,7 +154,7 @@ def grid() -> list[Cell]:
     cells = []
     for family in FAMILIES:
         for sources in (1, 2):
-            cells += [Cell(family, sources, n=n) for n in (100, 400, 800)]
+            cells += [Cell(family, sources, n=n) for n in (100, 400, 800, 2000, 3600)]
         cells += [
             Cell(family, 2, n=400, units=2 * PILOT_UNITS),
             Cell(family, 2, n=400, left_out=1),

@@ -202,7 +202,7 @@ class AnalysisResults:
         >>> plan = study_model(make_study()).fit().plan()
         >>> needed = plan.labels_needed(width=0.25, coefficients="educ")
         >>> int(needed["n"].iloc[0])
-        392
+        418
         """
         from statsmodels_synth.planning import make_plan  # noqa: PLC0415
 

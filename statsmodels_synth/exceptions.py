@@ -40,6 +40,7 @@ __all__ = [
     "SeparationError",
     "SynthError",
     "SynthWarning",
+    "UnavailableError",
 ]
 
 MAX_UNITS_SHOWN = 5
@@ -80,6 +81,10 @@ class SeparationError(DataError):
 
 class OptionError(SynthError, ValueError):
     """An option is misspelt or has a value that does not exist."""
+
+
+class UnavailableError(SynthError, AttributeError):
+    """A member of statsmodels' classes that means nothing here."""
 
 
 class SynthWarning(UserWarning):

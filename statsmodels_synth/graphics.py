@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from statsmodels_synth._pyplot import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY, pyplot
+from statsmodels_synth.options import check_alpha
 
 if TYPE_CHECKING:
     from statsmodels_synth.results import AugmentedGMMResults
@@ -47,7 +48,7 @@ def plot_coefficients(
     names = list(results.model.exog_names)
     constant = results.model.data.const_idx if drop_intercept else None
     shown = [j for j in range(len(names)) if j != constant or len(names) == 1]
-    rows = _series(results, alpha)
+    rows = _series(results, check_alpha(alpha))
     longest = max(len(row[0]) for row in rows)
     columns = max(1, min(len(rows), 96 // (longest + 8)))
     if ax is None:

@@ -542,17 +542,20 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
         return self.sources_start() if known is None else known.eta
 
     def labeled_only(
-        self, theta: Floats, settings: FitSettings, clusters: Clusters | None = None
+        self,
+        theta: Floats | None = None,
+        settings: FitSettings | None = None,
+        clusters: Clusters | None = None,
     ) -> AugmentedGMMResultsWrapper:
         """
         The same model without sources, fitted.
 
         Parameters
         ----------
-        theta : ndarray (p,)
+        theta : ndarray (p,), optional
             Start: the labelled-only estimate, where it is known.
-        settings : FitSettings
-            Settings of the fit it is compared with.
+        settings : FitSettings, optional
+            Settings of the fit it is compared with; the default ones if omitted.
         clusters : Clusters, optional
             Clusters of that fit.
 
@@ -562,6 +565,7 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
             Labelled-only result.
         """
         _ = self.aligned_or_raise()
+        settings = FitSettings() if settings is None else settings
         options = None
         if clusters is not None:
             options = {"groups": clusters.of_labeled}

@@ -22,6 +22,9 @@ PAPER = "Byun et al. (2025)"
 #: Number of steps: 1 (identity weight), 2 (two-step), more (iterated), or "cue".
 MaxIter: TypeAlias = int | Literal["cue"]
 
+#: What statsmodels calls covariances that are robust to heteroskedasticity.
+_ROBUST = {"HC", "HC0", "HC1", "HC2", "HC3", "HC4", "SANDWICH", "WHITE"}
+
 
 def check_choice(name: str, value: object, alias: Any) -> None:
     """
@@ -203,6 +206,12 @@ class FitSettings:
 
     def __post_init__(self) -> None:
         check_choice("weights_method", self.weights_method, WeightsMethod)
+        if str(self.cov_type).upper() in _ROBUST:
+            raise OptionError(
+                f"cov_type={self.cov_type!r} does not exist by this name. 'robust', "
+                "the default, is of this kind: HC3 for the labels alone, and HC0 with "
+                "use_correction=False. There are: 'robust', 'cluster'."
+            )
         check_choice("cov_type", self.cov_type, CovType)
         whole = isinstance(self.maxiter, Integral) and not isinstance(
             self.maxiter, bool

@@ -10,15 +10,15 @@ from scipy import stats
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth._process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth._statsmodels import (
-    LikelihoodModelResults,
     cached_value,
     predictions,
 )
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.tested_results import TestedResults
 
 
-class PredictedResults(LikelihoodModelResults):  # type: ignore[misc]
+class PredictedResults(TestedResults):
     """
     The part of results that predicts.
 

@@ -13,14 +13,13 @@ from statsmodels_synth._process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth._statsmodels import (
     GMMResults,
     LikelihoodModelResults,
-    LikelihoodResultsWrapper,
     cache_readonly,
     cached_data,
-    formula_engine,
     populate_wrapper,
 )
 from statsmodels_synth.analysis_results import AnalysisResults
 from statsmodels_synth.covariance import hansen_j
+from statsmodels_synth.inherited import Withheld
 from statsmodels_synth.moment_sums import moment_blocks
 from statsmodels_synth.options import FitSettings, check_keywords
 from statsmodels_synth.predicted_results import PredictedResults
@@ -30,6 +29,7 @@ from statsmodels_synth.representativeness import (
     representativeness,
 )
 from statsmodels_synth.source_results import SourceResults
+from statsmodels_synth.tested_results import NamedResultsWrapper
 
 if TYPE_CHECKING:
     from statsmodels_synth.fitting import Fit
@@ -85,6 +85,14 @@ class AugmentedGMMResults(
         Clusters with a labelled unit.
     """
 
+    calc_cov_params = Withheld(
+        "Use cov_params(), the covariance of the target coefficients; influence has "
+        "what each unit contributes to it."
+    )
+    compare_j = Withheld(
+        "A difference of two J is a test where one set of moments is part of the "
+        "other. Use representativeness(), which has it for each source."
+    )
     #: Rows that ``summary_col`` adds below the coefficients.
     default_model_infos: ClassVar[dict[str, Any]] = summary.model_infos()
 
@@ -289,42 +297,6 @@ class AugmentedGMMResults(
         _ = self._design_or_raise
         return np.asarray(self.model.endog - self.fittedvalues)
 
-    @with_filters_kept
-    def wald_test_terms(self, *args: Any, **kwargs: Any) -> Any:
-        """
-        Call statsmodels' method with the engine of the model's formula.
-
-        Parameters
-        ----------
-        *args, **kwargs
-            See ``statsmodels.base.model.LikelihoodModelResults.wald_test_terms``.
-
-        Returns
-        -------
-        object
-            What statsmodels returns.
-        """
-        with formula_engine(self.model.engine):
-            return super().wald_test_terms(*args, **kwargs)
-
-    @with_filters_kept
-    def t_test_pairwise(self, *args: Any, **kwargs: Any) -> Any:
-        """
-        Call statsmodels' method with the engine of the model's formula.
-
-        Parameters
-        ----------
-        *args, **kwargs
-            See ``statsmodels.base.model.LikelihoodModelResults.t_test_pairwise``.
-
-        Returns
-        -------
-        object
-            What statsmodels returns.
-        """
-        with formula_engine(self.model.engine):
-            return super().t_test_pairwise(*args, **kwargs)
-
     @with_one_blas_thread
     def summary(
         self,
@@ -427,19 +399,18 @@ class AugmentedGMMResults(
             if self.model.aligned is not None:  # not removed by another of its results
                 self.real_only.remove_data()
 
-        self.model.remove_data()  # first: it needs names that super() wipes
         super().remove_data()
 
 
-class AugmentedGMMResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
+class AugmentedGMMResultsWrapper(NamedResultsWrapper):
     """Results with pandas labels wherever the input had them."""
 
     _attrs: ClassVar[dict[str, str]] = {
         "variance_reduction": "columns",
         "effective_nobs": "columns",
     }
-    _wrap_attrs = LikelihoodResultsWrapper._wrap_attrs | _attrs
-    _wrap_methods = LikelihoodResultsWrapper._wrap_methods
+    _wrap_attrs = NamedResultsWrapper._wrap_attrs | _attrs
+    _wrap_methods = NamedResultsWrapper._wrap_methods
 
 
 populate_wrapper(AugmentedGMMResultsWrapper, AugmentedGMMResults)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.linalg
@@ -12,15 +12,17 @@ from statsmodels_synth._arrays import Floats, as_floats
 from statsmodels_synth._process import with_one_blas_thread
 from statsmodels_synth._statsmodels import GMM
 from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.exceptions import DataError, OptionError, count
 from statsmodels_synth.formula import LearnedFormula
+from statsmodels_synth.inherited import ListsWhatWorks, Withheld
 from statsmodels_synth.moment_sums import moment_blocks, moment_sums
+from statsmodels_synth.options import WeightsMethod, check_choice
 from statsmodels_synth.scores import Score
 from statsmodels_synth.starts import source_start, start_params
 from statsmodels_synth.weights import block_jacobian
 
 
-class StackedMomentsGMM(GMM):  # type: ignore[misc]
+class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
     """
     Stock GMM over the stacked moments of an aligned design.
 
@@ -41,6 +43,19 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
     n_units : int
         Number of units T.
     """
+
+    not_listed: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("calc_weightmatrix", "fitgmm", "fitgmm_cu", "fititer"),
+            *("gmmobjective", "gmmobjective_cu", "score", "score_cu"),
+            *("momcond_mean", "start_weights", "epsilon_iter", "results_class"),
+            *("instrument", "aligned_or_raise", "with_labels"),
+        }
+    )
+    set_param_names = Withheld(
+        "Names of coefficients are those of exog, or of the formula. For a table: "
+        "result.summary(xname=[...])."
+    )
 
     aligned: AlignedDesign
     target_score: Score
@@ -71,11 +86,12 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
 
     def _split(self, params: Any) -> tuple[Floats, Floats]:
         params = np.asarray(params, dtype=float)
-        p, k_sources = self.k_params, self.aligned.k_sources
+        p, k_sources = self.k_params, self.aligned_or_raise().k_sources
         if params.shape != (p * (1 + k_sources),):
             raise DataError(
-                f"params has shape {params.shape}; theta and eta of {k_sources} "
-                f"sources are {p * (1 + k_sources)} values."
+                f"params has shape {params.shape}; theta and eta of "
+                f"{count(k_sources, 'source')} are {p * (1 + k_sources)} values: "
+                "result.params, then result.auxiliary_params row by row."
             )
         return params[:p], params[p:].reshape(k_sources, p)
 
@@ -122,6 +138,36 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
         jacobian = block_jacobian(sums.auxiliary)
         return np.asarray(scipy.linalg.block_diag(sums.target, jacobian))
 
+    def calc_weightmatrix(
+        self, moms: Any, weights_method: str = "cov", *args: Any, **kwargs: Any
+    ) -> Floats:
+        """
+        Weight of some moments, as stock GMM's own iteration asks for it.
+
+        Parameters
+        ----------
+        moms : ndarray (T, q)
+            From :meth:`momcond`.
+        weights_method : {"cov"}
+            Units are independent: what stock GMM has for series is refused.
+        *args, **kwargs
+            See ``statsmodels.sandbox.regression.gmm.GMM.calc_weightmatrix``.
+
+        Returns
+        -------
+        ndarray (q, q)
+            Second moment of the moments: stock GMM inverts it.
+        """
+        check_choice("weights_method", weights_method, WeightsMethod)
+        if np.ndim(moms) != 2 or isinstance(moms, str):
+            raise DataError(
+                "moms must be the moments of every unit, momcond(params). The weight "
+                "of a fit is result.weights."
+            )
+        return np.asarray(
+            super().calc_weightmatrix(moms, weights_method, *args, **kwargs)
+        )
+
     def fitstart(self) -> Floats:
         """
         Starting values: GLM on the labels and on (part of) each source.
@@ -143,7 +189,7 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
         ndarray (p,)
             Theta.
         """
-        return start_params(self.aligned.labeled, self.family)
+        return start_params(self.aligned_or_raise().labeled, self.family)
 
     @with_one_blas_thread
     def sources_start(self) -> Floats:
@@ -155,7 +201,7 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
         ndarray (M, p)
             Eta.
         """
-        partitions = self.aligned.partitions
+        partitions = self.aligned_or_raise().partitions
         if partitions is None:
             some = [(source, False) for source in self.aligned.sources]
         else:
@@ -202,6 +248,7 @@ class StackedMomentsGMM(GMM):  # type: ignore[misc]
                 f"which={which!r} does not exist. There are: 'mean', 'linear'."
             )
         if exog is None:
+            _ = self.aligned_or_raise()
             exog = self.exog
             # As in GLM: what is given replaces what the rows came with.
             given = offset is not None or exposure is not None

@@ -736,3 +736,20 @@ def test_errors_say_what_to_do() -> None:
     result.remove_data()
     with pytest.raises(DataError, match="removed"):
         ppi(result)
+
+
+@pytest.mark.parametrize("method", [dsl, reppi])
+def test_a_classifier_does_not_learn_numbers(method: Any) -> None:
+    from sklearn.ensemble import RandomForestClassifier  # noqa: PLC0415
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+
+    y = np.arange(200.0)
+    model = AugmentedGMM(
+        np.where(y < 100, y % 2, np.nan),
+        np.ones((200, 1)),
+        proxy={"llm": (y % 2, np.ones((200, 1)))},
+    )
+    with pytest.raises(OptionError, match="a regressor, here RandomForestRegressor"):
+        method(model, learner=RandomForestClassifier())
+    with pytest.raises(OptionError, match=r"a classifier \(LogisticRegression\)"):
+        method(model, learner=LogisticRegression())

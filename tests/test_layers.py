@@ -13,7 +13,7 @@ PACKAGE = Path(statsmodels_synth.__file__).parent
 #: From first to last. What is on one line does not import each other either.
 ORDER = [
     ["exceptions"],
-    ["options", "_arrays", "_process", "_pyplot", "frame_kinds"],
+    ["options", "_arrays", "_process", "_pyplot", "frame_kinds", "inherited"],
     ["_statsmodels", "_formulaic"],
     ["design"],
     ["assembly"],
@@ -35,6 +35,7 @@ ORDER = [
     ["covariance", "correction", "naive"],
     ["inference", "representativeness"],
     ["fitting"],
+    ["tested_results"],
     ["predicted_results"],
     ["summary"],
     ["estimators.problem", "estimators.graphics"],
@@ -44,8 +45,8 @@ ORDER = [
     ["estimators.comparison"],
     ["estimators.__init__"],
     ["graphics", "source_results"],
-    ["planning.variance", "planning.power"],
-    ["planning.arguments", "planning.search"],
+    ["planning.prediction", "planning.power"],
+    ["planning.arguments", "planning.search", "planning.variance"],
     ["planning.graphics", "planning.pilots", "planning.summary"],
     ["planning.mixes"],
     ["planning.plan"],

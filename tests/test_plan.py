@@ -19,8 +19,8 @@ from statsmodels_synth.exceptions import DataError, LabelAgreementWarning, Optio
 from statsmodels_synth.planning.mixes import _check_number
 from statsmodels_synth.planning.plan import Plan, make_plan
 from statsmodels_synth.planning.power import power_of_test, ratio_for_power
+from statsmodels_synth.planning.prediction import VarianceParts, with_gain
 from statsmodels_synth.planning.search import Aim, cheapest_sizes, fewest_labels
-from statsmodels_synth.planning.variance import VarianceParts
 from tests import dense
 from tests.dense import Array
 from tests.problems import frames, model_of
@@ -103,6 +103,119 @@ def test_the_pilot_is_predicted_exactly(kind: str, name: str) -> None:
     assert (np.diff(errors, axis=0) <= 0).all()
 
 
+@pytest.mark.parametrize("kind", ["gaussian", "binomial"])
+@pytest.mark.parametrize("name", FITS)
+def test_all_units_labelled_is_the_labels_alone(kind: str, name: str) -> None:
+    """With n = T the augmented estimate is that of the labels, whatever the sources."""
+    plan = make_plan(FITS[name](problem(kind)))
+    if plan.most_labels < 600:  # a stratum runs out before all are labelled
+        return
+    alone = plan.expect(600, sources=[])
+    for sources in (["s0"], ["s1"], None):
+        found = plan.expect(600, sources=sources)
+        for column in ("std_err", "width", "power"):
+            np.testing.assert_allclose(found[column], alone[column], rtol=1e-9)
+        np.testing.assert_allclose(found["effective_labels"], 600, rtol=1e-9)
+    # So it is among any number of units.
+    wide = [plan.expect(900, 900, sources=s)["width"] for s in (None, [])]
+    np.testing.assert_allclose(wide[0], wide[1], rtol=1e-9)
+
+
+def lines(plan: Plan, name: str) -> dict[str, Array]:
+    """Widths in the default figure."""
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    (axes,) = plan.plot(name).axes
+    found = {
+        str(line.get_label()): np.asarray(line.get_ydata())
+        for line in axes.get_lines()
+        if len(np.atleast_1d(line.get_ydata())) > 1
+    }
+    plt.close("all")
+    return found
+
+
+@pytest.mark.parametrize("error", [0.1, 0.4, 30.0])
+@pytest.mark.parametrize("kind", ["gaussian", "binomial"])
+@pytest.mark.parametrize("name", FITS)
+def test_predictions_are_monotone_and_lines_do_not_cross(
+    kind: str, name: str, error: float
+) -> None:
+    """Good sources, the usual ones and useless ones."""
+    one = dense.simulate(kind, seed=1, k_sources=2, error=min(error, 0.49))
+    if error > 1.0:
+        rng = np.random.default_rng(8)
+        shuffled = [rng.permutation(y) for y, _ in one.sources]
+        one = replace(
+            one,
+            sources=[(y, x) for y, (_, x) in zip(shuffled, one.sources, strict=True)],
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plan = make_plan(FITS[name](one))
+    for coefficient in plan.names:
+        found = lines(plan, coefficient)
+        alone = found.pop("labels only")
+        for widths in found.values():
+            assert (np.diff(widths) <= 1e-12 * alone[1:]).all()
+            sides = np.sign(
+                np.where(np.abs(widths / alone - 1) < 1e-9, 0, widths - alone)
+            )
+            assert {*sides} <= {0, -1} or {*sides} <= {0, 1}
+    units = [450, 600, 700, 1000, 3000, 10**6]
+    here = plan.expect(plan.n_labeled, n_units=units)
+    wide = here["width"].to_numpy().reshape(len(units), -1)
+    alone = plan.expect(sources=[])["std_err"].to_numpy()
+    pays = plan.expect()["std_err"].to_numpy() < alone
+    assert (np.diff(wide, axis=0)[:, pays] <= 1e-12).all()
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_coherence_whatever_a_pilot_reports(seed: int) -> None:
+    """Pilots that contradict themselves: monotone in n and T, and never across."""
+    rng = np.random.default_rng(seed)
+    p, n = 5, int(rng.integers(8, 400))
+    n_units = int(n * (1.0 + rng.choice([0.01, 0.3, 3.0, 50.0]))) + 1
+    labels = rng.uniform(0.1, 1.0, p)
+    alone = VarianceParts(
+        labels=labels,
+        units=labels * rng.choice([0.0, 0.1]),
+        excess=labels * rng.uniform(-0.5, 0.6, p),
+        n=n,
+        n_units=n_units,
+        df_lost=3.0,
+        per_label=float(rng.choice([1.0, 0.3])),
+        use_t=bool(rng.random() < 0.8),
+    )
+    fewest = max(n // 4, 5)
+    parts = with_gain(
+        alone,
+        first=labels * rng.uniform(-0.2, 1.2, p),
+        reported=alone.reported * rng.uniform(0.02, 1.2, p),
+        share=np.ones(p),
+        df_lost=float(rng.uniform(0.0, 6.0)),
+        fewest=fewest,
+    )
+    small = 1e-12 * alone.reported
+    sizes = np.unique(np.geomspace(fewest, n_units, 60).round())
+    everyone = np.full(len(sizes), float(n_units))
+    found, without = (one.variance(sizes, everyone) for one in (parts, alone))
+    assert (found > 0.0).all()
+    assert (np.diff(found, axis=0) <= small).all()
+    np.testing.assert_allclose(found[-1], without[-1], rtol=1e-12)
+    df = parts.df(sizes, everyone)
+    np.testing.assert_allclose(df[-1], alone.df(sizes, everyone)[-1], rtol=1e-9)
+    assert parts.gain is not None
+    pays = parts.gain.pays
+    sign = np.where(pays, 1.0, -1.0)
+    assert ((without - found) * sign >= -small).all()
+    # In units, where sources pay.
+    for size in (fewest, n, n_units):
+        units = np.unique(np.geomspace(size, 100 * n_units, 60).round())
+        by_units = parts.variance(np.full(len(units), float(size)), units)
+        assert (np.diff(by_units, axis=0)[:, pays] <= small[pays]).all()
+
+
 def test_large_sample_variance_against_a_dense_derivation() -> None:
     """
     Where n is large nothing is left but the formula of double sampling.
@@ -139,7 +252,7 @@ def test_labels_alone_against_the_textbook() -> None:
     """The mean of y: s / sqrt(n), and HC3 is s / sqrt(n - 1) n / (n - 1)."""
     y = np.random.default_rng(0).normal(size=50)
     plan = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit())
-    parts = plan._pilots.of(()).parts
+    parts = plan._pilots.alone
     s2 = y.var(ddof=1)
     np.testing.assert_allclose(parts.labels, s2 / 50, rtol=1e-12)
     np.testing.assert_allclose(parts.excess, s2 / 49 - s2 / 50, rtol=1e-12)
@@ -214,6 +327,18 @@ def test_replicates_are_predicted(family: str) -> None:
         np.testing.assert_allclose(mean(rows) / reported, 1.0, atol=0.05 + 3 * 0.016)
         # And this is no small thing.
         assert ((mean(rows) < mean(2)) == (rows == 4)).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_more_replicates_never_hurt(seed: int) -> None:
+    cell = Cell("gaussian", 2, units=600, pilot_rows=2)
+    plan = make_plan(fit(cell.pilot, seed))
+    for n in (plan.min_labels, 200, 500):
+        errors = [
+            plan.expect(n, replicates={"s0": r})["std_err"]
+            for r in (1, 2, 3, 10, 10**6)
+        ]
+        assert (np.diff(errors, axis=0) <= 1e-12).all()
 
 
 def test_noise_within_units() -> None:
@@ -311,8 +436,9 @@ def test_effective_labels(plan: Plan) -> None:
     assert high <= row["std_err"] <= low
 
 
+@pytest.mark.parametrize("gains", [None, 0.15, 0.4])
 @pytest.mark.parametrize("seed", range(4))
-def test_cheapest_sizes_against_brute_force(seed: int) -> None:
+def test_cheapest_sizes_against_brute_force(seed: int, gains: float | None) -> None:
     rng = np.random.default_rng(seed)
     parts = VarianceParts(
         labels=rng.uniform(0.2, 1.0, 1),
@@ -324,45 +450,53 @@ def test_cheapest_sizes_against_brute_force(seed: int) -> None:
         per_label=1.0,
         use_t=bool(seed % 2),
     )
+    if gains is not None:
+        first = np.array([gains * parts.labels[0]])
+        reported = parts.reported - first + rng.uniform(-0.02, 0.05)
+        parts = with_gain(parts, first, reported, np.ones(1), 3.2, 12)
     label, unit = rng.uniform(1.0, 3.0), rng.uniform(0.0, 0.5)
-    sizes = [(n, t) for n in range(5, 201) for t in range(n, 201)]
+    sizes = [(n, t) for n in range(12, 201) for t in range(n, 201)]
     n, t = np.array(sizes, dtype=float).T
     error = np.sqrt(parts.variance(n, t)[:, 0])
-    df = parts.df(n)
-    for aim in (Aim(0, 3.0, None, 1.0, 0.05), Aim(0, None, 0.8, 2.5, 0.05)):
+    df = parts.df(n, t)[:, 0]
+    for aim in (Aim(0, 1.5, None, 1.0, 0.05), Aim(0, None, 0.8, 1.5, 0.05)):
         if aim.width is not None:
             good = 2 * stats.t.ppf(0.975, df) * error <= aim.width
         else:
             good = power_of_test(aim.effect / error, df, 0.05) >= 0.8
-        found = cheapest_sizes(parts, aim, 5, 200, label, unit)
+        found = cheapest_sizes(parts, aim, 12, 200, label, unit)
         if not good.any():
             assert found is None
-            assert fewest_labels(parts, aim, 5, 200) is None
+            assert fewest_labels(parts, aim, 12, 200) is None
             continue
         cost = np.where(good, label * n + unit * t, np.inf)
         assert found is not None
         np.testing.assert_allclose(found[2], cost.min(), rtol=1e-12)
         assert aim.reached(parts, found[0], found[1])
-        assert fewest_labels(parts, aim, 5, 200) == n[good & (t == 200)].min()
+        assert fewest_labels(parts, aim, 12, 200) == n[good & (t == 200)].min()
 
 
-def test_cheapest_with_many_units() -> None:
-    """The grid ends at single numbers: against every number of labels."""
+@pytest.mark.parametrize("gains", [None, 0.4])
+def test_cheapest_with_many_units(gains: float | None) -> None:
+    """The grid ends at single numbers: against every number of labels and units."""
     parts = VarianceParts(
         *np.array([[0.8], [0.1], [0.02]]), 50, 1000, 4.0, 1.0, use_t=True
     )
-    aim = Aim(0, 0.2, None, 1.0, 0.05)
-    found = cheapest_sizes(parts, aim, 5, 10**6, 1.0, 0.003)
+    if gains is not None:
+        first = np.array([gains])
+        parts = with_gain(parts, first, parts.reported - 0.3, np.ones(1), 3.0, 12)
+    aim = Aim(0, 0.8, None, 1.0, 0.05)
+    found = cheapest_sizes(parts, aim, 12, 10**5, 1.0, 0.03)
     assert found is not None
-    n = np.arange(5.0, 100_000.0)
-    room = (
-        aim.largest_variance(parts.df(n))
-        - parts.variance(n, np.full(len(n), np.inf))[:, 0]
+    n, units = (
+        part.ravel().astype(float)
+        for part in np.meshgrid(np.arange(12, 1500), np.arange(50, 25_000, 25))
     )
-    n, room = n[room > 0], room[room > 0]
-    units = np.maximum(np.ceil(0.1 * 1000 / room), n)
-    cost = np.where(units <= 10**6, n + 0.003 * units, np.inf)
-    assert found[2] == pytest.approx(cost.min(), rel=1e-9)
+    n, units = n[units >= n], units[units >= n]
+    good = parts.variance(n, units) <= aim.largest_variance(parts.df(n, units))
+    cost = np.where(good[:, 0], n + 0.03 * units, np.inf)
+    # The grid is coarse by 25 units, .75 in price.
+    assert cost.min() - 0.75 <= found[2] <= cost.min() + 1e-9
 
 
 def test_cheapest_mix(plan: Plan) -> None:

@@ -7,6 +7,7 @@ error_parents <- list(
   FormulaError = c("DataError", "SynthError"),
   CollinearityError = c("DataError", "SynthError"),
   SeparationError = c("DataError", "SynthError"),
+  UnavailableError = "SynthError",
   OptionError = "SynthError",
   BridgeError = "SynthError",
   PythonError = "SynthError"

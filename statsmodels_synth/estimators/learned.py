@@ -316,6 +316,15 @@ def _check_learner(learner: Any) -> None:
             f"learner is a {type_name(learner)}. Give a regressor with fit and "
             "predict, such as sklearn.linear_model.LinearRegression()."
         )
+    kind = type(learner).__name__
+    if kind.endswith("Classifier") or hasattr(learner, "predict_proba"):
+        other = kind.replace("Classifier", "Regressor")
+        advice = f", here {other}" if other != kind else ""
+        raise OptionError(
+            f"learner is a classifier ({kind}), which predicts classes, and what is "
+            "learnt here are numbers: expected outcomes, or scores. Give a regressor"
+            f"{advice}. For outcomes of 0 and 1 its predictions are probabilities."
+        )
 
 
 def _folds(problem: Problem, rng: np.random.Generator) -> Positions:

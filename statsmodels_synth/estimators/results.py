@@ -12,12 +12,10 @@ from statsmodels.iolib.summary2 import summary_params
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth._process import with_filters_kept
-from statsmodels_synth._statsmodels import (
-    LikelihoodResultsWrapper,
-    populate_wrapper,
-)
+from statsmodels_synth._statsmodels import populate_wrapper
 from statsmodels_synth.exceptions import count
 from statsmodels_synth.predicted_results import PredictedResults
+from statsmodels_synth.tested_results import NamedResultsWrapper
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Problem
@@ -233,12 +231,12 @@ class EstimatorResults(PredictedResults):
         return notes
 
 
-class EstimatorResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
+class EstimatorResultsWrapper(NamedResultsWrapper):
     """Results with pandas labels wherever the input had them."""
 
     _attrs: ClassVar[dict[str, str]] = {"effective_nobs": "columns"}
-    _wrap_attrs = LikelihoodResultsWrapper._wrap_attrs | _attrs
-    _wrap_methods = LikelihoodResultsWrapper._wrap_methods
+    _wrap_attrs = NamedResultsWrapper._wrap_attrs | _attrs
+    _wrap_methods = NamedResultsWrapper._wrap_methods
 
 
 populate_wrapper(EstimatorResultsWrapper, EstimatorResults)

@@ -10,8 +10,8 @@ import math
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.planning.pilots import Pilots
+from statsmodels_synth.planning.prediction import VarianceParts
 from statsmodels_synth.planning.search import Aim, cheapest_sizes
-from statsmodels_synth.planning.variance import VarianceParts
 
 #: Mixes of sources and replicates among which the cheapest is searched.
 MAX_MIXES = 4096

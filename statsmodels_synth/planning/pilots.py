@@ -13,12 +13,8 @@ from statsmodels_synth.exceptions import DataError, SynthWarning, muted
 from statsmodels_synth.fitting import Target, fit_design
 from statsmodels_synth.options import FitSettings
 from statsmodels_synth.planning.arguments import read_replicates
-from statsmodels_synth.planning.variance import (
-    Pilot,
-    VarianceParts,
-    pilot_of,
-    with_replicates,
-)
+from statsmodels_synth.planning.prediction import VarianceParts
+from statsmodels_synth.planning.variance import Pilot, explained_more, pilot_of
 from statsmodels_synth.solver import Solution
 
 #: What a row of a table calls a design without sources.
@@ -48,6 +44,10 @@ class Pilots:
         Kind of each source.
     covered : list of float
         Share of the units that each source covers.
+    alone : VarianceParts
+        Variance of the labels alone, which everything is compared with.
+    min_labels : int
+        The fewest labels that a prediction is made for.
     """
 
     def __init__(
@@ -66,10 +66,11 @@ class Pilots:
             len(np.unique(source.unit_positions)) / design.n_units
             for source in design.sources
         ]
-        # The pilot itself and its labels alone, which everything is compared with:
-        # whatever is wrong with them is found here.
+        least = max(design.k_params + 2, design.n_labeled // 4)
+        self.min_labels = min(least, design.n_labeled)
+        # Whatever is wrong with the pilot itself or its labels alone is found here.
         self.of(range(design.k_sources))
-        self.of(())
+        self.alone = self.of(()).taken.alone()
 
     def of(self, used: Sequence[int]) -> Pilot:
         """
@@ -133,7 +134,11 @@ class Pilots:
             rows[m] = noise.rows
         asked = read_replicates(replicates, self._design.names, used, rows)
         place = {m: k for k, m in enumerate(used)}
-        return with_replicates(pilot, {place[m]: r for m, r in asked.items()})
+        if not used:
+            return self.alone
+        changed = {place[m]: r for m, r in asked.items()}
+        more = explained_more(pilot, changed) if changed else 0.0
+        return pilot.taken.beside(self.alone, self.min_labels, more)
 
     def parts_of_rows(
         self, used: Sequence[int], choice: Sequence[int]

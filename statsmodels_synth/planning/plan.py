@@ -30,9 +30,9 @@ from statsmodels_synth.planning.graphics import plot_plan
 from statsmodels_synth.planning.mixes import Limits, Mix, cheapest_mixes
 from statsmodels_synth.planning.pilots import Pilots
 from statsmodels_synth.planning.power import critical_value, power_of_test
+from statsmodels_synth.planning.prediction import VarianceParts
 from statsmodels_synth.planning.search import MOST_LABELS, Aim, fewest_labels
 from statsmodels_synth.planning.summary import header, plan_summary
-from statsmodels_synth.planning.variance import VarianceParts
 from statsmodels_synth.solver import Solution
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Plan:
     Made by :func:`make_plan`. The predictions are for a study like the pilot: the
     same population, model, way of labelling and sources. Twice the labels are twice as
     many in every stratum, and with clusters twice the clusters. See
-    :mod:`statsmodels_synth.planning.variance` for the formula.
+    :mod:`statsmodels_synth.planning.prediction` for the formula.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Plan:
     >>> plan.expect(n=[200, 400], coefficients="age")[["n", "std_err"]].round(4)
          n  std_err
     0  200   0.0077
-    1  400   0.0059
+    1  400   0.0058
     """
 
     def __init__(
@@ -119,13 +119,12 @@ class Plan:
         A quarter of the pilot's and p + 2, or the pilot's: what few labels add to the
         variance grows faster than is predicted from many.
         """
-        least = max(len(self.names) + 2, self.n_labeled // 4)
-        return min(least, self.n_labeled)
+        return self._pilots.min_labels
 
     @property
     def most_labels(self) -> int:
         """The most labels among the units of the pilot; 10**9 if it has no source."""
-        return self._most(self._pilots.of(()).parts, self._most_units(None))[0]
+        return self._most(self._pilots.alone, self._most_units(None))[0]
 
     # Predictions
 
@@ -404,11 +403,11 @@ class Plan:
     ) -> pd.DataFrame:
         """One row per number of labels and units and coefficient that is shown."""
         n, units = np.array(sizes, dtype=float).T
-        variance, df = parts.variance(n, units), parts.df(n)
+        variance, df = parts.variance(n, units), parts.df(n, units)
         errors = np.sqrt(variance)
-        power = power_of_test(effects / errors, df[:, None], alpha)
-        alone = self._pilots.of(()).parts.labels_for(variance, units)
-        widths = 2.0 * critical_value(df, alpha)[:, None] * errors
+        power = power_of_test(effects / errors, df, alpha)
+        alone = self._pilots.alone.labels_for(variance, units)
+        widths = 2.0 * critical_value(df, alpha) * errors
         columns = {
             "std_err": errors,
             "width": widths,
@@ -444,7 +443,7 @@ class Plan:
                         "cannot be predicted from it"
                     )
                 raise OptionError(f"{few}. Give at least {self.min_labels}.")
-        parts = self._pilots.of(()).parts
+        parts = self._pilots.alone
         if n_units is None and not self.source_names:
             return [(size, parts.units_for(size)) for size in labels]
         sizes = list(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from statsmodels_synth._arrays import Floats
 from statsmodels_synth.planning.power import critical_value, ratio_for_power
-from statsmodels_synth.planning.variance import VarianceParts
+from statsmodels_synth.planning.prediction import VarianceParts
 
 #: The most labels that are looked for where nothing else limits them.
 MOST_LABELS = 10**9
@@ -16,6 +17,8 @@ MOST_LABELS = 10**9
 TOLERANCE = 1e-12
 #: Numbers of labels that are looked at in one step of the search for the cheapest.
 GRID = 257
+#: Rounds in which units and degrees of freedom are brought together. Two are the rule.
+_MOST_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,9 @@ class Aim:
         bool
             True for all larger designs if it is for one.
         """
-        at = np.array([float(n)])
-        variance = parts.variance(at, np.array([n_units]))[0, self.coefficient]
-        most = self.largest_variance(parts.df(at))[0]
+        at = np.array([float(n)]), np.array([float(n_units)])
+        variance = parts.variance(*at)[0, self.coefficient]
+        most = self.largest_variance(parts.df(*at)[:, self.coefficient])[0]
         # A width or power that a design has exactly is reached by it.
         return bool(variance <= most * (1.0 + TOLERANCE))
 
@@ -137,7 +140,7 @@ def cheapest_sizes(
     """
     Numbers of labels and units that reach the aim at the lowest price.
 
-    For each number of labels the fewest units that do are known in closed form, and
+    For each number of labels the fewest units that do are found by bisection, and
     the price of both is convex in it, but for the rounding of units: the search looks
     at a grid, and then between the neighbours of its best point, down to every
     single number.
@@ -176,9 +179,6 @@ def cheapest_sizes(
         else:
             n = np.unique(np.geomspace(start, stop, GRID).round().astype(int))
         units = _fewest_units(parts, aim, n.astype(float), n_units)
-        if whole:
-            # A design that just does may miss it by rounding.
-            units = np.minimum(np.ceil(units * (1.0 - TOLERANCE)), n_units)
         price = n * price_label + units * price_unit
         # Among equals the fewest labels, which people have to give.
         best = int(np.flatnonzero(price <= price.min() * (1.0 + TOLERANCE))[0])
@@ -188,18 +188,38 @@ def cheapest_sizes(
         stop = int(n[min(best + 1, len(n) - 1)])
 
 
-def _fewest_units(
-    parts: VarianceParts, aim: Aim, labels: Floats, n_units: int
+def _fewest_units(parts: VarianceParts, aim: Aim, labels: Floats, most: int) -> Floats:
+    """
+    Fewest units for each number of labels; enough to label so many.
+
+    More units leave fewer degrees of freedom, so that those with the most units ask for
+    too many; with those of the answer one gets down to what is needed.
+    """
+    j, n_units = aim.coefficient, np.full(len(labels), float(most))
+    for _ in range(_MOST_ROUNDS):
+        variance = aim.largest_variance(parts.df(labels, n_units)[:, j])
+        found = _units_for_variance(parts, j, labels, variance, most)
+        if np.array_equal(found, n_units):
+            break
+        n_units = found
+    return n_units
+
+
+def _units_for_variance(
+    parts: VarianceParts, j: int, labels: Floats, variance: Floats, most: int
 ) -> Floats:
-    """Fewest units for each number of labels, not rounded; enough to label so many."""
-    j, size = aim.coefficient, len(labels)
-    alone = parts.variance(labels, np.full(size, np.inf))[:, j]
-    room = aim.largest_variance(parts.df(labels)) - alone
-    through_units = parts.units[j] * parts.n_units
-    with np.errstate(divide="ignore", invalid="ignore"):
-        units = np.where(room > 0.0, through_units / room, np.inf)
-    if through_units == 0.0:
-        units = np.zeros(size)
-    # Labels start where all units do, so that what is above that is rounding.
-    units = np.maximum(units, labels * parts.units_per_label)
-    return np.asarray(np.minimum(units, float(n_units)))
+    """Fewest units that a variance takes, by bisection; the most where none do."""
+    low = np.minimum(np.ceil(labels * parts.units_per_label - 1e-6), float(most))
+    high = np.full(len(labels), float(most))
+
+    def enough(n_units: Floats) -> NDArray[np.bool_]:
+        found = parts.variance(labels, n_units)[:, j]
+        return np.asarray(found <= variance * (1.0 + TOLERANCE))
+
+    high = np.where(enough(low), low, high)
+    while np.any(high - low > 1.0):
+        middle = np.floor((low + high) / 2.0)
+        does = enough(middle)
+        # What `low` does not do, or is known to do, where `high` is the same.
+        high, low = np.where(does, middle, high), np.where(does, low, middle)
+    return high

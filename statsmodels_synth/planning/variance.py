@@ -1,25 +1,20 @@
 r"""
-Arithmetic of planning: the variance of the estimates at another sample size.
+The variance of a pilot, taken apart.
 
 The augmented estimate solves ``mean(a psi(theta)) = B [mean_L a h - mean h]``, the
 first two means over n labelled units, the last over all T. It is a regression
-estimator in double sampling (Cochran 1977), and with the optimal B its variance is
+estimator in double sampling (Cochran 1977), with variance
 
 .. math::
     V(n, T) = D^{-1} \Bigl[ \Bigl(\frac 1n - \frac 1T\Bigr) S_{res}
         + \frac 1T S_\psi \Bigr] D^{-1},
-    \qquad S_{res} = S_\psi - C S_{hh}^{-1} C' ,
+    \qquad S_{res} = S_\psi - C S_{hh}^{-1} C'
 
-a part in 1/n and a part in 1/T. What the pilot reports is larger, since it has few
-labels: leverage, the estimation of B, the labelled unit that is added
-(:mod:`~statsmodels_synth.correction`). Relative to the rest all of these are of order
-1/n, so that they make a third part in 1/n squared,
-
-.. math::
-    V_{pred}(n', T') = P \frac{n}{n'} + Q \frac{T}{T'} + E \frac{n^2}{n'^2} .
-
-P and Q are estimated without the bias of few labels, and E is the rest of what the
-pilot reports: at its own design the prediction is the reported variance.
+where B is optimal: a part in 1/n and a part in 1/T. What the pilot reports is larger,
+since it has few labels: leverage, the estimation of B, the labelled unit that is added
+(:mod:`~statsmodels_synth.correction`). Here both parts are estimated without the bias
+of few labels. :mod:`~statsmodels_synth.planning.prediction` says what becomes of them
+at other sizes.
 
 References
 ----------
@@ -29,8 +24,7 @@ Cochran, W. G. (1977). Sampling Techniques, 3rd ed., chapter 12. Wiley.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,160 +35,16 @@ from statsmodels_synth.design import AlignedDesign, Labeling
 from statsmodels_synth.fitting import Fit
 from statsmodels_synth.moment_sums import labeled_scores, moment_blocks
 from statsmodels_synth.options import FitSettings
+from statsmodels_synth.planning.prediction import (
+    VarianceParts,
+    positive_parts,
+    with_gain,
+)
 from statsmodels_synth.scores import Score
 from statsmodels_synth.source_sums import row_factors
 
-#: Share of the variance below which what the units contribute is rounding.
-ROUNDING = 1e-12
 #: Units per block.
 _BLOCK = 4096
-
-
-@dataclass(frozen=True)
-class VarianceParts:
-    """
-    Variance of the estimates of a pilot, by what it depends on.
-
-    Parameters
-    ----------
-    labels : ndarray (p,)
-        P, in proportion to 1/n.
-    units : ndarray (p,)
-        Q, in proportion to 1/T.
-    excess : ndarray (p,)
-        E, in proportion to 1/n squared.
-    n, n_units : int
-        Labels and units of the pilot.
-    df_lost : float
-        Labels (or clusters) less degrees of freedom of the pilot.
-    per_label : float
-        Observations per label: one, or labelled clusters over labels.
-    use_t : bool
-        Whether intervals have quantiles of Student's t.
-    most_probable : float or None
-        Largest probability with which a labelled unit of the pilot was chosen; None
-        where all are alike.
-    """
-
-    labels: Floats
-    units: Floats
-    excess: Floats
-    n: int
-    n_units: int
-    df_lost: float
-    per_label: float
-    use_t: bool
-    most_probable: float | None = None
-
-    @property
-    def units_per_label(self) -> float:
-        """
-        Fewest units per label.
-
-        More labels of as many units are labelling probabilities in the same
-        proportions, of which none can be above one.
-        """
-        if self.most_probable is None:
-            return 1.0
-        return max(self.most_probable * self.n_units / self.n, 1.0)
-
-    def most_labels(self, n_units: int) -> int:
-        """
-        The most labels among some units.
-
-        Parameters
-        ----------
-        n_units : int
-            Units.
-
-        Returns
-        -------
-        int
-            At most all.
-        """
-        return min(math.floor(n_units / self.units_per_label + 1e-6), n_units)
-
-    def units_for(self, n: int) -> int:
-        """
-        Units among which there can be so many labels, no fewer than in the pilot.
-
-        Parameters
-        ----------
-        n : int
-            Labels.
-
-        Returns
-        -------
-        int
-            Units.
-        """
-        return max(math.ceil(n * self.units_per_label - 1e-6), self.n_units)
-
-    def variance(self, n: Floats, n_units: Floats) -> Floats:
-        """
-        Variance at other sample sizes.
-
-        Parameters
-        ----------
-        n, n_units : ndarray (k,)
-            Labels and units.
-
-        Returns
-        -------
-        ndarray (k, p)
-            Decreasing in both.
-        """
-        u = (self.n / np.asarray(n, dtype=float))[:, None]
-        t = (self.n_units / np.asarray(n_units, dtype=float))[:, None]
-        # The asymptotic covariance (use_correction=False) is too small, and the less
-        # so the more labels. Backwards it is not extrapolated: below the pilot's n the
-        # square would win over the first part, and the variance turn negative.
-        square = np.where(self.excess < 0.0, np.minimum(u, u * u), u * u)
-        return np.asarray(self.labels * u + self.units * t + self.excess * square)
-
-    def df(self, n: Floats) -> Floats:
-        """
-        Degrees of freedom at other numbers of labels.
-
-        Parameters
-        ----------
-        n : ndarray (k,)
-            Labels.
-
-        Returns
-        -------
-        ndarray (k,)
-            At least one; infinite with normal quantiles.
-        """
-        n = np.asarray(n, dtype=float)
-        if not self.use_t:
-            return np.full(n.shape, np.inf)
-        return np.maximum(n * self.per_label - self.df_lost, 1.0)
-
-    def labels_for(self, variance: Floats, n_units: Floats) -> Floats:
-        """
-        Number of labels with a given variance, not rounded.
-
-        Parameters
-        ----------
-        variance : ndarray (k, p)
-            What is asked for.
-        n_units : ndarray (k,)
-            Units.
-
-        Returns
-        -------
-        ndarray (k, p)
-            Infinite where no number of labels does.
-        """
-        t = (self.n_units / np.asarray(n_units, dtype=float))[:, None]
-        room = variance - self.units * t
-        positive = np.maximum(room, 1e-300)
-        root = np.sqrt(np.maximum(self.labels**2 + 4.0 * self.excess * positive, 0.0))
-        u = 2.0 * positive / np.maximum(self.labels + root, 1e-300)
-        linear = positive / np.maximum(self.labels + self.excess, 1e-300)
-        u = np.where((self.excess < 0.0) & (linear > 1.0), linear, u)
-        return np.where(room > 0.0, self.n / u, np.inf)
 
 
 @dataclass(frozen=True)
@@ -250,13 +100,86 @@ class ReplicateNoise:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """
+    What a pilot is taken apart into.
+
+    Parameters
+    ----------
+    blank : VarianceParts
+        Sizes, degrees of freedom and labelling.
+    labels, units : ndarray (p,)
+        Estimates of what is in proportion to 1/n, and to 1/T.
+    reported : ndarray (p,)
+        Variance that the pilot reports.
+    shares : tuple of float
+        Least and largest number of labels per unit at which no unit is left that can
+        be labelled, over that at which all are: both 1, but with labelling
+        probabilities.
+    """
+
+    blank: VarianceParts
+    labels: Floats
+    units: Floats
+    reported: Floats
+    shares: tuple[float, float]
+
+    def alone(self) -> VarianceParts:
+        """Parts of a pilot without sources."""
+        return positive_parts(self.labels, self.units, self.reported, self.blank)
+
+    def beside(
+        self, alone: VarianceParts, fewest: int, change: Floats | float = 0.0
+    ) -> VarianceParts:
+        """
+        Parts of a pilot with sources.
+
+        Parameters
+        ----------
+        alone : VarianceParts
+            Of its labels alone.
+        fewest : int
+            The fewest labels that a prediction is made for.
+        change : ndarray (p,), optional
+            What other sources would take off the part in 1/n.
+
+        Returns
+        -------
+        VarianceParts
+            With a gain.
+        """
+        # In double sampling the sum over units and labels is that of the labels alone.
+        by_labels = (alone.labels - self.labels) * alone.n
+        by_units = (self.units - alone.units) * alone.n_units
+        usable = (by_labels > 0.0) & (by_units > 0.0)
+        share = np.where(usable, by_units / np.where(usable, by_labels, 1.0), 1.0)
+        # In a pilot of all units that can be labelled nothing is left to be gained.
+        share = np.minimum(np.clip(share, *self.shares), (1.0 - 1e-9) / self.labeled)
+        change = change * (1.0 - share * self.labeled)
+        first = alone.labels + alone.units - self.labels - self.units
+        return with_gain(
+            alone,
+            first + change,
+            self.reported - change,
+            share,
+            self.blank.df_lost - alone.df_lost,
+            fewest,
+        )
+
+    @property
+    def labeled(self) -> float:
+        """Share of the units that are labelled."""
+        return self.blank.n / self.blank.n_units
+
+
+@dataclass(frozen=True)
 class Pilot:
     """
     A pilot with some of its sources.
 
     Parameters
     ----------
-    parts : VarianceParts
+    taken : Taken
         Its variance.
     moments : SourceMoments
         Of its sources.
@@ -264,7 +187,7 @@ class Pilot:
         One per source.
     """
 
-    parts: VarianceParts
+    taken: Taken
     moments: SourceMoments
     noise: tuple[ReplicateNoise, ...]
 
@@ -327,21 +250,24 @@ def pilot_of(fit: Fit, score: Score, settings: FitSettings) -> Pilot:
             labels, units, direct, jackknife, design.labeling
         )
     prob = design.labeling.prob
-    parts = _positive_parts(
+    blank = VarianceParts(
+        labels=labels,
+        units=units,
+        excess=np.zeros(p),
+        n=design.n_labeled,
+        n_units=design.n_units,
+        df_lost=observations - fit.inference.df,
+        per_label=observations / design.n_labeled,
+        use_t=settings.use_t,
+        most_probable=None if prob is None else float(prob.max()),
+    )
+    least = 1.0 if prob is None else float(prob.min()) * blank.n_units / blank.n
+    taken = Taken(
+        blank,
         labels,
         units,
         np.diag(fit.inference.covariance),
-        VarianceParts(
-            labels=labels,
-            units=units,
-            excess=units,
-            n=design.n_labeled,
-            n_units=design.n_units,
-            df_lost=observations - fit.inference.df,
-            per_label=observations / design.n_labeled,
-            use_t=settings.use_t,
-            most_probable=None if prob is None else float(prob.max()),
-        ),
+        (min(least, 1.0), blank.units_per_label),
     )
     moments = SourceMoments(
         coefficients=drawn,
@@ -354,7 +280,7 @@ def pilot_of(fit: Fit, score: Score, settings: FitSettings) -> Pilot:
         replicate_noise(design, m, score, solution.eta[m])
         for m in range(design.k_sources)
     )
-    return Pilot(parts, moments, noise)
+    return Pilot(taken, moments, noise)
 
 
 def _parameters(fit: Fit, settings: FitSettings) -> int:
@@ -386,22 +312,6 @@ def _within_strata(
         change = within * n / (n - 1) - np.einsum("tj,tj->j", a, b)
         labels, units = labels + change, units - prob * change
     return labels, units
-
-
-def _positive_parts(
-    labels: Floats, units: Floats, reported: Floats, blank: VarianceParts
-) -> VarianceParts:
-    """
-    Parts that are positive, sum to what the pilot reports and decrease in n and T.
-
-    That takes ``excess >= -labels / 2``. It fails only where the pilot reports much
-    less than the large-sample variance, by chance or for want of a correction; then
-    the first part is made smaller, and the sum kept.
-    """
-    units = np.where(units > ROUNDING * reported, np.minimum(units, reported), 0.0)
-    labels = np.clip(labels, 0.0, 2.0 * (reported - units))
-    excess = reported - units - labels
-    return replace(blank, labels=labels, units=units, excess=excess)
 
 
 def replicate_noise(
@@ -466,9 +376,9 @@ def replicate_noise(
     return ReplicateNoise(total[0], total[1], total[2], share, rows_of_all)
 
 
-def with_replicates(pilot: Pilot, replicates: Mapping[int, int]) -> VarianceParts:
+def explained_more(pilot: Pilot, replicates: Mapping[int, int]) -> Floats:
     """
-    Variance of the pilot had its sources had other numbers of replicates.
+    What other numbers of replicates would take off the variance in proportion to 1/n.
 
     The covariance of the scores of source m changes by its noise within units times
     ``1/R - 1/R_0``, its products with the labels do not.
@@ -482,49 +392,23 @@ def with_replicates(pilot: Pilot, replicates: Mapping[int, int]) -> VariancePart
 
     Returns
     -------
-    VarianceParts
-        The excess for few labels is that of the pilot.
+    ndarray (p,)
+        Negative for fewer.
     """
-    parts, moments = pilot.parts, pilot.moments
-    if not replicates:
-        return parts
-    p = len(parts.labels)
-    size = len(moments.everyone)
-    kappa = parts.n / parts.n_units
-    before, after = np.zeros((2, 3, size, size))
+    moments, p = pilot.moments, len(pilot.taken.labels)
+    before, after = np.zeros((2, len(moments.labeled), len(moments.labeled)))
     for m, noise in enumerate(pilot.noise):
-        if m not in replicates:
-            continue
-        at = slice(m * p, (m + 1) * p)
-        for k, own in enumerate((noise.labeled, noise.mixed, noise.everyone)):
-            before[k, at, at] = own * noise.share
-            after[k, at, at] = own / replicates[m]
-    old = np.stack([moments.labeled, moments.mixed, moments.everyone])
-    new = old - before
+        if m in replicates:
+            at = slice(m * p, (m + 1) * p)
+            before[at, at] = noise.labeled * noise.share
+            after[at, at] = noise.labeled / replicates[m]
+    old = moments.labeled
     # What is left without noise is a covariance; with few units it may not look so.
-    new = np.stack(
-        [_semidefinite(part, full) for part, full in zip(new, old, strict=True)]
-    )
-    new += after
-    coefficients = moments.coefficients
-    changed = coefficients @ old[0] @ np.linalg.pinv(new[0], hermitian=True)
-
-    def explained(c: Floats, s: Floats) -> Floats:
-        return np.asarray(np.einsum("ji,ik,jk->j", c, s[0], c))
-
-    def through_units(c: Floats, s: Floats) -> Floats:
-        both = moments.cross + c @ s[1]
-        alone = np.einsum("ji,ik,jk->j", c, s[2], c)
-        shared = np.einsum("ji,ji->j", both, c)
-        return np.asarray(kappa**2 * alone - 2.0 * kappa * shared)
-
-    labels = parts.labels + explained(coefficients, old) - explained(changed, new)
-    units = parts.units + through_units(changed, new) - through_units(coefficients, old)
-    return replace(
-        parts,
-        labels=np.maximum(labels, -2.0 * np.minimum(parts.excess, 0.0)),
-        units=np.maximum(units, 0.0),
-    )
+    new = _semidefinite(old - before, old) + after
+    cross = moments.coefficients @ old
+    changed = cross @ np.linalg.pinv(new, hermitian=True)
+    now = np.einsum("ji,ji->j", cross, moments.coefficients)
+    return np.asarray(np.einsum("ji,ji->j", changed, cross) - now)
 
 
 def _semidefinite(matrix: Floats, scale: Floats) -> Floats:
