@@ -43,6 +43,7 @@ from statsmodels_synth.exceptions import (
 from statsmodels_synth.frame_kinds import values_of
 from statsmodels_synth.given_sources import GivenSource
 from statsmodels_synth.options import Kind, Missing
+from statsmodels_synth.row_order import CountedFrame, refuse_other_order
 from statsmodels_synth.unit_columns import UnitColumns
 
 On: TypeAlias = Hashable | Sequence[Hashable] | None
@@ -196,6 +197,8 @@ def align_frames(
     ]
     own = tuple((g.name, f) for g, f in framed if g.frame is not None)
     columns = UnitColumns(keyed, own, units, tuple(others))
+    if on is None and types is None:
+        _refuse_other_order(columns, set(response), set(regressors))
     return AlignedFrames(
         units=units,
         data=plain.frame,
@@ -206,6 +209,19 @@ def align_frames(
         columns=columns,
         n_incomplete=n_incomplete,
     )
+
+
+def _refuse_other_order(
+    columns: UnitColumns, response: set[str], regressors: set[str]
+) -> None:
+    """Raise if a column that frames share says that their rows are others."""
+    named = [("data", columns.data)]
+    named += [(f"source {name!r}", frame) for name, frame in columns.sources]
+    others = columns.others or (None,) * len(named)
+    frames = [
+        CountedFrame(*own, other) for own, other in zip(named, others, strict=True)
+    ]
+    refuse_other_order(frames, response, regressors)
 
 
 def _labeled_mask(data: pd.DataFrame, labeled: object) -> Bools | None:

@@ -19,7 +19,7 @@ ORDER = [
     ["assembly"],
     ["sources"],
     ["given_sources"],
-    ["columns", "parsing", "unit_columns", "labeling", "plain_terms"],
+    ["columns", "parsing", "unit_columns", "labeling", "plain_terms", "row_order"],
     ["specifications"],
     ["frames", "formula"],
     ["evaluate"],
