@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 import itertools
 import re
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,14 +21,19 @@ from statsmodels_synth._arrays import Bools, Positions
 from statsmodels_synth.exceptions import AlignmentError, show
 from statsmodels_synth.frame_kinds import column_of, names_of_columns
 
+Rows: TypeAlias = Positions | slice
+
 #: Fewer rows may be in another order by chance.
 _MIN_ROWS = 5
 #: A column of fewer values may have the same counts by design: quotas, treatments.
 _MIN_VALUES = 20
-#: Rows looked at before all are.
-_PROBE = 50
+#: Rows looked at before all are: text takes long.
+_PROBE = 500
 #: Rows that a message shows.
 _SHOWN = 3
+#: Share of differing values of a source that data has elsewhere, in a column that
+#: names units; of whole numbers more.
+_SHARED, _SHARED_NUMBERS = 0.5, 0.9
 #: Columns of two names that are compared, at most.
 _MAX_PAIRS = 25
 #: Columns that count the rows of a file: each file has them, in its own order.
@@ -61,7 +66,7 @@ class CountedFrame:
         """Names of its columns."""
         return list(self.frame) if self.other is None else names_of_columns(self.other)
 
-    def values(self, name: Any, rows: Positions | slice) -> pd.Series:
+    def values(self, name: Any, rows: Rows) -> pd.Series:
         """
         Values of a column.
 
@@ -77,9 +82,32 @@ class CountedFrame:
         Series (rows,)
             With the default index.
         """
-        here = name in self.frame
-        column = self.frame[name] if here else column_of(self.other, name)
-        return column.iloc[rows].reset_index(drop=True)
+        if name in self.frame:
+            column: pd.Series = self.frame[name].iloc[rows].reset_index(drop=True)
+            return column
+        return column_of(self.other, name, None if isinstance(rows, slice) else rows)
+
+    def equals(self, other: CountedFrame, name: Any) -> bool:
+        """
+        Whether a column is the same, known without making it one of pandas.
+
+        Parameters
+        ----------
+        other : CountedFrame
+            The other frame.
+        name : str
+            The column.
+
+        Returns
+        -------
+        bool
+            False also where that is not known.
+        """
+        if self.other is None or type(self.other) is not type(other.other):
+            return False
+        own, its = self.other[name], other.other[name]
+        kinds = {str(getattr(c, "dtype", getattr(c, "type", ""))) for c in (own, its)}
+        return len(kinds) == 1 and bool(own.equals(its))
 
 
 @dataclass(frozen=True)
@@ -103,54 +131,62 @@ class _Pair:
         """Rows that disagree."""
         return np.flatnonzero(self.both & ~self.same)
 
-    def says_which_unit(self) -> bool:
-        """Whether rows that agree in it must be of one unit."""
-        values = self.first
-        spread = np.linspace(0, len(values) - 1, 20 * _MIN_VALUES).astype(int)
-        wanted = min(_MIN_VALUES, len(values))
-        if values.iloc[spread].nunique() < wanted or _COUNTERS.fullmatch(
-            str(self.names[0])
-        ):
-            return False
-        if values.is_monotonic_increasing or values.is_monotonic_decreasing:
-            # Both may have been sorted by it, each with its own order of ties.
-            return values.is_unique
-        return True
-
     def is_shuffled(self, names_units: bool) -> bool:
         """Whether it has the same values in another order."""
         rows = self.different
-        if len(rows) < 2 or int(self.both.sum()) < _MIN_ROWS:
+        if len(rows) < 2:
             return False
-        first = self.first[self.first.notna().to_numpy()]
-        probe = rows[np.linspace(0, len(rows) - 1, _PROBE).astype(int)]
-        looked_for = self.second.iloc[probe].drop_duplicates()
-        found = looked_for.isin(first[first.isin(looked_for)])
-        if found.mean() < 0.3 or (found.mean() < 1 and not names_units):
-            return False
-        if names_units and first.is_unique:
-            share = self.second.iloc[rows].isin(first).mean()
-            # Integers that are no names of units may be the same by chance.
-            whole = pd.api.types.is_numeric_dtype(first) and not (first % 1).any()
-            named = _IDENTIFIERS.fullmatch(str(self.names[0]))
-            return bool(share >= (0.9 if whole and not named else 0.5))
-        return first.nunique() >= _MIN_VALUES and same_counts([self])
+        some = self.second.iloc[rows[_spread(len(rows))]].drop_duplicates()
+        # Not the other way round: to look for few among many is quick.
+        share = some.isin(self.first[self.first.isin(some)].unique()).mean()
+        if share == 1 and _many_values(self.first) and same_counts([self]):
+            return True
+        # Whole numbers that are no names of units may be the same by chance.
+        whole = pd.api.types.is_numeric_dtype(some) and not (some % 1).any()
+        named = _IDENTIFIERS.fullmatch(str(self.names[0]))
+        needed = _SHARED_NUMBERS if whole and not named else _SHARED
+        return bool(names_units and share >= needed and self.first.dropna().is_unique)
 
-    def codes(self) -> tuple[Positions, Positions]:
-        """Numbers that stand for the values of either frame."""
+    def codes(self) -> Positions:
+        """Numbers that stand for the values of the first frame, then the second."""
         joined = pd.concat([self.first, self.second], ignore_index=True)
-        codes = pd.factorize(joined)[0]
-        return codes[: len(self.first)], codes[len(self.first) :]
+        return np.asarray(pd.factorize(joined, use_na_sentinel=False)[0])
+
+
+def _says_which_unit(first: CountedFrame, name: Any, rows: Rows) -> bool:
+    """Whether rows that agree in a column must be of one unit."""
+    at = np.arange(len(first.frame)) if isinstance(rows, slice) else rows
+    some = first.values(name, at[_spread(len(at))])
+    if not _many_values(some) or _COUNTERS.fullmatch(str(name)):
+        return False
+    if some.is_monotonic_increasing or some.is_monotonic_decreasing:
+        # Both may have been sorted by it, each with its own order of ties.
+        return bool(first.values(name, rows).is_unique)
+    return True
+
+
+def _spread(n: int) -> Positions:
+    """Some of n rows, from the first to the last."""
+    return np.unique(np.linspace(0, n - 1, _PROBE).astype(int))
+
+
+def _many_values(values: pd.Series | pd.DataFrame) -> bool:
+    """Whether there are so many values that equal counts are no design."""
+    some = values.iloc[_spread(len(values))].drop_duplicates()
+    if len(some) < _MIN_VALUES:
+        some = values.drop_duplicates()
+    return len(some) >= min(_MIN_VALUES, len(values))
 
 
 def same_counts(pairs: Sequence[_Pair]) -> bool:
     """Whether columns, taken together, have every value as often in both frames."""
-    codes = [pair.codes() for pair in pairs]
-    stacked = [np.column_stack([own[side] for own in codes]) for side in (0, 1)]
-    # As often in both: what is counted up in one is counted down to zero in the other.
-    _, cells = np.unique(np.concatenate(stacked), axis=0, return_inverse=True)
-    sign = np.repeat([1, -1], [len(rows) for rows in stacked])
-    return not np.bincount(cells.reshape(-1), weights=sign).any()
+    cells = [pair.codes() for pair in pairs]
+    if len(cells) > 1:
+        rows = np.column_stack(cells)
+        cells = [np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)]
+    # What is counted up in one is counted down to zero in the other.
+    sign = np.repeat([1, -1], [len(pairs[0].first), len(pairs[0].second)])
+    return not np.bincount(cells[0], weights=sign).any()
 
 
 def refuse_other_order(
@@ -209,7 +245,7 @@ def _refuse_pair(
     if not names:
         return
     index = second.frame.index
-    at: tuple[Positions | slice, Positions | slice] = (slice(None), slice(None))
+    at: tuple[Rows, Rows] = (slice(None), slice(None))
     if not index.equals(first.frame.index):
         if not first.frame.index.is_unique:
             return  # replicates of two sources: neither says which is which
@@ -217,23 +253,34 @@ def _refuse_pair(
         at = place[place >= 0], np.flatnonzero(place >= 0)
     suspects = []
     for own, other in names:
-        pair = _pair(first, second, (own, other), at)
-        if pair is None:
-            continue
-        if not pair.agrees:
-            suspects.append(pair)
-        elif own == other and pair.says_which_unit():
+        if own == other and isinstance(at[0], slice) and first.equals(second, own):
+            pair, agrees = None, True
+        else:
+            pair = _pair(first, second, (own, other), at)
+            agrees = pair is not None and pair.agrees
+        if agrees and own == other and _says_which_unit(first, own, at[0]):
             return
+        if pair is not None and not agrees:
+            suspects.append(pair)
     # Those that are no variables first: it is they that name units.
     suspects.sort(key=lambda pair: pair.names[0] in regressors)
     for pair in suspects:
         if pair.is_shuffled(names_units=pair.names[0] not in regressors):
             raise _other_order(first, second, [pair], index[at[1]], regressors)
-    few = [p for p in suspects if p.names[0] == p.names[1] and same_counts([p])]
-    if len(few) > 1 and same_counts(few):
-        cells = pd.concat([pair.first for pair in few], axis=1).drop_duplicates()
-        if len(cells) >= _MIN_VALUES:
-            raise _other_order(first, second, few, index[at[1]], regressors)
+    # Few values each, as in quotas: only together are they too many for a design.
+    few = [
+        pair
+        for pair in suspects
+        if pair.names[0] == pair.names[1]
+        and not _many_values(pair.first)
+        and same_counts([pair])
+    ]
+    if (
+        len(few) > 1
+        and same_counts(few)
+        and _many_values(pd.concat([pair.first for pair in few], axis=1))
+    ):
+        raise _other_order(first, second, few, index[at[1]], regressors)
 
 
 def _shared_names(
@@ -256,7 +303,7 @@ def _pair(
     first: CountedFrame,
     second: CountedFrame,
     names: tuple[Any, Any],
-    at: tuple[Positions | slice, Positions | slice],
+    at: tuple[Rows, Rows],
 ) -> _Pair | None:
     """The column of both frames, where its values can be compared."""
     given = first.values(names[0], at[0]), second.values(names[1], at[1])
