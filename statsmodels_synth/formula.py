@@ -56,6 +56,7 @@ from statsmodels_synth.specifications import (
     levels_of_columns,
     with_states,
 )
+from statsmodels_synth.syntax import refuse_bitwise
 
 #: Rows of either half in the check that no term depends on which others are there.
 _PROBE_ROWS = 50
@@ -123,6 +124,10 @@ class LearnedFormula:
         parsed, labels, frame = self.parsed, self.labels, self.frame
         assert labels is not None
         assert frame is not None
+        codes = factor_codes(parsed.text, parsed.engine)
+        for rows, side in zip((labels, frame), codes, strict=True):
+            for code in side:
+                refuse_bitwise(code, rows, parsed.text)
         self._exog: Floats | None = None
         # The intercept keeps both engines from mistaking the left side alone
         # for a one-sided formula.

@@ -111,8 +111,21 @@ class CountedFrame:
 
 
 @dataclass(frozen=True)
-class _Pair:
-    """One column of two frames, in the rows that are matched."""
+class Pair:
+    """
+    One column of two frames, in the rows that are matched.
+
+    Parameters
+    ----------
+    names : tuple
+        Its name in either frame.
+    first, second : Series (rows,)
+        Its values, of one type.
+    same, both : ndarray (rows,) of bool
+        Where they are equal, and where both frames have one.
+    converted : bool
+        Whether the types differed.
+    """
 
     names: tuple[Any, Any]
     first: pd.Series
@@ -131,21 +144,23 @@ class _Pair:
         """Rows that disagree."""
         return np.flatnonzero(self.both & ~self.same)
 
+    def some_that_differ(self) -> pd.Series:
+        """Different values of the second frame, in rows that disagree."""
+        rows = self.different
+        return self.second.iloc[rows[_spread(len(rows))]].drop_duplicates()
+
     def is_shuffled(self, names_units: bool) -> bool:
         """Whether it has the same values in another order."""
-        rows = self.different
-        if len(rows) < 2:
+        some = self.some_that_differ()
+        if len(some) < 2:
             return False
-        some = self.second.iloc[rows[_spread(len(rows))]].drop_duplicates()
         # Not the other way round: to look for few among many is quick.
-        share = some.isin(self.first[self.first.isin(some)].unique()).mean()
-        if share == 1 and _many_values(self.first) and same_counts([self]):
+        found = self.first[self.first.isin(some)].unique()
+        share = len(found) / len(some)
+        if share == 1 and _many_values(self.first) and _same_counts([self]):
             return True
-        # Whole numbers that are no names of units may be the same by chance.
-        whole = pd.api.types.is_numeric_dtype(some) and not (some % 1).any()
-        named = _IDENTIFIERS.fullmatch(str(self.names[0]))
-        needed = _SHARED_NUMBERS if whole and not named else _SHARED
-        return bool(names_units and share >= needed and self.first.dropna().is_unique)
+        enough = names_units and share >= share_needed(self.names[0], some)
+        return enough and bool(self.first.dropna().is_unique)
 
     def codes(self) -> Positions:
         """Numbers that stand for the values of the first frame, then the second."""
@@ -165,6 +180,14 @@ def _says_which_unit(first: CountedFrame, name: Any, rows: Rows) -> bool:
     return True
 
 
+def share_needed(name: Any, some: pd.Series) -> float:
+    """Share of values to be found in other rows, from which units are others."""
+    # Whole numbers that are no names of units may be the same by chance.
+    whole = pd.api.types.is_numeric_dtype(some) and not (some % 1).any()
+    named = _IDENTIFIERS.fullmatch(str(name))
+    return _SHARED_NUMBERS if whole and not named else _SHARED
+
+
 def _spread(n: int) -> Positions:
     """Some of n rows, from the first to the last."""
     return np.unique(np.linspace(0, n - 1, _PROBE).astype(int))
@@ -178,7 +201,7 @@ def _many_values(values: pd.Series | pd.DataFrame) -> bool:
     return len(some) >= min(_MIN_VALUES, len(values))
 
 
-def same_counts(pairs: Sequence[_Pair]) -> bool:
+def _same_counts(pairs: Sequence[Pair]) -> bool:
     """Whether columns, taken together, have every value as often in both frames."""
     cells = [pair.codes() for pair in pairs]
     if len(cells) > 1:
@@ -241,9 +264,6 @@ def is_counted(index: pd.Index) -> bool:
 def _refuse_pair(
     first: CountedFrame, second: CountedFrame, known: set[Any], regressors: set[str]
 ) -> None:
-    names = _shared_names(first, second, known)
-    if not names:
-        return
     index = second.frame.index
     at: tuple[Rows, Rows] = (slice(None), slice(None))
     if not index.equals(first.frame.index):
@@ -251,36 +271,61 @@ def _refuse_pair(
             return  # replicates of two sources: neither says which is which
         place = first.frame.index.get_indexer(index)
         at = place[place >= 0], np.flatnonzero(place >= 0)
-    suspects = []
-    for own, other in names:
-        if own == other and isinstance(at[0], slice) and first.equals(second, own):
-            pair, agrees = None, True
-        else:
-            pair = _pair(first, second, (own, other), at)
-            agrees = pair is not None and pair.agrees
-        if agrees and own == other and _says_which_unit(first, own, at[0]):
-            return
-        if pair is not None and not agrees:
-            suspects.append(pair)
+    suspects = disagreeing(first, second, known, at)
+    units = index[at[1]]
     # Those that are no variables first: it is they that name units.
     suspects.sort(key=lambda pair: pair.names[0] in regressors)
     for pair in suspects:
         if pair.is_shuffled(names_units=pair.names[0] not in regressors):
-            raise _other_order(first, second, [pair], index[at[1]], regressors)
+            raise other_order(first, second, [pair], units, regressors)
     # Few values each, as in quotas: only together are they too many for a design.
     few = [
         pair
         for pair in suspects
         if pair.names[0] == pair.names[1]
         and not _many_values(pair.first)
-        and same_counts([pair])
+        and _same_counts([pair])
     ]
     if (
         len(few) > 1
-        and same_counts(few)
+        and _same_counts(few)
         and _many_values(pd.concat([pair.first for pair in few], axis=1))
     ):
-        raise _other_order(first, second, few, index[at[1]], regressors)
+        raise other_order(first, second, few, units, regressors)
+
+
+def disagreeing(
+    first: CountedFrame, second: CountedFrame, known: set[Any], at: tuple[Rows, Rows]
+) -> list[Pair]:
+    """
+    Columns whose values differ in rows that are matched.
+
+    Parameters
+    ----------
+    first, second : CountedFrame
+        Two frames.
+    known : set
+        Columns that say nothing.
+    at : tuple of (ndarray of int or slice)
+        Rows of either that are matched.
+
+    Returns
+    -------
+    list of Pair
+        Empty where another column says that rows are of the same units.
+    """
+    suspects = []
+    for own, other in _shared_names(first, second, known):
+        if own == other and isinstance(at[0], slice) and first.equals(second, own):
+            pair, agrees = None, True
+        else:
+            pair = _pair(first, second, (own, other), at)
+            agrees = pair is not None and pair.agrees
+        if agrees and own == other and _says_which_unit(first, own, at[0]):
+            return []
+        if pair is not None and not agrees:
+            suspects.append(pair)
+    return suspects
 
 
 def _shared_names(
@@ -304,7 +349,7 @@ def _pair(
     second: CountedFrame,
     names: tuple[Any, Any],
     at: tuple[Rows, Rows],
-) -> _Pair | None:
+) -> Pair | None:
     """The column of both frames, where its values can be compared."""
     given = first.values(names[0], at[0]), second.values(names[1], at[1])
     kinds = [_kind(column) for column in given]
@@ -327,7 +372,7 @@ def _pair(
     same = (columns[0] == columns[1]).to_numpy(dtype=bool, na_value=False)
     if both.sum() < _MIN_ROWS:
         return None
-    return _Pair(names, columns[0], columns[1], same, both, converted)
+    return Pair(names, columns[0], columns[1], same, both, converted)
 
 
 def _kind(column: pd.Series) -> str:
@@ -348,13 +393,32 @@ def _kind(column: pd.Series) -> str:
     return "text" if pd.api.types.is_string_dtype(kind) else ""
 
 
-def _other_order(
+def other_order(
     first: CountedFrame,
     second: CountedFrame,
-    pairs: Sequence[_Pair],
+    pairs: Sequence[Pair],
     units: pd.Index,
     regressors: set[str],
 ) -> AlignmentError:
+    """
+    Error for columns that have the same values in another order.
+
+    Parameters
+    ----------
+    first, second : CountedFrame
+        Two frames.
+    pairs : sequence of Pair
+        Columns that disagree.
+    units : pandas.Index (rows,)
+        Units of the rows that are matched.
+    regressors : set of str
+        Variables of the formula, which do not name units.
+
+    Returns
+    -------
+    AlignmentError
+        To be raised.
+    """
     own, other = pairs[0].names
     rows = pairs[0].different[:_SHOWN]
     examples = "; ".join(
@@ -369,7 +433,7 @@ def _other_order(
         columns += f" ({str(other)!r} in {second.where})"
     columns += " has" if one else " have"
     advice = "Set on= to the column that identifies units."
-    if one and own not in regressors and pairs[0].first.is_unique:
+    if one and own not in regressors and pairs[0].first.dropna().is_unique:
         advice = f"Set on={own!r}"
         if own != other:
             advice += f", after renaming {other!r} to {own!r}"
@@ -384,5 +448,5 @@ def _other_order(
     )
 
 
-def _shown(pairs: Sequence[_Pair], side: str, row: int) -> str:
+def _shown(pairs: Sequence[Pair], side: str, row: int) -> str:
     return ", ".join(show(getattr(pair, side).iloc[row]) for pair in pairs)

@@ -14,7 +14,7 @@ PACKAGE = Path(statsmodels_synth.__file__).parent
 ORDER = [
     ["exceptions"],
     ["options", "_arrays", "_pyplot", "frame_kinds"],
-    ["_statsmodels"],
+    ["_statsmodels", "syntax"],
     ["design"],
     ["assembly"],
     ["sources"],

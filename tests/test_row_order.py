@@ -194,3 +194,40 @@ def test_units_with_names_are_matched_by_them() -> None:
     fitted(data.set_axis(names), source.set_axis(names))
     data.index.name = source.index.name = "row"
     fitted(data, source)
+
+
+@pytest.mark.parametrize("column", ["id", "text"])
+def test_partitions_in_another_order(column: str) -> None:
+    dd = pytest.importorskip("dask.dataframe")
+    data, source = (f[["x", "y", column]] for f in frames())
+    with pytest.raises(AlignmentError) as caught:
+        fitted(
+            dd.from_pandas(data, npartitions=5), dd.from_pandas(source, npartitions=3)
+        )
+    message = str(caught.value)
+    assert f"column {column!r} has the same values in another order" in message
+    first, other = (f[column].tolist()[0] for f in (data, source))
+    assert f"unit 0 is {first!r} in data and {other!r} in source 'proxy'" in message
+    wanted = fitted(data, source, on=column).params
+    parts = [dd.from_pandas(f, npartitions=4) for f in (data, source)]
+    matched = fitted(*parts, on=column).params
+    np.testing.assert_allclose(matched, wanted, rtol=1e-7)
+    # In the same order they are not refused, whatever another column says.
+    source = source.set_index(column).loc[data[column]].reset_index()
+    own, other = (
+        dd.from_pandas(f.assign(rank=f["y"].argsort()), npartitions=n)
+        for f, n in ((data, 3), (source, 4))
+    )
+    np.testing.assert_allclose(fitted(own, other).params, wanted, rtol=1e-7)
+
+
+def test_partitions_of_which_the_last_are_in_another_order() -> None:
+    dd = pytest.importorskip("dask.dataframe")
+    data, source = frames()
+    source = source.set_index("id").loc[data["id"]].reset_index()
+    rest = source[N // 3 :].sample(frac=1, random_state=1)
+    source = pd.concat([source[: N // 3], rest], ignore_index=True)
+    data, source = (f[["x", "y", "id"]] for f in (data, source[["id", "y", "x"]]))
+    parts = [dd.from_pandas(f, npartitions=6) for f in (data, source)]
+    with pytest.raises(AlignmentError, match="column 'id' has the same values"):
+        fitted(*parts)
