@@ -32,7 +32,7 @@ from statsmodels_synth.exceptions import (
     DataError,
     FormulaError,
     count,
-    format_units,
+    name_units,
     show,
     suggest,
 )
@@ -336,13 +336,21 @@ class LearnedFormula:
         elif isinstance(error, DataMismatchWarning) or "expected levels" in text:
             meaning = f"a level does not occur in data ({text})"
             advice = "Recode or leave out these rows."
+            if where == "data":
+                meaning = "a level is not among levels= of C()"
+                advice = (
+                    "levels= names all levels: add it there, or leave out the rows."
+                )
         else:
+            advice = ""
+            if "C() got an unexpected keyword" in text:
+                advice = " The reference level goes into C(g, Treatment('level'))."
             return (
                 f"{where}: {self.parsed.engine} cannot evaluate "
-                f"{self.parsed.text!r}: {text}"
+                f"{self.parsed.text!r}: {text}{advice}"
             )
         units = frame.index[self._failing_rows(formula, frame)]
-        return f"{where}: {meaning} (units {format_units(units)}). {advice}"
+        return f"{where}: {meaning} ({name_units(units)}). {advice}"
 
     def _failing_rows(self, formula: Any, frame: pd.DataFrame) -> list[int]:
         """First rows that fail by themselves, by halving."""
@@ -415,7 +423,7 @@ class LearnedFormula:
                 known = ", ".join(show(v) for v in list(levels)[:10])
                 raise FormulaError(
                     f"{where}: column {column!r} has the level {show(unseen[0])}, "
-                    f"which data does not have (units {format_units(units)}). Known "
+                    f"which data does not have ({name_units(units)}). Known "
                     f"levels: {known}. Recode or remove these rows."
                 )
 
@@ -494,7 +502,7 @@ class LearnedFormula:
             units = matrix.index[bad[:, column]]
             raise FormulaError(
                 f"{where}: {matrix.columns[column]!r} is not a number for "
-                f"{count(len(units), 'row')} (units {format_units(units)}). Correct or "
+                f"{count(len(units), 'row')} ({name_units(units)}). Correct or "
                 "remove them."
             )
         return values

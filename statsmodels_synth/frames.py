@@ -37,6 +37,7 @@ from statsmodels_synth.exceptions import (
     DataError,
     count,
     format_units,
+    name_units,
     option_label,
     suggest,
 )
@@ -181,7 +182,7 @@ def align_frames(
     if not keyed.index.is_unique:
         repeated = keyed.index[keyed.index.duplicated()].unique()
         raise AlignmentError(
-            f"data has more than one row for {len(repeated)} units "
+            f"data has more than one row for {count(len(repeated), 'unit')} "
             f"({format_units(repeated)}). Keep one row per unit; only sources may "
             "have replicates."
         )
@@ -279,7 +280,8 @@ def _keyed(frame: pd.DataFrame, on: On, where: str, whole: bool) -> pd.DataFrame
     n_missing = _n_missing(frame.index)
     if n_missing:
         raise AlignmentError(
-            f"{where} has {n_missing} rows whose unit is missing. Every row needs one."
+            f"{where} has {count(n_missing, 'row')} whose unit is missing. Every "
+            "row needs one."
         )
     doubled = frame.columns[frame.columns.duplicated()]
     if len(doubled):
@@ -478,8 +480,8 @@ def _align_source(
         column = next(n for n in variables if complete[n].isna().any())
         lender = "" if column in own else ", taken from data,"
         raise DataError(
-            f"{where}: column {column!r}{lender} is missing for units "
-            f"{format_units(complete.index[complete[column].isna()])}. Complete them "
+            f"{where}: column {column!r}{lender} is missing for "
+            f"{name_units(complete.index[complete[column].isna()])}. Complete them "
             "or set missing='drop'."
         )
     if lacking is not None and bad.all() and types is None:
@@ -533,7 +535,8 @@ def _labeled_rows(
     if missing == "raise" and short.any():
         column = next(n for n in data if data[n][short].isna().any())
         raise DataError(
-            f"data: column {column!r} is missing for {int(short.sum())} labelled units "
+            f"data: column {column!r} is missing for "
+            f"{count(int(short.sum()), 'labelled unit')} "
             f"({format_units(data.index[short])}). Complete them or set "
             "missing='drop', which counts them as unlabelled."
         )

@@ -449,4 +449,7 @@ def other_order(
 
 
 def _shown(pairs: Sequence[Pair], side: str, row: int) -> str:
-    return ", ".join(show(getattr(pair, side).iloc[row]) for pair in pairs)
+    values = [getattr(pair, side).iloc[row] for pair in pairs]
+    return ", ".join(
+        f"{value:.10g}" if isinstance(value, float) else show(value) for value in values
+    )

@@ -115,7 +115,7 @@ def refuse_foreign(
     if operators:
         outcome = text.split("~", maxsplit=1)[0].strip()
         raise FormulaError(
-            f"The left side {outcome!r} of the formula {text!r} is no single outcome: "
+            f"The left side {outcome!r} of the formula {text!r} is not one outcome: "
             f"{operators[0].text!r} joins or removes terms there. Write I({outcome}) "
             "for the value of the expression."
         )

@@ -16,6 +16,7 @@ import pandas as pd
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
+    count,
     show,
     unknown_column,
 )
@@ -207,8 +208,8 @@ def _ends(part: pd.DataFrame, on: str, name: str) -> Ends:
     units = part[on].dropna().sort_values()
     if len(units) < len(part):
         raise AlignmentError(
-            f"{name} has {len(part) - len(units)} rows whose unit is missing. Every "
-            "row needs one."
+            f"{name} has {count(len(part) - len(units), 'row')} whose unit is missing. "
+            "Every row needs one."
         )
     if not len(units):
         return Ends(None, None, np.empty(0, dtype=object))
@@ -404,7 +405,8 @@ def _refuse_rows(
         return  # refused by itself
     place = first.frame.index.get_indexer(second.frame.index)
     at = place[place >= 0], np.flatnonzero(place >= 0)
-    for pair in disagreeing(first, second, response, at):
+    pairs = disagreeing(first, second, response, at)
+    for pair in sorted(pairs, key=lambda pair: pair.names[0] in regressors):
         name, some = pair.names[0], pair.some_that_differ()
         if len(some) < 2:
             continue
