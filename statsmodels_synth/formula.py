@@ -125,9 +125,8 @@ class LearnedFormula:
         assert labels is not None
         assert frame is not None
         codes = factor_codes(parsed.text, parsed.engine)
-        for rows, side in zip((labels, frame), codes, strict=True):
-            for code in side:
-                refuse_bitwise(code, rows, parsed.text)
+        refuse_bitwise(codes[0], labels, parsed.text)
+        refuse_bitwise(codes[1], frame, parsed.text)
         self._exog: Floats | None = None
         # The intercept keeps both engines from mistaking the left side alone
         # for a one-sided formula.
@@ -342,13 +341,10 @@ class LearnedFormula:
                     "levels= names all levels: add it there, or leave out the rows."
                 )
         else:
-            advice = ""
             if "C() got an unexpected keyword" in text:
-                advice = " The reference level goes into C(g, Treatment('level'))."
-            return (
-                f"{where}: {self.parsed.engine} cannot evaluate "
-                f"{self.parsed.text!r}: {text}{advice}"
-            )
+                text += ". A reference level is C(g, Treatment('level'))."
+            engine = self.parsed.engine
+            return f"{where}: {engine} cannot evaluate {self.parsed.text!r}: {text}"
         units = frame.index[self._failing_rows(formula, frame)]
         return f"{where}: {meaning} ({name_units(units)}). {advice}"
 

@@ -145,11 +145,18 @@ class Pair:
         return np.flatnonzero(self.both & ~self.same)
 
     def some_that_differ(self) -> pd.Series:
-        """Different values of the second frame, in rows that disagree."""
+        """
+        Different values of the second frame, in rows that disagree.
+
+        Returns
+        -------
+        Series
+            Some of them.
+        """
         rows = self.different
         return self.second.iloc[rows[_spread(len(rows))]].drop_duplicates()
 
-    def is_shuffled(self, names_units: bool) -> bool:
+    def _is_shuffled(self, names_units: bool) -> bool:
         """Whether it has the same values in another order."""
         some = self.some_that_differ()
         if len(some) < 2:
@@ -162,7 +169,7 @@ class Pair:
         enough = names_units and share >= share_needed(self.names[0], some)
         return enough and bool(self.first.dropna().is_unique)
 
-    def codes(self) -> Positions:
+    def _codes(self) -> Positions:
         """Numbers that stand for the values of the first frame, then the second."""
         joined = pd.concat([self.first, self.second], ignore_index=True)
         return np.asarray(pd.factorize(joined, use_na_sentinel=False)[0])
@@ -181,7 +188,21 @@ def _says_which_unit(first: CountedFrame, name: Any, rows: Rows) -> bool:
 
 
 def share_needed(name: Any, some: pd.Series) -> float:
-    """Share of values to be found in other rows, from which units are others."""
+    """
+    Share of values to be found in other rows, from which units are others.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    some : Series
+        Some of its values.
+
+    Returns
+    -------
+    float
+        The share.
+    """
     # Whole numbers that are no names of units may be the same by chance.
     whole = pd.api.types.is_numeric_dtype(some) and not (some % 1).any()
     named = _IDENTIFIERS.fullmatch(str(name))
@@ -203,7 +224,7 @@ def _many_values(values: pd.Series | pd.DataFrame) -> bool:
 
 def _same_counts(pairs: Sequence[Pair]) -> bool:
     """Whether columns, taken together, have every value as often in both frames."""
-    cells = [pair.codes() for pair in pairs]
+    cells = [pair._codes() for pair in pairs]
     if len(cells) > 1:
         rows = np.column_stack(cells)
         cells = [np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)]
@@ -276,7 +297,7 @@ def _refuse_pair(
     # Those that are no variables first: it is they that name units.
     suspects.sort(key=lambda pair: pair.names[0] in regressors)
     for pair in suspects:
-        if pair.is_shuffled(names_units=pair.names[0] not in regressors):
+        if pair._is_shuffled(names_units=pair.names[0] not in regressors):
             raise other_order(first, second, [pair], units, regressors)
     # Few values each, as in quotas: only together are they too many for a design.
     few = [

@@ -301,14 +301,14 @@ def _refuse_removals(
             )
 
 
-def refuse_bitwise(code: str, frame: pd.DataFrame, text: str) -> None:
+def refuse_bitwise(codes: Sequence[str], frame: pd.DataFrame, text: str) -> None:
     """
     Raise for ``|``, ``&``, ``^`` and ``~`` of numbers: these act on their bits.
 
     Parameters
     ----------
-    code : str
-        Python code of one factor.
+    codes : sequence of str
+        Python code of factors.
     frame : DataFrame
         Rows with the types of its columns.
     text : str
@@ -319,10 +319,14 @@ def refuse_bitwise(code: str, frame: pd.DataFrame, text: str) -> None:
     FormulaError
         Says what to write.
     """
-    if code in frame:
-        return
+    for code in codes:
+        if code not in frame:
+            _refuse_bits(ast.parse(code, mode="eval"), frame, text)
+
+
+def _refuse_bits(tree: ast.Expression, frame: pd.DataFrame, text: str) -> None:
     signs = {ast.BitOr: "|", ast.BitAnd: "&", ast.BitXor: "^"}
-    for node in ast.walk(ast.parse(code, mode="eval")):
+    for node in ast.walk(tree):
         operands: list[ast.expr] = []
         sign = "~"
         if isinstance(node, ast.BinOp) and type(node.op) in signs:

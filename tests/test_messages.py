@@ -51,6 +51,7 @@ def test_a_probability_beyond_one_by_rounding_is_one() -> None:
         made(labeling_prob=np.where(share == 1, 1.0000001, share))
 
 
+@pytest.mark.filterwarnings("ignore:These coefficients rest")
 @pytest.mark.parametrize("engine", ["patsy", "formulaic"])
 def test_levels_that_nobody_has(engine: str) -> None:
     with pytest.raises(DataError, match=r"No unit has this level: leave it out of lev"):
