@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 
-from statsmodels_synth.exceptions import DataError, format_units
+from statsmodels_synth.exceptions import DataError, are, name_units
 
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -161,11 +161,11 @@ def check_positive(
     bad = ~(values > 0) | np.isinf(values)
     if bad.any():
         where = (
-            f"positions {format_units(np.flatnonzero(bad))}"
+            name_units(np.flatnonzero(bad), "position")
             if units is None
-            else f"units {format_units(units[bad])}"
+            else name_units(units[bad])
         )
         raise DataError(
-            f"{label} must be finite and above 0; {int(bad.sum())} are not ({where})."
+            f"{label} must be finite and above 0; {are(int(bad.sum()))} not ({where})."
             f"{advice}"
         )

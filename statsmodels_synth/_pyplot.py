@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from statsmodels_synth.exceptions import install
+
 #: Colours that people with colour blindness tell apart (Okabe and Ito 2008).
 BLACK, BLUE, GREEN, RED = "#000000", "#0072B2", "#009E73", "#D55E00"
 ORANGE, PINK, SKY = "#E69F00", "#CC79A7", "#56B4E9"
@@ -31,7 +33,5 @@ def pyplot() -> Any:
     try:
         import matplotlib.pyplot as plt  # noqa: PLC0415
     except ImportError as error:
-        raise ImportError(
-            'Figures need matplotlib: pip install "statsmodels-synth[plot]"'
-        ) from error
+        raise ImportError(f"Figures need matplotlib: {install('plot')}") from error
     return plt

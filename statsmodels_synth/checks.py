@@ -22,10 +22,13 @@ from statsmodels_synth.exceptions import (
     FewUnitsWarning,
     count,
     format_units,
+    name_units,
     warn,
 )
 from statsmodels_synth.scores import admissible_range
 
+#: Share of a bound by which rounding may pass it.
+BEYOND = 1e-9
 #: Columns count as dependent when what one adds is this small a share of it: sums
 #: of squares lose the rest to rounding.
 COLLINEARITY_TOLERANCE = 1e-7
@@ -74,13 +77,13 @@ def check_values(
         raise DataError(
             f"{where}: column {names[column]!r} is infinite for "
             f"{count(len(bad), 'row')} "
-            f"(units {format_units(units[bad])}). Correct or remove them."
+            f"({name_units(units[bad])}). Correct or remove them."
         )
     bad = infinite_rows(rows.endog)
     if len(bad):
         raise DataError(
-            f"{where}: {yname!r} is infinite for {count(len(bad), 'row')} (units "
-            f"{format_units(units[bad])}). Correct or remove them."
+            f"{where}: {yname!r} is infinite for {count(len(bad), 'row')} ("
+            f"{name_units(units[bad])}). Correct or remove them."
         )
 
 
@@ -109,14 +112,15 @@ def check_endog(
         Names the family, its range and the units.
     """
     low, high, low_open, text = admissible_range(family)
-    outside = (endog <= low) if low_open else (endog < low)
-    outside |= endog > high
+    # What is beyond an end by rounding, as 1 + 1e-12 is, is at it.
+    outside = (endog <= low) if low_open else (endog < low - BEYOND)
+    outside |= endog > high * (1.0 + BEYOND)
     if outside.any():
         bad = np.flatnonzero(outside)
         raise DataError(
             f"{where}: {yname!r} must be {text} for the "
             f"{type(family).__name__} family, but {count(len(bad), 'row')} are not, "
-            f"such as {endog[bad[0]]:g} (units {format_units(units[bad])}). Recode "
+            f"such as {endog[bad[0]]:.10g} ({name_units(units[bad])}). Recode "
             f"{yname!r} or choose another family."
         )
 
@@ -204,7 +208,8 @@ def check_labeled_design(
         )
     raise CollinearityError(
         f"The design of the {n} labelled units is collinear: "
-        f"{_dependence(dependent, partners, names)}. Leave one of them out."
+        f"{_dependence(dependent, partners, names)}. "
+        f"{_remedy(dependent, partners, names)}"
     )
 
 
@@ -257,7 +262,7 @@ def check_leverage(
         most = np.argsort(-share[few[0]], kind="stable")[: round(number[few[0]])]
         warn(
             f"These coefficients rest on very few of the {len(exog)} labelled units: "
-            f"{listed}. For {names[few[0]]!r} units {format_units(units[most])} count "
+            f"{listed}. For {names[few[0]]!r} {name_units(units[most])} count "
             "most. Intervals of such coefficients may be too short. Label more units "
             "like these, merge levels, or transform the column.",
             FewUnitsWarning,
@@ -334,6 +339,31 @@ def _dependence(
         return f"{columns} is zero in every row"
     others = ", ".join(repr(names[j]) for j in partners)
     return f"{columns} is a linear combination of {others}"
+
+
+def _remedy(
+    dependent: Sequence[int], partners: Sequence[int], names: Sequence[str]
+) -> str:
+    """What to do about columns that depend on others."""
+    name = names[dependent[0]]
+    if not partners:
+        level = name.endswith("]")
+        return (
+            "No unit has this level: leave it out of levels= of C(), or call "
+            ".cat.remove_unused_categories()."
+            if level
+            else "Leave it out."
+        )
+    involved = [names[j] for j in (*dependent, *partners)]
+    if (
+        any(own.startswith(("cr(", "cc(")) for own in involved)
+        and "Intercept" in involved
+    ):
+        return (
+            "This spline has a constant of its own: give it constraints='center', or "
+            "write 0 + in the formula."
+        )
+    return "Leave one of them out."
 
 
 def _some(names: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from statsmodels_synth.exceptions import (
     DataError,
     column_label,
     count,
-    format_units,
+    name_units,
     show,
     type_name,
 )
@@ -244,8 +244,8 @@ def plain_columns(
             if len(infinite):
                 raise DataError(
                     f"{where}: {column_label(name)} is infinite for "
-                    f"{count(len(infinite), 'row')} (units "
-                    f"{format_units(frame.index[infinite])}). Correct or remove them."
+                    f"{count(len(infinite), 'row')} ("
+                    f"{name_units(frame.index[infinite])}). Correct or remove them."
                 )
         columns[name] = column
         missing = None if finite else column.isna().to_numpy()
@@ -327,7 +327,7 @@ def matched_type(column: pd.Series, model: pd.Series, where: str) -> pd.Series:
         if len(other):
             raise DataError(
                 f"{where}: column {str(column.name)!r} has {show(other.iloc[0])} where "
-                f"data has True and False (units {format_units(other.index)}). Convert "
+                f"data has True and False ({name_units(other.index)}). Convert "
                 "it, or make the column of data a number."
             )
         # Missing values keep it from being bool; they go before it is evaluated.
@@ -341,7 +341,7 @@ def matched_type(column: pd.Series, model: pd.Series, where: str) -> pd.Series:
             if len(text):
                 raise DataError(
                     f"{where}: column {str(column.name)!r} has {show(text.iloc[0])} "
-                    f"where data has numbers (units {format_units(text.index)}). "
+                    f"where data has numbers ({name_units(text.index)}). "
                     "Convert it."
                 )
             # Booleans among objects are no numbers yet.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from statsmodels_synth._arrays import Floats, Positions, check_positive
 from statsmodels_synth.design import SourceArrays
-from statsmodels_synth.exceptions import DataError, column_label, format_units
+from statsmodels_synth.exceptions import DataError, column_label, name_units
 from statsmodels_synth.formula import LearnedFormula
 from statsmodels_synth.frames import AlignedFrames, SourceFrame
 from statsmodels_synth.parsing import ParsedFormula
@@ -262,6 +262,6 @@ def _column(frame: pd.DataFrame, name: str | None, where: str) -> Floats | None:
     if not np.all(np.isfinite(values)):
         bad = frame.index[~np.isfinite(values)]
         raise DataError(
-            f"{where}: {column_label(name)} is infinite (units {format_units(bad)})."
+            f"{where}: {column_label(name)} is infinite ({name_units(bad)})."
         )
     return values

@@ -280,6 +280,23 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def are(number: int) -> str:
+    """
+    Write a number with its verb.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+
+    Returns
+    -------
+    str
+        For example "1 is" or "3 are".
+    """
+    return f"{number} is" if number == 1 else f"{number} are"
+
+
 def format_units(units: Iterable[object]) -> str:
     """
     Write up to five units for a message.
@@ -306,6 +323,53 @@ def format_units(units: Iterable[object]) -> str:
     text = ", ".join(shown)
     more = len(listed) - len(shown)
     return f"{text} and {more} more" if more else text
+
+
+def name_units(units: Iterable[object], noun: str = "unit") -> str:
+    """
+    Write up to five units for a message, after the word for them.
+
+    Parameters
+    ----------
+    units : iterable
+        Unit labels.
+    noun : str
+        What they are, in the singular.
+
+    Returns
+    -------
+    str
+        For example "unit 3" or "units 3, 4".
+
+    Examples
+    --------
+    >>> name_units(["a"]), name_units([0, 1]), name_units([7], "row")
+    ("unit 'a'", 'units 0, 1', 'row 7')
+    """
+    listed = list(units)
+    return f"{noun if len(listed) == 1 else noun + 's'} {format_units(listed)}"
+
+
+def install(extra: str) -> str:
+    """
+    Write how to install what an extra needs.
+
+    Parameters
+    ----------
+    extra : str
+        Name of the extra.
+
+    Returns
+    -------
+    str
+        A command. The package is on no index, so it is one for a checkout.
+
+    Examples
+    --------
+    >>> install("dask")
+    'pip install ".[dask]" in a checkout of statsmodels-synth'
+    """
+    return f'pip install ".[{extra}]" in a checkout of statsmodels-synth'
 
 
 def suggest(name: object, known: Sequence[object]) -> str:

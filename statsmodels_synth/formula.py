@@ -31,7 +31,7 @@ from statsmodels_synth.exceptions import (
     DataError,
     FormulaError,
     count,
-    format_units,
+    name_units,
     show,
     suggest,
 )
@@ -55,6 +55,7 @@ from statsmodels_synth.specifications import (
     levels_of_columns,
     with_states,
 )
+from statsmodels_synth.syntax import refuse_bitwise
 
 #: Rows of either half in the check that no term depends on which others are there.
 _PROBE_ROWS = 50
@@ -123,6 +124,9 @@ class LearnedFormula:
         parsed, labels, frame = self.parsed, self.labels, self.frame
         assert labels is not None
         assert frame is not None
+        codes = factor_codes(parsed.text, parsed.engine)
+        refuse_bitwise(codes[0], labels, parsed.text)
+        refuse_bitwise(codes[1], frame, parsed.text)
         self._exog: Floats | None = None
         # The intercept keeps both engines from mistaking the left side alone
         # for a one-sided formula.
@@ -325,13 +329,18 @@ class LearnedFormula:
         elif isinstance(error, UnseenLevelError) or "expected levels" in text:
             meaning = f"a level does not occur in data ({text})"
             advice = "Recode or leave out these rows."
+            if where == "data":
+                meaning = "a level is not among levels= of C()"
+                advice = (
+                    "levels= names all levels: add it there, or leave out the rows."
+                )
         else:
-            return (
-                f"{where}: {self.parsed.engine} cannot evaluate "
-                f"{self.parsed.text!r}: {text}"
-            )
+            if "C() got an unexpected keyword" in text:
+                text += ". A reference level is C(g, Treatment('level'))."
+            engine = self.parsed.engine
+            return f"{where}: {engine} cannot evaluate {self.parsed.text!r}: {text}"
         units = frame.index[self._failing_rows(formula, frame)]
-        return f"{where}: {meaning} (units {format_units(units)}). {advice}"
+        return f"{where}: {meaning} ({name_units(units)}). {advice}"
 
     def _failing_rows(self, formula: Any, frame: pd.DataFrame) -> list[int]:
         """First rows that fail by themselves, by halving."""
@@ -404,7 +413,7 @@ class LearnedFormula:
                 known = ", ".join(show(v) for v in list(levels)[:10])
                 raise FormulaError(
                     f"{where}: column {column!r} has the level {show(unseen[0])}, "
-                    f"which data does not have (units {format_units(units)}). Known "
+                    f"which data does not have ({name_units(units)}). Known "
                     f"levels: {known}. Recode or remove these rows."
                 )
 
@@ -483,7 +492,7 @@ class LearnedFormula:
             units = matrix.index[bad[:, column]]
             raise FormulaError(
                 f"{where}: {matrix.columns[column]!r} is not a number for "
-                f"{count(len(units), 'row')} (units {format_units(units)}). Correct or "
+                f"{count(len(units), 'row')} ({name_units(units)}). Correct or "
                 "remove them."
             )
         return values

@@ -161,7 +161,7 @@ def to_pandas(
     )
 
 
-def column_of(frame: Any, name: str) -> pd.Series:
+def column_of(frame: Any, name: str, rows: Any = None) -> pd.Series:
     """
     One column of a frame of polars or Arrow.
 
@@ -171,13 +171,18 @@ def column_of(frame: Any, name: str) -> pd.Series:
         The frame.
     name : str
         The column.
+    rows : ndarray of int, optional
+        Which rows; all if omitted.
 
     Returns
     -------
     Series
         Numbers without gaps share their memory with the frame.
     """
-    return _converted(frame[name]).rename(name)
+    column = frame[name]
+    if rows is not None:
+        column = column.take(rows) if hasattr(column, "take") else column[rows]
+    return _converted(column).rename(name)
 
 
 def values_of(value: Any) -> Any:

@@ -37,12 +37,14 @@ from statsmodels_synth.exceptions import (
     DataError,
     count,
     format_units,
+    name_units,
     option_label,
     suggest,
 )
 from statsmodels_synth.frame_kinds import values_of
 from statsmodels_synth.given_sources import GivenSource
 from statsmodels_synth.options import Kind, Missing
+from statsmodels_synth.row_order import CountedFrame, refuse_other_order
 from statsmodels_synth.unit_columns import UnitColumns
 
 On: TypeAlias = Hashable | Sequence[Hashable] | None
@@ -180,7 +182,7 @@ def align_frames(
     if not keyed.index.is_unique:
         repeated = keyed.index[keyed.index.duplicated()].unique()
         raise AlignmentError(
-            f"data has more than one row for {len(repeated)} units "
+            f"data has more than one row for {count(len(repeated), 'unit')} "
             f"({format_units(repeated)}). Keep one row per unit; only sources may "
             "have replicates."
         )
@@ -196,6 +198,8 @@ def align_frames(
     ]
     own = tuple((g.name, f) for g, f in framed if g.frame is not None)
     columns = UnitColumns(keyed, own, units, tuple(others))
+    if on is None and types is None:
+        _refuse_other_order(columns, set(response), set(regressors))
     return AlignedFrames(
         units=units,
         data=plain.frame,
@@ -206,6 +210,19 @@ def align_frames(
         columns=columns,
         n_incomplete=n_incomplete,
     )
+
+
+def _refuse_other_order(
+    columns: UnitColumns, response: set[str], regressors: set[str]
+) -> None:
+    """Raise if a column that frames share says that their rows are others."""
+    named = [("data", columns.data)]
+    named += [(f"source {name!r}", frame) for name, frame in columns.sources]
+    others = columns.others or (None,) * len(named)
+    frames = [
+        CountedFrame(*own, other) for own, other in zip(named, others, strict=True)
+    ]
+    refuse_other_order(frames, response, regressors)
 
 
 def _labeled_mask(data: pd.DataFrame, labeled: object) -> Bools | None:
@@ -263,7 +280,8 @@ def _keyed(frame: pd.DataFrame, on: On, where: str, whole: bool) -> pd.DataFrame
     n_missing = _n_missing(frame.index)
     if n_missing:
         raise AlignmentError(
-            f"{where} has {n_missing} rows whose unit is missing. Every row needs one."
+            f"{where} has {count(n_missing, 'row')} whose unit is missing. Every "
+            "row needs one."
         )
     doubled = frame.columns[frame.columns.duplicated()]
     if len(doubled):
@@ -462,8 +480,8 @@ def _align_source(
         column = next(n for n in variables if complete[n].isna().any())
         lender = "" if column in own else ", taken from data,"
         raise DataError(
-            f"{where}: column {column!r}{lender} is missing for units "
-            f"{format_units(complete.index[complete[column].isna()])}. Complete them "
+            f"{where}: column {column!r}{lender} is missing for "
+            f"{name_units(complete.index[complete[column].isna()])}. Complete them "
             "or set missing='drop'."
         )
     if lacking is not None and bad.all() and types is None:
@@ -517,7 +535,8 @@ def _labeled_rows(
     if missing == "raise" and short.any():
         column = next(n for n in data if data[n][short].isna().any())
         raise DataError(
-            f"data: column {column!r} is missing for {int(short.sum())} labelled units "
+            f"data: column {column!r} is missing for "
+            f"{count(int(short.sum()), 'labelled unit')} "
             f"({format_units(data.index[short])}). Complete them or set "
             "missing='drop', which counts them as unlabelled."
         )

@@ -12,8 +12,10 @@ from statsmodels_synth.design import Labeling
 from statsmodels_synth.exceptions import (
     DataError,
     OptionError,
+    are,
     count,
     format_units,
+    name_units,
     show,
 )
 
@@ -68,7 +70,7 @@ def find_labeling(prob: Any, strata: Any, labeled: Bools, units: pd.Index) -> La
         return _stratified(strata, labeled, units)
     if prob is None:
         return Labeling()
-    values = as_floats(prob, "labeling_prob")
+    values = _at_most_one(as_floats(prob, "labeling_prob"))
     n_units, n = len(labeled), int(labeled.sum())
     if values.ndim == 0:
         values = np.full(n_units, float(values))
@@ -104,13 +106,14 @@ def check_never(known: Floats, labeled: Bools, units: pd.Index) -> None:
     DataError
         Gives the number of such units.
     """
+    known = _at_most_one(known)
     outside = ~((known > 0.0) & (known <= 1.0))
     never = outside & ~labeled & ~np.isnan(known)
     if never.any():
         raise DataError(
             "labeling_prob must be above 0 and at most 1, but that of "
-            f"{int(never.sum())} unlabelled units is not, such as "
-            f"{show(known[never][0])} (units {format_units(units[never])}). Give the "
+            f"{count(int(never.sum()), 'unlabelled unit')} is not, such as "
+            f"{show(known[never][0])} ({name_units(units[never])}). Give the "
             "probability with which each unit was chosen, not a weight; NaN where it "
             "is not known. Units that could not be chosen are represented by nobody: "
             "leave them out."
@@ -168,6 +171,7 @@ def labeling_of_labeled(
     """
     if prob is None:
         return Labeling()
+    prob = _at_most_one(prob)
     _check_prob(prob, units)
     if sums is not None and not sums[2]:
         _check_expected(sums[0], sums[1], len(prob))
@@ -176,13 +180,18 @@ def labeling_of_labeled(
     return Labeling() if np.ptp(prob) == 0.0 else Labeling(prob)
 
 
+def _at_most_one(prob: Floats) -> Floats:
+    """Probabilities of which those above 1 by rounding alone are 1."""
+    return np.where((prob > 1.0) & (prob <= 1.0 + 1e-9), 1.0, prob)
+
+
 def _check_prob(prob: Floats, units: pd.Index) -> None:
     bad = ~((prob > 0.0) & (prob <= 1.0))
     if bad.any():
         raise DataError(
             "labeling_prob must be above 0 and at most 1 for every labelled unit, but "
-            f"{int(bad.sum())} are not, such as {show(prob[bad][0])} (units "
-            f"{format_units(units[bad])}). Give the probability with which each unit "
+            f"{are(int(bad.sum()))} not, such as {show(prob[bad][0])} ("
+            f"{name_units(units[bad])}). Give the probability with which each unit "
             "was chosen, not a weight."
         )
 

@@ -28,7 +28,7 @@ from statsmodels_synth.exceptions import (
     DataError,
     SynthError,
     count,
-    format_units,
+    name_units,
 )
 from statsmodels_synth.label_sets import (
     ByUnit,
@@ -250,8 +250,8 @@ def align_labels(
         n_incomplete = int(lacking.sum())
         if shared.missing == "raise":
             raise DataError(
-                f"exog is missing for {count(n_incomplete, 'labelled unit')} (units "
-                f"{format_units(units[positions[lacking]])}). Complete them, or build "
+                f"exog is missing for {count(n_incomplete, 'labelled unit')} ("
+                f"{name_units(units[positions[lacking]])}). Complete them, or build "
                 "the model with missing='drop', which counts them as unlabelled."
             )
         positions, values, exog = positions[~lacking], values[~lacking], exog[~lacking]

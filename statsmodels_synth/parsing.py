@@ -22,6 +22,7 @@ import patsy.builtins
 from statsmodels_synth._statsmodels import default_engine
 from statsmodels_synth.exceptions import FormulaError, suggest
 from statsmodels_synth.options import Engine, check_choice
+from statsmodels_synth.syntax import refuse_foreign
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,12 @@ def read_formula(
         )
     engine = default_engine() if engine is None else engine
     check_choice("engine", engine, Engine)
+
+    def terms_of(side: str) -> set[Any]:
+        quoted = _without_quotes(side) if engine == "formulaic" else side
+        return terms_of_side(quoted, engine)
+
+    refuse_foreign(text, engine, namespace, terms_of)
     given, text = text, _without_quotes(text) if engine == "formulaic" else text
     try:
         sides = factor_codes(text, engine)
@@ -230,6 +237,29 @@ def factor_codes(text: str, engine: Engine) -> tuple[list[str], list[str]]:
             for side in (formula.lhs, formula.rhs)
         ]
     return codes[0], codes[1]
+
+
+def terms_of_side(side: str, engine: Engine) -> set[Any]:
+    """
+    Terms of a right side, the constant left out.
+
+    Parameters
+    ----------
+    side : str
+        Right side of a formula.
+    engine : {"patsy", "formulaic"}
+        Engine that parses it.
+
+    Returns
+    -------
+    set of frozenset of str
+        Codes of the factors of each term.
+    """
+    if engine == "patsy":
+        terms = patsy.ModelDesc.from_formula(f"~ 0 + {side}").rhs_termlist
+        return {frozenset(f.code for f in term.factors) for term in terms}
+    found = {frozenset(f.expr for f in t.factors) for t in formulaic.Formula(side)}
+    return found - {frozenset({"1"})}
 
 
 def columns_of(

@@ -24,8 +24,10 @@ from statsmodels_synth.design import SourceArrays, replicate_weights
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
+    are,
     count,
     format_units,
+    name_units,
 )
 from statsmodels_synth.options import Kind, Missing
 
@@ -166,8 +168,8 @@ def labeled_rows(
         n_incomplete = len(short)
         if n_incomplete and missing == "raise":
             raise DataError(
-                f"exog is missing for {count(n_incomplete, 'labelled row')} (units "
-                f"{format_units(short if index is None else index[short])}). Complete "
+                f"exog is missing for {count(n_incomplete, 'labelled row')} ("
+                f"{name_units(short if index is None else index[short])}). Complete "
                 "them or set missing='drop', which counts them as unlabelled."
             )
         rows = np.flatnonzero(mask)
@@ -191,8 +193,8 @@ def labeled_rows(
         if lacking[rows].any():
             bad = rows[lacking[rows]]
             raise DataError(
-                f"{count(len(bad), 'labelled row')} have missing values (units "
-                f"{format_units(bad if index is None else index[bad])}). Complete them "
+                f"{count(len(bad), 'labelled row')} have missing values ("
+                f"{name_units(bad if index is None else index[bad])}). Complete them "
                 "or set labeled=False for them."
             )
     if len(rows) < len(values):
@@ -318,8 +320,8 @@ def offsets(
         bad = ~np.isfinite(values)
         if bad.any():
             raise DataError(
-                f"{name} must be finite for every unit; {int(bad.sum())} are not "
-                f"(positions {format_units(np.flatnonzero(bad))})."
+                f"{name} must be finite for every unit; {are(int(bad.sum()))} not "
+                f"({name_units(np.flatnonzero(bad), 'position')})."
             )
         if len(values) == len(labeled):
             by_unit = values if by_unit is None else by_unit + values
@@ -437,8 +439,8 @@ def collect_sources(
                 arrays = _from_tuple(value, name, kind, exog_names, n_units)
             if arrays.exog.shape[1] != k_params:
                 raise DataError(
-                    f"Source {name!r} has {arrays.exog.shape[1]} columns in exog, the "
-                    f"labels have {k_params}. Both need the same columns "
+                    f"Source {name!r} has {count(arrays.exog.shape[1], 'column')} in "
+                    f"exog, the labels have {k_params}. Both need the same columns "
                     "in the same order, the constant included."
                 )
             if offset is not None and arrays.offset is None:
@@ -488,7 +490,8 @@ def _from_tuple(
     if units is None:
         if len(endog) != n_units:
             raise DataError(
-                f"Source {name!r} has {len(endog)} rows for {n_units} units. {_FORMS}"
+                f"Source {name!r} has {count(len(endog), 'row')} for {n_units} "
+                f"units. {_FORMS}"
             )
         return SourceArrays(endog, exog, name=name, kind=kind)
     positions = _positions(units, name, len(endog), n_units)
@@ -516,8 +519,8 @@ def _positions(units: object, name: str, n_rows: int, n_units: int) -> Positions
     if outside.any():
         raise DataError(
             f"Source {name!r}: units must be from 0 to {n_units - 1}; "
-            f"{int(outside.sum())} are not (rows "
-            f"{format_units(np.flatnonzero(outside))})."
+            f"{are(int(outside.sum()))} not ("
+            f"{name_units(np.flatnonzero(outside), 'row')})."
         )
     return positions.astype(np.intp)
 

@@ -12,6 +12,7 @@ from statsmodels_synth.exceptions import (
     DataError,
     count,
     format_units,
+    name_units,
     show,
     unknown_column,
 )
@@ -107,8 +108,8 @@ class UnitColumns:
             raise DataError(
                 f"Source {str(source)!r}: {label} is not the same as in data or in "
                 f"another row for {count(int(differs.sum()), 'row')}, such as "
-                f"{show(values.iloc[at])} and {show(kept[at])} (units "
-                f"{format_units(units[differs])}). A unit has one value."
+                f"{show(values.iloc[at])} and {show(kept[at])} ("
+                f"{name_units(units[differs])}). A unit has one value."
             )
         return result.reset_index(drop=True)
 

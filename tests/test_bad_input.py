@@ -347,7 +347,7 @@ case(
     "formula: two outcomes",
     DataError,
     lambda f: from_frames(f, "y + x ~ g"),
-    *("'y + x'", "one"),
+    *("'y + x'", "not one outcome", "I(y + x)"),
 )
 case(
     "formula: no coefficient",
@@ -1643,7 +1643,7 @@ case(
     "labeling_prob: zero for a labelled unit",
     DataError,
     lambda f: from_frames(f, data=prob(f, u003=0.0), labeling_prob="pi"),
-    *("labeling_prob", "above 0", "1 are not", "'u003'"),
+    *("labeling_prob", "above 0", "1 is not", "'u003'"),
 )
 case(
     "labeling_prob: zero for an unlabelled unit",

@@ -168,7 +168,10 @@ OBJECTS: dict[str, tuple[Callable[[], Any], dict[str, Callable[[Any], Any]]]] = 
     "naive": (lambda: naive_pooled(model()), RESULTS),
     "many": (lambda: model().fit_many(frame()[["y"]]), MANY),
     "plan": (lambda: result().plan(), PLAN),
-    "comparison": (lambda: result().compare(["labels only", "GMM-Synth"]), SHOWN),
+    "comparison": (
+        lambda: result().compare(["labels only", "GMM-Synth"]),
+        SHOWN | {"label": call("GMM-Synth")},
+    ),
     "diagnostics": (lambda: result().diagnostics(), SHOWN),
     "task model": (tasks, TASK_MODEL),
     "task result": (task_result, TASKS),

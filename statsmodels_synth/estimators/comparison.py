@@ -23,7 +23,7 @@ from statsmodels_synth.estimators.simple import (
     naive_proxy,
     naive_synthetic,
 )
-from statsmodels_synth.exceptions import DataError, OptionError, suggest
+from statsmodels_synth.exceptions import DataError, OptionError, install, suggest
 from statsmodels_synth.options import (
     FEW_LABEL_DEFAULT,
     PAPER,
@@ -296,7 +296,7 @@ def compare(
     left_out = {f"source {k!r}": v + "." for k, v in results.dropped_sources.items()}
     learns = [k for k in ("DSL", "RePPI") if k in chosen]
     if learns and learner is None and importlib.util.find_spec("sklearn") is None:
-        why = 'it needs scikit-learn: pip install "statsmodels-synth[learn]".'
+        why = f"it needs scikit-learn: {install('learn')}."
         left_out |= dict.fromkeys(learns, why)
     real, names, parts = results.real_only, list(results.model.exog_names), {}
     kinds = {str(name): row["kind"] for name, row in results.sources.iterrows()}

@@ -45,6 +45,7 @@ from statsmodels_synth.estimators.results import EstimatorResultsWrapper
 from statsmodels_synth.exceptions import (
     DataError,
     OptionError,
+    install,
     type_name,
 )
 from statsmodels_synth.moment_sums import target_scores
@@ -88,7 +89,7 @@ def default_learner(seed: int = 0) -> Any:
         from sklearn.ensemble import RandomForestRegressor  # noqa: PLC0415
     except ImportError as error:
         raise ImportError(
-            'DSL and RePPI need scikit-learn: pip install "statsmodels-synth[learn]"'
+            f"DSL and RePPI need scikit-learn: {install('learn')}"
         ) from error
     return RandomForestRegressor(
         n_estimators=50, min_samples_leaf=5, max_features=1 / 2, random_state=seed

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from statsmodels_synth.exceptions import install
+
 
 def partitioned() -> Callable[..., dict[str, Any]]:
     """
@@ -33,7 +35,7 @@ def partitioned() -> Callable[..., dict[str, Any]]:
     except ModuleNotFoundError as error:
         raise ImportError(
             "Paths of Parquet files and Dask DataFrames need Dask with its DataFrames: "
-            'pip install "statsmodels-synth[dask]". (Files of another kind can be read '
-            "with pandas, such as pandas.read_csv.)"
+            f"{install('dask')}. (Files of another kind can be read with pandas, such "
+            "as pandas.read_csv.)"
         ) from error
     return partitioned_arguments

@@ -63,7 +63,11 @@ from statsmodels_synth.partitions.dask_rows import (
 )
 from statsmodels_synth.partitions.joining import join_facts, joined_frames
 from statsmodels_synth.partitions.learning import Learnable, distinct, rows_to_learn
-from statsmodels_synth.partitions.matching import PartFrames, refuse_counted
+from statsmodels_synth.partitions.matching import (
+    PartFrames,
+    refuse_counted,
+    refuse_other_units,
+)
 from statsmodels_synth.partitions.parts import (
     FirstLook,
     PartFacts,
@@ -184,6 +188,9 @@ def partitioned_arguments(
     )
     if plan.matches_frames:
         plan = replace(plan, on=None)
+        if on is None:
+            response, regressors = set(parsed.response), set(parsed.regressors)
+            refuse_other_units(frames, response, regressors)
     parts = frames.parts()
     look = _first_looks(plan, frames.columns_of_data, [part[0] for part in parts])
     plan = replace(plan, types=typed_rows(plan, pd.concat([look.labeled, look.first])))

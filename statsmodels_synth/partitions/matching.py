@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import itertools
 from typing import Any, NamedTuple
 
@@ -16,10 +16,18 @@ import pandas as pd
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
+    count,
     show,
     unknown_column,
 )
 from statsmodels_synth.partitions.dask_rows import compute, meta_of, objects_kept
+from statsmodels_synth.row_order import (
+    CountedFrame,
+    disagreeing,
+    is_counted,
+    other_order,
+    share_needed,
+)
 
 #: Units of a partition from which it is decided where the frame is cut.
 _SOME_UNITS = 200
@@ -200,8 +208,8 @@ def _ends(part: pd.DataFrame, on: str, name: str) -> Ends:
     units = part[on].dropna().sort_values()
     if len(units) < len(part):
         raise AlignmentError(
-            f"{name} has {len(part) - len(units)} rows whose unit is missing. Every "
-            "row needs one."
+            f"{name} has {count(len(part) - len(units), 'row')} whose unit is missing. "
+            "Every row needs one."
         )
     if not len(units):
         return Ends(None, None, np.empty(0, dtype=object))
@@ -339,3 +347,77 @@ def _is_counted(frame: Any, n_rows: int) -> bool:
         and frame.divisions[0] == 0
         and frame.divisions[-1] == n_rows - 1
     )
+
+
+def refuse_other_units(
+    frames: PartFrames, response: set[str], regressors: set[str]
+) -> None:
+    """
+    Raise if a shared column says that rows matched by position are of other units.
+
+    Only some partitions are read for it; where their rows disagree, their values are
+    looked for in all of data.
+
+    Parameters
+    ----------
+    frames : PartFrames
+        Data and sources, matched by index.
+    response, regressors : set of str
+        Variables of the formula.
+
+    Raises
+    ------
+    AlignmentError
+        As with frames in memory.
+    """
+    data = frames.frames[0]
+    for frame, name in zip(frames.frames[1:], frames.names[1:], strict=True):
+        if not all(is_counted(meta_of(own).index) for own in (data, frame)):
+            continue
+        pair = replace(
+            frames,
+            frames=(data, frame),
+            needed=(list(data.columns), list(frame.columns)),
+            names=(frames.names[0], name),
+        )
+        parts = pair.parts()
+        some = sorted({0, len(parts) // 2, len(parts) - 1})
+        for own, its in compute([dask.delayed(tuple)(parts[k]) for k in some]):
+            _refuse_rows(
+                CountedFrame("data", own),
+                CountedFrame(name[:1].lower() + name[1:], its),
+                [part[0] for part in parts],
+                response,
+                regressors,
+            )
+
+
+def _refuse_rows(
+    first: CountedFrame,
+    second: CountedFrame,
+    data: list[Any],
+    response: set[str],
+    regressors: set[str],
+) -> None:
+    """Raise if rows of a part disagree, and what they have is elsewhere in data."""
+    if not first.frame.index.is_unique:
+        return  # refused by itself
+    place = first.frame.index.get_indexer(second.frame.index)
+    at = place[place >= 0], np.flatnonzero(place >= 0)
+    pairs = disagreeing(first, second, response, at)
+    for pair in sorted(pairs, key=lambda pair: pair.names[0] in regressors):
+        name, some = pair.names[0], pair.some_that_differ()
+        if len(some) < 2:
+            continue
+        step = dask.delayed(_found)
+        found = pd.concat(compute([step(part, name, some) for part in data]))
+        needed = 1 if name in regressors else share_needed(name, some)
+        if found.is_unique and len(found) >= max(2, needed * len(some)):
+            units = second.frame.index[at[1]]
+            raise other_order(first, second, [pair], units, regressors)
+
+
+def _found(part: pd.DataFrame, name: str, some: pd.Series) -> pd.Series:
+    """Values of a column that are among some."""
+    column: pd.Series = part[name].astype(some.dtype)
+    return column[column.isin(some)]
