@@ -326,7 +326,9 @@ class LearnedFormula:
                 "spline lower_bound= and upper_bound= that hold all sources, or leave "
                 "these rows out."
             )
-        elif isinstance(error, UnseenLevelError) or "expected levels" in text:
+        elif isinstance(error, UnseenLevelError) or any(
+            phrase in text for phrase in ("expected levels", "the nominated levels")
+        ):
             meaning = f"a level does not occur in data ({text})"
             advice = "Recode or leave out these rows."
             if where == "data":
