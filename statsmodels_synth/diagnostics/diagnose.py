@@ -19,7 +19,7 @@ from scipy import stats
 from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
 
-from statsmodels_synth._arrays import Bools, Floats
+from statsmodels_synth._arrays import Bools, Floats, Positions
 from statsmodels_synth.clusters import Clusters, group_values
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.diagnostics.agreement import (
@@ -27,7 +27,9 @@ from statsmodels_synth.diagnostics.agreement import (
     explained_shares,
     labeled_moves,
 )
+from statsmodels_synth.diagnostics.coverage import Drawn, coverage_gap
 from statsmodels_synth.diagnostics.graphics import plot_correlation
+from statsmodels_synth.diagnostics.left_out import params_without
 from statsmodels_synth.diagnostics.source_bias import (
     bias_covariance,
     bias_test,
@@ -37,7 +39,6 @@ from statsmodels_synth.diagnostics.source_bias import (
 from statsmodels_synth.diagnostics.subgroups import (
     Groups,
     check_by,
-    coverage_gap,
     group_errors,
     make_groups,
     outcome_errors,
@@ -109,8 +110,9 @@ class Diagnostics:
         source (columns: source, coefficient).
     influential : DataFrame
         Units that move a coefficient most, by label: which `coefficient`, by how many
-        standard errors (`dfbetas`: estimate less what it would be without the unit, to
-        first order), and whether the unit is `labeled`.
+        standard errors (`dfbetas`: estimate less that of a fit without the unit), and
+        whether the unit is `labeled`. Missing where there is no fit without the unit.
+        To first order twice as many units are found, and fitted without.
     coverage : DataFrame
         One row per source: `covered` units, share of the `labeled` units and of the
         `unlabeled` ones that are, `difference`, `pvalue` of no difference. Units that
@@ -219,8 +221,8 @@ def diagnose(
         The results.
     by : str or array_like (T,), optional
         Groups in which the outcome of the sources is compared with the labels: a
-        column, or one value per unit. A column is that of data where data has it,
-        since a source may have drawn its own; else that of the sources. More than ten
+        column, or one value per unit. The value of a unit is that of data where data
+        has one, since a source may have drawn its own; else that of a source. More than ten
         different numbers are cut at their quartiles. Units without a value are a group
         of their own, "missing".
     n_influential : int
@@ -420,21 +422,39 @@ def _uncertainty(results: AugmentedGMMResults) -> pd.DataFrame:
 def _influential(
     results: AugmentedGMMResults, design: AlignedDesign, size: int
 ) -> pd.DataFrame:
-    units, coefficient, dfbetas = strongest_units(
-        design,
-        results.model.target_score,
-        results._solution,
-        results._influence_map,
-        np.asarray(results.bse),
-        size,
+    """Units by what the estimate is without them; to first order they are found."""
+    params, bse = np.asarray(results.params), np.asarray(results.bse)
+    score, solution = results.model.target_score, results._solution
+    units = strongest_units(
+        design, score, solution, results._influence_map, bse, 2 * size if size else 0
     )
+    changes = np.array(
+        [
+            (params - without) / bse
+            for without in (
+                params_without(
+                    int(unit),
+                    design,
+                    score,
+                    solution,
+                    results.settings,
+                    results._clusters,
+                )
+                for unit in units
+            )
+        ]
+    ).reshape(len(units), len(params))
+    # Without an estimate a unit is as influential as can be.
+    far = np.where(np.isnan(changes), np.inf, np.abs(changes))
+    order = np.argsort(-far.max(axis=1), kind="stable")[:size]
+    units, coefficient = units[order], far[order].argmax(axis=1)
     index = results.model.unit_index[units]
     return pd.DataFrame(
         {
             "coefficient": np.array(results.model.exog_names, dtype=object)[
                 coefficient
             ],
-            "dfbetas": dfbetas,
+            "dfbetas": changes[order, coefficient],
             "labeled": np.isin(units, design.labeled_units),
         },
         index.rename("unit") if index.name is None and index.nlevels == 1 else index,
@@ -443,16 +463,12 @@ def _influential(
 
 def _coverage(results: AugmentedGMMResults, design: AlignedDesign) -> pd.DataFrame:
     n_given = len(results.model.given_units)
-    known: Bools = np.ones(n_given, dtype=bool)
-    if results.model.unit_columns is not None:
-        # Units of data come first; the others are there because a source has them.
-        known[len(results.model.data.frame) :] = False
     places = np.arange(n_given) if design.kept is None else design.kept
-    rows = []
+    drawn, rows = _drawn(results, design, places), []
     for source in design.sources:
         covered: Bools = np.zeros(n_given, dtype=bool)
         covered[places[source.unit_positions]] = True
-        gap = coverage_gap(covered, design, known, results._clusters)
+        gap = coverage_gap(covered, drawn)
         rows.append(
             (
                 int(covered.sum()),
@@ -465,6 +481,39 @@ def _coverage(results: AugmentedGMMResults, design: AlignedDesign) -> pd.DataFra
     return pd.DataFrame(rows, _sources(results), columns=_COVERAGE)
 
 
+def _drawn(
+    results: AugmentedGMMResults, design: AlignedDesign, places: Positions
+) -> Drawn:
+    """How labels were chosen among the units that were given."""
+    model, labeling = results.model, design.labeling
+    columns, lacking = model.unit_columns, model.lacking_units
+    labeled: Bools = np.zeros(len(model.given_units), dtype=bool)
+    labeled[places[design.labeled_units]] = True
+    eligible: Bools = np.ones(len(labeled), dtype=bool)
+    if columns is not None:
+        # Units of data come first; the others are there because a source has them.
+        eligible = ~columns.lacking(labeled)
+        eligible[len(columns.data) :] = False
+    elif lacking is not None:
+        eligible = ~lacking
+    strata = prob = None
+    if labeling.strata is not None:
+        strata, _ = pd.factorize(pd.Series(model.strata).to_numpy())
+    elif labeling.prob is not None:
+        prob = np.full(len(labeled), np.nan)
+        given = np.asarray(model.labeling_prob, dtype=float)
+        prob[slice(None) if len(given) == len(labeled) else labeled] = given
+    clusters = results._clusters
+    return Drawn(
+        labeled,
+        eligible,
+        design.design_weights,
+        strata,
+        prob,
+        None if clusters is None else clusters.of_given,
+    )
+
+
 def _groups(results: AugmentedGMMResults, by: Any) -> Groups:
     """Groups of the units that take part, from a column or one value per unit."""
     model, columns = results.model, results.model.unit_columns
@@ -475,8 +524,9 @@ def _groups(results: AugmentedGMMResults, by: Any) -> Groups:
                 f"{label} names a column, but the model was made from arrays. Give one "
                 "value per unit."
             )
-        # A source may draw a regressor anew, which is then another variable.
-        values = columns.of_data_first(by).values(by, label).to_numpy()
+        # A source may draw a regressor anew, which is then another variable. Units that
+        # only a source has, or that data says nothing of, go by that source.
+        values = columns.of_data_first(by, label).to_numpy()
     else:
         label, title = "by=", str(getattr(by, "name", None) or "group")
         check_by(by, label)
