@@ -6,9 +6,9 @@ Run from the root of the repository::
     python -m benchmarks.diagnostics                 # everything; about an hour
     python -m benchmarks.diagnostics --draws 200     # a rough look
 
-Finished cells are kept in ``diagnostics-output/cells.csv``; run the command again and it
-goes on where it stopped. In the end tables are printed: shares of draws with a p-value
-below .05, in per cent, with the Monte Carlo standard error.
+Finished cells are kept in ``diagnostics-output/cells.csv``; run the command again and
+it goes on where it stopped. In the end tables are printed: shares of draws with a
+p-value below .05, in per cent, with the Monte Carlo standard error.
 
 A cell is a design, a kind of gaps, whether regressors are missing, and what is wrong:
 
@@ -18,8 +18,8 @@ A cell is a design, a kind of gaps, whether regressors are missing, and what is 
 - ``clusters``: 25 of 100 clusters of 4 to 36 units, and all their units;
 - ``clusters, part``: units drawn at random, and clusters of units that are alike.
 
-Gaps of the source: ``rare``, 4 units (clustered designs: in 3 clusters); ``common``, one
-in five units, which goes with the stratum, the probability or the cluster. Missing
+Gaps of the source: ``rare``, 4 units (clustered designs: in 3 clusters); ``common``,
+one in five units, which goes with the stratum, the probability or the cluster. Missing
 regressors: one in twenty units has no x, and then neither label nor row in the source.
 
 The source is right where nothing is wrong: an outcome of the same law, half of the time
@@ -114,7 +114,10 @@ def _lacking(cell: Cell, labeled: Any, level: Floats, fit: dict, rng: Any) -> An
         lacking[rng.choice(size, 4, replace=False)] = True
         if fit:  # the first two next to each other, so mostly in one cluster
             first = np.flatnonzero(lacking)[0]
-            lacking[[np.flatnonzero(lacking)[1], min(first + 1, size - 1)]] = False, True
+            lacking[[np.flatnonzero(lacking)[1], min(first + 1, size - 1)]] = (
+                False,
+                True,
+            )
     return lacking
 
 
@@ -184,7 +187,7 @@ def coverage_pvalue(sample: Sample) -> float:
 
 
 def pvalues(found: Diagnostics) -> Floats:
-    """P-value of each test, and 0 where the verdict says not to rely on the estimate."""
+    """P-value of each test, and 0 where the verdict says not to rely on it."""
     tests = found.bias_tests.iloc[0], found.subgroup_tests.iloc[0]
     smallest = float(found.bias["pvalue"].iloc[1])
     doubt = any("Do not rely" in text for text in found.verdict)
@@ -210,7 +213,7 @@ def _coverage(cell: Cell, seeds: range) -> list[float]:
 
 
 def study(cell: Cell, draws: int, jobs: int = 1) -> dict[str, Any]:
-    """Simulate a cell: one row of the table; a test that is not made does not reject."""
+    """Simulate a cell: a row of the table; a test that is not made does not reject."""
     parts = [range(i, draws, 4 * jobs) for i in range(4 * jobs)]
     results = Parallel(jobs)(delayed(_draws)(cell, part) for part in parts)
     values = np.array([v for part in results for v in part if v is not None])

@@ -345,13 +345,14 @@ def summary_notes(results: AugmentedGMMResults) -> list[str]:
             f"With so few clusters it cannot be tested for all {df} restrictions at "
             "once: see representativeness() for each source."
             if np.isnan(pvalue)
-            else "No sign here that they do not, which is no proof: with few labels "
-            "the test sees only large differences."
+            else f"It does not reject at the 5 % level (p = {pvalue:.2g}). That is no "
+            "proof: with few labels the test sees only large differences."
             if pvalue >= _J_LEVEL
-            else f"Here they seem to differ (p = {pvalue:.2g}), which random labels do "
-            "1 time in 20. Are the labels a selection, or was a source made "
-            "differently for labelled units? Find out before you rely on the "
-            f"estimates.{_which_source(results)}"
+            else f"It rejects at the 5 % level (p = {pvalue:.2g}); random labels give "
+            f"as small a p-value in {_percent(pvalue)} of studies. Other causes: the "
+            "labels are a selection, or a source was made differently for labelled "
+            "units. Find out before you rely on the estimates."
+            f"{_which_source(results)}"
         )
         notes.append(
             "Hansen J tests whether the labelled units look like the rest, as far as "
@@ -385,6 +386,10 @@ def summary_notes(results: AugmentedGMMResults) -> list[str]:
     if not results.converged:
         notes.insert(0, "NOT CONVERGED: do not use these numbers.")
     return notes
+
+
+def _percent(pvalue: float) -> str:
+    return "under 0.1 %" if pvalue < 0.001 else f"{100 * pvalue:.2g} %"
 
 
 def _which_source(results: AugmentedGMMResults) -> str:

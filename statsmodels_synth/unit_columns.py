@@ -92,7 +92,7 @@ class UnitColumns:
             return self.values(name, label)
         own = replace(self, sources=(), others=others[:1]).values(name, label)
         lacking = own.isna().to_numpy()
-        elsewhere, of_elsewhere = [], []
+        elsewhere = []
         for (source, frame), other in zip(self.sources, others[1:], strict=True):
             column = _column(frame, name, other)
             if column is None or not lacking.any():
@@ -100,14 +100,12 @@ class UnitColumns:
             column = pd.Series(column.to_numpy(), frame.index)
             asked = self.units[lacking]
             elsewhere.append((source, column[column.index.isin(asked)].to_frame(name)))
-            of_elsewhere.append(None)
         if not elsewhere:
             return own
         rest = UnitColumns(
             pd.DataFrame(index=self.units[:0]),
             tuple(elsewhere),
             self.units,
-            (None, *of_elsewhere),
         )
         return own.where(~lacking, rest.values(name, label))
 

@@ -52,7 +52,7 @@ ORDER = [
     ["planning.__init__"],
     ["diagnostics.source_bias", "diagnostics.agreement", "diagnostics.subgroups"],
     ["diagnostics.coverage", "diagnostics.left_out"],
-        ["diagnostics.verdict", "diagnostics.graphics"],
+    ["diagnostics.verdict", "diagnostics.graphics"],
     ["diagnostics.diagnose"],
     ["diagnostics.__init__"],
     ["analysis_results"],

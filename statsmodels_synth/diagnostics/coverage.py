@@ -181,7 +181,10 @@ def _null_distribution(gap: Bools, drawn: Drawn) -> tuple[int, Floats]:
     if drawn.prob is not None:
         return _rejective(gap, drawn.prob, int(labeled.sum()))
     codes = np.zeros(len(gap), dtype=np.intp) if strata is None else strata
-    size, lacking = np.bincount(codes), np.bincount(codes[gap], minlength=codes.max() + 1)
+    size, lacking = (
+        np.bincount(codes),
+        np.bincount(codes[gap], minlength=codes.max() + 1),
+    )
     chosen = np.bincount(codes[labeled], minlength=len(size))
     first, mass = 0, np.ones(1)
     for n_units, n_gaps, n in zip(size, lacking, chosen, strict=True):
@@ -302,8 +305,8 @@ def _permutation_test(gap: Bools, drawn: Drawn) -> float:
         value = hits.sum() - (drawn_ @ rate).sum()
         as_far += abs(value) >= abs(found) - 1e-9 * (1.0 + abs(found))
         if as_far == _FAR_ENOUGH:
-            return as_far / draw
-    return (1 + as_far) / (1 + draws)
+            return float(as_far / draw)
+    return float((1 + as_far) / (1 + draws))
 
 
 def _parts(drawn: Drawn) -> tuple[Positions, Floats]:

@@ -9,7 +9,8 @@ changes an estimate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 import numbers
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
 
 from statsmodels_synth._arrays import Bools, Floats, Positions
+from statsmodels_synth.cautions import FEW_DISAGREEMENTS, disagreements
 from statsmodels_synth.clusters import Clusters, group_values
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.diagnostics.agreement import (
@@ -44,13 +46,15 @@ from statsmodels_synth.diagnostics.subgroups import (
     outcome_errors,
 )
 from statsmodels_synth.diagnostics.verdict import Evidence, verdict
-from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.exceptions import DataError, OptionError, suggest
 from statsmodels_synth.summary import NotesSummary
 
 if TYPE_CHECKING:
     from statsmodels_synth.results import AugmentedGMMResults
 
 _LEVEL = 0.05
+#: Agreement is nearly perfect where a smaller share of the labels differs.
+NEARLY = 0.01
 _BIAS = [
     "naive",
     "augmented",
@@ -163,16 +167,22 @@ class Diagnostics:
             _table(
                 self.bias.drop(columns="augmented_std_err"), "Bias of each source alone"
             ),
-            _table(self.bias_tests, "No bias in any coefficient: tests"),
+            _table(self.bias_tests, "Wald tests of bias, all coefficients together"),
             _table(self.explained, "Share of the labels' noise that is explained"),
             _table(self.uncertainty, "Uncertainty: naive and augmented"),
-            _table(self.coverage, "Coverage of labelled and unlabelled units"),
-            _table(self.representativeness, "Labelled units against all"),
+            _table(
+                self.coverage,
+                "Coverage of labelled and unlabelled units: test",
+            ),
+            _table(
+                self.representativeness,
+                "Scores of labelled units against all: test",
+            ),
         ]
         if len(self.subgroups):
             table.tables += [
                 _table(self.subgroups, "Error of the outcome by group"),
-                _table(self.subgroup_tests, "The same error in all groups: tests"),
+                _table(self.subgroup_tests, "Tests of equal mean error in all groups"),
             ]
         if len(self.influential):
             table.tables.append(_table(self.influential, "Most influential units"))
@@ -210,7 +220,11 @@ class Diagnostics:
 
 
 def diagnose(
-    results: AugmentedGMMResults, by: Any = None, n_influential: int = 5
+    results: AugmentedGMMResults,
+    by: Any = None,
+    n_influential: int = 5,
+    *,
+    blind: bool | str | Sequence[str] = False,
 ) -> Diagnostics:
     """
     Look for bias, false precision and failure to generalise of the sources.
@@ -222,11 +236,16 @@ def diagnose(
     by : str or array_like (T,), optional
         Groups in which the outcome of the sources is compared with the labels: a
         column, or one value per unit. The value of a unit is that of data where data
-        has one, since a source may have drawn its own; else that of a source. More than ten
-        different numbers are cut at their quartiles. Units without a value are a group
+        has one, since a source may have drawn its own; else that of a source. More than
+        ten different numbers are cut at their quartiles. Units without a value are a group
         of their own, "missing".
     n_influential : int
         How many of the most influential units are listed.
+    blind : bool, str or sequence of str
+        Say with True that all sources, or with their names that some, were made without
+        any label: none was copied into them or shown to a model, few-shot examples
+        included. Without it a source that agrees with (almost) all labels is not
+        recommended.
 
     Returns
     -------
@@ -239,8 +258,8 @@ def diagnose(
         If no source took part, the fit did not converge, the data were removed, or
         groups cannot be matched with the units.
     OptionError
-        If `n_influential` is no number of units, or `by` names a column of a model
-        that was made from arrays.
+        If `n_influential` is no number of units, `by` names a column of a model that
+        was made from arrays, or `blind` names no source.
 
     Examples
     --------
@@ -281,6 +300,7 @@ def diagnose(
             "The fit did not converge, so there is nothing to compare the sources "
             "with. See the ConvergenceWarning of fit() for what to do."
         )
+    unaware = _unaware(results, blind)
     groups = None if by is None else _groups(results, by)
     bias, tests = _bias(results, design)
     correlation, explained = _agreement(results, design)
@@ -301,6 +321,7 @@ def diagnose(
         results.n_labeled,
         pd.Series(np.asarray(results.effective_nobs), results.model.exog_names),
         clustered=results._clusters is not None,
+        alike=tuple(own for own in _alike(design) if own[0] not in unaware),
     )
     return Diagnostics(
         bias=bias,
@@ -512,6 +533,35 @@ def _drawn(
         prob,
         None if clusters is None else clusters.of_given,
     )
+
+
+def _unaware(
+    results: AugmentedGMMResults, blind: bool | str | Sequence[str]
+) -> set[str]:
+    """Sources of which the user says that no label was shown."""
+    known = list(results.source_names)
+    if isinstance(blind, (bool, np.bool_)):
+        return set(known) if blind else set()
+    named = [blind] if isinstance(blind, str) else list(blind)
+    for name in named:
+        if name not in known:
+            raise OptionError(
+                f"blind={blind!r}: there is no source {name!r}.{suggest(name, known)} "
+                "Give True, or names of sources that were made without any label."
+            )
+    return set(named)
+
+
+def _alike(design: AlignedDesign) -> list[tuple[str, int, int]]:
+    """Sources that agree nearly perfectly with the labels that they cover."""
+    found = []
+    for name, rows in zip(design.names, design.labeled_sources, strict=True):
+        # Of the outcome alone: regressors may be the source's own.
+        outcome = replace(rows, exog=design.labeled.exog[rows.unit_positions])
+        differing, covered = disagreements(outcome, design.labeled)
+        if covered and differing < max(FEW_DISAGREEMENTS, NEARLY * covered):
+            found.append((name, differing, covered))
+    return found
 
 
 def _groups(results: AugmentedGMMResults, by: Any) -> Groups:

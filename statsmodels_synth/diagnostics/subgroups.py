@@ -13,7 +13,7 @@ from scipy import stats
 from statsmodels.stats.oneway import anova_generic
 
 from statsmodels_synth._arrays import Bools, Floats, Positions
-from statsmodels_synth.clusters import Clusters, cluster_sums
+from statsmodels_synth.clusters import cluster_sums
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import DataError, type_name
 from statsmodels_synth.weights import inverse_root
