@@ -119,10 +119,12 @@ class Diagnostics:
         To first order twice as many units are found, and fitted without.
     coverage : DataFrame
         One row per source: `covered` units, share of the `labeled` units and of the
-        `unlabeled` ones that are, `difference`, `pvalue` of no difference. Units that
-        only a source has are not counted as unlabelled ones: they are covered by
-        construction. Without others the p-value is missing, as it is where all
-        units are covered. With clusters it comes from the clusters with labels.
+        `unlabeled` ones that are, `difference`, `pvalue` of no dependence on labelling
+        (exact given the design; with clusters a permutation test). Units that only a
+        source has are not counted as unlabelled ones: they are covered by
+        construction. Nor are units that lack an observed regressor: they could not be
+        labelled. Without others the p-value is missing, as it is where all units are
+        covered.
     representativeness : DataFrame
         See :meth:`~statsmodels_synth.results.AugmentedGMMResults.representativeness`.
     subgroups : DataFrame
@@ -237,8 +239,8 @@ def diagnose(
         Groups in which the outcome of the sources is compared with the labels: a
         column, or one value per unit. The value of a unit is that of data where data
         has one, since a source may have drawn its own; else that of a source. More than
-        ten different numbers are cut at their quartiles. Units without a value are a group
-        of their own, "missing".
+        ten different numbers are cut at their quartiles. Units without a value are a
+        group of their own, "missing".
     n_influential : int
         How many of the most influential units are listed.
     blind : bool, str or sequence of str

@@ -36,8 +36,8 @@ _LISTED = 5
 #: What the data cannot show.
 _CONDITION = (
     " This assumes that units were labelled at random or with the stated "
-    "probabilities, and that sources were made alike for all units: no label, also of a few-shot "
-    "example, was shown to a model."
+    "probabilities, and that sources were made alike for all units: no label, also of "
+    "a few-shot example, was shown to a model."
 )
 #: What is said of comparisons with an estimate that may be wrong.
 _DOUBT = "compared with an augmented estimate that is itself in doubt, "
@@ -305,7 +305,8 @@ def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
             biased.append(str(source))
             found.append(
                 f"{source} alone differs from the augmented estimate in all "
-                f"coefficients together ({probability(joint[source])}), and in no single one below "
+                f"coefficients together ({probability(joint[source])}), and in no "
+                "single one below "
                 f"p = {LEVEL:g}"
             )
     unknown = [str(s) for s in tests.index if not frame.loc[s, "std_err"].notna().any()]
