@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 import re
 from typing import TypeAlias
 
@@ -169,3 +170,38 @@ def check_positive(
             f"{label} must be finite and above 0; {are(int(bad.sum()))} not ({where})."
             f"{advice}"
         )
+
+
+def lacking_observed(gaps: Iterable[Bools], labeled: Bools) -> Bools:
+    """
+    Units that could not have been labelled, for want of an observed variable.
+
+    A variable that hardly any unlabelled unit has is observed by labelling; one that
+    others have too is observed for all, but for gaps. It counts as observed if as many
+    unlabelled units have it as are labelled, or half of them.
+
+    Parameters
+    ----------
+    gaps : iterable of ndarray (T,) of bool
+        For each variable the units without a value.
+    labeled : ndarray (T,) of bool
+        Labelled units, which have all.
+
+    Returns
+    -------
+    ndarray (T,) of bool
+        Unlabelled units that lack an observed variable.
+
+    Examples
+    --------
+    >>> labeled = np.array([True, False, False, False])
+    >>> by_humans, gappy = ~labeled, np.array([False, False, True, False])
+    >>> lacking_observed([by_humans, gappy], labeled)
+    array([False, False,  True, False])
+    """
+    lacking, n_rest = np.zeros(len(labeled), dtype=bool), int((~labeled).sum())
+    enough = max(1, min(int(labeled.sum()), n_rest // 2))
+    for gap in gaps:
+        if np.count_nonzero(~gap & ~labeled) >= enough:
+            lacking |= gap
+    return lacking & ~labeled

@@ -36,6 +36,7 @@ from statsmodels_synth.sources import (
     offsets,
     unit_labels,
     unit_weights,
+    units_without_exog,
 )
 
 
@@ -56,6 +57,8 @@ class AlignedRows:
         Which of them are labelled.
     n_incomplete : int
         Rows with an outcome but without a regressor.
+    lacking : ndarray (T,) of bool, or None
+        Units without an observed regressor, where the rows of all units were given.
     """
 
     endog: Any
@@ -64,6 +67,7 @@ class AlignedRows:
     units: pd.Index
     labeled: Bools
     n_incomplete: int
+    lacking: Bools | None = None
 
 
 def align_arrays(
@@ -120,8 +124,10 @@ def align_arrays(
     DataError, CollinearityError
         See :class:`~statsmodels_synth.AugmentedGMM`.
     """
+    given = exog
     endog, exog, mask, index, n_incomplete = labeled_rows(endog, exog, labeled, missing)
     n_units = len(mask)
+    lacking = units_without_exog(given, mask)
     index = unit_labels(
         index,
         mask,
@@ -176,7 +182,7 @@ def align_arrays(
     if labeling is None:
         labeling = find_labeling(labeling_prob, strata, mask, units)
     design = align_design(labels, labeled_units, sources, n_units, labeling)
-    return AlignedRows(endog, exog, design, units, mask, n_incomplete)
+    return AlignedRows(endog, exog, design, units, mask, n_incomplete, lacking)
 
 
 def check_problem(

@@ -119,7 +119,13 @@ class AnalysisResults:
         return self.compare(methods, **kwargs).plot(shown, ax)
 
     @with_filters_kept
-    def diagnostics(self, by: Any = None, n_influential: int = 5) -> Diagnostics:
+    def diagnostics(
+        self,
+        by: Any = None,
+        n_influential: int = 5,
+        *,
+        blind: bool | str | Sequence[str] = False,
+    ) -> Diagnostics:
         """
         Ask of every source whether it is to be trusted, and what it is worth.
 
@@ -127,11 +133,16 @@ class AnalysisResults:
         ----------
         by : str or array_like, optional
             Column, or one value per unit, that splits the units into groups in which
-            the errors of the sources are compared. A column is that of data where data
-            has it, else that of the sources. Numbers with many values are cut at their
-            quartiles.
+            the errors of the sources are compared. The value of a unit is that of data
+            where data has one, else that of a source. Numbers with many values are cut
+            at their quartiles.
         n_influential : int
             Units to list that move a coefficient most.
+        blind : bool, str or sequence of str
+            Say with True that all sources, or with their names that some, were made
+            without any label: none was copied into them or shown to a model, few-shot
+            examples included. Without it a source that agrees with (almost) all labels
+            is not recommended.
 
         Returns
         -------
@@ -160,7 +171,7 @@ class AnalysisResults:
         """
         from statsmodels_synth.diagnostics import diagnose  # noqa: PLC0415
 
-        return diagnose(self._whole, by, n_influential)
+        return diagnose(self._whole, by, n_influential, blind=blind)
 
     @with_filters_kept
     def plot_diagnostics(self, ax: Any = None) -> Any:

@@ -12,6 +12,11 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.solver import Solution
 
+_OR_SHOWN = (
+    "This holds if its errors are rare. If labels were copied into the source or shown "
+    "to its model (few-shot examples too), its errors for other units are not seen and "
+    "the intervals do not cover: check how it was made."
+)
 #: Labelled units that differ from a source below which a warning is due.
 FEW_DISAGREEMENTS = 4
 
@@ -75,7 +80,7 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
             else "The asymptotic standard errors allow for no other."
         )
         warn(
-            f"Source {name!r} {found}. {allowed}",
+            f"Source {name!r} {found}. {allowed} {_OR_SHOWN}",
             LabelAgreementWarning,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,9 @@ class Clusters:
         Its value in each cluster.
     sizes : ndarray (C,) of int, or None
         Units of each cluster.
+    of_given : ndarray, or None
+        Some number for the cluster of each unit that was given, also of those that
+        take no part; -1 where it is missing.
     """
 
     of_units: Positions
@@ -58,6 +61,7 @@ class Clusters:
     column: str | None = None
     labels: pd.Index | None = None
     sizes: Positions | None = None
+    of_given: Positions | None = None
 
     @property
     def n_units(self) -> Positions:
@@ -230,11 +234,29 @@ def find_clusters(
     DataError
         If the cluster of a unit is missing.
     """
-    if design.kept is not None:
-        groups = groups[design.kept]
-    labeled_units = design.labeled_units
-    codes, _ = pd.factorize(groups)
+    of_given, _ = pd.factorize(groups)
+    codes = of_given if design.kept is None else of_given[design.kept]
     require_groups(codes < 0, units, label)
+    return replace(number_clusters(codes, design.labeled_units), of_given=of_given)
+
+
+def number_clusters(groups: NDArray[Any], labeled_units: Positions) -> Clusters:
+    """
+    Number the clusters of units, none of which is missing.
+
+    Parameters
+    ----------
+    groups : ndarray (T,)
+        Cluster of each unit.
+    labeled_units : ndarray (n,)
+        Positions of the labelled units.
+
+    Returns
+    -------
+    Clusters
+        Numbered from 0, those with a labelled unit first.
+    """
+    codes, _ = pd.factorize(groups)
     n_all = int(codes.max()) + 1
     with_labels = np.zeros(n_all, dtype=bool)
     with_labels[codes[labeled_units]] = True

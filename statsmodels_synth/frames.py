@@ -197,7 +197,9 @@ def align_frames(
         for given, columns in framed
     ]
     own = tuple((g.name, f) for g, f in framed if g.frame is not None)
-    columns = UnitColumns(keyed, own, units, tuple(others))
+    columns = UnitColumns(
+        keyed, own, units, tuple(others), tuple(dict.fromkeys([*regressors, *extra]))
+    )
     if on is None and types is None:
         _refuse_other_order(columns, set(response), set(regressors))
     return AlignedFrames(

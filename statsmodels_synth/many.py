@@ -40,7 +40,7 @@ from statsmodels_synth.label_sets import (
 from statsmodels_synth.labeling import find_labeling
 from statsmodels_synth.options import Missing, check_keywords
 from statsmodels_synth.solver import solve_sources
-from statsmodels_synth.sources import offsets, unit_weights
+from statsmodels_synth.sources import offsets, unit_weights, units_without_exog
 
 if TYPE_CHECKING:
     from statsmodels_synth.model import AugmentedGMM
@@ -278,7 +278,10 @@ def align_labels(
             pd.Series(values, own, name=shared.yname),
             pd.DataFrame(exog, own, columns=list(names)),
         )
-    return AlignedRows(*rows, design, units, mask, n_incomplete)
+    gaps = None
+    if shared.exog.positions is None:
+        gaps = units_without_exog(shared.exog.values, mask)
+    return AlignedRows(*rows, design, units, mask, n_incomplete, gaps)
 
 
 class ManyFits:

@@ -218,6 +218,7 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
         self.unit_index = units
         self.n_units = self.aligned.n_units
         self.n_incomplete = aligned.n_incomplete
+        self.lacking_units = aligned.lacking
         self.aligned_basis = self.aligned.basis
         self.family = family
         self.learned = learned
@@ -242,7 +243,7 @@ class AugmentedGMM(FitsMany, StackedMomentsGMM):
             ["proxy", "synthetic", "labeled", "weights", "offset", "exposure"]
         )
         self._data_attr.extend(
-            ["labeling_prob", "strata", "unit_columns", "given_units"]
+            ["labeling_prob", "strata", "unit_columns", "given_units", "lacking_units"]
         )
         #: What each source says by itself, once a fit has found it: the next fit on
         #: the same sources needs no pass over their rows.

@@ -18,6 +18,7 @@ from statsmodels_synth._arrays import (
     Positions,
     as_floats,
     check_positive,
+    lacking_observed,
     missing_rows,
 )
 from statsmodels_synth.design import SourceArrays, replicate_weights
@@ -203,6 +204,31 @@ def labeled_rows(
         else:
             endog, exog = values[rows], regressors[rows]
     return endog, exog, mask, index, n_incomplete
+
+
+def units_without_exog(exog: Any, labeled: Bools) -> Bools | None:
+    """
+    Units without an observed regressor.
+
+    Parameters
+    ----------
+    exog : array_like (T, p) or (n, p)
+        Regressors as they were given.
+    labeled : ndarray (T,) of bool
+        Which units are labelled.
+
+    Returns
+    -------
+    ndarray (T,) of bool, or None
+        None where exog has no rows for unlabelled units, or no gap.
+    """
+    if len(exog) != len(labeled):
+        return None
+    values = as_floats(exog, "exog")
+    if missing_rows(values) is None:
+        return None
+    gaps = np.isnan(values.reshape(len(labeled), -1)).T
+    return lacking_observed(gaps, labeled)
 
 
 def column_names(exog: Any) -> list[str]:

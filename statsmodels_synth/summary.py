@@ -435,15 +435,16 @@ def _j_note(results: AugmentedGMMResults) -> str:
         )
     elif test.pvalue >= _J_LEVEL:
         verdict = (
-            "No sign here that they do not, which is no proof: with few labels the "
-            "test sees only large differences."
+            f"It does not reject at the 5 % level (p = {test.pvalue:.2g}). That is no "
+            "proof: with few labels the test sees only large differences."
         )
     else:
         verdict = (
-            f"Here they seem to differ (p = {test.pvalue:.2g}), which random labels do "
-            "1 time in 20. Are the labels a selection, or was a source made "
-            "differently for labelled units? Find out before you rely on the "
-            f"estimates.{_which_source(results)}"
+            f"It rejects at the 5 % level (p = {test.pvalue:.2g}); random labels give "
+            f"as small a p-value in {_percent(test.pvalue)} of studies. Other causes: "
+            "the labels are a selection, or a source was made differently for labelled "
+            "units. Find out before you rely on the estimates."
+            f"{_which_source(results)}"
         )
     reference = f"Its reference is chi-squared with {test.df} degrees of freedom."
     if test.distribution == "F":
@@ -459,6 +460,10 @@ def _j_note(results: AugmentedGMMResults) -> str:
         "Hansen J tests whether the labelled units look like the rest, as far as the "
         f"sources can see. {reference} {verdict}"
     ).replace("  ", " ")
+
+
+def _percent(pvalue: float) -> str:
+    return "under 0.1 %" if pvalue < 0.001 else f"{100 * pvalue:.2g} %"
 
 
 def _which_source(results: AugmentedGMMResults) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from statsmodels_synth._arrays import Bools, lacking_observed
 from statsmodels_synth.exceptions import (
     DataError,
     count,
@@ -35,31 +36,79 @@ class UnitColumns:
     others : tuple of (DataFrame, Table or None)
         For data and then every source, the frame of another library that it was
         made of: its other columns are converted when they are asked for.
+    needed : tuple of str
+        Columns of data that a labelled unit needs besides its outcome.
     """
 
     data: pd.DataFrame
     sources: tuple[tuple[str, pd.DataFrame], ...]
     units: pd.Index
     others: tuple[Any, ...] = ()
+    needed: tuple[str, ...] = ()
 
-    def of_data_first(self, name: str) -> UnitColumns:
+    def lacking(self, labeled: Bools) -> Bools:
         """
-        Columns of data alone, where data has the column.
+        Units of data without an observed regressor, offset or exposure.
+
+        Parameters
+        ----------
+        labeled : ndarray (T,) of bool
+            Labelled units.
+
+        Returns
+        -------
+        ndarray (T,) of bool
+            See :func:`~statsmodels_synth._arrays.lacking_observed`.
+        """
+        n_data = len(self.data)
+        found = np.zeros(len(self.units), dtype=bool)
+        gaps = (self.data[c].isna().to_numpy() for c in self.needed if c in self.data)
+        found[:n_data] = lacking_observed(gaps, labeled[:n_data])
+        return found
+
+    def of_data_first(self, name: str, label: str) -> pd.Series:
+        """
+        Values of a column for all units: those of data, and of sources for the rest.
 
         Parameters
         ----------
         name : str
             The column.
+        label : str
+            What it is, for messages.
 
         Returns
         -------
-        UnitColumns
-            The same where data does not have it.
+        Series (T,)
+            Missing where nobody has a value. Sources may differ from data, since they
+            may draw a variable anew, but not among themselves where data says nothing.
+
+        Raises
+        ------
+        DataError
+            See :meth:`values`.
         """
-        others = self.others[:1]
-        if _column(self.data, name, *others) is None:
-            return self
-        return replace(self, sources=(), others=others)
+        others = self.others or (None,) * (1 + len(self.sources))
+        if _column(self.data, name, others[0]) is None:
+            return self.values(name, label)
+        own = replace(self, sources=(), others=others[:1]).values(name, label)
+        lacking = own.isna().to_numpy()
+        elsewhere = []
+        for (source, frame), other in zip(self.sources, others[1:], strict=True):
+            column = _column(frame, name, other)
+            if column is None or not lacking.any():
+                continue
+            column = pd.Series(column.to_numpy(), frame.index)
+            asked = self.units[lacking]
+            elsewhere.append((source, column[column.index.isin(asked)].to_frame(name)))
+        if not elsewhere:
+            return own
+        rest = UnitColumns(
+            pd.DataFrame(index=self.units[:0]),
+            tuple(elsewhere),
+            self.units,
+        )
+        return own.where(~lacking, rest.values(name, label))
 
     def values(self, name: str, label: str) -> pd.Series:
         """

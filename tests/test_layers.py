@@ -52,6 +52,7 @@ ORDER = [
     ["planning.plan"],
     ["planning.__init__"],
     ["diagnostics.source_bias", "diagnostics.agreement", "diagnostics.subgroups"],
+    ["diagnostics.coverage", "diagnostics.left_out"],
     ["diagnostics.verdict", "diagnostics.graphics"],
     ["diagnostics.diagnose"],
     ["diagnostics.__init__"],

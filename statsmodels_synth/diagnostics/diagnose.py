@@ -9,7 +9,8 @@ changes an estimate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 import numbers
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,9 @@ from scipy import stats
 from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
 
-from statsmodels_synth._arrays import Bools, Floats
+from statsmodels_synth._arrays import Bools, Floats, Positions
 from statsmodels_synth._process import with_filters_kept, with_one_blas_thread
+from statsmodels_synth.cautions import FEW_DISAGREEMENTS, disagreements
 from statsmodels_synth.clusters import Clusters, group_values
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.diagnostics.agreement import (
@@ -28,7 +30,9 @@ from statsmodels_synth.diagnostics.agreement import (
     explained_shares,
     labeled_moves,
 )
+from statsmodels_synth.diagnostics.coverage import Drawn, coverage_gap
 from statsmodels_synth.diagnostics.graphics import plot_correlation
+from statsmodels_synth.diagnostics.left_out import params_without
 from statsmodels_synth.diagnostics.source_bias import (
     bias_covariance,
     bias_test,
@@ -38,19 +42,20 @@ from statsmodels_synth.diagnostics.source_bias import (
 from statsmodels_synth.diagnostics.subgroups import (
     Groups,
     check_by,
-    coverage_gap,
     group_errors,
     make_groups,
     outcome_errors,
 )
 from statsmodels_synth.diagnostics.verdict import Evidence, verdict
-from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.exceptions import DataError, OptionError, suggest
 from statsmodels_synth.summary import NotesSummary
 
 if TYPE_CHECKING:
     from statsmodels_synth.results import AugmentedGMMResults
 
 _LEVEL = 0.05
+#: Agreement is nearly perfect where a smaller share of the labels differs.
+NEARLY = 0.01
 _BIAS = [
     "naive",
     "augmented",
@@ -110,14 +115,17 @@ class Diagnostics:
         source (columns: source, coefficient).
     influential : DataFrame
         Units that move a coefficient most, by label: which `coefficient`, by how many
-        standard errors (`dfbetas`: estimate less what it would be without the unit, to
-        first order), and whether the unit is `labeled`.
+        standard errors (`dfbetas`: estimate less that of a fit without the unit), and
+        whether the unit is `labeled`. Missing where there is no fit without the unit.
+        To first order twice as many units are found, and fitted without.
     coverage : DataFrame
         One row per source: `covered` units, share of the `labeled` units and of the
-        `unlabeled` ones that are, `difference`, `pvalue` of no difference. Units that
-        only a source has are not counted as unlabelled ones: they are covered by
-        construction. Without others the p-value is missing, as it is where all
-        units are covered. With clusters it comes from the clusters with labels.
+        `unlabeled` ones that are, `difference`, `pvalue` of no dependence on labelling
+        (exact given the design; with clusters a permutation test). Units that only a
+        source has are not counted as unlabelled ones: they are covered by
+        construction. Nor are units that lack an observed regressor: they could not be
+        labelled. Without others the p-value is missing, as it is where all units are
+        covered.
     representativeness : DataFrame
         See :meth:`~statsmodels_synth.results.AugmentedGMMResults.representativeness`.
     subgroups : DataFrame
@@ -163,16 +171,22 @@ class Diagnostics:
             _table(
                 self.bias.drop(columns="augmented_std_err"), "Bias of each source alone"
             ),
-            _table(self.bias_tests, "No bias in any coefficient: tests"),
+            _table(self.bias_tests, "Wald tests of bias, all coefficients together"),
             _table(self.explained, "Share of the labels' noise that is explained"),
             _table(self.uncertainty, "Uncertainty: naive and augmented"),
-            _table(self.coverage, "Coverage of labelled and unlabelled units"),
-            _table(self.representativeness, "Labelled units against all"),
+            _table(
+                self.coverage,
+                "Coverage of labelled and unlabelled units: test",
+            ),
+            _table(
+                self.representativeness,
+                "Scores of labelled units against all: test",
+            ),
         ]
         if len(self.subgroups):
             table.tables += [
                 _table(self.subgroups, "Error of the outcome by group"),
-                _table(self.subgroup_tests, "The same error in all groups: tests"),
+                _table(self.subgroup_tests, "Tests of equal mean error in all groups"),
             ]
         if len(self.influential):
             table.tables.append(_table(self.influential, "Most influential units"))
@@ -212,7 +226,11 @@ class Diagnostics:
 
 @with_one_blas_thread
 def diagnose(
-    results: AugmentedGMMResults, by: Any = None, n_influential: int = 5
+    results: AugmentedGMMResults,
+    by: Any = None,
+    n_influential: int = 5,
+    *,
+    blind: bool | str | Sequence[str] = False,
 ) -> Diagnostics:
     """
     Look for bias, false precision and failure to generalise of the sources.
@@ -223,12 +241,17 @@ def diagnose(
         The results.
     by : str or array_like (T,), optional
         Groups in which the outcome of the sources is compared with the labels: a
-        column, or one value per unit. A column is that of data where data has it,
-        since a source may have drawn its own; else that of the sources. More than ten
-        different numbers are cut at their quartiles. Units without a value are a group
-        of their own, "missing".
+        column, or one value per unit. The value of a unit is that of data where data
+        has one, since a source may have drawn its own; else that of a source. More than
+        ten different numbers are cut at their quartiles. Units without a value are a
+        group of their own, "missing".
     n_influential : int
         How many of the most influential units are listed.
+    blind : bool, str or sequence of str
+        Say with True that all sources, or with their names that some, were made without
+        any label: none was copied into them or shown to a model, few-shot examples
+        included. Without it a source that agrees with (almost) all labels is not
+        recommended.
 
     Returns
     -------
@@ -241,8 +264,8 @@ def diagnose(
         If no source took part, the fit did not converge, the data were removed, or
         groups cannot be matched with the units.
     OptionError
-        If `n_influential` is no number of units, or `by` names a column of a model
-        that was made from arrays.
+        If `n_influential` is no number of units, `by` names a column of a model that
+        was made from arrays, or `blind` names no source.
 
     Examples
     --------
@@ -283,6 +306,7 @@ def diagnose(
             "The fit did not converge, so there is nothing to compare the sources "
             "with. See the ConvergenceWarning of fit() for what to do."
         )
+    unaware = _unaware(results, blind)
     groups = None if by is None else _groups(results, by)
     bias, tests = _bias(results, design)
     correlation, explained = _agreement(results, design)
@@ -303,6 +327,7 @@ def diagnose(
         results.n_labeled,
         pd.Series(np.asarray(results.effective_nobs), results.model.exog_names),
         clustered=results._clusters is not None,
+        alike=tuple(own for own in _alike(design) if own[0] not in unaware),
     )
     return Diagnostics(
         bias=bias,
@@ -424,21 +449,39 @@ def _uncertainty(results: AugmentedGMMResults) -> pd.DataFrame:
 def _influential(
     results: AugmentedGMMResults, design: AlignedDesign, size: int
 ) -> pd.DataFrame:
-    units, coefficient, dfbetas = strongest_units(
-        design,
-        results.model.target_score,
-        results._solution,
-        results._influence_map,
-        np.asarray(results.bse),
-        size,
+    """Units by what the estimate is without them; to first order they are found."""
+    params, bse = np.asarray(results.params), np.asarray(results.bse)
+    score, solution = results.model.target_score, results._solution
+    units = strongest_units(
+        design, score, solution, results._influence_map, bse, 2 * size if size else 0
     )
+    changes = np.array(
+        [
+            (params - without) / bse
+            for without in (
+                params_without(
+                    int(unit),
+                    design,
+                    score,
+                    solution,
+                    results.settings,
+                    results._clusters,
+                )
+                for unit in units
+            )
+        ]
+    ).reshape(len(units), len(params))
+    # Without an estimate a unit is as influential as can be.
+    far = np.where(np.isnan(changes), np.inf, np.abs(changes))
+    order = np.argsort(-far.max(axis=1), kind="stable")[:size]
+    units, coefficient = units[order], far[order].argmax(axis=1)
     index = results.model.unit_index[units]
     return pd.DataFrame(
         {
             "coefficient": np.array(results.model.exog_names, dtype=object)[
                 coefficient
             ],
-            "dfbetas": dfbetas,
+            "dfbetas": changes[order, coefficient],
             "labeled": np.isin(units, design.labeled_units),
         },
         index.rename("unit") if index.name is None and index.nlevels == 1 else index,
@@ -447,16 +490,12 @@ def _influential(
 
 def _coverage(results: AugmentedGMMResults, design: AlignedDesign) -> pd.DataFrame:
     n_given = len(results.model.given_units)
-    known: Bools = np.ones(n_given, dtype=bool)
-    if results.model.unit_columns is not None:
-        # Units of data come first; the others are there because a source has them.
-        known[len(results.model.data.frame) :] = False
     places = np.arange(n_given) if design.kept is None else design.kept
-    rows = []
+    drawn, rows = _drawn(results, design, places), []
     for source in design.sources:
         covered: Bools = np.zeros(n_given, dtype=bool)
         covered[places[source.unit_positions]] = True
-        gap = coverage_gap(covered, design, known, results._clusters)
+        gap = coverage_gap(covered, drawn)
         rows.append(
             (
                 int(covered.sum()),
@@ -469,6 +508,68 @@ def _coverage(results: AugmentedGMMResults, design: AlignedDesign) -> pd.DataFra
     return pd.DataFrame(rows, _sources(results), columns=_COVERAGE)
 
 
+def _drawn(
+    results: AugmentedGMMResults, design: AlignedDesign, places: Positions
+) -> Drawn:
+    """How labels were chosen among the units that were given."""
+    model, labeling = results.model, design.labeling
+    columns, lacking = model.unit_columns, model.lacking_units
+    labeled: Bools = np.zeros(len(model.given_units), dtype=bool)
+    labeled[places[design.labeled_units]] = True
+    eligible: Bools = np.ones(len(labeled), dtype=bool)
+    if columns is not None:
+        # Units of data come first; the others are there because a source has them.
+        eligible = ~columns.lacking(labeled)
+        eligible[len(columns.data) :] = False
+    elif lacking is not None:
+        eligible = ~lacking
+    strata = prob = None
+    if labeling.strata is not None:
+        strata, _ = pd.factorize(pd.Series(model.strata).to_numpy())
+    elif labeling.prob is not None:
+        prob = np.full(len(labeled), np.nan)
+        given = np.asarray(model.labeling_prob, dtype=float)
+        prob[slice(None) if len(given) == len(labeled) else labeled] = given
+    clusters = results._clusters
+    return Drawn(
+        labeled,
+        eligible,
+        design.design_weights,
+        strata,
+        prob,
+        None if clusters is None else clusters.of_given,
+    )
+
+
+def _unaware(
+    results: AugmentedGMMResults, blind: bool | str | Sequence[str]
+) -> set[str]:
+    """Sources of which the user says that no label was shown."""
+    known = list(results.source_names)
+    if isinstance(blind, (bool, np.bool_)):
+        return set(known) if blind else set()
+    named = [blind] if isinstance(blind, str) else list(blind)
+    for name in named:
+        if name not in known:
+            raise OptionError(
+                f"blind={blind!r}: there is no source {name!r}.{suggest(name, known)} "
+                "Give True, or names of sources that were made without any label."
+            )
+    return set(named)
+
+
+def _alike(design: AlignedDesign) -> list[tuple[str, int, int]]:
+    """Sources that agree nearly perfectly with the labels that they cover."""
+    found = []
+    for name, rows in zip(design.names, design.labeled_sources, strict=True):
+        # Of the outcome alone: regressors may be the source's own.
+        outcome = replace(rows, exog=design.labeled.exog[rows.unit_positions])
+        differing, covered = disagreements(outcome, design.labeled)
+        if covered and differing < max(FEW_DISAGREEMENTS, NEARLY * covered):
+            found.append((name, differing, covered))
+    return found
+
+
 def _groups(results: AugmentedGMMResults, by: Any) -> Groups:
     """Groups of the units that take part, from a column or one value per unit."""
     model, columns = results.model, results.model.unit_columns
@@ -479,8 +580,9 @@ def _groups(results: AugmentedGMMResults, by: Any) -> Groups:
                 f"{label} names a column, but the model was made from arrays. Give one "
                 "value per unit."
             )
-        # A source may draw a regressor anew, which is then another variable.
-        values = columns.of_data_first(by).values(by, label).to_numpy()
+        # A source may draw a regressor anew, which is then another variable. Units that
+        # only a source has, or that data says nothing of, go by that source.
+        values = columns.of_data_first(by, label).to_numpy()
     else:
         label, title = "by=", str(getattr(by, "name", None) or "group")
         check_by(by, label)

@@ -268,9 +268,9 @@ def strongest_units(
     map_: Floats,
     bse: Floats,
     size: int,
-) -> tuple[Positions, Positions, Floats]:
+) -> Positions:
     """
-    Units that move the augmented estimate most.
+    Units that move the augmented estimate most, to first order.
 
     A labelled unit counts with what it would change through its label if it were left
     out (its share of the information included); everything else to first order.
@@ -292,13 +292,8 @@ def strongest_units(
 
     Returns
     -------
-    units : ndarray (size,)
+    ndarray (size,)
         Their positions, the strongest first.
-    coefficient : ndarray (size,)
-        Position of the coefficient that each moves most.
-    dfbetas : ndarray (size,)
-        How much higher that coefficient is because the unit takes part, in standard
-        errors.
 
     References
     ----------
@@ -306,19 +301,14 @@ def strongest_units(
     Wiley.
     """
     bonus = _left_out_bonus(design, score, solution, map_)
-    which = np.empty(design.n_units, dtype=np.intp)
     change = np.empty(design.n_units)
     where = design.labeled_units
     for units, g in moment_blocks(design, score, solution.theta, solution.eta):
         values = g @ map_.T / design.n_units
         labeled = slice(*np.searchsorted(where, [units.start, units.stop]))
         values[where[labeled] - units.start] += bonus[labeled]
-        values /= bse
-        most = np.argmax(np.abs(values), axis=1)
-        which[units] = most
-        change[units] = values[np.arange(len(values)), most]
-    order = np.argsort(-np.abs(change), kind="stable")[:size]
-    return order, which[order], change[order]
+        change[units] = np.abs(values / bse).max(axis=1)
+    return np.argsort(-change, kind="stable")[:size]
 
 
 def _left_out_bonus(

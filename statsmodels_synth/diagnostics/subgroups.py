@@ -1,4 +1,4 @@
-"""Errors of a source by group of units, and whether coverage goes with labelling."""
+"""Errors of a source by group of units."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy import stats
 from statsmodels.stats.oneway import anova_generic
 
 from statsmodels_synth._arrays import Bools, Floats, Positions
-from statsmodels_synth.clusters import Clusters, cluster_sums
+from statsmodels_synth.clusters import cluster_sums
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import DataError, type_name
 from statsmodels_synth.weights import inverse_root
@@ -307,100 +307,3 @@ def group_errors(
     statistic = float(np.sum((root.T @ (contrast @ mean[in_test])) ** 2)) / k
     pvalue = float(stats.f.sf(statistic, k, rest))
     return GroupErrors(labeled, mean, se, statistic, pvalue, (float(k), rest))
-
-
-@dataclass(frozen=True)
-class CoverageGap:
-    """
-    Coverage of labelled and of unlabelled units.
-
-    Parameters
-    ----------
-    labeled : float
-        Share of the labelled units that is covered, with design weights.
-    unlabeled : float
-        Share of the unlabelled units; NaN where there are none that could be
-        uncovered.
-    pvalue : float
-        Test that labelled units are covered like all units; NaN where there is
-        nothing to test.
-    """
-
-    labeled: float
-    unlabeled: float
-    pvalue: float
-
-
-def coverage_gap(
-    covered: Bools, design: AlignedDesign, known: Bools, clusters: Clusters | None
-) -> CoverageGap:
-    """
-    Test whether a source covers labelled units as it covers the rest.
-
-    Labels that are drawn at random make the number of covered ones hypergeometric:
-    this is the test of two proportions. Otherwise the share among labelled units is
-    a ratio estimate of the share among all, with the variance of the draw; clusters
-    are taken as drawn from very many, which is cautious.
-
-    Parameters
-    ----------
-    covered : ndarray (N,) of bool
-        Which of the units that were given the source covers.
-    design : AlignedDesign
-        Aligned arrays.
-    known : ndarray (N,) of bool
-        Units that would be known if no source covered them. What is in a source only
-        is covered by construction, and is left out.
-    clusters : Clusters or None
-        Clusters of the units.
-
-    Returns
-    -------
-    CoverageGap
-        Shares and p-value.
-
-    References
-    ----------
-    Cochran, W. G. (1977). Sampling Techniques, 3rd ed., sections 3.2 and 6.3. Wiley.
-    """
-    a, labeling = design.design_weights, design.labeling
-    places = np.arange(len(covered)) if design.kept is None else design.kept
-    units = places[design.labeled_units]
-    n = len(units)
-    share = float(a @ covered[units] / a.sum())
-    rest = known.copy()
-    rest[units] = False
-    if not rest.any():
-        return CoverageGap(share, float("nan"), float("nan"))
-    others = float(covered[rest].mean())
-    size = n + int(rest.sum())
-    overall = (int(covered[units].sum()) + int(covered[rest].sum())) / size
-    own = a * (covered[units] - overall) / n
-    if clusters is None and labeling.prob is None:
-        variance = overall * (1.0 - overall) * (1.0 / n - 1.0 / size)
-        distance, df = share - overall, np.inf
-    elif clusters is not None:
-        distance, df = share - overall, float(clusters.n_labeled - 1)
-        sums = cluster_sums(own[:, None], clusters.of_labeled, clusters.n_labeled)
-        variance = float(np.sum(sums**2)) * (df + 1.0) / df
-    else:
-        distance, df = share - overall, float(n - 1)
-        chance = np.ones(n) if labeling.prob is None else 1.0 - labeling.prob
-        drawn = own if labeling.strata is None else _within(own, labeling.strata)
-        # Strata that are covered wholly or not at all do not tell of rare gaps.
-        drawn = drawn if np.any(np.abs(drawn) > 1e-12 * np.abs(own).max()) else own
-        variance = float(np.sum(np.maximum(chance, 0.0) * drawn**2)) * n / (n - 1)
-    if not variance > 0.0:
-        return CoverageGap(share, others, float("nan"))
-    statistic = abs(distance) / np.sqrt(variance)
-    tail = stats.norm.sf(statistic) if np.isinf(df) else stats.t.sf(statistic, df)
-    return CoverageGap(share, others, float(2.0 * tail))
-
-
-def _within(values: Floats, strata: Positions) -> Floats:
-    """Values less the mean of their stratum, for the variance within."""
-    size = np.bincount(strata)
-    centred = values - (np.bincount(strata, values) / size)[strata]
-    # A single unit tells nothing of the variance in its stratum: it stays as it is.
-    factor = np.sqrt(size / np.maximum(size - 1, 1))[strata]
-    return np.where(size[strata] > 1, centred * factor, values)

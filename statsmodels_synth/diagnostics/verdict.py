@@ -33,6 +33,12 @@ ALIKE = 1.05
 _NAMED = 3
 #: So many groups, or coefficients of all sources, are named.
 _LISTED = 5
+#: What the data cannot show.
+_CONDITION = (
+    " This assumes that units were labelled at random or with the stated "
+    "probabilities, and that sources were made alike for all units: no label, also of "
+    "a few-shot example, was shown to a model."
+)
 #: What is said of comparisons with an estimate that may be wrong.
 _DOUBT = "compared with an augmented estimate that is itself in doubt, "
 
@@ -58,6 +64,10 @@ class Evidence:
         Labels that would give the same standard error without sources, by coefficient.
     clustered : bool
         Whether units were labelled in clusters.
+    alike : tuple of (str, int, int)
+        Sources that agree nearly perfectly with the labels, and of which the user has
+        not said that no label was shown: name, labelled units that differ, and labelled
+        units that the source covers.
     """
 
     bias: pd.DataFrame
@@ -72,6 +82,7 @@ class Evidence:
     n_labeled: int
     effective: pd.Series
     clustered: bool
+    alike: tuple[tuple[str, int, int], ...] = ()
 
 
 def verdict(evidence: Evidence) -> tuple[str, ...]:
@@ -94,7 +105,7 @@ def verdict(evidence: Evidence) -> tuple[str, ...]:
     unlike, labels = _labels(evidence)
     doubtful = gap or unlike
     biased, first = _bias(evidence, doubtful=doubtful)
-    third = " ".join(filter(None, [groups, coverage, labels]))
+    third = " ".join(filter(None, [groups, coverage, labels, _leak(evidence)]))
     unsafe = [str(s) for s in evidence.bias_tests.index if s in (*biased, *uneven)]
     return (
         first,
@@ -286,20 +297,24 @@ def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
             ]
             if len(significant) > _NAMED:
                 more = count(len(significant) - _NAMED, "other coefficient")
-                parts.append(f"{more} are off too" if more[:2] != "1 " else more)
-            found.append(f"{source} by itself puts {listed(parts)}")
+                parts.append(more)
+            found.append(
+                f"{source} alone differs from the augmented estimate: {listed(parts)}"
+            )
         elif joint[source] < LEVEL:
             biased.append(str(source))
             found.append(
-                f"{source} is biased in its coefficients taken together "
-                f"({probability(joint[source])}), though in no single one for sure"
+                f"{source} alone differs from the augmented estimate in all "
+                f"coefficients together ({probability(joint[source])}), and in no "
+                "single one below "
+                f"p = {LEVEL:g}"
             )
     unknown = [str(s) for s in tests.index if not frame.loc[s, "std_err"].notna().any()]
     tail = f" {listed(unknown)} could not be compared." if unknown else ""
     if found:
         text = f"{'; '.join(found)}."
         if not doubtful:
-            text += " The augmented estimate corrects it."
+            text += " The augmented estimate does not have this bias."
         if made > 1:
             text += f" {made} comparisons were made; p-values are Holm's."
     else:
@@ -310,17 +325,19 @@ def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
         if size != largest:
             size = f"{size} ({names[low]}) to {largest} ({names[high]})"
         text = (
-            f"none is seen in {count(made, 'comparison')}. That is no proof: to be "
-            f"seen with some certainty a bias would have to be about {size} or more."
+            f"no p-value of {count(made, 'comparison')} is below {LEVEL:g} (smallest "
+            f"after Holm's adjustment: {float(adjusted.min()):.2g}). That does not "
+            "exclude a bias: one is found with a power of 80 % only if it is about "
+            f"{size} or more."
         )
     return biased, f"Misspecification bias: {_DOUBT if doubtful else ''}{text}{tail}"
 
 
 def _one_bias(row: pd.Series, name: str, pvalue: float) -> str:
-    direction = "high" if row["bias"] > 0 else "low"
+    direction = "higher" if row["bias"] > 0 else "lower"
     errors = number(abs(row["bias"] / row["augmented_std_err"]))
     return (
-        f"{name} {number(abs(row['bias']))} too {direction} ({errors} augmented "
+        f"{name} {number(abs(row['bias']))} {direction} ({errors} augmented "
         f"standard errors, {probability(pvalue)})"
     )
 
@@ -442,8 +459,8 @@ def _coverage(evidence: Evidence) -> tuple[bool, str]:
     ]
     if gaps:
         return True, (
-            f"{'; '.join(gaps)}. Whether a unit is covered must not depend on whether "
-            "it is labelled."
+            f"{'; '.join(gaps)}. {_by_chance(float(np.nanmin(adjusted)))} Whether a "
+            "unit is covered must not depend on whether it is labelled."
         )
     partial = frame[(frame["labeled"] < 1.0) | (frame["unlabeled"] < 1.0)]
     if not len(partial):
@@ -453,7 +470,11 @@ def _coverage(evidence: Evidence) -> tuple[bool, str]:
             "Whether coverage depends on being labelled cannot be seen: no unit is "
             "known that is neither labelled nor covered."
         )
-    return False, "Coverage does not visibly depend on being labelled."
+    smallest = float(np.nanmin(adjusted))
+    return False, (
+        "That coverage depends on being labelled is not seen "
+        f"({probability(smallest)}), and not excluded."
+    )
 
 
 def _labels(evidence: Evidence) -> tuple[bool, str]:
@@ -466,10 +487,37 @@ def _labels(evidence: Evidence) -> tuple[bool, str]:
     test = f"J = {statistic:.1f}{degrees}, {probability(p)}"
     if p < LEVEL:
         return True, (
-            f"The labelled units do not look like the rest to the sources ({test}): "
-            "the labels are a selection, or a source was made differently for them."
+            "Labelled units and the rest differ in the scores of the sources "
+            f"({test}). {_by_chance(p)} Other causes: the labels are a selection, or a "
+            "source was made differently for labelled units."
         )
-    return False, f"The labelled units look like the rest to the sources ({test})."
+    return False, (
+        f"The scores of the sources show no difference between labelled units and the "
+        f"rest at the 5 % level ({test}). A small one is not excluded."
+    )
+
+
+def _by_chance(pvalue: float) -> str:
+    """How often labels drawn at random give as small a p-value."""
+    share = "under 0.1" if pvalue < 0.001 else number(100 * pvalue)
+    return f"Random labels give a p-value as small in {share} % of studies."
+
+
+def _leak(evidence: Evidence) -> str:
+    """What nearly perfect agreement with the labels may mean."""
+    if not evidence.alike:
+        return ""
+    found = [
+        f"{name} differs from the labels in {differing} of {count(covered, 'unit')}"
+        for name, differing, covered in evidence.alike
+    ]
+    return (
+        f"{listed(found)}. There are two causes. Its errors are rare; or labels were "
+        "copied into the source or shown to its model, as few-shot examples or "
+        "otherwise. With the second its errors for other units stay unseen, and "
+        "intervals do not cover. Check how the source was made. If no label was used, "
+        "say so with blind=True."
+    )
 
 
 def _worth(evidence: Evidence, unsafe: list[str], *, doubtful: bool) -> str:
@@ -485,7 +533,13 @@ def _worth(evidence: Evidence, unsafe: list[str], *, doubtful: bool) -> str:
     if doubtful:
         advice = (
             "Do not rely on the augmented estimate before it is known why labelled "
-            "and other units differ."
+            "and other units differ; it may be chance."
+        )
+    elif evidence.alike:
+        names = listed([name for name, *_ in evidence.alike])
+        advice = (
+            "Do not use the augmented estimate before it is excluded that labels were "
+            f"copied into {names} or shown to its model (blind=True)."
         )
     elif len(surer) == len(evidence.effective):
         advice = f"That is less than the labels alone: report real_only.{alone}"
@@ -512,4 +566,6 @@ def _worth(evidence: Evidence, unsafe: list[str], *, doubtful: bool) -> str:
             "Rely on the augmented estimate; that no bias is seen does not make a "
             "source safe to use alone."
         )
+    if "ely on the augmented estimate" in advice and not doubtful:
+        advice += _CONDITION
     return f"Worth: {worth}. {advice}"

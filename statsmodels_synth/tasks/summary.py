@@ -86,8 +86,9 @@ def verdict(results: TaskExchangeabilityResults) -> str:
         "that resemble it with weights=."
     )
     return (
-        f"EXCHANGEABILITY IS DOUBTFUL: {found}. The interval may not cover as often "
-        f"as it says. {weighted}"
+        f"EXCHANGEABILITY IS DOUBTFUL: {found}. Exchangeable tasks give such a result "
+        f"in at most {100 * _LEVEL:.0f} % of studies. If they are not, the interval "
+        f"may not cover as often as it says. {weighted}"
     )
 
 

@@ -1,0 +1,134 @@
+"""
+What the augmented estimate would be without one unit: fitted again without it.
+
+First-order changes find the units that matter, and can be several times too large or
+too small for them: a unit far out in x takes part in everything that its influence is
+computed from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from statsmodels_synth._arrays import Bools, Floats
+from statsmodels_synth.assembly import assemble_design, rows_of_labeled
+from statsmodels_synth.clusters import Clusters, number_clusters
+from statsmodels_synth.design import AlignedDesign, Labeling, SourceArrays
+from statsmodels_synth.options import FitSettings
+from statsmodels_synth.scores import Score
+from statsmodels_synth.solver import Solution, solve
+
+
+def params_without(
+    unit: int,
+    design: AlignedDesign,
+    score: Score,
+    solution: Solution,
+    settings: FitSettings,
+    clusters: Clusters | None,
+) -> Floats:
+    """
+    Estimate without a unit, by the same settings.
+
+    Parameters
+    ----------
+    unit : int
+        Position of the unit.
+    design : AlignedDesign
+        Aligned arrays.
+    score : Score
+        Target model.
+    solution : Solution
+        The estimate with it, from which it starts.
+    settings : FitSettings
+        Options of the fit.
+    clusters : Clusters or None
+        Clusters of the units.
+
+    Returns
+    -------
+    ndarray (p,)
+        NaN where there is no estimate without the unit: a coefficient cannot be told
+        from the others, or the labels are separated.
+    """
+    unknown = np.full(design.k_params, np.nan)
+    keep: Bools = np.ones(design.n_units, dtype=bool)
+    keep[unit] = False
+    rest = _without(unit, design)
+    if rest is None:
+        return unknown
+    continuous = settings.maxiter == "cue"
+    try:
+        with np.errstate(all="ignore"):  # what ran off is not converged
+            found = solve(
+                rest,
+                score,
+                solution.theta_real,
+                solution.eta,
+                steps=2 if settings.maxiter == "cue" else settings.maxiter,
+                continuous=continuous,
+                centered=settings.centered,
+                shrink=settings.shrinks,
+                clusters=None
+                if clusters is None
+                else number_clusters(clusters.of_units[keep], rest.labeled_units),
+            )
+    except np.linalg.LinAlgError:
+        return unknown
+    if not found.converged or found.redundant:
+        return unknown
+    return np.asarray(found.theta)
+
+
+def _without(unit: int, design: AlignedDesign) -> AlignedDesign | None:
+    """The design without a unit; None where the labels then do not identify theta."""
+    own = design.labeled_units != unit
+    labels, labeling = design.labeled, design.labeling
+    if not own.all():
+        at = np.flatnonzero(own)
+        labels = labels.take(at, None)
+        labeling = _labeling_without(labeling, ~own)
+        orthonormal = labels.exog @ design.basis
+        if np.linalg.svd(orthonormal, compute_uv=False)[-1] < 1e-8:
+            return None
+    units = design.labeled_units[own]
+    units = units - (units > unit)
+    sources = tuple(_rows_without(unit, source) for source in design.sources)
+    return assemble_design(
+        labels,
+        units,
+        sources,
+        tuple(rows_of_labeled(source, units) for source in sources),
+        design.n_units - 1,
+        None,
+        labeling,
+    )
+
+
+def _labeling_without(labeling: Labeling, gone: Bools) -> Labeling:
+    """How the other labelled units were chosen."""
+    if labeling.prob is None:
+        return labeling
+    prob, strata = labeling.prob[~gone], labeling.strata
+    if strata is not None:
+        # The share of the stratum that is labelled: (n - 1) / (N - 1) for n / N.
+        stratum = strata[gone][0]
+        strata = strata[~gone]
+        inside = strata == stratum
+        n = int(inside.sum()) + 1
+        size = n / labeling.prob[gone][0]
+        prob = np.where(inside, (n - 1) / (size - 1), prob)
+    return replace(labeling, prob=prob, strata=strata)
+
+
+def _rows_without(unit: int, source: SourceArrays) -> SourceArrays:
+    """Rows of a source without those of a unit."""
+    start, stop = source.rows(unit, unit + 1).indices(len(source.endog))[:2]
+    keep = np.r_[0:start, stop : len(source.endog)]
+    units = None
+    if source.units is not None:
+        units = source.units[keep]
+        units = units - (units > unit)
+    return source.take(keep, units)
