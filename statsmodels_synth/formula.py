@@ -21,11 +21,13 @@ import pandas as pd
 
 from statsmodels_synth._arrays import Floats, Positions
 from statsmodels_synth._statsmodels import FormulaManager, formula_options
+from statsmodels_synth.column_types import no_numbers
 from statsmodels_synth.columns import (
     joined_columns,
     matched_type,
     plain_columns,
-    settled_booleans,
+    settled,
+    uses_beside,
 )
 from statsmodels_synth.exceptions import (
     MAX_UNITS_SHOWN,
@@ -54,6 +56,7 @@ from statsmodels_synth.plain_terms import (
 from statsmodels_synth.specifications import (
     column_names_of,
     levels_of_columns,
+    numbers_and_levels,
     with_states,
 )
 
@@ -291,6 +294,7 @@ class LearnedFormula:
         )
         # To order the terms of a specification again is an error in statsmodels.
         ordering = "legacy" if prediction else None
+        frame, names = numbers_and_levels(settled(frame), self.parsed)
         # What comes out as NaN or infinite is refused, with the units.
         quiet = np.errstate(all="ignore")
         with (
@@ -303,8 +307,8 @@ class LearnedFormula:
             warnings.simplefilter("error", DataMismatchWarning)
             return manager.get_matrices(
                 formula,
-                settled_booleans(frame),
-                eval_env=dict(self.parsed.namespace),
+                frame,
+                eval_env=names,
                 pandas=True,
                 na_action=keep,
                 prediction=prediction,
@@ -332,9 +336,10 @@ class LearnedFormula:
             meaning = f"a level does not occur in data ({text})"
             advice = "Recode or leave out these rows."
         else:
+            hints = no_numbers(frame, self.parsed.variables)
             return (
                 f"{where}: {self.parsed.engine} cannot evaluate "
-                f"{self.parsed.text!r}: {text}"
+                f"{self.parsed.text!r}: {text}{hints}"
             )
         units = frame.index[self._failing_rows(formula, frame)]
         return f"{where}: {meaning} (units {format_units(units)}). {advice}"
@@ -531,7 +536,8 @@ class LearnedFormula:
                     f"The rows to predict have no column {name!r}."
                     f"{suggest(name, list(frame.columns))}"
                 )
-        plain = plain_columns(frame, self.parsed.regressors, set(), where)
+        uses = uses_beside(self._types, self.parsed.uses)
+        plain = plain_columns(frame, needed, uses, where)
         frame = joined_columns(
             {
                 name: matched_type(column, self._types[name], where)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Bools, Floats, as_floats
+from statsmodels_synth._arrays import Bools, Floats, as_floats, without_mask
 from statsmodels_synth.design import Labeling
 from statsmodels_synth.exceptions import (
     DataError,
@@ -226,7 +226,7 @@ def _stratified(strata: Any, labeled: Bools, units: pd.Index) -> Labeling:
         raise DataError(
             f"strata has {np.ndim(strata)} dimensions. Give one stratum per unit."
         )
-    codes, levels = pd.factorize(pd.Series(strata).to_numpy())
+    codes, levels = pd.factorize(pd.Series(without_mask(strata)).to_numpy())
     if codes.shape != labeled.shape:
         raise DataError(
             f"strata has {len(codes)} values; there are {len(labeled)} units. Give one "
