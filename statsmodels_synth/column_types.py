@@ -116,6 +116,8 @@ def kind_of(column: pd.Series) -> str:
     dtype: Any = column.dtype
     if dtype == "object":
         inferred = types.infer_dtype(column, skipna=True)
+        if inferred.startswith("mixed"):  # also by pd.NaT
+            inferred = types.infer_dtype(column[column.notna()])
         if inferred in _NUMBERS:
             return "integer" if inferred == "integer" else "number"
         own = {"boolean": "boolean", "complex": "complex", "string": "text"}

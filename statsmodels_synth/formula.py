@@ -210,7 +210,7 @@ class LearnedFormula:
         ndarray (rows,) of str
             A text for each level, the same whichever other rows are there.
         """
-        matrix = self._matrices(f"~ 0 + ({code})", frame, "data")
+        matrix = self._matrices(f"~ 0 + I({code})", frame, "data")
         matrix = matrix[1] if isinstance(matrix, tuple) else matrix
         own, row = np.unique(np.asarray(matrix, float), axis=0, return_inverse=True)
         names = [str(name) for name in matrix.columns]

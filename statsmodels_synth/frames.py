@@ -192,6 +192,7 @@ def align_frames(
             f"({format_units(repeated)}). Keep one row per unit; only sources may "
             "have replicates."
         )
+    uses = uses.with_numbers(extra)
     plain = plain_columns(keyed, variables, uses, "data")
     refuse_text_numbers(plain.frame, uses, "data")
     if types is not None:

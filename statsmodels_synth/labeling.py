@@ -16,6 +16,7 @@ from statsmodels_synth.exceptions import (
     format_units,
     show,
 )
+from statsmodels_synth.unit_ids import refuse_rounded_labels
 
 #: Standard errors of the number of labels by which it may differ from the sum of the
 #: probabilities.
@@ -226,7 +227,9 @@ def _stratified(strata: Any, labeled: Bools, units: pd.Index) -> Labeling:
         raise DataError(
             f"strata has {np.ndim(strata)} dimensions. Give one stratum per unit."
         )
-    codes, levels = pd.factorize(pd.Series(without_mask(strata)).to_numpy())
+    values = pd.Series(without_mask(strata)).to_numpy()
+    refuse_rounded_labels(values, "strata")
+    codes, levels = pd.factorize(values)
     if codes.shape != labeled.shape:
         raise DataError(
             f"strata has {len(codes)} values; there are {len(labeled)} units. Give one "

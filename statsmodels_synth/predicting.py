@@ -15,7 +15,7 @@ from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
     count,
-    unknown_column,
+    suggest,
 )
 from statsmodels_synth.frame_kinds import (
     is_other_frame,
@@ -78,7 +78,8 @@ def design_rows(exog: Any, names: Sequence[str]) -> pd.DataFrame | Floats:
         raise DataError(
             f"The rows to predict have {given}; the model has "
             f"{count(len(names), 'coefficient')} ({', '.join(map(repr, names))}). Give "
-            f"one column for each, in this order.{_constant(names)}"
+            f"one column for each, in this order."
+            f"{_constant(names if values.shape[-1] == len(names) - 1 else [])}"
         )
     return values
 
@@ -146,7 +147,10 @@ def option_of_rows(value: Any, exog: Any, option: str) -> Any:
                 f"{option}={value!r} names a column, and the rows to predict have no "
                 "names. Give one value per row."
             )
-        raise unknown_column(f"{option}={value!r}", value, known)
+        raise DataError(
+            f"{option}={value!r} is not a column of the rows to predict."
+            f"{suggest(value, known)}"
+        )
     if (
         isinstance(value, pd.Series)
         and isinstance(exog, pd.DataFrame)

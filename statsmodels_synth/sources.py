@@ -179,6 +179,12 @@ def labeled_rows(
         rows = np.flatnonzero(mask)
     else:
         mask = np.asarray(without_mask(labeled))
+        if mask.dtype == object and pd.isna(mask).any():
+            raise DataError(
+                f"labeled= is missing for {count(int(pd.isna(mask).sum()), 'unit')} "
+                f"(positions {format_units(np.flatnonzero(pd.isna(mask)))}). Say True "
+                "or False for every unit."
+            )
         if mask.ndim != 1 or mask.dtype != bool:
             raise DataError(
                 f"labeled= has shape {mask.shape} and type {mask.dtype}. Give one True "

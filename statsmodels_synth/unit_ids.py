@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 import pandas as pd
 
 from statsmodels_synth._arrays import EXACT
-from statsmodels_synth.exceptions import AlignmentError, count, format_units
+from statsmodels_synth.exceptions import (
+    AlignmentError,
+    DataError,
+    count,
+    format_units,
+    show,
+)
 
 
 def refuse_rounded_ids(index: pd.Index, where: str) -> None:
@@ -31,12 +39,12 @@ def refuse_rounded_ids(index: pd.Index, where: str) -> None:
         exact = _exact_up_to(level)
         if exact is None:
             continue
-        bad = level[np.abs(level.to_numpy(dtype=float, na_value=np.nan)) > exact]
+        bad = level[np.abs(level.to_numpy(dtype=float, na_value=np.nan)) >= exact]
         if len(bad):
             called = "" if name is None else f" {name!r}"
             raise AlignmentError(
                 f"{where}: the ids{called} of {count(len(bad), 'unit')} are "
-                f"floating-point numbers beyond 2**{exact.bit_length() - 1} "
+                f"floating-point numbers of 2**{exact.bit_length() - 1} or more "
                 f"({format_units(bad)}), where neighbouring integers are the same "
                 "number, so units may have been merged. Read the ids as text or "
                 "integers, for example with read_csv(..., dtype={'id': str}); a gap in "
@@ -93,6 +101,50 @@ def _is_large(ids: pd.Index) -> bool:
     if not pd.api.types.is_integer_dtype(ids.dtype) or not len(ids):
         return False
     return max(int(ids.max()), -int(ids.min())) > EXACT
+
+
+def told_apart(labels: pd.Series) -> pd.Series:
+    """
+    Labels that a gap will not make floats of.
+
+    Parameters
+    ----------
+    labels : Series
+        Labels of clusters, before rows without one are added.
+
+    Returns
+    -------
+    Series
+        Objects where there are integers beyond 2**53.
+    """
+    return labels.astype(object) if _is_large(pd.Index(labels)) else labels
+
+
+def refuse_rounded_labels(values: NDArray[Any], label: str) -> None:
+    """
+    Raise if clusters or strata are floats so large that neighbours are the same.
+
+    Parameters
+    ----------
+    values : ndarray
+        One label per unit, of any type.
+    label : str
+        What they are, for the message.
+
+    Raises
+    ------
+    DataError
+        Says how to keep their digits.
+    """
+    if values.dtype.kind != "f":
+        return
+    bad = values[np.abs(values) >= 2 ** (np.finfo(values.dtype).nmant + 1)]
+    if len(bad):
+        raise DataError(
+            f"{label} has {count(len(bad), 'floating-point number')} so large that "
+            f"neighbouring integers are the same, such as {show(bad[0])}. Read the "
+            "column as text or integers; a gap in it is what makes it floating-point."
+        )
 
 
 def stacked(columns: Sequence[pd.Series]) -> pd.Series:

@@ -49,6 +49,27 @@ class ColumnUses(NamedTuple):
         """Columns that are numbers here and levels there."""
         return self.numbers & self.levels
 
+    def with_numbers(self, names: Iterable[str]) -> ColumnUses:
+        """
+        The same, with columns that are numbers by themselves.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Columns of an offset or an exposure.
+
+        Returns
+        -------
+        ColumnUses
+            Uses.
+        """
+        more = frozenset(names)
+        return self._replace(
+            numbers=self.numbers | more,
+            bare=self.bare | more,
+            operands=self.operands | more,
+        )
+
 
 #: Of columns whose use is not known, such as an offset.
 NUMBERS_ONLY = ColumnUses()
