@@ -38,7 +38,7 @@ _INFERRED_TIMES = {
 #: Levels that text of whole numbers may have before it is taken for numbers.
 _FEW_LEVELS = 20
 #: Rows whose text tells whether a column may hold numbers at all.
-_FIRST_ROWS = 200
+_SOME_ROWS = 200
 #: Text that stands for a missing value, in small letters.
 _NO_VALUE = {
     *("", "-", "--", ".", "?", "na", "n/a", "#n/a", "nan", "none", "null", "nil"),
@@ -290,15 +290,23 @@ def refuse_text_numbers(frame: pd.DataFrame, uses: ColumnUses, where: str) -> No
         Shows values, and those among the numbers that are none.
     """
     for name in sorted(uses.operands.intersection(map(str, frame.columns))):
-        if frame[name].dtype == object and kind_of(frame[name]) in ("text", "other"):
+        column = frame[name]
+        if column.dtype != object or not _some_numbers(column):
+            continue
+        if kind_of(column) in ("text", "other"):
             _refuse_numbers_in(frame[name], name, where, name in uses.outcome)
+
+
+def _some_numbers(column: pd.Series) -> bool:
+    """Whether rows here and there read like numbers: all of them take time."""
+    some = column.iloc[:: max(len(column) // _SOME_ROWS, 1)].dropna()
+    if not len(some):
+        some = column.dropna().iloc[:_SOME_ROWS]
+    return bool(pd.to_numeric(some.map(str), errors="coerce").notna().any())
 
 
 def _refuse_numbers_in(column: pd.Series, name: str, where: str, outcome: bool) -> None:
     present = column[column.notna()]
-    some = pd.to_numeric(present.iloc[:_FIRST_ROWS].map(str), errors="coerce")
-    if not some.notna().any():
-        return
     numbers = pd.to_numeric(present.map(str), errors="coerce")
     none = (numbers.isna() | np.isinf(numbers)).to_numpy()
     if none.sum() > len(none) / 2 or not _meant_as_number(present, numbers, none):
