@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 import re
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 
-from statsmodels_synth.exceptions import DataError, are, name_units
+from statsmodels_synth.exceptions import DataError, are, count, format_units, name_units
 
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
 Positions: TypeAlias = NDArray[np.intp]
 
 _BLOCK = 65_536
+#: Up to it float64 holds every integer.
+EXACT = 2**53
 #: Advice that goes with weights of 0.
 LEAVE_OUT = " Leave out units that should not count."
 
@@ -42,23 +44,139 @@ def as_floats(value: object, where: str) -> Floats:
     DataError
         If a value is not a number.
     """
-    kinds = (
-        [d.kind for d in value.dtypes if isinstance(d, np.dtype)]
-        if isinstance(value, pd.DataFrame)
-        else [getattr(getattr(value, "dtype", None), "kind", "")]
-    )
-    if "c" in kinds or (isinstance(value, list) and np.iscomplexobj(value)):
-        raise DataError(f"{where} is complex. Give real numbers.")
     if isinstance(value, (pd.Series, pd.DataFrame)):
-        try:
-            # pd.NA has no float of its own: to_numpy needs to be told.
-            return np.asarray(value.to_numpy(dtype=float, na_value=np.nan))
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{where} is not numeric: {_plain(error)}.") from error
+        return _pandas_floats(value, where)
     try:
-        return np.asarray(value, dtype=float)
+        array = np.asarray(without_mask(value))
+    except ValueError as error:  # rows of different length
+        raise DataError(f"{where} is not numeric: {_plain(error)}.") from error
+    if array.dtype == np.float64:
+        return array
+    _check_kind(array, where, None)
+    if array.dtype == object:
+        array = np.where(pd.isna(array), np.nan, array)
+    try:
+        return array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{where} is not numeric: {_plain(error)}.") from error
+
+
+def _pandas_floats(value: Any, where: str) -> Floats:
+    """Values of a Series or DataFrame."""
+    columns = [value] if isinstance(value, pd.Series) else [c for _, c in value.items()]
+    for column in columns:
+        if column.dtype == np.float64:
+            continue
+        if pd.api.types.is_integer_dtype(column.dtype) and column.hasnans:
+            column = column.dropna()  # noqa: PLW2901
+        own = column.dtype
+        if isinstance(own, np.dtype) or own.kind in "iumM":
+            kept: Any = None if own.kind in "mM" else getattr(own, "numpy_dtype", own)
+            _check_kind(column.to_numpy(dtype=kept), where, column.index)
+    try:
+        # pd.NA has no float of its own: to_numpy needs to be told.
+        return np.asarray(value.to_numpy(dtype=float, na_value=np.nan))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{where} is not numeric: {_plain(error)}.") from error
+
+
+def _check_kind(array: NDArray[Any], where: str, index: pd.Index | None) -> None:
+    """Raise if values are no numbers of float64; index: labels of the rows."""
+    kind = array.dtype.kind
+    if kind == "c" or (kind == "O" and any(isinstance(v, complex) for v in array.flat)):
+        raise DataError(f"{where} is complex. Give real numbers.")
+    if kind in "mM":
+        what = "durations" if kind == "m" else "dates"
+        raise DataError(
+            f"{where} holds {what}, not numbers. Say in which unit: convert them, for "
+            "example with .dt.total_seconds() or .dt.year."
+        )
+    bad = inexact_integers(array.ravel())
+    if len(bad):
+        rows = bad // max(array.size // len(array), 1) if array.ndim else bad
+        raise DataError(
+            f"{where} has {count(len(bad), 'integer')} beyond 2**53 that no "
+            f"floating-point number equals, such as {int(array.flat[bad[0]])} (rows "
+            f"{format_units(rows if index is None else index[rows])}). Subtract a "
+            "constant or divide beforehand."
+        )
+
+
+def inexact_integers(values: NDArray[Any]) -> Positions:
+    """
+    Positions of integers that float64 does not hold, and would round.
+
+    Parameters
+    ----------
+    values : ndarray (R,)
+        Values of any type.
+
+    Returns
+    -------
+    ndarray of int
+        Positions, in order.
+
+    Examples
+    --------
+    >>> inexact_integers(np.array([2**53, 2**53 + 1, 2**60, 2**60 + 1]))
+    array([1, 3])
+    """
+    big = np.empty(0, dtype=np.intp)
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and len(values):
+        if max(int(values.max()), -int(values.min())) > EXACT:
+            big = np.flatnonzero((values > EXACT) | (values < -EXACT))
+    elif values.dtype.kind == "O":
+        found = [
+            k
+            for k, v in enumerate(values)
+            if isinstance(v, (int, np.integer)) and abs(int(v)) > EXACT
+        ]
+        big = np.array(found, dtype=np.intp)
+    rounded = [k for k in big if _rounds(int(values[k]))]
+    return np.array(rounded, dtype=np.intp)
+
+
+def _rounds(value: int) -> bool:
+    """Whether float64 does not hold an integer."""
+    try:
+        return int(float(value)) != value
+    except OverflowError:
+        return True
+
+
+def without_mask(value: Any) -> Any:
+    """
+    Values of a masked array, missing where it hides them.
+
+    Parameters
+    ----------
+    value : object
+        Also a list of masked arrays.
+
+    Returns
+    -------
+    object
+        Floats with NaN, or objects with None; anything else as it is.
+
+    Examples
+    --------
+    >>> without_mask(np.ma.array([1.0, 2.0], mask=[False, True]))
+    array([ 1., nan])
+    """
+    if isinstance(value, (list, tuple)) and any(
+        isinstance(own, np.ma.MaskedArray) and own.ndim for own in value
+    ):
+        return [without_mask(own) for own in value]
+    if not isinstance(value, np.ma.MaskedArray):
+        return value
+    mask = np.ma.getmaskarray(value)
+    if not mask.any():
+        return np.asarray(value)
+    if value.dtype.kind == "f":
+        return np.where(mask, np.nan, np.asarray(value, dtype=float))
+    values = np.asarray(value).astype(object)
+    values[mask] = None
+    return values
 
 
 def _plain(error: Exception) -> str:

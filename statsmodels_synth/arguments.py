@@ -180,6 +180,7 @@ def constructor_arguments(
         given,
         parsed.response,
         parsed.regressors,
+        parsed.uses,
         on=on,
         labeled=labeled,
         weights=named.get("weights"),

@@ -25,6 +25,7 @@ from statsmodels_synth.frame_kinds import values_of
 from statsmodels_synth.options import CovType
 from statsmodels_synth.scores import Score
 from statsmodels_synth.source_sums import score_blocks
+from statsmodels_synth.unit_ids import refuse_rounded_labels, told_apart
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def group_values(
                     f"{label} is a Series whose index is neither that of data nor that "
                     "of the units. Reindex it or make it a column of data."
                 )
-            groups = groups.reindex(units)
+            groups = told_apart(groups).reindex(units)
     values = pd.Series(groups).to_numpy()
     if rows is not None and len(values) == len(rows) < len(units):
         missing = np.full(len(units) - len(rows), None)
@@ -234,6 +235,7 @@ def find_clusters(
     DataError
         If the cluster of a unit is missing.
     """
+    refuse_rounded_labels(groups, label)
     of_given, _ = pd.factorize(groups)
     codes = of_given if design.kept is None else of_given[design.kept]
     require_groups(codes < 0, units, label)

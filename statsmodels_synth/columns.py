@@ -15,6 +15,7 @@ from statsmodels_synth._arrays import (
     as_floats,
     infinite_rows,
 )
+from statsmodels_synth.column_types import odd_values, plain_column, refuse_times
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
@@ -25,6 +26,7 @@ from statsmodels_synth.exceptions import (
     type_name,
 )
 from statsmodels_synth.frame_kinds import refuse_unread, values_of
+from statsmodels_synth.uses import ColumnUses
 
 #: Options whose values are only told apart, so that they may be text.
 TEXT_ALLOWED = ("strata",)
@@ -151,6 +153,33 @@ def joined_columns(columns: Mapping[Any, pd.Series], index: pd.Index) -> pd.Data
     return pd.DataFrame(dict(columns), index=index, copy=False)
 
 
+def native(frame: pd.DataFrame) -> pd.DataFrame:
+    """
+    Frame whose numbers are in the byte order of this machine.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As it was given; files of other machines may have another order.
+
+    Returns
+    -------
+    DataFrame
+        The same object where there is nothing to change.
+    """
+    swapped = {
+        name: dtype.newbyteorder("=")
+        for name, dtype in frame.dtypes.items()
+        if isinstance(dtype, np.dtype) and not dtype.isnative
+    }
+    if swapped:
+        frame = frame.astype(swapped)
+    index = frame.index
+    if isinstance(index.dtype, np.dtype) and not index.dtype.isnative:
+        frame = frame.set_axis(index.astype(index.dtype.newbyteorder("=")))
+    return frame
+
+
 @dataclass(frozen=True)
 class PlainColumns:
     """
@@ -190,10 +219,10 @@ class PlainColumns:
 
 
 def plain_columns(
-    frame: pd.DataFrame, names: Iterable[str], response: set[str], where: str
+    frame: pd.DataFrame, names: Iterable[str], uses: ColumnUses, where: str
 ) -> PlainColumns:
     """
-    Columns as plain NumPy types: both formula engines misread nullable ones.
+    Columns as plain NumPy types: the one door for frames of every kind.
 
     Parameters
     ----------
@@ -201,45 +230,29 @@ def plain_columns(
         Columns of any type.
     names : iterable of str
         The columns to return.
-    response : set of str
-        Columns whose booleans become numbers, because a boolean outcome would
-        be coded as two columns.
+    uses : ColumnUses
+        What the formula uses them for.
     where : str
         "data" or the source, for the message.
 
     Returns
     -------
     PlainColumns
-        Numbers as float or int, booleans as bool (object where some are
-        missing); text and categories unchanged.
+        Numbers as float64 (whole where they are levels), booleans as bool (object
+        where some are missing); text and categories unchanged.
 
     Raises
     ------
     DataError
-        If a column is complex.
+        If a value is infinite, or a column has no plain type.
     """
     columns, gaps = {}, {}
     for name in names:
-        column = frame[name]
-        finite = False
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            pass
-        elif pd.api.types.is_string_dtype(column.dtype) and column.dtype != object:
-            column = column.astype(object)
-        elif column.dtype == object and _all_numbers(column, name in response):
-            column = column.astype("float64")
-        elif pd.api.types.is_bool_dtype(column.dtype):
-            if name in response or column.isna().any():
-                column = column.astype("float64" if name in response else object)
-            else:
-                column = column.astype(bool)
-        elif pd.api.types.is_numeric_dtype(column.dtype):
-            if pd.api.types.is_complex_dtype(column.dtype):
-                raise DataError(f"{where}: column {name!r} is complex. Give numbers.")
-            if not isinstance(column.dtype, np.dtype):
-                column = column.astype("float64")
+        column = plain_column(frame[name], name, where, uses)
+        finite = column.dtype.kind in "iub"
+        if column.dtype == np.float64:
             values = column.to_numpy()
-            finite = values.dtype.kind in "iu" or all_finite(values)
+            finite = all_finite(values)
             infinite = np.empty(0, np.intp) if finite else infinite_rows(values)
             if len(infinite):
                 raise DataError(
@@ -254,20 +267,9 @@ def plain_columns(
     return PlainColumns(joined_columns(columns, frame.index), gaps)
 
 
-def _all_numbers(column: pd.Series, or_booleans: bool) -> bool:
-    """Whether an object column holds numbers, apart from missing values."""
-    present = column.dropna()
-    return len(present) > 0 and pd.api.types.infer_dtype(present) in {
-        "integer",
-        "floating",
-        "mixed-integer-float",
-        *(["boolean"] if or_booleans else []),
-    }
-
-
-def settled_booleans(frame: pd.DataFrame) -> pd.DataFrame:
+def settled(frame: pd.DataFrame) -> pd.DataFrame:
     """
-    Make bool again what was object only because values were missing.
+    Make bool or int again what was object only because values were missing.
 
     Parameters
     ----------
@@ -279,13 +281,43 @@ def settled_booleans(frame: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         The same object where there is nothing to change.
     """
-    columns = [
-        name
+    types = {"boolean": "bool", "integer": "int64"}
+    found = {
+        name: types[inferred]
         for name in frame
         if frame[name].dtype == object
-        and pd.api.types.infer_dtype(frame[name]) == "boolean"
-    ]
-    return frame.astype(dict.fromkeys(columns, bool)) if columns else frame
+        and (inferred := pd.api.types.infer_dtype(frame[name])) in types
+        and not (inferred == "integer" and _too_wide(frame[name]))
+    }
+    return frame.astype(found) if found else frame
+
+
+def _too_wide(column: pd.Series) -> bool:
+    return bool(column.max() >= 2**63 or column.min() < -(2**63))
+
+
+def uses_beside(model: pd.DataFrame, uses: ColumnUses) -> ColumnUses:
+    """
+    What columns of a source are used for, beside those of data.
+
+    Parameters
+    ----------
+    model : DataFrame
+        Columns of data.
+    uses : ColumnUses
+        What the formula uses them for.
+
+    Returns
+    -------
+    ColumnUses
+        What is no number in data is a level in the source, whatever its type.
+    """
+    told = {
+        str(name)
+        for name, column in model.items()
+        if not pd.api.types.is_numeric_dtype(column.dtype)
+    }
+    return uses._replace(levels=uses.levels | told, numbers=uses.numbers - told)
 
 
 def matched_type(column: pd.Series, model: pd.Series, where: str) -> pd.Series:
@@ -336,13 +368,15 @@ def matched_type(column: pd.Series, model: pd.Series, where: str) -> pd.Series:
         if pd.api.types.is_bool_dtype(column.dtype):
             return column.astype("float64")
         if not pd.api.types.is_numeric_dtype(column.dtype):
+            refuse_times(column, where)
             numbers = pd.to_numeric(column, errors="coerce")
-            text = column[numbers.isna() & column.notna()]
+            none = ~np.isfinite(numbers.to_numpy(dtype=float, na_value=np.nan))
+            text = column[none & column.notna().to_numpy()]
             if len(text):
                 raise DataError(
-                    f"{where}: column {str(column.name)!r} has {show(text.iloc[0])} "
-                    f"where data has numbers ({name_units(text.index)}). "
-                    "Convert it."
+                    f"{where}: column {str(column.name)!r} has {odd_values(text)}, "
+                    "where data has numbers. Convert them, or make them missing with "
+                    "pd.to_numeric(..., errors='coerce')."
                 )
             # Booleans among objects are no numbers yet.
             return numbers.astype("float64") if numbers.dtype == bool else numbers

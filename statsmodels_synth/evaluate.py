@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Floats, Positions, check_positive
+from statsmodels_synth._arrays import Floats, Positions, as_floats, check_positive
 from statsmodels_synth.design import SourceArrays
 from statsmodels_synth.exceptions import DataError, column_label, name_units
 from statsmodels_synth.formula import LearnedFormula
@@ -258,7 +258,7 @@ def _evaluate_source(
 def _column(frame: pd.DataFrame, name: str | None, where: str) -> Floats | None:
     if name is None:
         return None
-    values: Floats = frame[name].to_numpy(dtype=float)
+    values = as_floats(frame[name], f"{where}: {column_label(name)}")
     if not np.all(np.isfinite(values)):
         bad = frame.index[~np.isfinite(values)]
         raise DataError(

@@ -20,11 +20,13 @@ import pandas as pd
 from statsmodels_synth._arrays import Floats, Positions
 from statsmodels_synth._formulaic import UnseenLevelError, matrix_of, strict_frame
 from statsmodels_synth._statsmodels import FormulaManager
+from statsmodels_synth.column_types import no_numbers
 from statsmodels_synth.columns import (
     joined_columns,
     matched_type,
     plain_columns,
-    settled_booleans,
+    settled,
+    uses_beside,
 )
 from statsmodels_synth.exceptions import (
     MAX_UNITS_SHOWN,
@@ -53,6 +55,7 @@ from statsmodels_synth.plain_terms import (
 from statsmodels_synth.specifications import (
     column_names_of,
     levels_of_columns,
+    numbers_and_levels,
     with_states,
 )
 from statsmodels_synth.syntax import refuse_bitwise
@@ -211,7 +214,7 @@ class LearnedFormula:
         ndarray (rows,) of str
             A text for each level, the same whichever other rows are there.
         """
-        matrix = self._matrices(f"~ 0 + ({code})", frame, "data")
+        matrix = self._matrices(f"~ 0 + I({code})", frame, "data")
         matrix = matrix[1] if isinstance(matrix, tuple) else matrix
         own, row = np.unique(np.asarray(matrix, float), axis=0, return_inverse=True)
         names = [str(name) for name in matrix.columns]
@@ -285,7 +288,7 @@ class LearnedFormula:
     def _call_engine(
         self, formula: Any, frame: pd.DataFrame, manager: Any, prediction: bool
     ) -> Any:
-        frame, namespace = settled_booleans(frame), dict(self.parsed.namespace)
+        frame, namespace = numbers_and_levels(settled(frame), self.parsed)
         # Rows with missing values have gone before; nothing may be dropped here,
         # where it would be dropped silently.
         keep: Any = "ignore"
@@ -339,6 +342,7 @@ class LearnedFormula:
         else:
             if "C() got an unexpected keyword" in text:
                 text += ". A reference level is C(g, Treatment('level'))."
+            text += no_numbers(frame, self.parsed.variables)
             engine = self.parsed.engine
             return f"{where}: {engine} cannot evaluate {self.parsed.text!r}: {text}"
         units = frame.index[self._failing_rows(formula, frame)]
@@ -536,7 +540,8 @@ class LearnedFormula:
                     f"The rows to predict have no column {name!r}."
                     f"{suggest(name, list(frame.columns))}"
                 )
-        plain = plain_columns(frame, self.parsed.regressors, set(), where)
+        uses = uses_beside(self._types, self.parsed.uses)
+        plain = plain_columns(frame, needed, uses, where)
         frame = joined_columns(
             {
                 name: matched_type(column, self._types[name], where)

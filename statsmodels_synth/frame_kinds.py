@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from statsmodels_synth._arrays import EXACT, without_mask
 from statsmodels_synth.exceptions import DataError, type_name
 
 _FRAMES = {("polars", "DataFrame"), ("pyarrow", "Table")}
@@ -187,7 +189,7 @@ def column_of(frame: Any, name: str, rows: Any = None) -> pd.Series:
 
 def values_of(value: Any) -> Any:
     """
-    Values of a column of polars or Arrow that was given by itself.
+    Values of a column of polars or Arrow, or of a masked array, given by itself.
 
     Parameters
     ----------
@@ -199,6 +201,7 @@ def values_of(value: Any) -> Any:
     ndarray or object
         Anything else as it is.
     """
+    value = without_mask(value)
     if _SERIES.isdisjoint(_kinds(value)):
         return value
     # An Arrow array that is no column of a table is unknown to narwhals.
@@ -214,6 +217,9 @@ def _converted(column: Any) -> pd.Series:
     arrow = _kinds(column)[0][0] == "pyarrow"
     series = nw.from_native(column, series_only=True)
     if series.dtype.is_numeric() or series.dtype == nw.Decimal:
+        if series.dtype.is_integer() and series.null_count():
+            # NumPy has no missing integer, and as floats large ones merge.
+            return _integers_with_gaps(series)
         values = series.to_numpy()
         if values.dtype == object:  # decimals, and integers beyond those of NumPy
             values = series.cast(nw.Float64).to_numpy()
@@ -234,3 +240,15 @@ def _converted(column: Any) -> pd.Series:
         # Its categories are those of every frame of the session, in no order: text.
         return pd.Series(column.to_list())
     return pd.Series(series.to_numpy())
+
+
+def _integers_with_gaps(series: Any) -> pd.Series:
+    """Integers of which some are missing, which remain integers."""
+    limits = [v for v in (series.min(), series.max()) if v is not None]
+    if not limits or max(map(abs, limits)) <= EXACT:
+        values = series.to_numpy()
+        gaps = np.isnan(values)
+        whole = np.where(gaps, 0.0, values).astype(np.int64)
+        return pd.Series(pd.arrays.IntegerArray(whole, gaps))
+    wide = "Int64" if limits[-1] < 2**63 else "UInt64"
+    return pd.Series(pd.array(series.to_list(), dtype=wide))

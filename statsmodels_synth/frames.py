@@ -24,13 +24,16 @@ from statsmodels_synth._arrays import (
     as_floats,
     check_positive,
 )
+from statsmodels_synth.column_types import refuse_text_numbers
 from statsmodels_synth.columns import (
     PlainColumns,
     check_frame,
     check_row_index,
     joined_columns,
     matched_type,
+    native,
     plain_columns,
+    uses_beside,
 )
 from statsmodels_synth.exceptions import (
     AlignmentError,
@@ -46,6 +49,8 @@ from statsmodels_synth.given_sources import GivenSource
 from statsmodels_synth.options import Kind, Missing
 from statsmodels_synth.row_order import CountedFrame, refuse_other_order
 from statsmodels_synth.unit_columns import UnitColumns
+from statsmodels_synth.unit_ids import refuse_mixed_ids, refuse_rounded_ids
+from statsmodels_synth.uses import ColumnUses
 
 On: TypeAlias = Hashable | Sequence[Hashable] | None
 
@@ -121,6 +126,7 @@ def align_frames(
     sources: Sequence[GivenSource],
     response: Sequence[str],
     regressors: Sequence[str],
+    uses: ColumnUses,
     *,
     on: On = None,
     labeled: object = None,
@@ -141,6 +147,8 @@ def align_frames(
         The sources.
     response, regressors : sequence of str
         Variables of the two sides of the formula.
+    uses : ColumnUses
+        What the formula uses them for.
     on : str or sequence of str, optional
         Column that identifies units; the index if omitted.
     labeled : array_like of bool or str, optional
@@ -186,14 +194,16 @@ def align_frames(
             f"({format_units(repeated)}). Keep one row per unit; only sources may "
             "have replicates."
         )
-    plain = plain_columns(keyed, variables, set(response) - set(regressors), "data")
+    uses = uses.with_numbers(extra)
+    plain = plain_columns(keyed, variables, uses, "data")
+    refuse_text_numbers(plain.frame, uses, "data")
     if types is not None:
         plain = _typed(plain, types)
     rows, n_incomplete = _labeled_rows(plain, response, labeled_mask, missing)
     framed = [_source_columns(s, keyed, variables, on, types is None) for s in sources]
     units = _all_units(keyed, framed, on, types is None)
     aligned = [
-        _align_source(given, columns, plain, units, variables, missing, types)
+        _align_source(given, columns, plain, units, variables, uses, missing, types)
         for given, columns in framed
     ]
     own = tuple((g.name, f) for g, f in framed if g.frame is not None)
@@ -277,6 +287,7 @@ def _keyed(frame: pd.DataFrame, on: On, where: str, whole: bool) -> pd.DataFrame
         index = frame[keys].set_index(keys).index
         frame = frame.copy(deep=False)
         frame.index = index.set_names([None] * index.nlevels)
+    frame = native(frame)
     if whole and not len(frame):
         raise DataError(f"{where} has no rows.")
     n_missing = _n_missing(frame.index)
@@ -285,6 +296,7 @@ def _keyed(frame: pd.DataFrame, on: On, where: str, whole: bool) -> pd.DataFrame
             f"{where} has {count(n_missing, 'row')} whose unit is missing. Every "
             "row needs one."
         )
+    refuse_rounded_ids(frame.index, where)
     doubled = frame.columns[frame.columns.duplicated()]
     if len(doubled):
         raise DataError(f"{where} has two columns named {doubled[0]!r}. Rename one.")
@@ -370,6 +382,7 @@ def _all_units(
             _refuse_index_and_column(data, frame, given.name)
         if index.equals(data.index):
             continue
+        refuse_mixed_ids(data.index, index, given.name)
         # Not isin(), which with text takes ten times as long.
         same = index.nlevels == data.index.nlevels
         place = units.get_indexer(index) if same else np.full(len(index), -1)
@@ -439,6 +452,7 @@ def _align_source(
     plain: PlainColumns,
     units: pd.Index,
     variables: list[str],
+    uses: ColumnUses,
     missing: Missing,
     types: pd.DataFrame | None,
 ) -> SourceFrame:
@@ -446,7 +460,7 @@ def _align_source(
     data = plain.frame
     model = data if types is None else types
     own = [name for name in variables if name in keyed]
-    brought = plain_columns(keyed, own, set(), where)
+    brought = plain_columns(keyed, own, uses_beside(model, uses), where)
     every_unit = keyed.index.equals(units)
     positions = np.arange(len(units)) if every_unit else units.get_indexer(keyed.index)
     data_rows = positions

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Bools, Floats, as_floats
+from statsmodels_synth._arrays import Bools, Floats, as_floats, without_mask
 from statsmodels_synth.design import Labeling
 from statsmodels_synth.exceptions import (
     DataError,
@@ -18,6 +18,7 @@ from statsmodels_synth.exceptions import (
     name_units,
     show,
 )
+from statsmodels_synth.unit_ids import refuse_rounded_labels
 
 #: Standard errors of the number of labels by which it may differ from the sum of the
 #: probabilities.
@@ -235,7 +236,9 @@ def _stratified(strata: Any, labeled: Bools, units: pd.Index) -> Labeling:
         raise DataError(
             f"strata has {np.ndim(strata)} dimensions. Give one stratum per unit."
         )
-    codes, levels = pd.factorize(pd.Series(strata).to_numpy())
+    values = pd.Series(without_mask(strata)).to_numpy()
+    refuse_rounded_labels(values, "strata")
+    codes, levels = pd.factorize(values)
     if codes.shape != labeled.shape:
         raise DataError(
             f"strata has {len(codes)} values; there are {len(labeled)} units. Give one "

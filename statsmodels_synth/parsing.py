@@ -23,6 +23,7 @@ from statsmodels_synth._statsmodels import default_engine
 from statsmodels_synth.exceptions import FormulaError, suggest
 from statsmodels_synth.options import Engine, check_choice
 from statsmodels_synth.syntax import refuse_foreign
+from statsmodels_synth.uses import NUMBERS_ONLY, ColumnUses, column_uses
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class ParsedFormula:
         Columns used on the left and on the right of the tilde.
     namespace : dict
         Functions and constants of the calling code that it uses.
+    uses : ColumnUses
+        What it uses the columns for.
     """
 
     text: str
@@ -47,6 +50,7 @@ class ParsedFormula:
     response: tuple[str, ...]
     regressors: tuple[str, ...]
     namespace: dict[str, Any] = field(repr=False)
+    uses: ColumnUses = field(default=NUMBERS_ONLY, repr=False)
 
     @property
     def left(self) -> str:
@@ -170,7 +174,8 @@ def read_formula(
         for code in codes:
             names |= dict.fromkeys(columns_of(code, columns, namespace, text, used))
         found.append(tuple(names))
-    return ParsedFormula(text, engine, found[0], found[1], used)
+    uses = column_uses([*sides[0], *sides[1]], columns, set(found[0]) - set(found[1]))
+    return ParsedFormula(text, engine, found[0], found[1], used, uses)
 
 
 def plain_text(error: object) -> str:

@@ -15,6 +15,7 @@ from statsmodels_synth._statsmodels import (
 )
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.predicting import design_rows, option_of_rows
 from statsmodels_synth.tested_results import TestedResults
 
 
@@ -69,24 +70,35 @@ class PredictedResults(TestedResults):
         Parameters
         ----------
         exog : DataFrame or array_like, optional
-            Rows to predict. With a formula, a frame of its variables. The
-            labelled rows if omitted.
+            Rows to predict. With a formula, a frame of its variables; without, the
+            regressors: those of a frame are matched by name, those of an array by
+            position. The labelled rows if omitted.
         transform : bool
             Whether to apply the formula to `exog`.
         *args, **kwargs
-            To :meth:`AugmentedGMM.predict`: `which`, `offset`, `exposure`.
+            To :meth:`AugmentedGMM.predict`: `which`, and `offset` and `exposure`: one
+            number, one value per row, or a column of `exog`.
 
         Returns
         -------
         ndarray or Series
             One value per row; NaN where a variable of the formula is missing.
         """
-        if exog is not None and transform and self.model.learned is not None:
-            exog = self.model.learned.predict_exog(exog)
-            transform = False
+        for name in ("offset", "exposure"):
+            if name in kwargs:
+                kwargs[name] = option_of_rows(kwargs[name], exog, name)
         if exog is None:
             _ = self._design_or_raise
-        return super().predict(exog, transform, *args, **kwargs)
+        exog = self._rows_to_predict(exog, transform)
+        return super().predict(exog, False, *args, **kwargs)
+
+    def _rows_to_predict(self, exog: Any, transform: bool) -> Any:
+        """Their design matrix, with columns in the order of the coefficients."""
+        if exog is None:
+            return None
+        if transform and self.model.learned is not None:
+            return self.model.learned.predict_exog(exog)
+        return design_rows(exog, self.model.exog_names)
 
     @with_one_blas_thread
     def get_prediction(
@@ -118,8 +130,8 @@ class PredictedResults(TestedResults):
             Weights of that average.
         row_labels : sequence, optional
             Labels of the rows.
-        offset, exposure : array_like, optional
-            Of the rows to predict.
+        offset, exposure : float, array_like or str, optional
+            Of the rows to predict, or a column of `exog`.
 
         Returns
         -------
@@ -130,8 +142,9 @@ class PredictedResults(TestedResults):
             raise OptionError(
                 f"which={which!r} does not exist. There are: 'mean', 'linear'."
             )
-        if exog is not None and transform and self.model.learned is not None:
-            exog = self.model.learned.predict_exog(exog)
+        offset = option_of_rows(offset, exog, "offset")
+        exposure = option_of_rows(exposure, exog, "exposure")
+        exog = self._rows_to_predict(exog, transform)
         if exog is None:
             own = self._design_or_raise.labeled.offset
             offset = own if offset is None and exposure is None else offset

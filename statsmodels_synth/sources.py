@@ -20,6 +20,7 @@ from statsmodels_synth._arrays import (
     check_positive,
     lacking_observed,
     missing_rows,
+    without_mask,
 )
 from statsmodels_synth.design import SourceArrays, replicate_weights
 from statsmodels_synth.exceptions import (
@@ -140,7 +141,8 @@ def labeled_rows(
         else:
             endog = np.squeeze(as_floats(endog, "endog"))
     if not isinstance(exog, pd.DataFrame):
-        exog = exog.to_frame() if isinstance(exog, pd.Series) else np.asarray(exog)
+        alone = isinstance(exog, pd.Series)
+        exog = exog.to_frame() if alone else as_floats(exog, "exog")
         exog = exog[:, None] if exog.ndim == 1 else exog
     if np.ndim(endog) != 1 or exog.ndim != 2 or len(endog) != len(exog):
         raise DataError(
@@ -156,6 +158,10 @@ def labeled_rows(
         endog = pd.Series(endog, index=exog.index, name="y")
     index = endog.index if isinstance(endog, pd.Series) else None
     values, regressors = as_floats(endog, "endog"), as_floats(exog, "exog")
+    if isinstance(endog, pd.Series):
+        endog = pd.Series(values, endog.index, name=endog.name, copy=False)
+    if isinstance(exog, pd.DataFrame):
+        exog = pd.DataFrame(regressors, exog.index, exog.columns, copy=False)
     # Regressors matter only where there is a label, which is rare.
     lacking = np.isnan(values)
     present = np.flatnonzero(~lacking)
@@ -175,7 +181,13 @@ def labeled_rows(
             )
         rows = np.flatnonzero(mask)
     else:
-        mask = np.asarray(labeled)
+        mask = np.asarray(without_mask(labeled))
+        if mask.dtype == object and pd.isna(mask).any():
+            raise DataError(
+                f"labeled= is missing for {count(int(pd.isna(mask).sum()), 'unit')} "
+                f"(positions {format_units(np.flatnonzero(pd.isna(mask)))}). Say True "
+                "or False for every unit."
+            )
         if mask.ndim != 1 or mask.dtype != bool:
             raise DataError(
                 f"labeled= has shape {mask.shape} and type {mask.dtype}. Give one True "
@@ -336,11 +348,7 @@ def offsets(
                 f"{int(labeled.sum())} labelled. Give one value per unit."
             )
         if name == "exposure":
-            if not isinstance(family.link, families.links.Log):
-                raise DataError(
-                    "exposure needs a log link, and the link is "
-                    f"{type(family.link).__name__}. Use offset."
-                )
+            require_log_link(family)
             check_positive(values, "exposure", None)
             values = np.log(values)
         bad = ~np.isfinite(values)
@@ -354,6 +362,27 @@ def offsets(
             values = values[labeled]
         of_labels = values if of_labels is None else of_labels + values
     return by_unit, of_labels
+
+
+def require_log_link(family: families.Family) -> None:
+    """
+    Raise if the link is no logarithm, so that there is no exposure.
+
+    Parameters
+    ----------
+    family : statsmodels.genmod.families.Family
+        The family.
+
+    Raises
+    ------
+    DataError
+        Names the link.
+    """
+    if not isinstance(family.link, families.links.Log):
+        raise DataError(
+            "exposure needs a log link, and the link is "
+            f"{type(family.link).__name__}. Use offset."
+        )
 
 
 def unique_names(
@@ -535,7 +564,7 @@ def _sorted_by_unit(arrays: SourceArrays) -> SourceArrays:
 
 
 def _positions(units: object, name: str, n_rows: int, n_units: int) -> Positions:
-    positions = np.asarray(units)
+    positions = np.asarray(without_mask(units))
     if positions.shape != (n_rows,) or positions.dtype.kind not in "iu":
         raise DataError(
             f"Source {name!r}: units must be {n_rows} integers, one per row; it has "

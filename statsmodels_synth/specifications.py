@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 import copy
+import functools
 from typing import Any
+
+from formulaic.transforms import TRANSFORMS
+import numpy as np
+import pandas as pd
+import patsy.builtins
 
 from statsmodels_synth.options import Engine
 from statsmodels_synth.parsing import ParsedFormula, columns_of
@@ -178,3 +184,51 @@ def with_states(spec: Any, engine: Engine, states: Mapping[str, Any]) -> Any:
         for name, state in states.get(factor.code, {}).items():
             vars(info.state["transforms"][name]).update(copy.deepcopy(state))
     return spec
+
+
+def numbers_and_levels(
+    frame: pd.DataFrame, parsed: ParsedFormula
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """
+    What an engine gets, where a column is a number here and a level there.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Plain columns; whole numbers that are levels somewhere are integers.
+    parsed : ParsedFormula
+        The formula.
+
+    Returns
+    -------
+    frame : DataFrame
+        Columns of both uses as floats; otherwise the same object.
+    names : dict
+        The formula's namespace, with a ``C()`` for these columns.
+    """
+    names = dict(parsed.namespace)
+    whole = [
+        name
+        for name in sorted(parsed.uses.both)
+        if name in frame and frame[name].dtype.kind in "iu"
+    ]
+    if whole:
+        floats = {name: frame[name].astype(np.float64) for name in whole}
+        columns: dict[Any, pd.Series] = {**dict(frame.items()), **floats}
+        frame = pd.DataFrame(columns, index=frame.index, copy=False)
+        names.setdefault("C", _with_whole_levels(parsed.engine, whole))
+    return frame, names
+
+
+def _with_whole_levels(engine: Engine, columns: Sequence[str]) -> Callable[..., Any]:
+    """The engine's ``C()``, which names levels of these columns 2, not 2.0."""
+    own = patsy.builtins.C if engine == "patsy" else TRANSFORMS["C"]
+
+    @functools.wraps(own)
+    def categories(data: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(data, "name", None) in columns and data.dtype.kind == "f":
+            whole = data.astype("int64")
+            data = whole if (whole == data).all() else data
+        return own(data, *args, **kwargs)
+
+    return categories

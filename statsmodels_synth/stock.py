@@ -8,7 +8,7 @@ import numpy as np
 import scipy.linalg
 from statsmodels.genmod import families
 
-from statsmodels_synth._arrays import Floats, as_floats
+from statsmodels_synth._arrays import Floats
 from statsmodels_synth._process import with_one_blas_thread
 from statsmodels_synth._statsmodels import GMM
 from statsmodels_synth.design import AlignedDesign
@@ -17,6 +17,7 @@ from statsmodels_synth.formula import LearnedFormula
 from statsmodels_synth.inherited import ListsWhatWorks, Withheld
 from statsmodels_synth.moment_sums import moment_blocks, moment_sums
 from statsmodels_synth.options import WeightsMethod, check_choice
+from statsmodels_synth.predicting import design_rows, total_offset
 from statsmodels_synth.scores import Score
 from statsmodels_synth.starts import source_start, start_params
 from statsmodels_synth.weights import block_jacobian
@@ -255,11 +256,8 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
             own = None if given else self.aligned.labeled.offset
             linear = exog @ np.asarray(params) + (0.0 if own is None else own)
         else:
-            linear = np.asarray(exog, dtype=float) @ np.asarray(params)
-        if offset is not None:
-            linear = linear + as_floats(offset, "offset")
-        if exposure is not None:
-            linear = linear + np.log(as_floats(exposure, "exposure"))
+            linear = np.asarray(design_rows(exog, self.exog_names)) @ np.asarray(params)
+        linear = linear + total_offset(offset, exposure, len(linear), self.family)
         return np.asarray(
             linear if which == "linear" else self.family.link.inverse(linear)
         )

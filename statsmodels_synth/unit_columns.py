@@ -18,6 +18,7 @@ from statsmodels_synth.exceptions import (
     unknown_column,
 )
 from statsmodels_synth.frame_kinds import column_of, names_of_columns
+from statsmodels_synth.unit_ids import stacked
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class UnitColumns:
             for other in self.others:
                 known |= set() if other is None else {*names_of_columns(other)}
             raise unknown_column(label, name, known)
-        values = pd.concat([column for _, column, _ in found], ignore_index=True)
+        values = stacked([column for _, column, _ in found])
         units = self.units.append([index for *_, index in found])[len(self.units) :]
         present = values.notna().to_numpy()
         values, units = values[present], units[present]

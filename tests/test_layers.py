@@ -13,12 +13,13 @@ PACKAGE = Path(statsmodels_synth.__file__).parent
 #: From first to last. What is on one line does not import each other either.
 ORDER = [
     ["exceptions"],
-    ["options", "_arrays", "_process", "_pyplot", "frame_kinds", "inherited"],
+    ["options", "_arrays", "_process", "_pyplot", "uses", "inherited"],
+    ["frame_kinds", "column_types", "unit_ids"],
     ["_statsmodels", "_formulaic", "syntax"],
     ["design"],
     ["assembly"],
     ["sources"],
-    ["given_sources"],
+    ["given_sources", "predicting"],
     ["columns", "parsing", "unit_columns", "labeling", "plain_terms", "row_order"],
     ["specifications"],
     ["frames", "formula"],

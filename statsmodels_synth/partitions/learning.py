@@ -58,8 +58,9 @@ def rows_to_learn(
         Columns that means and knots are learned on.
     """
     regressors = list(plan.parsed.regressors)
+    parsed = plan.parsed
     frames = align_frames(
-        data, [], (), regressors, on=plan.on, types=plan.types[regressors]
+        data, [], (), regressors, parsed.uses, on=plan.on, types=plan.types[regressors]
     )
     known = frames.data
     if frames.lacking is not None:

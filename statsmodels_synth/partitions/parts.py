@@ -243,6 +243,7 @@ def align_part(plan: PartPlan, frames: tuple[pd.DataFrame, ...]) -> AlignedFrame
         given,
         plan.parsed.response,
         plan.parsed.regressors,
+        plan.parsed.uses,
         on=plan.on,
         labeled=options.get("labeled"),
         weights=options.get("weights"),
@@ -351,6 +352,7 @@ def first_look(plan: PartPlan, columns: list[str], data: pd.DataFrame) -> FirstL
         [],
         plan.parsed.response,
         plan.parsed.regressors,
+        plan.parsed.uses,
         on=plan.on,
         labeled=plan.options.get("labeled"),
         extra=plan.extra,
@@ -517,5 +519,4 @@ def typed_rows(plan: PartPlan, frame: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Plain columns.
     """
-    response = set(plan.parsed.response) - set(plan.parsed.regressors)
-    return plain_columns(frame, plan.variables, response, "data").frame
+    return plain_columns(frame, plan.variables, plan.parsed.uses, "data").frame
