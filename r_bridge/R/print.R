@@ -1,14 +1,34 @@
 #' @rdname augmented_gmm-methods
 #' @export
 print.augmented_gmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  refuse_arguments("print", ...)
   print_not_converged(x)
   print_call(x$call)
   cat("Coefficients:\n")
   print.default(
     format(x$coefficients, digits = digits), print.gap = 2L, quote = FALSE
   )
-  cat("\n", wrapped(describe_units(x), exdent = 2L), "\n\n", sep = "")
+  cat("\n", wrapped(describe_units(x), exdent = 2L), "\n", sep = "")
+  cat(estimator_line(x), "\n", sep = "")
   invisible(x)
+}
+
+# Whether it is the default estimator or that of the paper; NULL where all are the same.
+estimator_line <- function(x) {
+  if (is.null(x$use_correction) || !has_sources(x)) {
+    return(NULL)
+  }
+  few <- if (is.null(x$n_clusters)) "labels" else "clusters"
+  line <- if (x$use_correction) {
+    sprintf(
+      "for few %s (default; the paper's: use_correction = FALSE)", few
+    )
+  } else if (identical(as.character(x$steps), "2")) {
+    "the paper's (Byun et al. 2025), without a correction for few labels"
+  } else {
+    "without a correction for few labels"
+  }
+  paste0(wrapped(paste("Estimator:", line), exdent = 2L), "\n")
 }
 
 print_not_converged <- function(x) {

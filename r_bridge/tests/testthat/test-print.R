@@ -28,3 +28,21 @@ test_that("sources of one name in two kinds are told apart once", {
   lines <- capture.output(print(fit))
   expect_true(any(grepl("sources: gpt (proxy), gpt (synthetic)", lines, fixed = TRUE)))
 })
+
+test_that("print and summary say which estimator it is", {
+  said <- function(fit) {
+    lines <- list(capture.output(print(fit)), capture.output(print(summary(fit))))
+    vapply(lines, function(x) {
+      gsub(" +", " ", regmatches(text <- paste(x, collapse = " "),
+        regexpr("Estimator: .*?(  |$)", text, perl = TRUE)))
+    }, "")
+  }
+  fit <- example_fit()
+  expect_match(said(fit), "for few labels \\(default; the paper's: use_correction = FALSE")
+  expect_match(said(example_fit(cluster = TRUE)), "for few clusters \\(default")
+  fit$use_correction <- FALSE
+  expect_match(said(fit), "the paper's \\(Byun et al. 2025\\)")
+  fit$steps <- "cue"
+  expect_match(said(fit), "without a correction for few labels")
+  expect_false(any(grepl("Estimator", capture.output(print(labels_only(fit))))))
+})
