@@ -19,9 +19,7 @@ from statsmodels_synth.r.install import PACKAGE, package_source, problems
 from statsmodels_synth.r.locate import SetUpError, ask_r, clean_environment, find_r, run
 
 #: Packages whose absence the check may note.
-OPTIONAL = (
-    r"(\s+.(clubSandwich|marginaleffects|multcomp|performance)(.,|.))+\s*"
-)
+OPTIONAL = r"(\s+.(clubSandwich|marginaleffects|multcomp|performance)(.,|.))+\s*"
 #: Remarks that say nothing of the package: patterns that match the whole of one.
 ALLOWED = (
     # They are suggested, and not in every system's package manager.

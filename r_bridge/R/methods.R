@@ -11,6 +11,7 @@
 #'   mean with respect to the linear predictor (`"working"`).
 #' @param data Data frame to build the design matrix of; the labelled rows if omitted.
 #' @param full Ignored.
+#' @param fit,scale,k As in [stats::extractAIC()], which is an error here.
 #' @param complete Ignored: no coefficient is aliased.
 #' @param digits Significant digits.
 #' @param ... Nothing: arguments that a method does not have are errors.
@@ -18,9 +19,11 @@
 #' @details `coef()`, `fitted()`, `df.residual()`, `weights()`, `terms()` and `update()`
 #'   work as for [stats::glm()]; `update()` evaluates the call anew. Intervals use
 #'   Student's t with `df.residual()` degrees of freedom, or the normal distribution
-#'   where these are infinite. The estimate maximises no likelihood, so that there is
-#'   no `logLik()`, `deviance()` or `AIC()`; nested models are compared with
-#'   `lmtest::waldtest()` or `car::linearHypothesis()`.
+#'   where these are infinite. The estimate maximises no likelihood, so that `logLik()`,
+#'   `deviance()`, `AIC()`, `BIC()`, `anova()` and `step()` are errors; nested models are
+#'   compared with `lmtest::waldtest()` or `car::linearHypothesis()`. `sigma()` exists in
+#'   the gaussian family: the residual standard deviation among the labelled units, each
+#'   counted by its weight over its probability of being labelled.
 #'
 #' @return What the generic returns for a [stats::glm()].
 #' @seealso [summary.augmented_gmm()], [predict.augmented_gmm()],
