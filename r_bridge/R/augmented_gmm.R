@@ -217,6 +217,7 @@ new_augmented_gmm <- function(value, design, family, formula, call) {
       method = value$method,
       steps = value$steps,
       use_correction = value$use_correction,
+      centered = value$centered,
       design_weights = value$design_weights,
       cov_type = value$cov_type,
       labeling = value$labeling,

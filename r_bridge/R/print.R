@@ -9,26 +9,33 @@ print.augmented_gmm <- function(x, digits = max(3L, getOption("digits") - 3L), .
     format(x$coefficients, digits = digits), print.gap = 2L, quote = FALSE
   )
   cat("\n", wrapped(describe_units(x), exdent = 2L), "\n", sep = "")
-  cat(estimator_line(x), "\n", sep = "")
+  if (has_sources(x)) {
+    lines <- c(paste("Method:", method_name(x)), papers_own(x))
+    cat(paste0(lines, "\n"), sep = "")
+  }
+  cat("\n")
   invisible(x)
 }
 
-# Whether it is the default estimator or that of the paper; NULL where all are the same.
-estimator_line <- function(x) {
-  if (is.null(x$use_correction) || !has_sources(x)) {
-    return(NULL)
+# The default, or what the paper has: readers who cite it must see which.
+method_name <- function(x) {
+  if (!has_sources(x)) {
+    return("Labels only")
   }
-  few <- if (is.null(x$n_clusters)) "labels" else "clusters"
-  line <- if (x$use_correction) {
-    sprintf(
-      "for few %s (default; the paper's: use_correction = FALSE)", few
-    )
-  } else if (identical(as.character(x$steps), "2")) {
-    "the paper's (Byun et al. 2025), without a correction for few labels"
+  two_step <- identical(as.character(x$steps), "2")
+  if (isTRUE(x$use_correction) && !identical(as.character(x$steps), "1")) {
+    "GMM-Synth, few-label default"
+  } else if (isFALSE(x$use_correction) && two_step && !isTRUE(x$centered)) {
+    "GMM-Synth, Byun et al. (2025)"
   } else {
-    "without a correction for few labels"
+    x$method
   }
-  paste0(wrapped(paste("Estimator:", line), exdent = 2L), "\n")
+}
+
+papers_own <- function(x) {
+  if (has_sources(x) && isTRUE(x$use_correction)) {
+    "  (use_correction = FALSE gives the estimator of Byun et al. 2025)"
+  }
 }
 
 print_not_converged <- function(x) {

@@ -21,7 +21,7 @@
 #'   `representativeness()`: a data frame of class `representativeness`, one row for all
 #'   sources together and one for each. `statistic`, `p.value`, `df`: the source by
 #'   itself. `c.statistic`, `c.p.value`: what it adds to the other sources (a difference
-#'   of two J). A source with a small `p.value` disagrees with the choice of labels; one
+#'   of two J). `f`, `df2`: `pf(f, df, df2, lower.tail = FALSE)` is `p.value`. A source with a small `p.value` disagrees with the choice of labels; one
 #'   with a large `c.p.value` says nothing that the others do not say.
 #'
 #' @references Hansen, L. P. (1982). Large sample properties of generalized method of
@@ -42,11 +42,16 @@ representativeness <- function(object, ...) UseMethod("representativeness")
 #' @export
 representativeness.augmented_gmm <- function(object, ...) {
   refuse_arguments("representativeness", ...)
+  table <- object$representativeness
   variance_df <- object$representativeness_df
+  if (is.null(variance_df)) {
+    variance_df <- Inf
+  }
+  as_f <- hotelling(table$statistic, table$df, variance_df)
+  table$f <- as_f$f
+  table$df2 <- as_f$df2
   structure(
-    object$representativeness,
-    variance_df = if (is.null(variance_df)) Inf else variance_df,
-    class = c("representativeness", "data.frame")
+    table, variance_df = variance_df, class = c("representativeness", "data.frame")
   )
 }
 
@@ -91,26 +96,33 @@ name_reference <- function(variance_df) {
   }
   sprintf(
     paste(
-      "P-values: Hotelling's T-squared with a variance of %s degrees of freedom; that is",
-      "F = statistic / %s * df2 / df on df and df2 = %s - df + 1 (those of C likewise,",
-      "given the other sources)."
-    ), whole(variance_df), whole(variance_df), whole(variance_df)
+      "P-values: Hotelling's T-squared, whose variance has %s degrees of freedom; columns",
+      "'f', 'df' and 'df2' have it as F."
+    ), whole(variance_df)
   )
 }
 
-# Hansen's J as a value of F, whose p-value is pf(f, df, df2, lower.tail = FALSE). With
+# A statistic as a value of F, whose p-value is pf(f, df, df2, lower.tail = FALSE). With
 # labels drawn at random df2 is infinite, so that this is chi-squared; with clusters or
-# unequal probabilities the variance has degrees of freedom of its own, and J is
-# Hotelling's T-squared.
+# unequal probabilities the variance has degrees of freedom of its own, and the statistic
+# is Hotelling's T-squared.
+hotelling <- function(statistic, df, variance_df) {
+  df2 <- variance_df - df + 1
+  scale <- if (is.finite(variance_df)) df2 / variance_df else 1
+  possible <- df > 0 & df2 > 0
+  list(
+    f = ifelse(possible %in% TRUE, statistic / df * scale, NaN),
+    df2 = ifelse(possible %in% TRUE, df2, NaN)
+  )
+}
+
 j_reference <- function(x) {
   statistic <- x$jtest[["statistic"]]
   df <- x$jtest[["df"]]
   variance_df <- if (is.null(x$j_variance_df)) Inf else x$j_variance_df
-  df2 <- variance_df - df + 1
-  scale <- if (is.finite(variance_df)) df2 / variance_df else 1
-  list(
-    statistic = statistic, df = df, df2 = df2, p.value = x$jtest[["p.value"]],
-    f = if (isTRUE(df > 0) && df2 > 0) statistic / df * scale else NaN
+  c(
+    list(statistic = statistic, df = df, p.value = x$jtest[["p.value"]]),
+    hotelling(statistic, df, variance_df)
   )
 }
 

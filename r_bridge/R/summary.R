@@ -33,7 +33,7 @@ summary.augmented_gmm <- function(object, ...) {
   refuse_arguments("summary", ...)
   kept <- c(
     "call", "family", "df.residual", "use_t", "nobs", "n_units", "n_clusters", "method",
-    "cov_type", "labeling", "steps", "use_correction", "sources", "jtest",
+    "cov_type", "labeling", "steps", "use_correction", "centered", "sources", "jtest",
     "j_variance_df", "representativeness", "notes",
     "dropped_sources", "converged"
   )
@@ -93,9 +93,10 @@ print.summary.augmented_gmm <- function(x,
   print_not_converged(x)
   print_call(x$call)
   for (line in describe_model(x)) {
-    cat(wrapped(line, exdent = 2L), "\n", sep = "")
+    indent <- if (startsWith(line, " ")) 2L else 0L
+    cat(wrapped(line, indent, exdent = 2L), "\n", sep = "")
   }
-  cat(estimator_line(x), "\nCoefficients:\n", sep = "")
+  cat("\nCoefficients:\n")
   stats::printCoefmat(
     x$coefficients, digits = digits, signif.stars = signif.stars, na.print = "NA", ...
   )
@@ -118,7 +119,8 @@ describe_model <- function(x) {
   errors <- if (identical(x$cov_type, "cluster")) "cluster-robust" else "robust"
   c(
     sprintf("Family: %s (%s link)", x$family$family, x$family$link),
-    sprintf("Method: %s; %s standard errors", x$method, errors),
+    sprintf("Method: %s; %s standard errors", method_name(x), errors),
+    papers_own(x),
     if (!identical(x$labeling, "equal")) sprintf("Labelling: %s", x$labeling)
   )
 }

@@ -165,12 +165,10 @@ def test_hansen_j_names_its_reference(
             pchisq(test$statistic, test$parameter, lower.tail = FALSE)
           }
           table <- representativeness(fit)
-          nu <- attr(table, "variance_df")
-          df2 <- nu - table$df + 1
-          f <- table$statistic / table$df * if (is.finite(nu)) df2 / nu else 1
           c(
             row$j.p.value, by_hand, printed, row$j.statistic, row$j.df, row$j.df2,
-            table$p.value[1], pf(f[1], table$df[1], df2[1], lower.tail = FALSE)
+            table$p.value[1],
+            pf(table$f[1], table$df[1], table$df2[1], lower.tail = FALSE)
           )
         }""",
     )  # fmt: skip

@@ -33,16 +33,19 @@ test_that("print and summary say which estimator it is", {
   said <- function(fit) {
     lines <- list(capture.output(print(fit)), capture.output(print(summary(fit))))
     vapply(lines, function(x) {
-      gsub(" +", " ", regmatches(text <- paste(x, collapse = " "),
-        regexpr("Estimator: .*?(  |$)", text, perl = TRUE)))
+      text <- gsub(" +", " ", paste(x, collapse = " "))
+      sub("^.*Method: (.*?)(Coefficients.*)?$", "\\1", text, perl = TRUE)
     }, "")
   }
   fit <- example_fit()
-  expect_match(said(fit), "for few labels \\(default; the paper's: use_correction = FALSE")
-  expect_match(said(example_fit(cluster = TRUE)), "for few clusters \\(default")
+  default <- "^GMM-Synth, few-label default.*\\(use_correction = FALSE gives .* Byun et al"
+  expect_match(said(fit), default)
+  expect_match(said(example_fit(cluster = TRUE)), default)
   fit$use_correction <- FALSE
-  expect_match(said(fit), "the paper's \\(Byun et al. 2025\\)")
+  expect_match(said(fit), "^GMM-Synth, Byun et al. \\(2025\\)")
+  expect_false(any(grepl("use_correction", said(fit))))
   fit$steps <- "cue"
-  expect_match(said(fit), "without a correction for few labels")
-  expect_false(any(grepl("Estimator", capture.output(print(labels_only(fit))))))
+  fit$method <- "GMM-Synth, continuously updated"
+  expect_match(said(fit), "continuously updated")
+  expect_match(said(labels_only(fit))[2], "^Labels only")
 })
