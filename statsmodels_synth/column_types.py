@@ -19,7 +19,7 @@ from statsmodels_synth.exceptions import (
     DataError,
     column_label,
     count,
-    format_units,
+    name_units,
     show,
 )
 from statsmodels_synth.uses import ColumnUses
@@ -193,7 +193,7 @@ def _refuse_inexact(column: pd.Series, name: str, where: str) -> None:
         raise DataError(
             f"{where}: {column_label(name)} has {count(len(bad), 'integer')} beyond "
             f"2**53 that no floating-point number equals, such as {int(shown.iloc[0])} "
-            f"(units {format_units(shown.index)}). Subtract a constant or divide "
+            f"({name_units(shown.index)}). Subtract a constant or divide "
             f"beforehand; if it only names something, write C({name}) or make it text."
         )
 
@@ -241,7 +241,7 @@ def _refuse_objects(column: pd.Series, name: str, where: str) -> None:
             rows = present[bad]
             raise DataError(
                 f"{where}: {column_label(name)} holds {what} in "
-                f"{count(len(rows), 'row')} (units {format_units(rows.index)}), such "
+                f"{count(len(rows), 'row')} ({name_units(rows.index)}), such "
                 f"as {show(rows.iloc[0])}. {advice}"
             )
 
@@ -263,8 +263,8 @@ def odd_values(values: pd.Series) -> str:
     texts = values.map(show)
     counts = texts.value_counts(sort=True)
     parts = [
-        f"{text} in {count(int(number), 'row')} (units "
-        f"{format_units(values.index[(texts == text).to_numpy()])})"
+        f"{text} in {count(int(number), 'row')} "
+        f"({name_units(values.index[(texts == text).to_numpy()])})"
         for text, number in counts.iloc[:_SHOWN].items()
     ]
     more = len(counts) - len(parts)

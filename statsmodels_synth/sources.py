@@ -590,10 +590,10 @@ def _drop_missing(
         units = np.flatnonzero(bad)
         if arrays.units is not None:
             units = np.unique(arrays.units[units])
-        shown = format_units(units if index is None else index[units])
+        shown = name_units(units if index is None else index[units])
         raise DataError(
             f"Source {arrays.name!r} has {count(int(bad.sum()), 'row')} with missing "
-            f"values (units {shown}). Complete them or set missing='drop'."
+            f"values ({shown}). Complete them or set missing='drop'."
         )
     keep = np.flatnonzero(~bad)
     units = keep if arrays.units is None else arrays.units[keep]

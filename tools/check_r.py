@@ -18,13 +18,15 @@ from statsmodels_synth.exceptions import count
 from statsmodels_synth.r.install import PACKAGE, package_source, problems
 from statsmodels_synth.r.locate import SetUpError, ask_r, clean_environment, find_r, run
 
+#: Packages whose absence the check may note.
+OPTIONAL = r"(\s+.(clubSandwich|marginaleffects|multcomp|performance)(.,|.))+\s*"
 #: Remarks that say nothing of the package: patterns that match the whole of one.
 ALLOWED = (
-    # It is suggested, and not in every system's package manager.
+    # They are suggested, and not in every system's package manager.
     r"checking package dependencies \.\.\. (NOTE|INFO)\s+"
-    r"Packages? suggested but not available for checking:\s+.marginaleffects.\s*",
+    rf"Packages? suggested but not available for checking:{OPTIONAL}",
     r"checking Rd cross-references \.\.\. (NOTE|INFO)\s+"
-    r"Packages? unavailable to check Rd xrefs:\s+.marginaleffects.\s*",
+    rf"Packages? unavailable to check Rd xrefs:{OPTIONAL}",
 )
 SETTINGS = {
     "STATSMODELSSYNTH_PYTHON": sys.executable,

@@ -14,8 +14,8 @@ venv=${1:-.venv}
 # Without these there is no bridge; with the others more of it is tested.
 necessary=(reticulate generics testthat)
 useful=(
-    bayestestR bit64 broom car data.table emmeans gmm insight knitr lmtest MASS
-    parameters rmarkdown sandwich survival tibble
+    bayestestR bit64 broom car clubSandwich data.table emmeans gmm insight knitr lmtest
+    MASS multcomp parameters performance rmarkdown sandwich survival tibble
 )
 
 give_up() {

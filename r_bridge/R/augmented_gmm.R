@@ -2,9 +2,9 @@
 #'
 #' Solves the score equations of a generalised linear model on the labelled units, and
 #' uses what every source says of labelled and of all units to remove what is
-#' predictable from their noise. The estimate is consistent whatever the sources are, as
-#' long as they were made without regard to which units are labelled; the better they
-#' are, the tighter it gets.
+#' predictable from their noise: the better the sources, the tighter the estimate.
+#' Estimates are valid when units are labelled at random or with known probabilities, and
+#' the sources are made in the same way for labelled and unlabelled units.
 #'
 #' @param formula A formula as for [stats::glm()]. Bases such as `ns()`, `poly()` and
 #'   `scale()`, levels and contrasts are learned on the labelled rows and carried to
@@ -30,7 +30,10 @@
 #'   column, one value per row of `data`, or one number.
 #' @param weights Weight of each unit, above 0: a column or one value per row of `data`.
 #' @param cluster Cluster of each unit, likewise: standard errors are then robust to
-#'   dependence within clusters.
+#'   dependence within clusters. The estimates change as well, unless
+#'   `use_correction = FALSE`: what is taken off for the sources is shrunken as far as
+#'   few labelled clusters demand, and with very few of them the estimate is that of the
+#'   labels only.
 #' @param ... Nothing: all other arguments are named in full.
 #' @param strata Stratum of each unit, where a fixed number of units was labelled in
 #'   each: a column or one value per row of `data`.
@@ -42,7 +45,8 @@
 #'   iterates until the estimate settles, `"cue"` updates continuously.
 #' @param use_correction Whether to shrink what is taken off as far as few labels demand
 #'   and to use the standard errors for few labels. `TRUE` by default, except for
-#'   `"cue"`, which has none. `FALSE` gives estimator and interval of the paper.
+#'   `"cue"`, which has none. `FALSE` gives estimator and interval of the paper, Byun et
+#'   al. (2025); what is printed says which of the two it is.
 #' @param use_t Whether to use Student's t; as `use_correction` if omitted.
 #' @param centered Whether the second moment of the moment conditions is centred.
 #' @param start Start for the coefficients.
@@ -83,7 +87,7 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
                           use_t = NULL, centered = FALSE, start = NULL,
                           influence = TRUE) {
   call <- match.call()
-  refuse_unknown(..., known = names(formals()))
+  refuse_unknown("augmented_gmm", ..., known = names(formals()))
   env <- parent.frame()
   family <- as_family(family)
   design <- build_design(
@@ -205,10 +209,16 @@ new_augmented_gmm <- function(value, design, family, formula, call) {
       ),
       auxiliary = rows(value$auxiliary, unlist(value$sources$name)),
       jtest = stats::setNames(value$jtest, c("statistic", "p.value", "df")),
+      j_variance_df = value$j_variance_df,
+      representativeness_df = value$representativeness_df,
       representativeness = representativeness_frame(
         value$representativeness, unlist(value$sources$name)
       ),
       method = value$method,
+      steps = value$steps,
+      use_correction = value$use_correction,
+      centered = value$centered,
+      design_weights = value$design_weights,
       cov_type = value$cov_type,
       labeling = value$labeling,
       notes = in_r_words(unlist(value$notes)),
@@ -220,6 +230,13 @@ new_augmented_gmm <- function(value, design, family, formula, call) {
       iterations = value$iterations,
       influence = if (!is.null(value$influence)) {
         structure(value$influence, dimnames = list(NULL, terms))
+      },
+      units = if (!is.null(value$influence)) {
+        if (is.null(value$clusters)) {
+          design$units
+        } else {
+          design$clusters[value$clusters]
+        }
       },
       slope = if (!is.null(value$slope)) square(value$slope)
     ),

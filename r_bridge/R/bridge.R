@@ -185,7 +185,8 @@ chosen_python <- function() {
 }
 
 how_to_set_up <- paste(
-  "Set up with `pip install \"statsmodels-synth[r]\"` and",
+  "Set up with `pip install \".[r]\"` in a checkout of statsmodels_synth (or",
+  "`pip install \"FILE.whl[r]\"` with its wheel) and",
   "`python -m statsmodels_synth.r install`;",
   "`python -m statsmodels_synth.r doctor` says what is missing."
 )

@@ -142,9 +142,9 @@ harmonise <- function(x, model, where, name, units) {
   refuse <- function(bad, has, meant, advice) {
     rows <- which(bad)
     synth_stop(sprintf(
-      "%s: column '%s' has %s where data has %s (units %s). %s",
+      "%s: column '%s' has %s where data has %s (%s). %s",
       where, name, if (is.null(has)) show_value(take_one(x, rows[[1L]])) else has,
-      meant, format_units(units(rows)), advice
+      meant, name_units(units(rows)), advice
     ))
   }
   switch(column_kind(model),
@@ -200,8 +200,8 @@ as_data_factor <- function(x, model, where, name, units) {
     first <- as.character(x[strange[[1L]]])
     same <- as.character(x[strange]) == first
     synth_stop(sprintf(
-      "%s: column '%s' has '%s', which is no level in data (units %s).%s",
-      where, name, first, format_units(units(strange[same])), known_levels(known)
+      "%s: column '%s' has '%s', which is no level in data (%s).%s",
+      where, name, first, name_units(units(strange[same])), known_levels(known)
     ))
   }
   structure(codes, levels = known, class = class(model))

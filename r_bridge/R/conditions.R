@@ -38,6 +38,12 @@ format_units <- function(units, most = 5L) {
   )
 }
 
+# "unit 5", or "units 5, 7": for what stands in parentheses.
+name_units <- function(units, what = "unit") {
+  units <- unique(units) # rows of one unit name it once
+  sprintf("%s%s %s", what, if (length(units) == 1L) "" else "s", format_units(units))
+}
+
 format_labels <- function(x) {
   if (is.numeric(x)) {
     vapply(x, format, "", digits = 15L, trim = TRUE, scientific = FALSE)

@@ -22,6 +22,7 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
     on, unlist(Map(option_columns, options, captured, list(data))),
     unlist(lapply(given, `[[`, "columns"))
   )
+  refuse_foreign_terms(formula)
   formula <- expand_formula(formula, data, reserved)
   variables <- formula_variables(formula, data, given)
   declared <- declared_rows(options$labeled, data)
@@ -42,6 +43,8 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
     labeling_prob = unit_prob(options$labeling_prob, frames),
     strata = unit_codes(options$strata, "strata", frames),
     cluster = unit_codes(options$cluster, "cluster", frames),
+    # In the order of their codes.
+    clusters = unique(complete_values(options$cluster, "cluster", frames)),
     n_incomplete = frames$n_incomplete,
     yname = deparse1(formula[[2L]]),
     ylevels = learned$ylevels
@@ -184,12 +187,31 @@ refuse_missing_terms <- function(model, where, units) {
       rows <- which(bad)
       synth_stop(sprintf(
         paste(
-          "%s: the term '%s' is not a number or level for %s (units %s). Correct or",
-          "remove them."
-        ), where, name, count(length(rows), "row"), format_units(units(rows))
+          "%s: the term '%s' is not a number or level for %s (%s), where the variables",
+          "of the formula are present. %s"
+        ), where, name, count(length(rows), "row"), name_units(units(rows)),
+        missing_remedy(name)
       ), "FormulaError")
     }
   }
+}
+
+# What to do where a term makes NA of values that are present.
+missing_remedy <- function(name) {
+  called <- tryCatch(called_functions(str2lang(name)), error = function(e) character())
+  if ("cut" %in% called) {
+    return(paste(
+      "cut() has no interval for these values: let the first and last break be -Inf and",
+      "Inf, or set include.lowest = TRUE if they are on the edge."
+    ))
+  }
+  if (any(c("factor", "ordered") %in% called)) {
+    return("The levels that it is given do not have these values: name all of them.")
+  }
+  if (any(c("log", "log10", "log2", "log1p", "sqrt") %in% called)) {
+    return("Correct or remove these values, at which the function has none.")
+  }
+  "Correct or remove them."
 }
 
 refuse_response_on_right <- function(terms) {
@@ -254,9 +276,9 @@ as_learned_factor <- function(x, known, ordered, where, name, units) {
     rows <- strange[as.character(x[strange]) == first]
     synth_stop(sprintf(
       paste(
-        "%s: column '%s' has the level '%s', which no labelled unit has (units %s).",
+        "%s: column '%s' has the level '%s', which no labelled unit has (%s).",
         "Drop these rows or label such units."
-      ), where, name, first, format_units(units(rows))
+      ), where, name, first, name_units(units(rows))
     ), "FormulaError")
   }
   structure(codes, levels = known, class = c(if (ordered) "ordered", "factor"))

@@ -10,10 +10,17 @@
 #'   `marginaleffects::avg_slopes(fit)` and the like work. Give
 #'   `df = df.residual(fit)` for Student's t.
 #'
-#' @section insight:
-#'   `insight::find_statistic()` and `insight::get_predicted()` know a closed list of
-#'   classes and refuse others. `insight::get_statistic()` says which statistic it is;
-#'   for predictions use [predict()][predict.augmented_gmm].
+#' @section insight and performance:
+#'   `insight::find_statistic()` knows a closed list of classes and refuses others;
+#'   `insight::get_statistic()` says which statistic it is. `performance::r2()` is the
+#'   share of the variance of the outcome that the fitted means explain among the
+#'   labelled units, each counted by its weight over its probability of being labelled.
+#'
+#' @section car, lmtest and multcomp:
+#'   `car::linearHypothesis()`, `car::Anova()` and `lmtest::waldtest()` use F with
+#'   `df.residual()` degrees of freedom, as Python does, and chi-squared only where these
+#'   are infinite; `test = "Chisq"` (`test.statistic` of `Anova()`) asks for it.
+#'   `multcomp::glht()` takes whole degrees of freedom, which are rounded down.
 #'
 #' @name ecosystem
 #' @keywords internal

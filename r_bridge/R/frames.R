@@ -203,10 +203,10 @@ usable_rows <- function(columns, own, at, units, where, missing) {
     name <- Find(function(name) anyNA(columns[[name]]), names(columns))
     synth_stop(sprintf(
       paste(
-        "%s: column '%s'%s is missing for units %s. Complete them or set missing =",
+        "%s: column '%s'%s is missing for %s. Complete them or set missing =",
         "\"drop\"."
       ), where, name, if (name %in% own) "" else ", taken from data,",
-      format_units(units[at[missing_rows(columns[[name]])]])
+      name_units(units[at[missing_rows(columns[[name]])]])
     ))
   }
   if (all(bad)) {

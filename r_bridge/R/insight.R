@@ -1,4 +1,5 @@
-# Methods for the generics of insight and parameters, registered when these are loaded.
+# Methods for the generics of insight, parameters and performance, registered when these
+# are loaded.
 
 #' @exportS3Method insight::get_statistic
 get_statistic.augmented_gmm <- function(x, ...) {
@@ -44,6 +45,53 @@ link_inverse.augmented_gmm <- function(x, ...) x$family$linkinv
 
 #' @exportS3Method insight::get_data
 get_data.augmented_gmm <- function(x, ...) labelled_data(x)
+
+# Means of the outcome, as insight gives them for other classes.
+#' @exportS3Method insight::get_predicted
+get_predicted.augmented_gmm <- function(x, data = NULL, predict = "expectation",
+                                        ci = NULL, ...) {
+  types <- c(expectation = "response", response = "response", link = "link")
+  predict <- choose_option(
+    if (is.null(predict)) "expectation" else predict, names(types), "predict"
+  )
+  type <- types[[predict]]
+  level <- if (is.null(ci) || anyNA(ci)) 0.95 else ci
+  if (is.null(data)) {
+    found <- stats::predict(
+      x, type = type, se.fit = TRUE, interval = "confidence", level = level
+    )
+    data <- tryCatch(labelled_data(x), SynthError = function(e) NULL)
+  } else {
+    found <- stats::predict(
+      x, data, type = type, se.fit = TRUE, interval = "confidence", level = level
+    )
+  }
+  with_ci <- !is.null(ci) && !anyNA(ci)
+  structure(
+    unname(found$fit[, "fit"]),
+    data = data, ci = ci, predict = predict,
+    ci_data = data.frame(
+      SE = unname(found$se.fit),
+      CI_low = if (with_ci) unname(found$fit[, "lwr"]) else NA_real_,
+      CI_high = if (with_ci) unname(found$fit[, "upr"]) else NA_real_
+    ),
+    class = c("get_predicted", "numeric")
+  )
+}
+
+#' @exportS3Method insight::get_deviance
+get_deviance.augmented_gmm <- function(x, ...) stats::deviance(x)
+
+# Share of the variance of the outcome that the fitted means explain. As in the default
+# of package performance, but with units counted by weight and labelling probability.
+#' @exportS3Method performance::r2
+r2.augmented_gmm <- function(model, ...) {
+  weight <- label_weights(model)
+  centre <- sum(weight * model$y) / sum(weight)
+  explained <- 1 - sum(weight * (model$y - model$fitted.values)^2) /
+    sum(weight * (model$y - centre)^2)
+  structure(list(R2 = c(R2 = explained)), class = c("r2_generic", "list"))
+}
 
 # The columns that the formula uses, at the labelled units. A model frame has them
 # unless the formula transforms them; then they are looked up in the data of the call,

@@ -11,16 +11,19 @@
 #'   mean with respect to the linear predictor (`"working"`).
 #' @param data Data frame to build the design matrix of; the labelled rows if omitted.
 #' @param full Ignored.
+#' @param fit,scale,k As in [stats::extractAIC()], which is an error here.
 #' @param complete Ignored: no coefficient is aliased.
 #' @param digits Significant digits.
-#' @param ... Ignored.
+#' @param ... Nothing: arguments that a method does not have are errors.
 #'
 #' @details `coef()`, `fitted()`, `df.residual()`, `weights()`, `terms()` and `update()`
 #'   work as for [stats::glm()]; `update()` evaluates the call anew. Intervals use
 #'   Student's t with `df.residual()` degrees of freedom, or the normal distribution
-#'   where these are infinite. The estimate maximises no likelihood, so that there is
-#'   no `logLik()`, `deviance()` or `AIC()`; nested models are compared with
-#'   `lmtest::waldtest()` or `car::linearHypothesis()`.
+#'   where these are infinite. The estimate maximises no likelihood, so that `logLik()`,
+#'   `deviance()`, `AIC()`, `BIC()`, `anova()` and `step()` are errors; nested models are
+#'   compared with `lmtest::waldtest()` or `car::linearHypothesis()`. `sigma()` exists in
+#'   the gaussian family: the residual standard deviation among the labelled units, each
+#'   counted by its weight over its probability of being labelled.
 #'
 #' @return What the generic returns for a [stats::glm()].
 #' @seealso [summary.augmented_gmm()], [predict.augmented_gmm()],
@@ -34,17 +37,29 @@
 #' head(residuals(fit))
 #' update(fit, . ~ . + hp)
 #' @importFrom stats case.names confint family formula model.frame model.matrix nobs
-#' @importFrom stats predict residuals variable.names vcov
+#' @importFrom stats coef df.residual fitted predict residuals sigma variable.names vcov
+#' @importFrom stats AIC BIC anova deviance extractAIC logLik weights
 #' @name augmented_gmm-methods
 NULL
 
 #' @rdname augmented_gmm-methods
 #' @export
-vcov.augmented_gmm <- function(object, complete = TRUE, ...) object$vcov
+vcov.augmented_gmm <- function(object, complete = TRUE, ...) {
+  refuse_arguments("vcov", ...)
+  object$vcov
+}
+
+#' @rdname augmented_gmm-methods
+#' @export
+coef.augmented_gmm <- function(object, complete = TRUE, ...) {
+  refuse_arguments("coef", ...)
+  object$coefficients
+}
 
 #' @rdname augmented_gmm-methods
 #' @export
 confint.augmented_gmm <- function(object, parm, level = 0.95, ...) {
+  refuse_arguments("confint", ...)
   names <- names(object$coefficients)
   parm <- if (missing(parm)) names else check_parm(parm, names)
   check_level(level)
@@ -97,23 +112,37 @@ percent <- function(tails) {
 
 #' @rdname augmented_gmm-methods
 #' @export
-nobs.augmented_gmm <- function(object, ...) object$nobs
+nobs.augmented_gmm <- function(object, ...) {
+  # BIC() and others ask for a fallback, which is not needed.
+  refuse_arguments("nobs", ..., also = "use.fallback")
+  object$nobs
+}
 
 #' @rdname augmented_gmm-methods
 #' @export
-formula.augmented_gmm <- function(x, ...) x$formula
+formula.augmented_gmm <- function(x, ...) {
+  refuse_arguments("formula", ...)
+  x$formula
+}
 
 #' @rdname augmented_gmm-methods
 #' @export
-family.augmented_gmm <- function(object, ...) object$family
+family.augmented_gmm <- function(object, ...) {
+  refuse_arguments("family", ...)
+  object$family
+}
 
 #' @rdname augmented_gmm-methods
 #' @export
-model.frame.augmented_gmm <- function(formula, ...) formula$model
+model.frame.augmented_gmm <- function(formula, ...) {
+  refuse_arguments("model.frame", ...)
+  formula$model
+}
 
 #' @rdname augmented_gmm-methods
 #' @export
 model.matrix.augmented_gmm <- function(object, data = NULL, ...) {
+  refuse_arguments("model.matrix", ...)
   if (!is.null(data)) {
     return(new_design(object, data)$exog)
   }
@@ -126,6 +155,7 @@ model.matrix.augmented_gmm <- function(object, data = NULL, ...) {
 #' @export
 residuals.augmented_gmm <- function(object,
                                     type = c("response", "pearson", "working"), ...) {
+  refuse_arguments("residuals", ...)
   type <- choose_option(type, c("response", "pearson", "working"), "type")
   weights <- if (is.null(object$weights)) 1 else object$weights
   family <- object$family
@@ -138,11 +168,36 @@ residuals.augmented_gmm <- function(object,
 
 #' @rdname augmented_gmm-methods
 #' @export
-case.names.augmented_gmm <- function(object, full = FALSE, ...) names(object$residuals)
+fitted.augmented_gmm <- function(object, ...) {
+  refuse_arguments("fitted", ...)
+  object$fitted.values
+}
+
+#' @rdname augmented_gmm-methods
+#' @export
+weights.augmented_gmm <- function(object, ...) {
+  refuse_arguments("weights", ...)
+  object$weights
+}
+
+#' @rdname augmented_gmm-methods
+#' @export
+df.residual.augmented_gmm <- function(object, ...) {
+  refuse_arguments("df.residual", ...)
+  object$df.residual
+}
+
+#' @rdname augmented_gmm-methods
+#' @export
+case.names.augmented_gmm <- function(object, full = FALSE, ...) {
+  refuse_arguments("case.names", ...)
+  names(object$residuals)
+}
 
 #' @rdname augmented_gmm-methods
 #' @export
 variable.names.augmented_gmm <- function(object, full = FALSE, ...) {
+  refuse_arguments("variable.names", ...)
   names(object$coefficients)
 }
 
@@ -202,7 +257,7 @@ without_sources <- function(object) {
   object$representativeness <- object$representativeness[1L, , drop = FALSE]
   object$representativeness[1L, ] <- list(NaN, NaN, 0, NaN, NaN)
   object$dropped_sources <- character()
-  object["influence"] <- list(NULL)
+  object["influence"] <- object["units"] <- list(NULL)
   object
 }
 

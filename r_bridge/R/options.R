@@ -144,9 +144,17 @@ option_label <- function(option, resolved) {
   if (is.null(column)) option else sprintf("%s = '%s'", option, column)
 }
 
-# Columns of data that an option uses, which `.` in the formula leaves out.
+# Columns of data that an option uses, which `.` in the formula leaves out: by name, or
+# by their values where a vector was given, as in weights = data[["w"]].
 option_columns <- function(resolved, given, data) {
   used <- c(resolved$column, if (is.language(given$expr)) all.vars(given$expr))
+  values <- comparable(resolved$values)
+  if (length(values) == n_rows(data) && length(unique(values)) > 1L) {
+    same <- vapply(names(data), function(name) {
+      identical(comparable(column(data, name)), values)
+    }, NA)
+    used <- c(used, names(data)[same])
+  }
   intersect(used, names(data))
 }
 

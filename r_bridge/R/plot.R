@@ -14,7 +14,8 @@ shapes_naive <- c(15, 17, 18, 25, 8)
 #' @param intercept Whether to show the intercept.
 #' @param xlab,main Labels.
 #' @param xlim Range of the horizontal axis.
-#' @param ... Graphical parameters, to [graphics::plot.window()].
+#' @param ... To [graphics::plot.window()]: `xaxs`, `asp`, `log`, `lab`. Others, such as
+#'   `col`, are errors.
 #'
 #' @return Invisibly, a data frame of what was drawn: `term`, `estimator`, `estimate`,
 #'   `conf.low`, `conf.high`.
@@ -25,6 +26,7 @@ shapes_naive <- c(15, 17, 18, 25, 8)
 #' @export
 plot.augmented_gmm <- function(x, level = 0.95, intercept = FALSE, xlab = NULL,
                                main = NULL, xlim = NULL, ...) {
+  refuse_arguments("plot", ..., also = c("xaxs", "asp", "log", "lab"))
   check_level(level)
   drawn <- plotted_intervals(x, level, intercept)
   look <- plotted_look(x)

@@ -8,25 +8,35 @@
 #'   labelled rows if omitted.
 #' @param type `"link"`: linear predictor; `"response"`: mean of the outcome.
 #' @param se.fit Whether to give standard errors too.
-#' @param ... Ignored.
+#' @param interval `"confidence"`: intervals for the linear predictor or the mean.
+#' @param level Their level.
+#' @param ... Nothing: arguments that a method does not have are errors.
 #'
 #' @details Bases such as `ns()` and `poly()`, levels and contrasts are those learned on
 #'   the labelled rows. A row that lacks a variable gets `NA`. A variable that `newdata`
 #'   does not have is an error: it is never taken from the workspace.
 #'
-#' @return A vector named by row; with `se.fit = TRUE` a list of `fit`, `se.fit` and
-#'   `df`, the degrees of freedom of intervals (`Inf` for the normal distribution).
+#' @return A vector named by row; with `interval = "confidence"` a matrix with columns
+#'   `fit`, `lwr` and `upr`. With `se.fit = TRUE` a list of `fit` (either), `se.fit` and
+#'   `df`, the degrees of freedom of intervals (`Inf` for the normal distribution). An
+#'   interval for the mean is that of the linear predictor, carried through the link.
 #' @examplesIf synth_available()
 #' units <- transform(mtcars, mpg = replace(mpg, 13:32, NA), guess = 34 - 4 * wt)
 #' fit <- augmented_gmm(mpg ~ wt, units, proxy = c(mpg = "guess"))
 #' predict(fit, data.frame(wt = 2:4), se.fit = TRUE)
 #' @export
 predict.augmented_gmm <- function(object, newdata, type = c("link", "response"),
-                                  se.fit = FALSE, ...) {
+                                  se.fit = FALSE, interval = c("none", "confidence"),
+                                  level = 0.95, ...) {
+  refuse_arguments("predict", ...)
+  check_flag(se.fit, "se.fit")
+  interval <- choose_interval(interval)
+  check_level(level)
+  with_interval <- interval == "confidence"
   type <- choose_option(type, c("link", "response"), "type")
   if (missing(newdata) || is.null(newdata)) {
     eta <- object$linear.predictors
-    exog <- if (se.fit) stats::model.matrix(object)
+    exog <- if (se.fit || with_interval) stats::model.matrix(object)
   } else {
     design <- new_design(object, newdata)
     exog <- design$exog
@@ -35,14 +45,46 @@ predict.augmented_gmm <- function(object, newdata, type = c("link", "response"),
   }
   family <- object$family
   fit <- if (type == "link") eta else with_names(family$linkinv(eta), eta)
-  if (!se.fit) {
+  if (!se.fit && !with_interval) {
     return(fit)
   }
   error <- sqrt(rowSums((exog %*% object$vcov) * exog))
+  if (with_interval) {
+    # Of the linear predictor, carried to the mean: it stays where a mean can be.
+    margin <- stats::qt((1 + level) / 2, object$df.residual) * error
+    fit <- cbind(fit = fit, mean_interval(eta, margin, family, type))
+    if (!se.fit) {
+      return(fit)
+    }
+  }
   if (type == "response") {
     error <- error * abs(family$mu.eta(eta))
   }
   list(fit = fit, se.fit = with_names(error, eta), df = object$df.residual)
+}
+
+choose_interval <- function(interval) {
+  if (identical(interval, "prediction")) {
+    synth_stop(
+      paste(
+        "interval = \"prediction\" does not exist: the fit says how the mean of the",
+        "outcome depends on regressors, and assumes nothing of how single outcomes",
+        "spread. interval = \"confidence\" is for the mean."
+      ),
+      "OptionError"
+    )
+  }
+  choose_option(interval, c("none", "confidence"), "interval")
+}
+
+mean_interval <- function(eta, margin, family, type) {
+  ends <- cbind(lwr = eta - margin, upr = eta + margin)
+  if (type == "response") {
+    ends[] <- family$linkinv(ends)
+    # Links such as the inverse turn the ends round.
+    ends[] <- c(pmin(ends[, 1L], ends[, 2L]), pmax(ends[, 1L], ends[, 2L]))
+  }
+  ends
 }
 
 with_names <- function(x, like) stats::setNames(as.double(x), names(like))

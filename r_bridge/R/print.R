@@ -1,14 +1,41 @@
 #' @rdname augmented_gmm-methods
 #' @export
 print.augmented_gmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  refuse_arguments("print", ...)
   print_not_converged(x)
   print_call(x$call)
   cat("Coefficients:\n")
   print.default(
     format(x$coefficients, digits = digits), print.gap = 2L, quote = FALSE
   )
-  cat("\n", wrapped(describe_units(x), exdent = 2L), "\n\n", sep = "")
+  cat("\n", wrapped(describe_units(x), exdent = 2L), "\n", sep = "")
+  if (has_sources(x)) {
+    lines <- c(paste("Method:", method_name(x)), papers_own(x))
+    cat(paste0(lines, "\n"), sep = "")
+  }
+  cat("\n")
   invisible(x)
+}
+
+# The default, or what the paper has: readers who cite it must see which.
+method_name <- function(x) {
+  if (!has_sources(x)) {
+    return("Labels only")
+  }
+  two_step <- identical(as.character(x$steps), "2")
+  if (isTRUE(x$use_correction) && !identical(as.character(x$steps), "1")) {
+    "GMM-Synth, few-label default"
+  } else if (isFALSE(x$use_correction) && two_step && !isTRUE(x$centered)) {
+    "GMM-Synth, Byun et al. (2025)"
+  } else {
+    x$method
+  }
+}
+
+papers_own <- function(x) {
+  if (has_sources(x) && isTRUE(x$use_correction)) {
+    "  (use_correction = FALSE gives the estimator of Byun et al. 2025)"
+  }
 }
 
 print_not_converged <- function(x) {

@@ -53,9 +53,9 @@ factor_numbers <- function(y, known, binomial, refuse, where, name, units) {
   if (length(strange)) {
     synth_stop(sprintf(
       paste(
-        "%s: the outcome '%s' has the level '%s', which no labelled unit has (units",
-        "%s).%s"
-      ), where, name, as.character(y[strange[[1L]]]), format_units(units(strange)),
+        "%s: the outcome '%s' has the level '%s', which no labelled unit has",
+        "(%s).%s"
+      ), where, name, as.character(y[strange[[1L]]]), name_units(units(strange)),
       known_levels(known)
     ))
   }

@@ -75,26 +75,104 @@ refuse_mixed_names <- function(data, source) {
 
 # Raise where rows that would go by position have an identifier in another order.
 refuse_other_order <- function(data, source) {
-  for (name in intersect(names(data), names(source$frame))) {
-    a <- comparable(column(data, name))
-    b <- comparable(column(source$frame, name))
-    if (is.null(a) || is.null(b) || is.character(a) != is.character(b) ||
-      identical(a, b)) {
-      next
-    }
-    # Numbers may agree by chance; text that does is an identifier.
-    enough <- if (is.character(a)) 0.5 else 1
-    if (!anyNA(a) && !anyNA(b) && !anyDuplicated(a) && !anyDuplicated(b) &&
-      mean(b %in% a) >= enough) {
-      synth_stop(sprintf(
-        paste(
-          "data and source '%s' would be matched by position, but both have a column",
-          "'%s' with the same values in other rows. Set on = \"%s\" if it identifies",
-          "units, or sort both alike."
-        ), source$name, name, name
-      ), "AlignmentError")
+  ours <- identifiers(data)
+  theirs <- identifiers(source$frame)
+  for (name in names(source$frame)) {
+    for (own in names(ours)) {
+      a <- ours[[own]]
+      b <- theirs[[name]]
+      same <- same_name(own, name)
+      if (same && looks_like_id(own)) {
+        # Replicates repeat it, so that it need not tell rows of the source apart.
+        b <- comparable(column(source$frame, name))
+        refused <- !is.null(b) && (in_other_rows(a, b) || differ(a, b))
+      } else {
+        # A column of another name can be an identifier, but numbers agree by chance.
+        refused <- !is.null(b) && (same || is.character(b)) && in_other_rows(a, b)
+      }
+      if (refused) {
+        refuse_position(source, own, name)
+      }
     }
   }
+}
+
+# Columns whose values tell rows apart.
+identifiers <- function(frame) {
+  found <- lapply(stats::setNames(nm = names(frame)), function(name) {
+    identifier(column(frame, name))
+  })
+  Filter(Negate(is.null), found)
+}
+
+# Text or numbers without repetition, of which a few may be missing; else NULL.
+identifier <- function(x) {
+  x <- comparable(x)
+  known <- x[!is.na(x)]
+  if (length(known) < 2L || length(known) < 0.5 * length(x) || anyDuplicated(known)) {
+    return(NULL)
+  }
+  x
+}
+
+same_name <- function(a, b) {
+  plain <- function(name) gsub("[^a-z0-9]", "", tolower(name))
+  a == b || plain(a) == plain(b) && nzchar(plain(a))
+}
+
+looks_like_id <- function(name) {
+  grepl("(^|[^a-z])(id|ids|uid|uuid|key|doi|isbn)$", tolower(name)) ||
+    grepl("[a-z](ID|Id)$", name)
+}
+
+# Whether most values of `b` are in `a`, and some of these in another row.
+in_other_rows <- function(a, b) {
+  both <- alike(a, b)
+  at <- match(both$b, both$a, incomparables = NA)
+  found <- !is.na(at)
+  any(found & at != seq_along(at)) && sum(found) >= 0.5 * sum(!is.na(both$b))
+}
+
+differ <- function(a, b) {
+  both <- alike(a, b)
+  any(both$a != both$b, na.rm = TRUE)
+}
+
+# Identifiers may be numbers in one frame and text in the other.
+alike <- function(a, b) {
+  if (is.character(a) != is.character(b)) {
+    a <- as_text(a)
+    b <- as_text(b)
+  }
+  list(a = a, b = b)
+}
+
+as_text <- function(x) if (is.character(x)) x else ifelse(is.na(x), NA, sprintf("%.15g", x))
+
+refuse_position <- function(source, own, name) {
+  advice <- if (own == name) {
+    sprintf("Set on = \"%s\" if it identifies units, or sort both alike.", name)
+  } else {
+    sprintf(
+      "Give both one name and set on = \"%s\", or sort both alike.", own
+    )
+  }
+  synth_stop(sprintf(
+    paste(
+      "data and source '%s' would be matched by position, but %s. %s (A column that",
+      "identifies nothing and goes by another order: leave it out of the source.)"
+    ), source$name,
+    if (own == name) {
+      sprintf("both have a column '%s' with other values in the same rows", name)
+    } else {
+      sprintf(
+        paste(
+          "column '%s' of data and column '%s' of the source have the same values in",
+          "other rows"
+        ), own, name
+      )
+    }, advice
+  ), "AlignmentError")
 }
 
 # Raise unless equal row numbers are shown to mean equal rows.

@@ -4,12 +4,23 @@
 #' `sandwich::vcovCL(fit, cluster = )` clusters anew.
 #'
 #' @param x An object of class `augmented_gmm`, fitted with `influence = TRUE`.
-#' @param ... Ignored.
+#' @param type `"HC3"`, or `"HC0"` of a fit with `use_correction = FALSE`: the kind that
+#'   the covariance of the fit is of. It need not be given.
+#' @param ... Ignored by `estfun()` and `bread()`; errors of the others.
 #'
 #' @details A row belongs to each unit, labelled or not, in the order of the units:
-#'   those of `data` first, then those that only sources have. A model with clusters has
-#'   one row per cluster. A vector for `cluster =` needs as many values; a formula is not
-#'   enough, as it would be looked up for the labelled rows alone.
+#'   those of `data` first, then those that only sources have. A unit that takes no part,
+#'   because it is neither labelled nor in a source, has zeros. A model with clusters has
+#'   one row per cluster. Row names are those of units or clusters. A vector for
+#'   `cluster =` needs as many values; a formula is looked up in `data`, which is enough
+#'   where no source has units of its own.
+#'
+#'   `sandwich::vcovHC(fit)` is `vcov(fit)`, which is robust to heteroscedasticity
+#'   already and of the kind HC3: corrected for few labels. Other types are errors, as
+#'   are `sandwich::vcovBS()` (its bootstrap redraws the rows of `data` alone, without
+#'   those of sources) and `clubSandwich::vcovCR()` (it takes the labelled rows for the
+#'   whole sample). For standard errors robust to clusters, and corrected for few of
+#'   them, fit with `cluster =`.
 #'
 #'   Let \eqn{E} hold the influence of each unit on the estimate and \eqn{V} be
 #'   `vcov(fit)`, which is corrected for few labels, so that \eqn{S = E'E} is near
@@ -19,7 +30,7 @@
 #'   `estfun()` is \eqn{E A D} and `bread()` is \eqn{N D^{-1}} with the number of rows
 #'   \eqn{N}.
 #'
-#' @return `estfun()`: a matrix with a row per unit or cluster and a column per
+#' @return `vcovHC()`: a covariance matrix. `estfun()`: a matrix with a row per unit or cluster and a column per
 #'   coefficient. `bread()`: a square matrix.
 #' @examplesIf synth_available() && requireNamespace("sandwich", quietly = TRUE)
 #' units <- transform(mtcars, mpg = replace(mpg, 13:32, NA), guess = 34 - 4 * wt)
@@ -33,9 +44,11 @@ NULL
 #' @rawNamespace S3method(sandwich::estfun, augmented_gmm)
 estfun.augmented_gmm <- function(x, ...) {
   influence <- influence_or_stop(x)
+  check_asker(x, nrow(influence), parent.frame())
   map <- closest_map(crossprod(influence), x$vcov)
   scores <- influence %*% map %*% positive_slope(x)
-  dimnames(scores) <- list(rownames(influence), names(x$coefficients))
+  rows <- if (!is.null(x$units)) as.character(x$units)
+  dimnames(scores) <- list(rows, names(x$coefficients))
   scores
 }
 
@@ -48,6 +61,115 @@ bread.augmented_gmm <- function(x, ...) {
   bread <- nrow(influence_or_stop(x)) * solve(slope / size) / size
   dimnames(bread) <- dimnames(x$vcov)
   bread
+}
+
+#' @rdname sandwich-methods
+#' @exportS3Method sandwich::vcovHC
+vcovHC.augmented_gmm <- function(x, type = NULL, ...) {
+  refuse_arguments("vcovHC", ...)
+  if (!is.null(x$n_clusters)) {
+    synth_stop(
+      paste(
+        "The fit is robust to clusters, and vcovHC() is not: use vcov(fit), or fit",
+        "without cluster."
+      ),
+      "OptionError"
+    )
+  }
+  own <- if (isFALSE(x$use_correction)) "HC0" else "HC3"
+  if (!is.null(type) && !identical(type, own)) {
+    synth_stop(
+      sprintf(
+        paste(
+          "vcovHC() of this fit has no type %s. vcov(fit) is robust to",
+          "heteroscedasticity already, and of the kind %s: leave type out.%s"
+        ), deparsed(type), own,
+        if (own == "HC3") " use_correction = FALSE gives the kind HC0." else ""
+      ),
+      "OptionError"
+    )
+  }
+  x$vcov
+}
+
+#' @exportS3Method sandwich::vcovBS
+vcovBS.augmented_gmm <- function(x, ...) {
+  synth_stop(
+    paste(
+      "vcovBS() would redraw the rows of data without those of the sources. vcov(fit) is",
+      "robust already; with cluster = in augmented_gmm(), to clusters too."
+    ),
+    "OptionError"
+  )
+}
+
+#' @exportS3Method clubSandwich::vcovCR
+vcovCR.augmented_gmm <- function(obj, ...) {
+  synth_stop(
+    paste(
+      "vcovCR() would take the labelled rows for the whole sample, and its standard",
+      "errors would be wrong. Fit with cluster = in augmented_gmm(): vcov(fit) is then",
+      "robust to clusters and corrected for few of them, like CR3."
+    ),
+    "OptionError"
+  )
+}
+
+# vcovCL() and meatHC() are functions of package sandwich that no method can answer for.
+# What they would answer obscurely, or wrongly, is refused when they ask for estfun().
+check_asker <- function(x, n, asker) {
+  if (!identical(environmentName(topenv(asker)), "sandwich")) {
+    return(invisible())
+  }
+  type <- get0("type", asker, inherits = FALSE)
+  if (exists("diaghat", asker, inherits = FALSE) ||
+    (length(type) == 1L && type %in% c("HC2", "HC3"))) {
+    synth_stop(
+      paste(
+        "Leverages of labelled rows do not fit contributions of all units, so that there",
+        "is no meatHC(), and no type HC2 or HC3 of vcovCL(). vcov(fit) is corrected for",
+        "few labels; with cluster = in augmented_gmm(), for few clusters."
+      ),
+      "OptionError"
+    )
+  }
+  cluster <- get0("cluster", asker, inherits = FALSE)
+  if (is.null(cluster)) {
+    return(invisible())
+  }
+  given <- if (inherits(cluster, "formula")) {
+    tryCatch(
+      n_rows(stats::expand.model.frame(x, cluster, na.expand = FALSE)),
+      error = function(e) NA_integer_
+    )
+  } else {
+    NROW(cluster)
+  }
+  if (!identical(as.integer(given), as.integer(n))) {
+    refuse_cluster(x, n, given, cluster)
+  }
+}
+
+refuse_cluster <- function(x, n, given, cluster) {
+  is_formula <- inherits(cluster, "formula")
+  has <- if (is.na(given)) {
+    sprintf("cluster = %s cannot be looked up in data", deparse1(cluster))
+  } else {
+    paste0(
+      "cluster has ", count(given, "value"), if (is_formula) ", one for each row of data"
+    )
+  }
+  what <- if (is.null(x$n_clusters)) "unit" else "cluster"
+  synth_stop(
+    sprintf(
+      paste(
+        "%s; there are %s, labelled or not. Give a vector with one value",
+        "for each, in the order of rownames(sandwich::estfun(fit))%s, or fit with",
+        "cluster = in augmented_gmm()."
+      ), has, count(n, what), if (what == "unit") ": the rows of data first" else ""
+    ),
+    "AlignmentError"
+  )
 }
 
 influence_or_stop <- function(x) {

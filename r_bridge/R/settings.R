@@ -1,32 +1,6 @@
 # Options of the fit: checked here where R would otherwise send something odd; what they
 # mean is Python's.
 
-refuse_unknown <- function(..., known) {
-  if (...length() == 0L) {
-    return(invisible())
-  }
-  name <- ...names()[1L]
-  if (is.null(name) || is.na(name) || !nzchar(name)) {
-    synth_stop(
-      "augmented_gmm() takes no further unnamed argument. Name the arguments.",
-      "OptionError"
-    )
-  }
-  if (identical(name, "offset")) {
-    synth_stop(
-      "augmented_gmm() has no argument 'offset'. Write offset(...) in the formula.",
-      "OptionError"
-    )
-  }
-  synth_stop(
-    sprintf(
-      "augmented_gmm() has no argument '%s'.%s", name,
-      suggest(name, setdiff(known, "..."))
-    ),
-    "OptionError"
-  )
-}
-
 choose_option <- function(value, known, name) {
   if (identical(value, known)) {
     return(known[[1L]])
@@ -38,6 +12,15 @@ choose_option <- function(value, known, name) {
     )
   }
   value
+}
+
+check_flag <- function(value, name) {
+  if (is.null(value)) {
+    synth_stop(
+      sprintf("%s = NULL does not exist. Give TRUE or FALSE.", name), "OptionError"
+    )
+  }
+  as_flag(value, name)
 }
 
 # 1 or 0, since R's logical vectors do not cross; NULL stays NULL.

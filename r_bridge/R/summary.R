@@ -6,7 +6,8 @@
 #' @param object,x An object of class `augmented_gmm`, and its summary.
 #' @param digits Significant digits.
 #' @param signif.stars Whether to print significance stars.
-#' @param ... To [stats::printCoefmat()].
+#' @param ... `print()`: to [stats::printCoefmat()], such as `P.values`. `summary()`:
+#'   nothing; arguments that it does not have are errors.
 #'
 #' @return A list of class `summary.augmented_gmm` with, among others,
 #'   \describe{
@@ -29,9 +30,11 @@
 #' summary(fit)$gains
 #' @export
 summary.augmented_gmm <- function(object, ...) {
+  refuse_arguments("summary", ...)
   kept <- c(
     "call", "family", "df.residual", "use_t", "nobs", "n_units", "n_clusters", "method",
-    "cov_type", "labeling", "sources", "jtest", "representativeness", "notes",
+    "cov_type", "labeling", "steps", "use_correction", "centered", "sources", "jtest",
+    "j_variance_df", "representativeness", "notes",
     "dropped_sources", "converged"
   )
   value <- unclass(object)[intersect(kept, names(object))]
@@ -86,10 +89,12 @@ print.summary.augmented_gmm <- function(x,
                                         digits = max(3L, getOption("digits") - 3L),
                                         signif.stars = getOption("show.signif.stars"),
                                         ...) {
+  refuse_arguments("print", ..., also = names(formals(stats::printCoefmat)))
   print_not_converged(x)
   print_call(x$call)
   for (line in describe_model(x)) {
-    cat(wrapped(line, exdent = 2L), "\n", sep = "")
+    indent <- if (startsWith(line, " ")) 2L else 0L
+    cat(wrapped(line, indent, exdent = 2L), "\n", sep = "")
   }
   cat("\nCoefficients:\n")
   stats::printCoefmat(
@@ -114,7 +119,8 @@ describe_model <- function(x) {
   errors <- if (identical(x$cov_type, "cluster")) "cluster-robust" else "robust"
   c(
     sprintf("Family: %s (%s link)", x$family$family, x$family$link),
-    sprintf("Method: %s; %s standard errors", x$method, errors),
+    sprintf("Method: %s; %s standard errors", method_name(x), errors),
+    papers_own(x),
     if (!identical(x$labeling, "equal")) sprintf("Labelling: %s", x$labeling)
   )
 }
@@ -168,13 +174,25 @@ closing_lines <- function(x, digits) {
       count(x$n_units, "unit")
     ),
     df,
-    if (isTRUE(x$jtest[["df"]] > 0)) {
-      sprintf(
-        "Hansen J: %s on %s DF, p-value: %s",
-        format(x$jtest[["statistic"]], digits = digits), whole(x$jtest[["df"]]),
-        format.pval(x$jtest[["p.value"]], digits = digits)
-      )
-    }
+    if (isTRUE(x$jtest[["df"]] > 0)) j_line(x, digits)
+  )
+}
+
+# With all that reproduces the p-value: by pchisq(), or by pf().
+j_line <- function(x, digits) {
+  test <- j_reference(x)
+  number <- function(value) format(value, digits = digits)
+  reference <- if (is.finite(test$df2)) {
+    sprintf(
+      "J = %s, as Hotelling's T-squared: F = %s on %s and %s DF", number(test$statistic),
+      number(test$f), number(test$df), number(test$df2)
+    )
+  } else {
+    sprintf("chi-squared = %s on %s DF", number(test$statistic), number(test$df))
+  }
+  sprintf(
+    "Hansen J test: %s, p-value: %s", reference,
+    format.pval(test$p.value, digits = digits)
   )
 }
 

@@ -25,7 +25,7 @@
 #'   or in the order of `object$tasks`. An assumption, which data alone cannot give.
 #' @param x What `leave_one_out()` or `temporal_split()` gave.
 #' @param digits Number of significant digits.
-#' @param ... Not used.
+#' @param ... Nothing: arguments that a method does not have are errors.
 #'
 #' @return `typicality()`: p-values by coordinate. `trend_test()`: an object of class
 #'   `htest` with Spearman's correlations; its p-value is corrected for the number of
@@ -147,6 +147,7 @@ coverage_gap <- function(object, distance) {
 #' @rdname task_checks
 #' @export
 print.task_coverage <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  refuse_arguments("print", ...)
   percent <- function(share) sprintf("%s %%", format(100 * share, digits = digits))
   if (is.null(x$n_late)) {
     cat("Leave-one-out over", count(x$n_tasks, "historical task"), "\n")

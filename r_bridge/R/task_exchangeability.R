@@ -91,7 +91,7 @@ task_exchangeability <- function(data, current, task = "task", source = "source"
                                  alpha = 0.10, alphas = NULL, interval = NULL,
                                  weights = NULL, bandwidth = 1, bounds = NULL,
                                  n_boot = 1999, seed = 0) {
-  refuse_task_argument("task_exchangeability", ..., known = names(formals()))
+  refuse_unknown("task_exchangeability", ..., known = names(formals()))
   check_data_frame(data)
   roles <- list(
     task = column_names(task, "task", data),
@@ -172,7 +172,7 @@ task_exchangeability_estimates <- function(data, current, task = NULL,
                                            interval = NULL, weights = NULL,
                                            bandwidth = 1, bounds = NULL, n_boot = 1999,
                                            seed = 0) {
-  refuse_task_argument("task_exchangeability_estimates", ..., known = names(formals()))
+  refuse_unknown("task_exchangeability_estimates", ..., known = names(formals()))
   check_data_frame(data)
   roles <- list(
     task = column_names(task, "task", data, optional = TRUE),
@@ -268,7 +268,7 @@ task_exchangeability_fits <- function(real, synthetic, current, params = NULL,
                                       alpha = 0.10, alphas = NULL, interval = NULL,
                                       weights = NULL, bandwidth = 1, bounds = NULL,
                                       n_boot = 1999, seed = 0) {
-  refuse_task_argument("task_exchangeability_fits", ..., known = names(formals()))
+  refuse_unknown("task_exchangeability_fits", ..., known = names(formals()))
   synthetic <- match_fits(real, synthetic)
   tasks <- if (is.null(names(real))) as.character(seq_along(real)) else names(real)
   known <- c(tasks, task_name(name, tasks))
@@ -346,7 +346,7 @@ task_exchangeability_votes <- function(data, current, first = "model_a",
                                        prior = 1, ..., algorithm = 1, alpha = 0.10,
                                        alphas = NULL, interval = NULL, weights = NULL,
                                        n_boot = 1999, seed = 0) {
-  refuse_task_argument("task_exchangeability_votes", ..., known = names(formals()))
+  refuse_unknown("task_exchangeability_votes", ..., known = names(formals()))
   check_data_frame(data)
   roles <- list(
     first = column_names(first, "first", data),
@@ -375,25 +375,6 @@ task_exchangeability_votes <- function(data, current, first = "model_a",
       algorithm, alpha, alphas, interval, weights, 1, NULL, n_boot, seed, known
     ),
     coordinates = "log-strength", covariates = NULL, call = match.call()
-  )
-}
-
-refuse_task_argument <- function(fun, ..., known) {
-  if (...length() == 0L) {
-    return(invisible())
-  }
-  name <- ...names()[1L]
-  if (is.null(name) || is.na(name) || !nzchar(name)) {
-    synth_stop(
-      sprintf("%s() takes no further unnamed argument. Name the arguments.", fun),
-      "OptionError"
-    )
-  }
-  synth_stop(
-    sprintf(
-      "%s() has no argument '%s'.%s", fun, name, suggest(name, setdiff(known, "..."))
-    ),
-    "OptionError"
   )
 }
 

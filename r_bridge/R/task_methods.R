@@ -7,7 +7,7 @@
 #'   is computed anew, which needs Python. Parts of alpha that were given are scaled.
 #' @param conf.int Whether `tidy()` gives the interval.
 #' @param conf.level Its level.
-#' @param ... Not used.
+#' @param ... Nothing: arguments that a method does not have are errors.
 #'
 #' @return `coef()` gives the synthetic estimate of the current task, without
 #'   any correction: the interval need not be centred at it. `confint()` gives the valid
@@ -24,6 +24,7 @@ NULL
 #' @export
 print.task_exchangeability <- function(x, digits = max(3L, getOption("digits") - 3L),
                                        ...) {
+  refuse_arguments("print", ...)
   cat(task_title(x), "\n\nCall:\n", sep = "")
   cat(paste(deparse(x$call), collapse = "\n"), "\n\n", sep = "")
   print_intervals(x, digits)
@@ -39,6 +40,7 @@ print.task_exchangeability <- function(x, digits = max(3L, getOption("digits") -
 #' @rdname task_exchangeability-methods
 #' @export
 summary.task_exchangeability <- function(object, ...) {
+  refuse_arguments("summary", ...)
   gaps <- split(object$gaps$gap, factor(object$gaps$coordinate, object$coordinates))
   object$gap_summary <- cbind(
     object$gap_band,
@@ -54,6 +56,7 @@ summary.task_exchangeability <- function(object, ...) {
 #' @export
 print.summary.task_exchangeability <- function(
     x, digits = max(3L, getOption("digits") - 3L), ...) {
+  refuse_arguments("print", ...)
   cat(task_title(x), "\n\nCall:\n", sep = "")
   cat(paste(deparse(x$call), collapse = "\n"), "\n\n", sep = "")
   print_intervals(x, digits)
@@ -156,12 +159,14 @@ wrap_note <- function(text, mark = "") {
 #' @rdname task_exchangeability-methods
 #' @export
 coef.task_exchangeability <- function(object, ...) {
+  refuse_arguments("coef", ...)
   object$estimate
 }
 
 #' @rdname task_exchangeability-methods
 #' @export
 confint.task_exchangeability <- function(object, parm, level = 1 - object$alpha, ...) {
+  refuse_arguments("confint", ...)
   level <- one_number(level, "level")
   interval <- object$interval
   if (!isTRUE(all.equal(level, 1 - object$alpha, tolerance = 1e-12))) {
@@ -194,6 +199,7 @@ confint.task_exchangeability <- function(object, parm, level = 1 - object$alpha,
 #' @export
 tidy.task_exchangeability <- function(x, conf.int = TRUE, conf.level = 1 - x$alpha,
                                       ...) {
+  refuse_arguments("tidy", ...)
   table <- data.frame(term = x$coordinates, estimate = unname(x$estimate))
   if (as_flag(conf.int, "conf.int")) {
     interval <- confint.task_exchangeability(x, level = conf.level)
@@ -208,6 +214,7 @@ tidy.task_exchangeability <- function(x, conf.int = TRUE, conf.level = 1 - x$alp
 #' @rdname task_exchangeability-methods
 #' @export
 glance.task_exchangeability <- function(x, ...) {
+  refuse_arguments("glance", ...)
   held_out <- inherits(x$held_out, "task_coverage")
   finite <- identical(x$algorithm, "finite")
   data.frame(

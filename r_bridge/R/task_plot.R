@@ -11,7 +11,8 @@
 #'   the order of `x$tasks`.
 #' @param coordinate Name or number of the coordinates to draw, one panel each; all if
 #'   omitted.
-#' @param ... Arguments of [graphics::plot.window()] such as `xlim`.
+#' @param ... To [graphics::plot.window()]: `xlim`, `ylim`, `xaxs`, `yaxs`, `asp`,
+#'   `log`, `lab`. Others are errors.
 #'
 #' @return `x$gaps` of these coordinates, invisibly.
 #' @examplesIf synth_available()
@@ -29,6 +30,9 @@
 #' plot(fit, by = "year")
 #' @export
 plot.task_exchangeability <- function(x, by = NULL, coordinate = x$coordinates, ...) {
+  refuse_arguments(
+    "plot", ..., also = c("xlim", "ylim", "xaxs", "yaxs", "asp", "log", "lab")
+  )
   at <- if (is.character(coordinate)) match(coordinate, x$coordinates) else coordinate
   if (!is.numeric(at) || !length(at) || !all(at %in% seq_along(x$coordinates))) {
     synth_stop(

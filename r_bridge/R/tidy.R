@@ -12,14 +12,15 @@
 #' @param newdata New rows to predict instead.
 #' @param type.predict Scale of `.fitted` and `.se.fit`: `"response"` (mean of the
 #'   outcome) or `"link"`.
-#' @param ... Ignored.
+#' @param ... Nothing: arguments that a method does not have are errors.
 #'
 #' @return A data frame; a tibble where package tibble is installed, as it is for
 #'   whoever uses broom.
 #'   * `tidy()`: `term`, `estimate`, `std.error`, `statistic`, `p.value` and, if asked
 #'     for, `conf.low` and `conf.high`.
 #'   * `glance()`: `nobs` (labelled units), `n_units`, `n_sources`, `df.residual`,
-#'     `j.statistic`, `j.df`, `j.p.value`, `converged`.
+#'     `j.statistic`, `j.df`, `j.f`, `j.df2`, `j.p.value`, `converged`. The p-value of
+#'     Hansen's J is `pf(j.f, j.df, j.df2, lower.tail = FALSE)`: see [jtest()].
 #'   * `augment()`: the labelled rows with `.fitted`, `.resid` (label minus fitted mean)
 #'     and `.se.fit`; or new rows with `.fitted` and `.se.fit`.
 #' @examplesIf synth_available()
@@ -35,6 +36,9 @@ NULL
 #' @export
 tidy.augmented_gmm <- function(x, conf.int = FALSE, conf.level = 0.95,
                                exponentiate = FALSE, ...) {
+  refuse_arguments("tidy", ...)
+  check_flag(conf.int, "conf.int")
+  check_flag(exponentiate, "exponentiate")
   table <- coefficient_table(x)
   result <- data.frame(
     term = rownames(table), estimate = table[, 1L], std.error = table[, 2L],
@@ -55,10 +59,13 @@ tidy.augmented_gmm <- function(x, conf.int = FALSE, conf.level = 0.95,
 #' @rdname tidy.augmented_gmm
 #' @export
 glance.augmented_gmm <- function(x, ...) {
+  refuse_arguments("glance", ...)
+  test <- j_reference(x)
   as_tibble_if_any(data.frame(
     nobs = x$nobs, n_units = x$n_units, n_sources = nrow(x$sources),
     df.residual = x$df.residual, j.statistic = x$jtest[["statistic"]],
-    j.df = x$jtest[["df"]], j.p.value = x$jtest[["p.value"]], converged = x$converged
+    j.df = x$jtest[["df"]], j.f = test$f, j.df2 = test$df2,
+    j.p.value = x$jtest[["p.value"]], converged = x$converged
   ))
 }
 
@@ -66,6 +73,7 @@ glance.augmented_gmm <- function(x, ...) {
 #' @export
 augment.augmented_gmm <- function(x, data = stats::model.frame(x), newdata = NULL,
                                   type.predict = c("response", "link"), ...) {
+  refuse_arguments("augment", ...)
   type <- choose_option(type.predict, c("response", "link"), "type.predict")
   if (is.null(newdata)) {
     check_augmented_rows(x, data)

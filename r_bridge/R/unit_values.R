@@ -53,11 +53,11 @@ fill_values <- function(values, given, holder, label, units) {
     synth_stop(sprintf(
       paste(
         "%s: %s is not the same as in data or in another row for %s, such as %s",
-        "(units %s). A unit has one value."
+        "(%s). A unit has one value."
       ),
       holder$label, label, count(length(differs), "row"),
       paste(format_labels(pair), collapse = " and "),
-      format_units(units[unique(at[differs])])
+      name_units(units[at[differs]])
     ))
   }
   values
@@ -96,9 +96,11 @@ unit_weights <- function(resolved, frames) {
   if (length(bad)) {
     synth_stop(sprintf(
       paste(
-        "%s must be finite and above 0; %d are not (units %s). Leave out units that",
+        "%s must be finite and above 0; %s not (%s). Leave out units that",
         "should not count."
-      ), label, length(bad), format_units(frames$units[bad])
+      ), label,
+      if (length(bad) == 1L) "1 is" else paste(length(bad), "are"),
+      name_units(frames$units[bad])
     ))
   }
   values

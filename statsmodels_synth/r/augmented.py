@@ -82,7 +82,11 @@ def augmented_gmm(arguments: dict[str, Any]) -> dict[str, Any]:
     if cluster is not None:
         settings |= {"cov_type": "cluster", "cov_kwds": {"groups": cluster}}
     result = model.fit(**settings)
-    return describe(result, influence=bool(arguments["influence"][0]))
+    value = describe(result)
+    if bool(arguments["influence"][0]):
+        value["influence"], value["slope"] = contributions(result, len(labeled))
+        value["clusters"] = cluster_codes(result._results, cluster)
+    return value
 
 
 def find_family(code: dict[str, Any]) -> families.Family:
@@ -161,16 +165,14 @@ def fit_settings(given: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def describe(wrapped: Any, *, influence: bool) -> dict[str, Any]:
+def describe(wrapped: Any) -> dict[str, Any]:
     """
-    All that R keeps of a result.
+    All that R keeps of a result, but for the contributions of units.
 
     Parameters
     ----------
     wrapped : AugmentedGMMResultsWrapper
         The result.
-    influence : bool
-        Whether to add the contribution of each unit, which has T rows.
 
     Returns
     -------
@@ -179,9 +181,8 @@ def describe(wrapped: Any, *, influence: bool) -> dict[str, Any]:
     """
     result = wrapped._results
     real, sources = result.real_only, result.sources
-    test, table = result.jtest(), result.representativeness()
     settings = result.settings
-    value = {
+    return {
         "coefficients": result.params,
         "vcov": result.cov_params(),
         "df": float(result.df_resid) if settings.use_t else np.inf,
@@ -206,19 +207,15 @@ def describe(wrapped: Any, *, influence: bool) -> dict[str, Any]:
         },
         "naive": {"coefficients": result.naive_params, "std_error": result.naive_bse},
         "auxiliary": result.auxiliary_params,
-        "jtest": np.array(test, dtype=float),
-        # Hotelling's T-squared: F(df_num, df_denom) of fvalue; else chi-squared.
-        "jtest_reference": {
-            "distribution": test.distribution,
-            "fvalue": test.fvalue,
-            "df_num": float(test.df_num),
-            "df_denom": test.df_denom,
-        },
-        "representativeness": table.iloc[:, :5],
-        "representativeness_reference": (
-            None if test.distribution == "chi2" else table.iloc[:, 5:]
-        ),
+        "jtest": np.array(result.jtest(), dtype=float),
+        "j_variance_df": variance_df(result) if hotelling(result) else np.inf,
+        "representativeness_df": variance_df(result),
+        "representativeness": result.representativeness().iloc[:, :5],
         "method": settings.method if result.source_names else "Labels only",
+        "steps": settings.maxiter,
+        "use_correction": settings.use_correction,
+        "centered": settings.centered,
+        "design_weights": result._design_or_raise.design_weights,
         "cov_type": result.cov_type,
         "labeling": result.labeling,
         "notes": summary_notes(result),
@@ -228,15 +225,13 @@ def describe(wrapped: Any, *, influence: bool) -> dict[str, Any]:
         "iterations": result.iterations,
         "influence": None,
         "slope": None,
+        "clusters": None,
     }
-    if influence:
-        value["influence"], value["slope"] = contributions(result)
-    return value
 
 
-def contributions(result: Any) -> tuple[Floats, Floats]:
+def hotelling(result: Any) -> bool:
     """
-    What each unit or cluster contributes to the estimate, for R's estfun and bread.
+    Tell whether J is the statistic of :meth:`representativeness`, not the usual one.
 
     Parameters
     ----------
@@ -245,17 +240,88 @@ def contributions(result: Any) -> tuple[Floats, Floats]:
 
     Returns
     -------
-    contributions : ndarray (T, p), or (C, p) with clusters
-        Influence divided by T, summed by cluster. The outer products add up to the
+    bool
+        As in :meth:`AugmentedGMMResults.jtest`.
+    """
+    return bool(result.settings.use_correction or result.n_clusters is not None)
+
+
+def variance_df(result: Any) -> float:
+    """
+    Degrees of freedom of the variance of labelled minus all units.
+
+    Parameters
+    ----------
+    result : AugmentedGMMResults
+        The result.
+
+    Returns
+    -------
+    float
+        Infinite where the statistic goes by chi-squared; those of the labelled
+        clusters or units where it goes by Hotelling's T squared.
+    """
+    if result._clusters is not None:
+        return float(result._clusters.n_labeled - 1)
+    if result._design_or_raise.labeling.prob is not None:
+        return float(result.n_labeled - 1)
+    return float("inf")
+
+
+def cluster_codes(result: Any, given: Any) -> Any:
+    """
+    The cluster of each row of the contributions.
+
+    Parameters
+    ----------
+    result : AugmentedGMMResults
+        The result.
+    given : ndarray of int or None
+        Code of the cluster of every unit that was given.
+
+    Returns
+    -------
+    ndarray (C,) of int, or None
+        Codes; None without clusters.
+    """
+    clusters = result._clusters
+    if clusters is None:
+        return None
+    kept = result._design_or_raise.kept
+    codes = np.empty(clusters.n_all, dtype=np.intp)
+    codes[clusters.of_units] = given if kept is None else given[kept]
+    return codes
+
+
+def contributions(wrapped: Any, n_given: int) -> tuple[Floats, Floats]:
+    """
+    What each unit or cluster contributes to the estimate, for R's estfun and bread.
+
+    Parameters
+    ----------
+    wrapped : AugmentedGMMResultsWrapper
+        The result.
+    n_given : int
+        Number of units that were given.
+
+    Returns
+    -------
+    contributions : ndarray (n_given, p), or (C, p) with clusters
+        Influence divided by T, summed by cluster; zeros for units that take no part
+        because they are neither labelled nor covered. The outer products add up to the
         asymptotic covariance.
     slope : ndarray (p, p)
         Minus the derivative of the sum of the labelled scores.
     """
+    result = wrapped._results
     design, model = result._design_or_raise, result.model
     values = result.influence.to_numpy() / design.n_units
     clusters = result._clusters
     if clusters is not None:
         values = cluster_sums(values, clusters.of_units, clusters.n_all)
+    elif design.kept is not None:
+        part, values = values, np.zeros((n_given, values.shape[1]))
+        values[design.kept] = part
     derivatives = target_scores(design, model.target_score, result.params)[2]
     exog = design.labeled.exog
     return values, -exog.T @ (exog * derivatives[:, None])

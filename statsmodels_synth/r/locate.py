@@ -21,7 +21,11 @@ R_MINIMUM = (4, 1)
 #: Versions of rpy2-rinterface from and below, as in pyproject.toml, and the R that
 #: those from the second one need.
 RPY2_FROM, RPY2_BELOW, R_FOR_NEWER_RPY2 = (3, 6), (3, 6, 6), (4, 5)
-EXTRA = 'pip install "statsmodels-synth[r]"'
+#: How what R needs is installed: the package is on no index.
+EXTRA = (
+    '`pip install ".[r]"` in a checkout of statsmodels_synth, or '
+    '`pip install "FILE.whl[r]"` with its wheel'
+)
 #: What R tells the processes that it starts of itself. An R that is started by one of
 #: them finds its own.
 SESSION_VARIABLES = (
@@ -294,15 +298,16 @@ def rpy2_problem(r_version: str | None) -> str | None:
         importable = False
     if not importable:
         return (
-            f"rpy2-rinterface is not installed for this Python. Run `{EXTRA}`. If that "
-            "finds no compiler, set the environment variable RPY2_CFFI_MODE=ABI for it."
+            "rpy2-rinterface is not installed for this Python. Run "
+            f"{EXTRA}. If that finds no compiler, set the environment variable "
+            "RPY2_CFFI_MODE=ABI for it."
         )
     number = numbers(version)
     newer_is_fine = r_version is not None and numbers(r_version) >= R_FOR_NEWER_RPY2
     if number < RPY2_FROM or (number >= RPY2_BELOW and not newer_is_fine):
         return (
             f"rpy2-rinterface {version} is installed, but 3.6.0 to 3.6.5 is needed: "
-            f"3.6.6 and later run on R 4.5 and later only. Run `{EXTRA}`."
+            f"3.6.6 and later run on R 4.5 and later only. Run {EXTRA}."
         )
     return None
 

@@ -127,12 +127,20 @@ example_fit <- function(family = "gaussian", sources = TRUE, offset = FALSE,
       auxiliary = by_source(shift),
       jtest = example_jtest(sources, p),
       representativeness = example_representativeness(sources, p),
+      j_variance_df = if (cluster) 19 else Inf,
+      representativeness_df = if (cluster) 19 else Inf,
       method = if (sources) "GMM-Synth, shrunken" else "Labels only",
+      steps = 2L, use_correction = TRUE, design_weights = rep(1, n),
       cov_type = if (cluster) "cluster" else "robust", labeling = "equal",
       notes = if (sources) example_notes(cluster) else example_notes(cluster)[1L],
       dropped_sources = character(), n_clusters = if (cluster) 20L, n_incomplete = 0L,
       converged = TRUE, settled = TRUE, iterations = 2L,
       influence = if (influence) example_influence(v, rows),
+      units = if (influence && !cluster) {
+        row.names(units)
+      } else if (influence) {
+        unique(units$village)
+      },
       slope = structure(
         crossprod(x * sqrt(base$weights)), dimnames = list(terms, terms)
       )

@@ -151,6 +151,43 @@ test_that("rows are matched by position only where nothing speaks against it", {
     design(formula, all[80:1, ], data.frame(y = guesses$y)))
 })
 
+test_that("a column that identifies units forbids to go by position in another order", {
+  data <- all[c("id", "x", "y")]
+  source <- guesses[80:1, c("id", "y")]
+  rownames(source) <- NULL
+  by_id <- design(y ~ x, data, source, on = "id")
+  ask <- function(data, source) {
+    expect_error(design(y ~ x, data, source), "on = \"", class = "AlignmentError")
+  }
+  ask(data, source)
+  # As numbers, as numbers and text, with a missing value, and in part of the rows.
+  number <- function(frame) transform(frame, id = as.integer(sub("u", "", id)))
+  ask(number(data), number(source))
+  ask(number(data), transform(number(source), id = as.character(id)))
+  ask(data, transform(source, id = replace(id, 5, NA)))
+  strange <- transform(number(source), id = replace(id, 1:30, 1001:1030))
+  ask(number(data), strange)
+  # Under another name, and in other letters.
+  ask(data, stats::setNames(source, c("unit_name", "y")))
+  ask(data, stats::setNames(number(source), c("ID", "y")))
+  # One id for all rows of a source that has replicates, and as many rows by chance.
+  ask(data, transform(source, id = rep(data$id[1:40], each = 2)))
+  # Other ids than those of data in the same rows.
+  ask(data, transform(source, id = sprintf("n%03d", 1:80)))
+  # The same order, or columns that identify nothing, or nothing in common: by position.
+  for (same in list(
+    source[80:1, ], source["y"], transform(source["y"], x = rnorm(80)),
+    transform(source["y"], x = data$x), transform(source["y"], text = letters[1:4])
+  )) {
+    rownames(same) <- NULL
+    expect_null(design(y ~ x, data, same)$sources[[1]]$units)
+  }
+  expect_identical(by_id$sources[[1]]$endog[1:3], source$y[80:78])
+  expect_snapshot(error = TRUE, {
+    design(y ~ x, data, stats::setNames(source, c("unit_name", "y")))
+  })
+})
+
 test_that("row names of a subset are matched where columns prove them", {
   some <- all[c(41:60, 3:22), ]
   some$y <- rnorm(40)

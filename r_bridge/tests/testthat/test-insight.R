@@ -59,3 +59,39 @@ test_that("parameters::model_parameters is the summary", {
   ratio <- parameters::model_parameters(fit, exponentiate = TRUE)
   expect_equal(ratio$Coefficient, unname(exp(coef(fit))))
 })
+
+test_that("insight::get_predicted are the fitted means, with intervals", {
+  skip_if_not_installed("insight")
+  fit <- example_fit("binomial")
+  expect_equal(as.numeric(insight::get_predicted(fit)), unname(fitted(fit)))
+  table <- as.data.frame(insight::get_predicted(fit, ci = 0.9))
+  interval <- predict(fit, type = "response", interval = "confidence", level = 0.9)
+  expect_equal(table$CI_low, unname(interval[, "lwr"]))
+  expect_equal(table$CI_high, unname(interval[, "upr"]))
+  new <- fit_units("binomial")[1:3, ]
+  expect_equal(
+    as.numeric(insight::get_predicted(fit, data = new, predict = "link")),
+    unname(predict(fit, new))
+  )
+  expect_error(
+    insight::get_predicted(fit, predict = "prediction"), "does not exist",
+    class = "OptionError"
+  )
+  expect_error(insight::get_deviance(fit), "no likelihood", class = "OptionError")
+})
+
+test_that("performance::r2 is that of lm() for labels alone, and else weighted", {
+  skip_if_not_installed("performance")
+  alone <- labels_only(example_fit())
+  base <- lm(formula(alone), alone$model)
+  expect_equal(unname(performance::r2(alone)$R2), summary(base)$r.squared)
+  expect_output(print(performance::r2(alone)), "R2: 0[.]")
+  # Each label stands for as many units as its weight says.
+  alone$weights <- rep(c(1, 3), length.out = 40)
+  copies <- rep(1:40, alone$weights)
+  y <- alone$y[copies]
+  expect_equal(
+    unname(performance::r2(alone)$R2),
+    1 - sum(residuals(alone)[copies]^2) / sum((y - mean(y))^2)
+  )
+})

@@ -10,6 +10,12 @@ test_that("lmtest::coeftest and coefci are the summary and the intervals", {
   }
 })
 
+# Inference by the normal distribution.
+normal <- function(fit) {
+  fit$df.residual <- Inf
+  fit
+}
+
 test_that("lmtest::waldtest compares nested fits", {
   skip_if_not_installed("lmtest")
   augmented_gmm <- function(formula, data, ...) example_fit(formula = formula)
@@ -19,8 +25,14 @@ test_that("lmtest::waldtest compares nested fits", {
   b <- coef(fit)[3:4]
   chisq <- drop(b %*% solve(vcov(fit)[3:4, 3:4]) %*% b)
   test <- lmtest::waldtest(fit, smaller)
-  expect_equal(test$Chisq[2], chisq)
-  expect_equal(lmtest::waldtest(smaller, fit, test = "F")$F[2], chisq / 2)
+  expect_equal(test$F[2], chisq / 2)
+  expect_equal(
+    test[2, "Pr(>F)"], pf(chisq / 2, 2, fit$df.residual, lower.tail = FALSE)
+  )
+  expect_equal(lmtest::waldtest(smaller, fit)$F[2], chisq / 2)
+  expect_equal(lmtest::waldtest(fit, "group")$F[2], chisq / 2)
+  expect_equal(lmtest::waldtest(smaller, fit, test = "Chisq")$Chisq[2], chisq)
+  expect_equal(lmtest::waldtest(normal(fit), normal(smaller))$Chisq[2], chisq)
 })
 
 test_that("car::linearHypothesis and deltaMethod use coefficients and covariance", {
@@ -29,9 +41,12 @@ test_that("car::linearHypothesis and deltaMethod use coefficients and covariance
   l <- rbind(c(0, 0, 1, -1), c(0, 1, 0, 0))
   value <- l %*% coef(fit)
   chisq <- drop(t(value) %*% solve(l %*% vcov(fit) %*% t(l)) %*% value)
-  test <- car::linearHypothesis(fit, c("groupb = groupc", "x = 0"))
+  hypothesis <- c("groupb = groupc", "x = 0")
+  test <- car::linearHypothesis(fit, hypothesis, test = "Chisq")
   expect_equal(test$Chisq[2], chisq)
-  test <- car::linearHypothesis(fit, c("groupb = groupc", "x = 0"), test = "F")
+  expect_equal(car::linearHypothesis(normal(fit), hypothesis)$Chisq[2], chisq)
+  expect_equal(car::linearHypothesis(fit, l, c(0, 0))$F[2], chisq / 2)
+  test <- car::linearHypothesis(fit, hypothesis)
   expect_equal(test[2, "Pr(>F)"], pf(chisq / 2, 2, fit$df.residual, lower.tail = FALSE))
   b <- coef(fit)
   ratio <- car::deltaMethod(fit, "x / groupb")
@@ -49,7 +64,26 @@ test_that("car::Anova tests terms, by type 2 and 3", {
   chisq <- drop(b %*% solve(vcov(fit)[3:4, 3:4]) %*% b)
   for (type in 2:3) {
     table <- car::Anova(fit, type = type)
-    expect_equal(table["group", "Chisq"], chisq)
+    expect_equal(table["group", "F"], chisq / 2)
     expect_identical(table["group", "Df"], 2)
+    expect_equal(
+      table["group", "Pr(>F)"], pf(chisq / 2, 2, fit$df.residual, lower.tail = FALSE)
+    )
+    table <- car::Anova(fit, type = type, test.statistic = "Chisq")
+    expect_equal(table["group", "Chisq"], chisq)
+    expect_equal(car::Anova(normal(fit), type = type)["group", "Chisq"], chisq)
   }
+})
+
+test_that("multcomp::glht has Student's t, of whole degrees of freedom", {
+  skip_if_not_installed("multcomp")
+  fit <- example_fit()
+  test <- summary(multcomp::glht(fit, "x = 0"))
+  expect_identical(test$df, floor(fit$df.residual))
+  t <- coef(fit)[["x"]] / sqrt(vcov(fit)["x", "x"])
+  expect_equal(
+    as.vector(test$test$pvalues), 2 * pt(-abs(t), floor(fit$df.residual)),
+    tolerance = 1e-6
+  )
+  expect_identical(multcomp::glht(normal(fit), "x = 0")$df, 0)
 })

@@ -79,10 +79,24 @@ test_that("update evaluates the call anew", {
 
 test_that("there is no likelihood", {
   fit <- example_fit()
-  expect_null(deviance(fit))
-  expect_error(logLik(fit), "no applicable method")
-  expect_error(AIC(fit), "no applicable method")
-  expect_error(step(fit), "no applicable method")
+  expect_snapshot(error = TRUE, deviance(fit))
+  for (nothing in list(logLik, deviance, AIC, BIC, anova, step, drop1, extractAIC)) {
+    expect_error(nothing(fit), "maximises no likelihood", class = "OptionError")
+  }
+})
+
+test_that("sigma is that of lm() where all labels count alike, and else weighted", {
+  fit <- example_fit()
+  alone <- labels_only(fit)
+  base <- lm(formula(fit), fit$model)
+  expect_equal(sigma(alone), sigma(base))
+  # Each label stands for as many units as its weight says.
+  alone$design_weights <- rep(c(0.5, 1.5), length.out = 40)
+  copies <- rep(1:40, rep(c(1, 3), length.out = 40))
+  expect_equal(
+    sigma(alone)^2 * (40 - 4) / 40, mean(residuals(alone)[copies]^2)
+  )
+  expect_error(sigma(example_fit("binomial")), "no residual", class = "OptionError")
 })
 
 test_that("labels_only is the same regression without sources", {

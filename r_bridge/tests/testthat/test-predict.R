@@ -125,3 +125,34 @@ test_that("a constant of the formula's environment is one", {
   new <- fit_units()[1:2, ]
   expect_equal(predict(fit, new), predict(glm_twin(fit), new))
 })
+
+test_that("intervals are those of lm(), and of the link for means", {
+  fit <- example_fit()
+  new <- fit_units()[c(2, 5, 9), ]
+  base <- lm(formula(fit), fit$model)
+  like_lm <- fit
+  like_lm$coefficients <- coef(base)
+  like_lm$vcov <- vcov(base)
+  like_lm$df.residual <- df.residual(base)
+  expect_equal(
+    predict(like_lm, new, interval = "confidence", level = 0.9),
+    predict(base, new, interval = "confidence", level = 0.9)
+  )
+  fit <- example_fit("binomial")
+  link <- predict(fit, new, se.fit = TRUE)
+  half <- qt(0.975, fit$df.residual) * link$se.fit
+  both <- predict(fit, new, "response", se.fit = TRUE, interval = "confidence")
+  expect_equal(both$fit, cbind(
+    fit = plogis(link$fit), lwr = plogis(link$fit - half), upr = plogis(link$fit + half)
+  ))
+  expect_identical(dim(predict(fit, interval = "confidence")), c(40L, 3L))
+  expect_identical(predict(fit, interval = "none"), predict(fit))
+  # A link that turns the ends round.
+  fit$family <- Gamma("inverse")
+  ends <- predict(fit, new, "response", interval = "confidence", level = 0.1)
+  expect_true(all(ends[, "lwr"] < ends[, "upr"]))
+  expect_snapshot(error = TRUE, {
+    predict(fit, interval = "prediction")
+    predict(fit, interval = "confidence", level = 95)
+  })
+})

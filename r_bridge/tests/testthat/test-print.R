@@ -28,3 +28,24 @@ test_that("sources of one name in two kinds are told apart once", {
   lines <- capture.output(print(fit))
   expect_true(any(grepl("sources: gpt (proxy), gpt (synthetic)", lines, fixed = TRUE)))
 })
+
+test_that("print and summary say which estimator it is", {
+  said <- function(fit) {
+    lines <- list(capture.output(print(fit)), capture.output(print(summary(fit))))
+    vapply(lines, function(x) {
+      text <- gsub(" +", " ", paste(x, collapse = " "))
+      sub("^.*Method: (.*?)(Coefficients.*)?$", "\\1", text, perl = TRUE)
+    }, "")
+  }
+  fit <- example_fit()
+  default <- "^GMM-Synth, few-label default.*\\(use_correction = FALSE gives .* Byun et al"
+  expect_match(said(fit), default)
+  expect_match(said(example_fit(cluster = TRUE)), default)
+  fit$use_correction <- FALSE
+  expect_match(said(fit), "^GMM-Synth, Byun et al. \\(2025\\)")
+  expect_false(any(grepl("use_correction", said(fit))))
+  fit$steps <- "cue"
+  fit$method <- "GMM-Synth, continuously updated"
+  expect_match(said(fit), "continuously updated")
+  expect_match(said(labels_only(fit))[2], "^Labels only")
+})

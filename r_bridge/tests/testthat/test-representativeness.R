@@ -10,6 +10,30 @@ test_that("jtest is a test as R prints them", {
   expect_error(jtest(1), "augmented_gmm", class = "OptionError")
 })
 
+test_that("with clusters the test names Hotelling's T-squared and both df", {
+  fit <- example_fit(cluster = TRUE)
+  # J with a variance of 19 degrees of freedom on 8 restrictions: Hotelling (1931).
+  f <- 3.813 / 19 * (19 - 8 + 1) / 8
+  fit$jtest[["p.value"]] <- pf(f, 8, 12, lower.tail = FALSE)
+  test <- jtest(fit)
+  expect_equal(test$statistic, c(F = f))
+  expect_equal(test$parameter, c("num df" = 8, "denom df" = 12))
+  expect_equal(test$estimate, c("Hansen's J" = 3.813))
+  expect_snapshot({
+    print(test)
+    cat(j_line(fit, 4))
+    print(representativeness(fit))
+  })
+  table <- representativeness(fit)
+  expect_equal(table$f, table$statistic / 19 * (20 - table$df) / table$df)
+  expect_equal(table$df2, 20 - table$df)
+  row <- glance(fit)
+  expect_equal(pf(row$j.f, row$j.df, row$j.df2, lower.tail = FALSE), row$j.p.value)
+  row <- glance(example_fit())
+  expect_identical(row$j.df2, Inf)
+  expect_equal(pf(row$j.f, row$j.df, row$j.df2, lower.tail = FALSE), row$j.p.value)
+})
+
 test_that("representativeness prints a table, and is a data frame", {
   fit <- example_fit()
   table <- representativeness(fit)

@@ -44,7 +44,47 @@ test_that("units can be clustered anew", {
   d <- fit$slope
   sums <- rowsum(sandwich::estfun(fit), village) %*% solve(d)
   expect_equal(got, crossprod(sums), tolerance = 1e-10)
-  expect_error(sandwich::vcovCL(fit, cluster = village[1:40]), "do not match")
+  # Other packages ask by names of rows.
+  expect_identical(rownames(sandwich::estfun(fit)), row.names(fit_units()))
+  clustered <- example_fit(cluster = TRUE)
+  expect_identical(rownames(sandwich::estfun(clustered)), unique(village))
+})
+
+test_that("what would go wrong in sandwich and clubSandwich is refused with a remedy", {
+  skip_if_not_installed("sandwich")
+  fit <- example_fit()
+  units <- fit_units()
+  units <- units[!is.na(units$y), ]
+  expect_snapshot(error = TRUE, {
+    sandwich::vcovCL(fit, cluster = units$village)
+    sandwich::vcovCL(fit, cluster = ~village)
+    sandwich::vcovCL(example_fit(cluster = TRUE), cluster = units$village)
+    sandwich::vcovCL(fit, cluster = fit_units()$village, type = "HC3")
+    sandwich::meatHC(fit)
+    sandwich::vcovBS(fit)
+  })
+  skip_if_not_installed("clubSandwich")
+  suppressMessages(loadNamespace("clubSandwich"))
+  expect_snapshot(error = TRUE, clubSandwich::vcovCR(fit, units$village, "CR2"))
+})
+
+test_that("vcovHC is the covariance of the fit, or refused", {
+  skip_if_not_installed("sandwich")
+  fit <- example_fit()
+  expect_identical(sandwich::vcovHC(fit), vcov(fit))
+  expect_identical(sandwich::vcovHC(fit, type = "HC3"), vcov(fit))
+  paper <- fit
+  paper$use_correction <- FALSE
+  expect_identical(sandwich::vcovHC(paper, type = "HC0"), vcov(fit))
+  expect_snapshot(error = TRUE, {
+    sandwich::vcovHC(fit, type = "HC1")
+    sandwich::vcovHC(paper, "HC3")
+    sandwich::vcovHC(example_fit(cluster = TRUE))
+  })
+  skip_if_not_installed("lmtest")
+  expect_equal(
+    lmtest::coeftest(fit, vcov. = sandwich::vcovHC)[, ], summary(fit)$coefficients
+  )
 })
 
 test_that("without contributions the reason is given", {
