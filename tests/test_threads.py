@@ -113,7 +113,7 @@ def unseen_level(k: int) -> list[Any]:
     formula, source = "y ~ C(np.floor(school / 10))", {"y": "guess"}
     made = AugmentedGMM.from_formula(formula, FRAMES[k], source, engine="formulaic")
     result = made.fit()
-    with pytest.raises(FormulaError, match=r"has 9\.0\) \(units 'unit 3'\)"):
+    with pytest.raises(FormulaError, match=r"has 9\.0\) \(unit 'unit 3'\)"):
         result.predict(LATER)
     return [result.predict(AHEAD)]
 

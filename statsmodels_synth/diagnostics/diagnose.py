@@ -10,7 +10,7 @@ changes an estimate.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 import numbers
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from statsmodels.iolib.summary import Summary
-from statsmodels.iolib.table import SimpleTable
 
 from statsmodels_synth._arrays import Bools, Floats, Positions
 from statsmodels_synth._process import with_filters_kept, with_one_blas_thread
-from statsmodels_synth.cautions import FEW_DISAGREEMENTS, disagreements
 from statsmodels_synth.clusters import Clusters, group_values
 from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.diagnostics.agreement import (
@@ -33,6 +31,7 @@ from statsmodels_synth.diagnostics.agreement import (
 from statsmodels_synth.diagnostics.coverage import Drawn, coverage_gap
 from statsmodels_synth.diagnostics.graphics import plot_correlation
 from statsmodels_synth.diagnostics.left_out import params_without
+from statsmodels_synth.diagnostics.shown_labels import nearly_alike, unaware
 from statsmodels_synth.diagnostics.source_bias import (
     bias_covariance,
     bias_test,
@@ -46,16 +45,15 @@ from statsmodels_synth.diagnostics.subgroups import (
     make_groups,
     outcome_errors,
 )
+from statsmodels_synth.diagnostics.tables import frame_table
 from statsmodels_synth.diagnostics.verdict import Evidence, verdict
-from statsmodels_synth.exceptions import DataError, OptionError, suggest
+from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.summary import NotesSummary
 
 if TYPE_CHECKING:
     from statsmodels_synth.results import AugmentedGMMResults
 
 _LEVEL = 0.05
-#: Agreement is nearly perfect where a smaller share of the labels differs.
-NEARLY = 0.01
 _BIAS = [
     "naive",
     "augmented",
@@ -168,28 +166,28 @@ class Diagnostics:
         """
         table = NotesSummary()
         table.tables = [
-            _table(
+            frame_table(
                 self.bias.drop(columns="augmented_std_err"), "Bias of each source alone"
             ),
-            _table(self.bias_tests, "Wald tests of bias, all coefficients together"),
-            _table(self.explained, "Share of the labels' noise that is explained"),
-            _table(self.uncertainty, "Uncertainty: naive and augmented"),
-            _table(
+            frame_table(self.bias_tests, "Wald tests of bias in all coefficients"),
+            frame_table(self.explained, "Share of the labels' noise that is explained"),
+            frame_table(self.uncertainty, "Uncertainty: naive and augmented"),
+            frame_table(
                 self.coverage,
                 "Coverage of labelled and unlabelled units: test",
             ),
-            _table(
+            frame_table(
                 self.representativeness,
                 "Scores of labelled units against all: test",
             ),
         ]
         if len(self.subgroups):
             table.tables += [
-                _table(self.subgroups, "Error of the outcome by group"),
-                _table(self.subgroup_tests, "Tests of equal mean error in all groups"),
+                frame_table(self.subgroups, "Error of the outcome by group"),
+                frame_table(self.subgroup_tests, "Tests of equal mean error by group"),
             ]
         if len(self.influential):
-            table.tables.append(_table(self.influential, "Most influential units"))
+            table.tables.append(frame_table(self.influential, "Most influential units"))
         table.set_notes("Verdict:", self.verdict)
         return table
 
@@ -306,7 +304,7 @@ def diagnose(
             "The fit did not converge, so there is nothing to compare the sources "
             "with. See the ConvergenceWarning of fit() for what to do."
         )
-    unaware = _unaware(results, blind)
+    exempt = unaware(results.source_names, blind)
     groups = None if by is None else _groups(results, by)
     bias, tests = _bias(results, design)
     correlation, explained = _agreement(results, design)
@@ -327,7 +325,7 @@ def diagnose(
         results.n_labeled,
         pd.Series(np.asarray(results.effective_nobs), results.model.exog_names),
         clustered=results._clusters is not None,
-        alike=tuple(own for own in _alike(design) if own[0] not in unaware),
+        alike=tuple(own for own in nearly_alike(design) if own[0] not in exempt),
     )
     return Diagnostics(
         bias=bias,
@@ -452,25 +450,15 @@ def _influential(
     """Units by what the estimate is without them; to first order they are found."""
     params, bse = np.asarray(results.params), np.asarray(results.bse)
     score, solution = results.model.target_score, results._solution
+    settings = results.settings
     units = strongest_units(
         design, score, solution, results._influence_map, bse, 2 * size if size else 0
     )
-    changes = np.array(
-        [
-            (params - without) / bse
-            for without in (
-                params_without(
-                    int(unit),
-                    design,
-                    score,
-                    solution,
-                    results.settings,
-                    results._clusters,
-                )
-                for unit in units
-            )
-        ]
-    ).reshape(len(units), len(params))
+    without = [
+        params_without(int(unit), design, score, solution, settings, results._clusters)
+        for unit in units
+    ]
+    changes = (params - np.reshape(without, (len(units), len(params)))) / bse
     # Without an estimate a unit is as influential as can be.
     far = np.where(np.isnan(changes), np.inf, np.abs(changes))
     order = np.argsort(-far.max(axis=1), kind="stable")[:size]
@@ -541,35 +529,6 @@ def _drawn(
     )
 
 
-def _unaware(
-    results: AugmentedGMMResults, blind: bool | str | Sequence[str]
-) -> set[str]:
-    """Sources of which the user says that no label was shown."""
-    known = list(results.source_names)
-    if isinstance(blind, (bool, np.bool_)):
-        return set(known) if blind else set()
-    named = [blind] if isinstance(blind, str) else list(blind)
-    for name in named:
-        if name not in known:
-            raise OptionError(
-                f"blind={blind!r}: there is no source {name!r}.{suggest(name, known)} "
-                "Give True, or names of sources that were made without any label."
-            )
-    return set(named)
-
-
-def _alike(design: AlignedDesign) -> list[tuple[str, int, int]]:
-    """Sources that agree nearly perfectly with the labels that they cover."""
-    found = []
-    for name, rows in zip(design.names, design.labeled_sources, strict=True):
-        # Of the outcome alone: regressors may be the source's own.
-        outcome = replace(rows, exog=design.labeled.exog[rows.unit_positions])
-        differing, covered = disagreements(outcome, design.labeled)
-        if covered and differing < max(FEW_DISAGREEMENTS, NEARLY * covered):
-            found.append((name, differing, covered))
-    return found
-
-
 def _groups(results: AugmentedGMMResults, by: Any) -> Groups:
     """Groups of the units that take part, from a column or one value per unit."""
     model, columns = results.model, results.model.unit_columns
@@ -637,21 +596,3 @@ def _subgroups(
         columns=_TESTS,
     )
     return table, tests
-
-
-def _table(frame: pd.DataFrame, title: str) -> SimpleTable:
-    """A frame as a table of statsmodels; the levels of its index are the stub."""
-    stubs = [
-        ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
-        for key in frame.index
-    ]
-    rows = [[_cell(value) for value in row] for row in frame.to_numpy(dtype=object)]
-    return SimpleTable(rows, [str(c) for c in frame.columns], stubs, title=title)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, (bool, np.bool_)):
-        return "yes" if value else "no"
-    if isinstance(value, (float, np.floating)):
-        return "-" if np.isnan(value) else f"{value:.4g}"
-    return str(value)

@@ -95,7 +95,8 @@ def _without(unit: int, design: AlignedDesign) -> AlignedDesign | None:
             return None
     units = design.labeled_units[own]
     units = units - (units > unit)
-    sources = tuple(_rows_without(unit, source) for source in design.sources)
+    shared: dict[tuple[int, int, int], Floats] = {}
+    sources = tuple(_rows_without(unit, source, shared) for source in design.sources)
     return assemble_design(
         labels,
         units,
@@ -123,12 +124,25 @@ def _labeling_without(labeling: Labeling, gone: Bools) -> Labeling:
     return replace(labeling, prob=prob, strata=strata)
 
 
-def _rows_without(unit: int, source: SourceArrays) -> SourceArrays:
-    """Rows of a source without those of a unit."""
-    start, stop = source.rows(unit, unit + 1).indices(len(source.endog))[:2]
-    keep = np.r_[0:start, stop : len(source.endog)]
-    units = None
-    if source.units is not None:
-        units = source.units[keep]
-        units = units - (units > unit)
-    return source.take(keep, units)
+def _rows_without(
+    unit: int, source: SourceArrays, shared: dict[tuple[int, int, int], Floats]
+) -> SourceArrays:
+    """Rows of a source without those of a unit; regressors in common are one copy."""
+    rows = source.rows(unit, unit + 1)
+    start, stop = rows.indices(len(source.endog))[:2]
+
+    def rest(values: Floats) -> Floats:
+        return np.concatenate([values[:start], values[stop:]])
+
+    key = (id(source.exog), start, stop)
+    if key not in shared:
+        shared[key] = rest(source.exog)
+    units = None if source.units is None else np.delete(source.units, rows)
+    return replace(
+        source,
+        endog=rest(source.endog),
+        exog=shared[key],
+        units=None if units is None else units - (units > unit),
+        offset=None if source.offset is None else rest(source.offset),
+        weights=None if source.weights is None else rest(source.weights),
+    )

@@ -1,0 +1,77 @@
+"""Sources that agree with the labels as if these had been shown to their model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from statsmodels_synth.cautions import FEW_DISAGREEMENTS, disagreements
+from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.exceptions import OptionError, suggest
+
+#: Agreement is nearly perfect where a smaller share of the labels differs.
+NEARLY = 0.01
+
+
+def unaware(known: Sequence[str], blind: bool | str | Sequence[str]) -> set[str]:
+    """
+    Sources of which the user says that no label was shown to their model.
+
+    Parameters
+    ----------
+    known : sequence of str
+        Names of the sources.
+    blind : bool, str or sequence of str
+        What the user says.
+
+    Returns
+    -------
+    set of str
+        Their names.
+
+    Raises
+    ------
+    OptionError
+        If a name is that of no source.
+
+    Examples
+    --------
+    >>> unaware(["gpt4o", "llama"], "llama")
+    {'llama'}
+    """
+    if isinstance(blind, (bool, np.bool_)):
+        return set(known) if blind else set()
+    named = [blind] if isinstance(blind, str) else list(blind)
+    for name in named:
+        if name not in known:
+            raise OptionError(
+                f"blind={blind!r}: there is no source {name!r}.{suggest(name, known)} "
+                "Give True, or names of sources that were made without any label."
+            )
+    return set(named)
+
+
+def nearly_alike(design: AlignedDesign) -> list[tuple[str, int, int]]:
+    """
+    Sources that agree nearly perfectly with the labels that they cover.
+
+    Parameters
+    ----------
+    design : AlignedDesign
+        Aligned arrays.
+
+    Returns
+    -------
+    list of tuple
+        Name, labelled units whose outcome differs, labelled units that are covered.
+    """
+    found = []
+    for name, rows in zip(design.names, design.labeled_sources, strict=True):
+        # Of the outcome alone: regressors may be the source's own.
+        outcome = replace(rows, exog=design.labeled.exog[rows.unit_positions])
+        differing, covered = disagreements(outcome, design.labeled)
+        if covered and differing < max(FEW_DISAGREEMENTS, NEARLY * covered):
+            found.append((name, differing, covered))
+    return found
