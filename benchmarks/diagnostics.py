@@ -44,7 +44,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.diagnostics import Diagnostics, diagnose
+from statsmodels_synth.diagnostics import Diagnostics
 from statsmodels_synth.diagnostics.coverage import Drawn, coverage_gap
 
 Floats = NDArray[np.float64]
@@ -169,7 +169,7 @@ def diagnosis(sample: Sample) -> Diagnostics | None:
                 proxy={"s": (sample.guess, sample.exog)},
                 **sample.options,
             )
-            return diagnose(model.fit(**sample.fit), by=sample.by)
+            return model.fit(**sample.fit).diagnostics(by=sample.by)
         except ValueError:
             return None
 

@@ -38,7 +38,6 @@ import statsmodels.api as sm
 from tqdm import tqdm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.planning.plan import make_plan
 
 Floats = NDArray[np.float64]
 FAMILIES = {"gaussian": sm.families.Gaussian(), "binomial": sm.families.Binomial()}
@@ -111,7 +110,8 @@ def predict(cell: Cell, seeds: list[int]) -> list[Floats]:
     """Predicted standard errors of a design, from one pilot each."""
     replicates = None if cell.rows == cell.pilot_rows else cell.rows
     return [
-        make_plan(fit(cell.pilot, seed))
+        fit(cell.pilot, seed)
+        .plan()
         .expect(cell.n, cell.units, replicates, cell.kept)["std_err"]
         .to_numpy()
         for seed in seeds

@@ -9,10 +9,16 @@ the sources are made in the same way for labelled and unlabelled units.
 'AugmentedGMM'
 """
 
-from statsmodels_synth.design import SourceArrays
-from statsmodels_synth.model import AugmentedGMM
-from statsmodels_synth.results import AugmentedGMMResults
-from statsmodels_synth.tasks import TaskExchangeability, TaskExchangeabilityResults
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from statsmodels_synth.model.augmented import AugmentedGMM
+from statsmodels_synth.problem.design import SourceArrays
+from statsmodels_synth.results.augmented import AugmentedGMMResults
+
+if TYPE_CHECKING:
+    from statsmodels_synth.tasks import TaskExchangeability, TaskExchangeabilityResults
 
 __all__ = [
     "AugmentedGMM",
@@ -22,3 +28,17 @@ __all__ = [
     "TaskExchangeabilityResults",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import what most users do not need when it is asked for."""
+    if name in ("TaskExchangeability", "TaskExchangeabilityResults"):
+        from statsmodels_synth import tasks  # noqa: PLC0415
+
+        return getattr(tasks, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What users need."""
+    return [*__all__, "__version__", "diagnostics", "estimators", "exceptions"]

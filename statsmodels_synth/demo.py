@@ -21,8 +21,8 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.exceptions import VALIDITY
-from statsmodels_synth.results import AugmentedGMMResultsWrapper
+from statsmodels_synth.core.messages import VALIDITY
+from statsmodels_synth.results.augmented import AugmentedGMMResultsWrapper
 
 FORMULA = "dole ~ age + educ + income"
 #: What an LLM would be told of a respondent, besides the survey's x.
@@ -55,26 +55,7 @@ class Study:
 def make_study(
     n_labelled: int = 200, n_training: int = 250, draws: int = 3, seed: int = 2
 ) -> Study:
-    """
-    Split the survey and make the two sources.
-
-    Parameters
-    ----------
-    n_labelled : int
-        Respondents whose answer is kept.
-    n_training : int
-        Other respondents, on whom the stand-ins for an LLM are fitted. They
-        take no part in the study.
-    draws : int
-        Synthetic rows per respondent.
-    seed : int
-        Seed of the split and of the draws.
-
-    Returns
-    -------
-    Study
-        The study.
-    """
+    """Split the survey and make the two sources."""
     rng = np.random.default_rng(seed)
     survey = sm.datasets.anes96.load_pandas().data
     survey = survey.rename(columns={"vote": "dole"}).sample(frac=1, random_state=rng)
@@ -105,16 +86,6 @@ def study_model(study: Study) -> AugmentedGMM:
     """
     The model of the demo: labels, proxy and synthetic rows.
 
-    Parameters
-    ----------
-    study : Study
-        The study.
-
-    Returns
-    -------
-    AugmentedGMM
-        A logit of the vote.
-
     Examples
     --------
     >>> study_model(make_study()).n_units
@@ -132,21 +103,7 @@ def study_model(study: Study) -> AugmentedGMM:
 
 
 def fit_study(study: Study) -> tuple[pd.DataFrame, AugmentedGMMResultsWrapper]:
-    """
-    Estimate the regression in every way that the demo compares.
-
-    Parameters
-    ----------
-    study : Study
-        The study.
-
-    Returns
-    -------
-    table : DataFrame
-        One row per coefficient; estimate and standard error per estimator.
-    result : AugmentedGMMResultsWrapper
-        The estimate from labels, proxy and synthetic rows.
-    """
+    """Estimate the regression in every way that the demo compares."""
     family = sm.families.Binomial()
     data = study.respondents[["age", "educ", "income"]].copy()
     data["dole"] = study.labelled["dole"]  # NaN where nobody asked
@@ -173,14 +130,7 @@ def fit_study(study: Study) -> tuple[pd.DataFrame, AugmentedGMMResultsWrapper]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """
-    Run the demo: print what goes in and what comes out, save the figure.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        Command line arguments.
-    """
+    """Run the demo: print what goes in and what comes out, save the figure."""
     parser = argparse.ArgumentParser(
         prog="python -m statsmodels_synth.demo", description=__doc__
     )

@@ -22,7 +22,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from statsmodels_synth import AugmentedGMM, target
+from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.core.messages import format_units
 from statsmodels_synth.exceptions import (
     AlignmentError,
     CollinearityError,
@@ -39,8 +40,8 @@ from statsmodels_synth.exceptions import (
     SeparationError,
     SynthError,
     SynthWarning,
-    format_units,
 )
+from statsmodels_synth.gmm import target
 
 SNAPSHOTS = Path(__file__).parent / "snapshots" / "errors.txt"
 UPDATE = os.environ.get("UPDATE_SNAPSHOTS") == "1"

@@ -13,9 +13,9 @@ from scipy import stats
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.clusters import cluster_sums
 from statsmodels_synth.exceptions import AlignmentError, DataError, FewClustersWarning
-from statsmodels_synth.summary import summary_notes
+from statsmodels_synth.problem.groups import cluster_sums
+from statsmodels_synth.results.summary import summary_notes
 from tests import dense
 from tests.dense import Array
 from tests.problems import frames, model_of

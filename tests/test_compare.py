@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression
 
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.estimators import naive_pooled, ppi, ppi_synth, reppi
-from statsmodels_synth.estimators.comparison import Method
+from statsmodels_synth.estimators.methods import Method
 from statsmodels_synth.exceptions import (
     CollinearSourceWarning,
     DataError,

@@ -563,7 +563,7 @@ def test_rows_to_predict_are_in_memory() -> None:
 
 
 def test_what_to_install_where_dask_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "statsmodels_synth.partitions.construct", None)
+    monkeypatch.setitem(sys.modules, "statsmodels_synth.data.dask.construct", None)
     with pytest.raises(ImportError, match=r'pip install "statsmodels-synth\[dask\]"'):
         AugmentedGMM.from_formula("y ~ x", "units/", **WIDE)
 
@@ -571,7 +571,7 @@ def test_what_to_install_where_dask_is_missing(monkeypatch: pytest.MonkeyPatch) 
 def test_progress_is_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("statsmodels_synth.partitions.dask_rows.PATIENCE", 0.0)
+    monkeypatch.setattr("statsmodels_synth.data.dask.dask_rows.PATIENCE", 0.0)
     model_of(draw()).fit()
     shown = capsys.readouterr()
     assert re.search(r"\b(\d+) of \1 tasks, 0 s", shown.err)

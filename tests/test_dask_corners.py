@@ -116,7 +116,7 @@ def test_labels_in_memory_matched_by_column() -> None:
 
 def test_the_sample_has_a_fixed_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """However few rows data has; and a level may be constant or absent in it."""
-    construct = pytest.importorskip("statsmodels_synth.partitions.construct")
+    construct = pytest.importorskip("statsmodels_synth.data.dask.construct")
     monkeypatch.setattr(construct, "SAMPLE_ROWS", 100)
     for seed in (0, 5):
         units = draw(20_000, seed)
@@ -209,7 +209,7 @@ def test_functions_of_the_calling_code_are_shipped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Also those that plain pickle refuses; and where nothing is kept in memory."""
-    rows = pytest.importorskip("statsmodels_synth.partitions.dask_rows")
+    rows = pytest.importorskip("statsmodels_synth.data.dask.dask_rows")
     monkeypatch.setattr(rows, "MEMORY_SHARE", -1.0)
     square = lambda v: v**2  # noqa: E731
     units = draw()

@@ -25,7 +25,7 @@ from benchmarks.diagnostics import DESIGNS, Cell, coverage_pvalue, simulate
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.demo import make_study, study_model
 from statsmodels_synth.diagnostics.coverage import Drawn, coverage_gap
-from statsmodels_synth.diagnostics.diagnose import Diagnostics, diagnose
+from statsmodels_synth.diagnostics.diagnose import Diagnostics
 from statsmodels_synth.diagnostics.source_bias import (
     LEAST_SHARE,
     BiasTest,
@@ -36,7 +36,6 @@ from statsmodels_synth.diagnostics.source_bias import (
 from statsmodels_synth.diagnostics.subgroups import group_errors, make_groups
 from statsmodels_synth.diagnostics.verdict import Evidence, _worth, holm, number
 from statsmodels_synth.exceptions import DataError, OptionError, SynthWarning
-from statsmodels_synth.source_results import SourceResults
 from tests import dense
 from tests.dense import PAPER, Array
 from tests.problems import model_of, needs_data
@@ -108,7 +107,7 @@ def test_bias_is_that_of_a_dense_derivation(kind: str, clustered: bool) -> None:
         warnings.simplefilter("ignore", SynthWarning)
         model = model_of(problem, weights=problem.weights, offset=problem.offset)
         result = model.fit(**PAPER, **(options if clustered else {}))
-    found = diagnose(result)
+    found = result.diagnostics()
     naive = dense.glm_by_part(problem).reshape(3, 3)[1:]
     np.testing.assert_allclose(result.naive_params, naive, rtol=1e-6)
     params = np.r_[result.params, np.ravel(result.auxiliary_params)]
@@ -157,11 +156,11 @@ def test_unequal_probabilities_and_replicates() -> None:
     theta, alone = dense_moves(flat, params, result.naive_params.to_numpy())
     rows = alone[0] - theta
     expected = np.sqrt(np.diag(rows.T @ rows)) / 600
-    found = diagnose(result, n_influential=3)
+    found = result.diagnostics(n_influential=3)
     np.testing.assert_allclose(found.bias["std_err"], expected, rtol=1e-4)
     units_, error = np.flatnonzero(labeled), averaged[0] - problem.y
     by = problem.x[:, 2] > 0
-    table = diagnose(result, by=by).subgroups
+    table = result.diagnostics(by=by).subgroups
     for k, name in enumerate(["False", "True"]):
         own = units_[by[units_] == bool(k)]
         mean = np.average(error[own], weights=a[own])
@@ -181,7 +180,9 @@ def test_what_few_labels_add_is_added() -> None:
     extra = np.asarray(result.cov_params()) - asymptotic
     expected = np.sqrt(np.diag(rows.T @ rows / 600**2 + extra))
     assert (np.diag(extra) > 0).all()
-    np.testing.assert_allclose(diagnose(result).bias["std_err"], expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        result.diagnostics().bias["std_err"], expected, rtol=1e-5
+    )
 
 
 def test_strata_enter_through_the_reported_covariance() -> None:
@@ -195,7 +196,7 @@ def test_strata_enter_through_the_reported_covariance() -> None:
     cross = alone[0].T @ influence / 600**2
     own = alone[0].T @ alone[0] / 600**2
     expected = own - cross - cross.T + np.asarray(result.cov_params())
-    frame = diagnose(result).bias
+    frame = result.diagnostics().bias
     np.testing.assert_allclose(frame["std_err"], np.sqrt(np.diag(expected)), rtol=1e-5)
 
 
@@ -268,7 +269,7 @@ def test_share_explained_is_an_r_squared() -> None:
         warnings.simplefilter("ignore", SynthWarning)
         model = model_of(problem, weights=problem.weights, offset=problem.offset)
         result = model.fit()
-    found = diagnose(result)
+    found = result.diagnostics()
     params = np.r_[result.params, np.ravel(result.auxiliary_params)]
     g, slope = dense.moments(problem, params), dense.jacobian(problem, params)
     labels = g[problem.labeled][:, :3] @ np.linalg.inv(slope[:3, :3]).T
@@ -297,7 +298,7 @@ def test_noise_explains_nothing_and_the_truth_everything() -> None:
     rng = np.random.default_rng(8)
     outcomes = (rng.normal(size=600), problem.y + 1e-4 * rng.normal(size=600))
     both = replace(problem, sources=[(y, problem.x) for y in outcomes])
-    explained = diagnose(model_of(both).fit()).explained
+    explained = model_of(both).fit().diagnostics().explained
     # By chance 3 regressors explain 1 % of 300 labels, which is taken off.
     assert (explained.loc["s0"] < 0.02).all()
     assert (explained.loc["s1"] > 0.999).all()
@@ -320,7 +321,7 @@ def test_coverage_gap_is_fishers_exact_test() -> None:
     problem = dense.simulate("gaussian", seed=9)
     rng = np.random.default_rng(9)
     covered = rng.uniform(size=600) < np.where(problem.labeled, 0.6, 0.75)
-    row = diagnose(covering(problem, covered).fit()).coverage.loc["s0"]
+    row = covering(problem, covered).fit().diagnostics().coverage.loc["s0"]
     counts = [covered[problem.labeled].sum(), covered[~problem.labeled].sum()]
     others = np.array([200, 400]) - counts
     pvalue = stats.fisher_exact([counts, others]).pvalue
@@ -449,13 +450,16 @@ def test_copied_labels_are_not_relied_on() -> None:
     guess["y"] = data["y"].fillna(guess["y"])
     with pytest.warns(SynthWarning, match="labels were copied into the source"):
         result = AugmentedGMM.from_formula("y ~ x", data, proxy={"llm": guess}).fit()
-    found = diagnose(result)
+    found = result.diagnostics()
     assert "Its errors are rare; or labels were copied" in found.verdict[2]
     assert not any("Rely" in text for text in found.verdict)
-    assert "Rely on" in diagnose(result, blind=True).verdict[3]
-    assert diagnose(result, blind="llm").verdict == diagnose(result, blind=True).verdict
+    assert "Rely on" in result.diagnostics(blind=True).verdict[3]
+    assert (
+        result.diagnostics(blind="llm").verdict
+        == result.diagnostics(blind=True).verdict
+    )
     with pytest.raises(OptionError, match="there is no source 'lm'"):
-        diagnose(result, blind=["lm"])
+        result.diagnostics(blind=["lm"])
 
 
 def test_groups_are_taken_from_wherever_a_unit_has_them() -> None:
@@ -472,9 +476,10 @@ def test_groups_are_taken_from_wherever_a_unit_has_them() -> None:
 def coverage_of(model: AugmentedGMM, fit: dict[str, Any]) -> pd.Series:
     """The only row of the table of coverage."""
     from statsmodels_synth.diagnostics.diagnose import _coverage  # noqa: PLC0415
+    from statsmodels_synth.results.units import given_units  # noqa: PLC0415
 
-    result = model.fit(maxiter=1, **fit)
-    return _coverage(result, result._design_or_raise).iloc[0]
+    fitted = model.fit(maxiter=1, **fit)._fit_or_raise()
+    return _coverage(fitted.design, given_units(model, fitted)).iloc[0]
 
 
 def test_units_that_only_a_source_has_are_no_evidence_of_coverage() -> None:
@@ -483,7 +488,7 @@ def test_units_that_only_a_source_has_are_no_evidence_of_coverage() -> None:
     guess = guess.drop(labels.index[:30])
     with pytest.warns(UserWarning, match="lacks"):
         model = AugmentedGMM.from_formula("y ~ x", labels, proxy={"llm": guess})
-    found = diagnose(model.fit())
+    found = model.fit().diagnostics()
     row = found.coverage.loc["llm"]
     assert np.isnan(row["pvalue"])
     assert np.isnan(row["unlabeled"])
@@ -573,7 +578,7 @@ def test_a_planted_outlier_comes_first() -> None:
     own_x = own_x.copy()
     own_x[unit] = x[unit]
     planted = replace(problem, y=y, x=x, sources=[(own_y, own_x)])
-    found = diagnose(model_of(planted).fit(), n_influential=4).influential
+    found = model_of(planted).fit().diagnostics(n_influential=4).influential
     assert found.index[0] == unit
     assert found["labeled"].iloc[0]
     assert found["coefficient"].iloc[0] == "x1"
@@ -590,7 +595,7 @@ def test_dfbetas_are_what_leaving_out_does(kind: str, corrected: bool) -> None:
     problem = dense.simulate(kind, seed=13, n_labeled=150, error=0.3)
     settings: dict[str, Any] = {"use_correction": corrected}
     result = model_of(problem).fit(**settings)
-    found = diagnose(result, n_influential=40).influential
+    found = result.diagnostics(n_influential=40).influential
     pairs = []
     strongest = [
         *found.index[found["labeled"]][:6],
@@ -645,7 +650,7 @@ def diagnosis(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SynthWarning)
         model = AugmentedGMM.from_formula("y ~ x", data, proxy={"llm": guess})
-        return diagnose(model.fit(**fit), by)
+        return model.fit(**fit).diagnostics(by)
 
 
 def with_gap() -> Diagnostics:
@@ -676,7 +681,7 @@ def two_sources() -> Diagnostics:
     model = AugmentedGMM.from_formula(
         "y ~ x", data, proxy={"gpt4o": guess, "noise": other}
     )
-    return diagnose(model.fit(), "platform")
+    return model.fit().diagnostics("platform")
 
 
 SAID: dict[str, Callable[[], Diagnostics]] = {
@@ -687,7 +692,7 @@ SAID: dict[str, Callable[[], Diagnostics]] = {
     "unknown groups": with_few,
     "made with the label": made_for_labels,
     "a good one and noise": two_sources,
-    "politeness": lambda: diagnose(politeness().fit(), "n_words"),
+    "politeness": lambda: politeness().fit().diagnostics("n_words"),
 }
 
 
@@ -729,14 +734,14 @@ def test_holm_and_numbers() -> None:
 def test_naive_estimate_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its rows are missing; the rest is as it was."""
     problem = dense.simulate("binomial", seed=14, k_sources=2)
-    whole = diagnose(model_of(problem).fit())
+    whole = model_of(problem).fit().diagnostics()
     result = model_of(problem).fit()
     naive = result._naive
     params, bse = naive.params.copy(), naive.bse.copy()
     params[1], bse[1] = np.nan, np.nan
     lost = replace(naive, params=params, bse=bse)
-    monkeypatch.setattr(SourceResults, "_naive", lost)
-    found = diagnose(result)
+    monkeypatch.setitem(result._fit_or_raise().__dict__, "naive", lost)
+    found = result.diagnostics()
     pd.testing.assert_frame_equal(found.bias.loc[["s0"]], whole.bias.loc[["s0"]])
     assert found.bias.loc["s1"][["naive", "std_err", "pvalue"]].isna().all(axis=None)
     assert "s1 could not be compared" in found.verdict[0]
@@ -779,7 +784,7 @@ def test_dropped_sources_are_named() -> None:
     with pytest.raises(
         DataError, match=r"The fit dropped 's0': every unit is labelled"
     ):
-        diagnose(result)
+        result.diagnostics()
 
 
 # By
@@ -917,19 +922,21 @@ def test_bad_options(options: dict[str, Any], kind: type[Exception], text: str) 
     data, guess = study()
     result = AugmentedGMM.from_formula("y ~ x", data, proxy={"llm": guess}).fit()
     with pytest.raises(kind, match=re.escape(text)):
-        diagnose(result, **options)
+        result.diagnostics(**options)
 
 
 def test_results_that_cannot_be_diagnosed() -> None:
     problem = dense.simulate("binomial", seed=15)
     result = model_of(problem).fit()
     with pytest.raises(OptionError, match="made from arrays"):
-        diagnose(result, by="platform")
+        result.diagnostics(by="platform")
     with pytest.raises(DataError, match="No source took part"):
-        diagnose(result.real_only)
-    result._results.converged = False
+        result.real_only.diagnostics()
+    fit = result._fit_or_raise()
+    failed = replace(fit, solution=replace(fit.solution, converged=False))
+    result._results._fit = failed
     with pytest.raises(DataError, match="did not converge"):
-        diagnose(result)
+        result.diagnostics()
 
 
 # Print, draw, keep
@@ -953,7 +960,7 @@ def test_summary_and_text() -> None:
     # Tables of different widths are not forced into one.
     assert found.summary().as_latex().count("begin{tabular}") == 9
     assert "Verdict" in found.summary().as_text()
-    without = diagnose(model_of(dense.simulate()).fit(), n_influential=0)
+    without = model_of(dense.simulate()).fit().diagnostics(n_influential=0)
     assert without.influential.empty
     assert "influential" not in str(without)
 
@@ -990,7 +997,7 @@ def test_figure_with_names_that_the_tables_use() -> None:
 
 def test_many_coefficients_are_drawn_without_numbers() -> None:
     problem = dense.simulate(p=10, n_labeled=300)
-    figure = diagnose(model_of(problem).fit()).plot()
+    figure = model_of(problem).fit().diagnostics().plot()
     assert not figure.axes[0].texts
     plt.close(figure)
 
@@ -998,14 +1005,16 @@ def test_many_coefficients_are_drawn_without_numbers() -> None:
 def test_before_and_after_the_data_are_gone() -> None:
     data, guess = study()
     result = AugmentedGMM.from_formula("y ~ x", data, proxy={"llm": guess}).fit()
-    found = diagnose(result, "platform")
+    found = result.diagnostics("platform")
     again = pickle.loads(pickle.dumps(found))
     assert str(again) == str(found)
     assert again.verdict == found.verdict
-    assert str(diagnose(pickle.loads(pickle.dumps(result)))) == str(diagnose(result))
+    assert str(pickle.loads(pickle.dumps(result)).diagnostics()) == str(
+        result.diagnostics()
+    )
     result.remove_data()
     with pytest.raises(DataError, match="removed with remove_data"):
-        diagnose(result)
+        result.diagnostics()
     assert str(found) == str(again)
     plt.close(found.plot())
 
@@ -1020,7 +1029,7 @@ def test_nothing_of_the_size_of_the_moments_is_kept() -> None:
     sources = {f"s{m}": (y + rng.normal(size=n_units), x) for m in range(3)}
     result = AugmentedGMM(labels, x, proxy=sources).fit()
     tracemalloc.start()
-    diagnose(result)
+    result.diagnostics()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # The matrix of moments would take p + 2 M p = 42 numbers per unit.

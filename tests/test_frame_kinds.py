@@ -17,9 +17,8 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.diagnostics import diagnose
+from statsmodels_synth.data.kinds import column_of, to_pandas
 from statsmodels_synth.exceptions import AlignmentError, DataError, FormulaError
-from statsmodels_synth.frame_kinds import column_of, to_pandas
 
 T = 200
 
@@ -231,8 +230,8 @@ def test_columns_asked_for_after_the_model_was_made(convert: Convert) -> None:
     np.testing.assert_array_equal(one.fit(**clustered).bse, expected)
     for by in ("stratum", "level", "text"):
         np.testing.assert_array_equal(
-            diagnose(one.fit(), by=by).subgroups.to_numpy(),
-            diagnose(other.fit(), by=by).subgroups.to_numpy(),
+            one.fit().diagnostics(by=by).subgroups.to_numpy(),
+            other.fit().diagnostics(by=by).subgroups.to_numpy(),
         )
     column = convert(make_frames()[0])["cluster"]
     clustered["cov_kwds"] = {"groups": column}

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
-from statsmodels_synth.covariance import influence_map, sandwich
-from statsmodels_synth.moment_sums import moment_sums
-from statsmodels_synth.target import solve_target
-from statsmodels_synth.weights import optimal_weight
+from statsmodels_synth.gmm.covariance import influence_map, sandwich
+from statsmodels_synth.gmm.moments import moment_sums
+from statsmodels_synth.gmm.target import solve_target
+from statsmodels_synth.gmm.weights import optimal_weight
 from tests import dense
 from tests.problems import model_of
 

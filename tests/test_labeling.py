@@ -11,9 +11,9 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.design import Labeling
+from statsmodels_synth.data.labeling import find_labeling
 from statsmodels_synth.exceptions import DataError
-from statsmodels_synth.labeling import find_labeling
+from statsmodels_synth.problem.design import Labeling
 from tests import dense, loops
 from tests.dense import Array
 from tests.problems import frames, model_of

@@ -14,7 +14,6 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth import source_sums as module
 from statsmodels_synth.estimators.problem import problem_of
 from statsmodels_synth.exceptions import (
     AlignmentError,
@@ -24,6 +23,7 @@ from statsmodels_synth.exceptions import (
     OptionError,
     SynthError,
 )
+from statsmodels_synth.gmm import sums as module
 from tests import dense
 from tests.problems import frames, model_of
 

@@ -13,6 +13,7 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM, TaskExchangeability
+from statsmodels_synth.core.inherited import Withheld
 from statsmodels_synth.estimators import naive_pooled, ppi
 from statsmodels_synth.exceptions import (
     DataError,
@@ -20,7 +21,6 @@ from statsmodels_synth.exceptions import (
     SynthError,
     UnavailableError,
 )
-from statsmodels_synth.inherited import Withheld
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 COEFFICIENTS = ["Intercept", "C(g)[T.b]", "C(g)[T.c]", "x"]

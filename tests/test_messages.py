@@ -8,7 +8,8 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.exceptions import DataError, install, name_units
+from statsmodels_synth.core.messages import install, name_units
+from statsmodels_synth.exceptions import DataError
 
 N = 120
 

@@ -12,12 +12,12 @@ from scipy import stats
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM, SourceArrays
-from statsmodels_synth.covariance import influence_map, sandwich
-from statsmodels_synth.design import AlignedDesign
 from statsmodels_synth.exceptions import DataError
-from statsmodels_synth.moment_sums import moment_blocks, moment_sums
-from statsmodels_synth.solver import solve
-from statsmodels_synth.weights import block_jacobian, optimal_weight
+from statsmodels_synth.gmm.covariance import influence_map, sandwich
+from statsmodels_synth.gmm.moments import moment_blocks, moment_sums
+from statsmodels_synth.gmm.solver import solve
+from statsmodels_synth.gmm.weights import block_jacobian, optimal_weight
+from statsmodels_synth.problem.design import AlignedDesign
 from tests import dense
 from tests.problems import model_of
 

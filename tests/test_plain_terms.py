@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.exceptions import FormulaError, SynthError
-from statsmodels_synth.formula import LearnedFormula
 
 ENGINES = ("patsy", "formulaic")
 T, N = 120, 60

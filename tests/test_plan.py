@@ -17,7 +17,7 @@ from benchmarks.plan import BETA, PILOT_UNITS, Cell, fit, observe, simulate, stu
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import DataError, LabelAgreementWarning, OptionError
 from statsmodels_synth.planning.mixes import _check_number
-from statsmodels_synth.planning.plan import Plan, make_plan
+from statsmodels_synth.planning.plan import Plan
 from statsmodels_synth.planning.power import power_of_test, ratio_for_power
 from statsmodels_synth.planning.prediction import VarianceParts, with_gain
 from statsmodels_synth.planning.search import Aim, cheapest_sizes, fewest_labels
@@ -40,7 +40,7 @@ def plan() -> Plan:
     model = AugmentedGMM.from_formula(
         "y ~ x1 + x2", data, proxy={"gpt": proxies["s0"]}, synthetic={"sim": twice}
     )
-    return make_plan(model.fit())
+    return model.fit().plan()
 
 
 # The formula
@@ -81,7 +81,7 @@ FITS: dict[str, Callable[[dense.Problem], Any]] = {
 @pytest.mark.parametrize("name", FITS)
 def test_the_pilot_is_predicted_exactly(kind: str, name: str) -> None:
     result = FITS[name](problem(kind))
-    plan = make_plan(result)
+    plan = result.plan()
     found = plan.expect()
     np.testing.assert_allclose(found["std_err"], result.bse, rtol=1e-10)
     alone = plan.expect(sources=[])
@@ -107,7 +107,7 @@ def test_the_pilot_is_predicted_exactly(kind: str, name: str) -> None:
 @pytest.mark.parametrize("name", FITS)
 def test_all_units_labelled_is_the_labels_alone(kind: str, name: str) -> None:
     """With n = T the augmented estimate is that of the labels, whatever the sources."""
-    plan = make_plan(FITS[name](problem(kind)))
+    plan = (FITS[name](problem(kind))).plan()
     if plan.most_labels < 600:  # a stratum runs out before all are labelled
         return
     alone = plan.expect(600, sources=[])
@@ -152,7 +152,7 @@ def test_predictions_are_monotone_and_lines_do_not_cross(
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        plan = make_plan(FITS[name](one))
+        plan = (FITS[name](one)).plan()
     for coefficient in plan.names:
         found = lines(plan, coefficient)
         alone = found.pop("labels only")
@@ -244,14 +244,14 @@ def test_large_sample_variance_against_a_dense_derivation() -> None:
     for size, units in ((20_000, 60_000), (5_000, 10**6), (10**6, 10**6)):
         middle = (1 / size - 1 / units) * s_res + s_psi / units
         dense_bse = np.sqrt(np.diag(slope @ middle @ slope)) * n
-        found = make_plan(result).expect(size, units)["std_err"]
+        found = result.plan().expect(size, units)["std_err"]
         np.testing.assert_allclose(found, dense_bse, rtol=0.005)
 
 
 def test_labels_alone_against_the_textbook() -> None:
     """The mean of y: s / sqrt(n), and HC3 is s / sqrt(n - 1) n / (n - 1)."""
     y = np.random.default_rng(0).normal(size=50)
-    plan = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit())
+    plan = AugmentedGMM(y, np.ones((50, 1))).fit().plan()
     parts = plan._pilots.alone
     s2 = y.var(ddof=1)
     np.testing.assert_allclose(parts.labels, s2 / 50, rtol=1e-12)
@@ -297,7 +297,7 @@ def test_predictions_come_true(family: str, sources: int) -> None:
     pilot = Cell(family, sources)
     predicted = np.mean(
         [
-            make_plan(fit(pilot, seed)).expect([400, 800])["std_err"].to_numpy()
+            fit(pilot, seed).plan().expect([400, 800])["std_err"].to_numpy()
             for seed in range(60)
         ],
         axis=0,
@@ -314,7 +314,7 @@ def test_predictions_come_true(family: str, sources: int) -> None:
 def test_replicates_are_predicted(family: str) -> None:
     """Four rows and one, from pilots with two; tolerances as above, 60 of each."""
     cell = Cell(family, 1, units=PILOT_UNITS, pilot_rows=2)
-    plans = [make_plan(fit(cell.pilot, seed)) for seed in range(60)]
+    plans = [fit(cell.pilot, seed).plan() for seed in range(60)]
 
     def mean(rows: int) -> Array:
         found = [plan.expect(400, replicates=rows)["std_err"] for plan in plans]
@@ -332,7 +332,7 @@ def test_replicates_are_predicted(family: str) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_more_replicates_never_hurt(seed: int) -> None:
     cell = Cell("gaussian", 2, units=600, pilot_rows=2)
-    plan = make_plan(fit(cell.pilot, seed))
+    plan = fit(cell.pilot, seed).plan()
     for n in (plan.min_labels, 200, 500):
         errors = [
             plan.expect(n, replicates={"s0": r})["std_err"]
@@ -349,7 +349,7 @@ def test_noise_within_units() -> None:
     eta = result.auxiliary_params.to_numpy()[0]
     rows = (x * (y - x @ eta)[:, None]).reshape(300, 2, len(BETA))
     difference = rows[:, 0] - rows[:, 1]
-    noise = make_plan(result)._pilots.of((0,)).noise[0]
+    noise = result.plan()._pilots.of((0,)).noise[0]
     np.testing.assert_allclose(noise.everyone, difference.T @ difference / 2)
     np.testing.assert_allclose(noise.labeled, noise.everyone * 200 / 300)
     assert noise.rows == 2
@@ -362,8 +362,8 @@ def test_replicates_of_some_units_only() -> None:
     y, x, units = sources["s0"]
     keep = (np.arange(8000) % 2 == 0) | (units % 4 == 0)
     some = {"s0": (y[keep], x[keep], units[keep])}
-    plan = make_plan(AugmentedGMM(endog, exog, synthetic=some).fit())
-    full = make_plan(AugmentedGMM(endog, exog, synthetic=sources).fit())
+    plan = AugmentedGMM(endog, exog, synthetic=some).fit().plan()
+    full = AugmentedGMM(endog, exog, synthetic=sources).fit().plan()
     np.testing.assert_allclose(
         plan.expect(replicates=2)["std_err"], full.expect()["std_err"], rtol=0.05
     )
@@ -384,7 +384,7 @@ def test_replicates_with_unequal_probabilities_and_clusters() -> None:
             cov_type="cluster", cov_kwds={"groups": groups}
         ),
     ):
-        plan = make_plan(result)
+        plan = result.plan()
         error = plan.expect()["std_err"].to_numpy()
         assert (plan.expect(replicates=2)["std_err"] == error).all()
         few = plan.expect(replicates={"s0": 1})["std_err"].to_numpy()
@@ -422,7 +422,7 @@ def test_labels_that_even_all_units_are_not(plan: Plan) -> None:
 
 def test_a_lone_constant_is_a_coefficient() -> None:
     y = np.random.default_rng(0).normal(size=50)
-    plan = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit())
+    plan = AugmentedGMM(y, np.ones((50, 1))).fit().plan()
     assert list(plan.labels_needed(width=0.9).index) == ["const"]
 
 
@@ -551,7 +551,7 @@ def test_a_source_costs_what_it_covers() -> None:
     some = {"s0": sources["s0"], "s1": (y[keep], x[keep], units[keep])}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        plan = make_plan(AugmentedGMM(endog, exog, synthetic=some).fit())
+        plan = AugmentedGMM(endog, exog, synthetic=some).fit().plan()
     price, name = 0.3, plan.names[1]
     table = plan.cheapest(
         coefficient=name,
@@ -614,7 +614,7 @@ def test_strata_run_out() -> None:
     for stratum, size in ((False, 50), (True, 150)):
         labeled[rng.permutation(np.flatnonzero(stratum == STRATUM))[:size]] = True
     result = model_of(replace(one, labeled=labeled), strata=STRATUM).fit()
-    plan = make_plan(result)
+    plan = result.plan()
     # All 200 of one stratum are 4/3 of 150, and so of 200 labels.
     assert plan.most_labels == 266
     message = r"n=300 is more than the pilot's n_units=600 allow: .* at most n=266\."
@@ -628,14 +628,14 @@ def test_strata_run_out() -> None:
     found = plan.cheapest(coefficient="x1", width=0.25, price_label=1, n_units=900)
     assert (found["n"].dropna() <= 400).all()
     # Without sources units are added with the labels.
-    alone = make_plan(result.real_only)
+    alone = result.real_only.plan()
     double = alone.expect(2 * alone.n_labeled)
     assert (double["std_err"] < alone.expect()["std_err"]).all()
 
 
 def test_labels_alone_are_not_limited_by_the_units() -> None:
     result = model_of(problem()).fit().real_only
-    plan = make_plan(result)
+    plan = result.plan()
     double = plan.expect(2 * result.n_labeled)
     assert (double["n_units"] >= 400).all()
     assert (double["std_err"] < np.asarray(result.bse) / 1.4).all()
@@ -667,10 +667,10 @@ def test_summary(plan: Plan) -> None:
         plan.summary(effect={})
     assert max(len(line) for line in text.splitlines()) <= 100
     assert repr(plan) == "<Plan from a pilot: 200 labels, 600 units; sources: gpt, sim>"
-    clustered = make_plan(model_of(problem()).fit(**CLUSTERED))
+    clustered = model_of(problem()).fit(**CLUSTERED).plan()
     assert "Twice the labels are twice the clusters" in str(clustered)
     y = np.random.default_rng(0).normal(size=50)
-    alone = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit())
+    alone = AugmentedGMM(y, np.ones((50, 1))).fit().plan()
     assert "alone" not in str(alone)
     assert "sources: none" in str(alone)
 
@@ -690,7 +690,7 @@ def test_plot(plan: Plan) -> None:
         plan.plot(["x1", "x2"])  # type: ignore[arg-type]
     assert given.get_title("left") == "x1"  # not the constant
     y = np.random.default_rng(0).normal(size=50)
-    alone = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit()).plot()
+    alone = AugmentedGMM(y, np.ones((50, 1))).fit().plan().plot()
     assert len(alone.axes[0].get_legend().get_texts()) == 1
     plt.close("all")
 
@@ -700,7 +700,7 @@ def test_a_pilot_of_hardly_any_labels() -> None:
     one = problem()
     labeled = np.zeros(600, dtype=bool)
     labeled[:4] = True
-    plan = make_plan(model_of(replace(one, labeled=labeled, sources=[])).fit())
+    plan = model_of(replace(one, labeled=labeled, sources=[])).fit().plan()
     assert plan.min_labels == plan.n_labeled == 4
     assert "From 4 labels on." in str(plan)
     assert plan.expect(8, 100)["std_err"].notna().all()
@@ -801,7 +801,7 @@ def test_bad_prices(plan: Plan, given: dict[str, Any], message: str) -> None:
 
 def test_no_source_to_name() -> None:
     y = np.random.default_rng(0).normal(size=50)
-    plan = make_plan(AugmentedGMM(y, np.ones((50, 1))).fit())
+    plan = AugmentedGMM(y, np.ones((50, 1))).fit().plan()
     with pytest.raises(OptionError, match="The pilot has no source"):
         plan.expect(sources=["gpt"])
     with pytest.raises(OptionError, match="The pilot has no proxy source"):
@@ -812,21 +812,23 @@ def test_no_source_to_name() -> None:
 
 def test_a_plan_does_not_share_the_estimates() -> None:
     result = model_of(problem()).fit()
-    plan, before = make_plan(result), np.array(result.params)
+    plan, before = result.plan(), np.array(result.params)
     plan.params[:] = 0.0
     np.testing.assert_array_equal(result.params, before)
-    np.testing.assert_array_equal(make_plan(result).params, before)
+    np.testing.assert_array_equal(result.plan().params, before)
 
 
 def test_pilots_that_are_none() -> None:
     result = model_of(problem()).fit()
-    result._results.converged = False
+    fit = result._fit_or_raise()
+    failed = replace(fit, solution=replace(fit.solution, converged=False))
+    result._results._fit = failed
     with pytest.raises(DataError, match="The pilot did not converge"):
-        make_plan(result)
+        result.plan()
     result = model_of(problem()).fit()
     result.remove_data()
     with pytest.raises(DataError, match="removed with remove_data"):
-        make_plan(result)
+        result.plan()
 
 
 def test_a_pilot_of_which_every_unit_is_labelled() -> None:
@@ -835,7 +837,7 @@ def test_a_pilot_of_which_every_unit_is_labelled() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = model_of(replace(one, labeled=np.ones(600, dtype=bool))).fit()
-    plan = make_plan(result)
+    plan = result.plan()
     assert plan.source_names == []
     np.testing.assert_allclose(plan.expect()["std_err"], result.bse, rtol=1e-10)
 
@@ -846,7 +848,7 @@ def test_warnings_of_the_pilot_are_not_repeated() -> None:
     sure = replace(one, sources=[(one.y, one.x)])
     with pytest.warns(LabelAgreementWarning):
         result = model_of(sure).fit()
-    table = make_plan(result).expect([50, 200, 600])
+    table = result.plan().expect([50, 200, 600])
     assert np.isfinite(table["std_err"]).all()
     assert (table["std_err"] > 0).all()
 
@@ -855,7 +857,7 @@ def test_other_families() -> None:
     for kind in ("poisson", "gamma"):
         result = model_of(problem(kind)).fit()
         assert isinstance(result.model.family, (sm.families.Poisson, sm.families.Gamma))
-        table = make_plan(result).labels_needed(power=0.9, effect=0.2, n_units=10**5)
+        table = result.plan().labels_needed(power=0.9, effect=0.2, n_units=10**5)
         assert table["reached"].all()
 
 

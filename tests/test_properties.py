@@ -14,7 +14,7 @@ import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import CollinearSourceWarning
-from statsmodels_synth.moment_sums import moment_blocks, moment_sums
+from statsmodels_synth.gmm.moments import moment_blocks, moment_sums
 from tests import dense
 
 KINDS = st.sampled_from(["gaussian", "binomial", "poisson"])

@@ -12,16 +12,13 @@ import pytest
 from scipy import stats
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.assembly import align_design
-from statsmodels_synth.clusters import Clusters, find_clusters
-from statsmodels_synth.design import (
-    AlignedDesign,
-    Labeling,
-)
-from statsmodels_synth.moment_sums import moment_sums
-from statsmodels_synth.representativeness import labeled_difference, representativeness
-from statsmodels_synth.solver import Solution
-from statsmodels_synth.weights import all_units_weight
+from statsmodels_synth.data.groups import find_clusters
+from statsmodels_synth.gmm.jtest import labeled_difference, representativeness
+from statsmodels_synth.gmm.moments import moment_sums
+from statsmodels_synth.gmm.solver import Solution
+from statsmodels_synth.gmm.weights import all_units_weight
+from statsmodels_synth.problem.design import AlignedDesign, Labeling, align_design
+from statsmodels_synth.problem.groups import Clusters
 from tests import dense, loops
 from tests.dense import Array
 from tests.problems import model_of

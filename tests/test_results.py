@@ -405,7 +405,7 @@ def test_figure_draws_every_estimate() -> None:
 
 
 def test_not_converged_is_said_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("statsmodels_synth.solver.MAX_STEPS", 1)
+    monkeypatch.setattr("statsmodels_synth.gmm.solver.MAX_STEPS", 1)
     with pytest.warns(StatsmodelsWarning, match="do not use"):
         result = fitted()
     assert not result.converged

@@ -9,9 +9,9 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.design import DesignRows
 from statsmodels_synth.exceptions import SeparationError
-from statsmodels_synth.separation import check_separation
+from statsmodels_synth.gmm.separation import check_separation
+from statsmodels_synth.problem.design import DesignRows
 from tests.dense import Array
 
 ROWS = 60_000

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from statsmodels_synth.moment_sums import MomentSums
-from statsmodels_synth.shrinkage import (
+from statsmodels_synth.gmm.few_labels import (
     ControlCoefficients,
     _simplex_weights,
     control_coefficients,
 )
+from statsmodels_synth.gmm.moments import MomentSums
 from tests import dense, loops
 from tests.dense import Array
 from tests.problems import model_of
@@ -113,7 +113,7 @@ def test_the_estimate_takes_off_what_the_coefficients_say(name: str) -> None:
         options = {"weights": problem.weights}
     with pytest.MonkeyPatch.context() as patch:
         # Not what these probabilities were made for.
-        patch.setattr("statsmodels_synth.labeling._check_sum", lambda *_: None)
+        patch.setattr("statsmodels_synth.data.labeling._check_sum", lambda *_: None)
         if name == "gaps":
             with pytest.warns(UserWarning, match="lacks"):
                 model = model_of(problem, **options)

@@ -9,9 +9,9 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.design import DesignRows
-from statsmodels_synth.scores import glm_score
-from statsmodels_synth.starts import FEW_ROWS, GLM_ROWS, source_start, start_params
+from statsmodels_synth.gmm.starts import FEW_ROWS, GLM_ROWS, source_start, start_params
+from statsmodels_synth.problem.design import DesignRows
+from statsmodels_synth.problem.scores import glm_score
 
 F = sm.families
 FAMILIES = {

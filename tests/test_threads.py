@@ -22,14 +22,13 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import statsmodels_synth
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth._process import KeptFilters, OneThread
+from statsmodels_synth.core.messages import muted, warn
+from statsmodels_synth.core.process import KeptFilters, OneThread
 from statsmodels_synth.exceptions import (
     FewClustersWarning,
     FewUnitsWarning,
     FormulaError,
     SynthWarning,
-    muted,
-    warn,
 )
 
 PACKAGE = Path(statsmodels_synth.__file__).parent

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from statsmodels_synth.exceptions import count
+from statsmodels_synth.core.messages import count
 from statsmodels_synth.r.install import PACKAGE, package_source, problems
 from statsmodels_synth.r.locate import SetUpError, ask_r, clean_environment, find_r, run
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statsmodels_synth._arrays import Bools, Floats
-from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.moment_sums import labeled_scores
-from statsmodels_synth.scores import Score
-from statsmodels_synth.solver import Solution
-from statsmodels_synth.weights import inverse_in_basis, inverse_root
+from statsmodels_synth.core.arrays import Bools, Floats
+from statsmodels_synth.gmm.moments import labeled_scores
+from statsmodels_synth.gmm.solver import Solution
+from statsmodels_synth.gmm.weights import inverse_in_basis, inverse_root
+from statsmodels_synth.problem.design import AlignedDesign
+from statsmodels_synth.problem.scores import Score
 
 
 @dataclass(frozen=True)
@@ -43,23 +43,7 @@ class LabeledMoves:
 def labeled_moves(
     design: AlignedDesign, score: Score, solution: Solution
 ) -> LabeledMoves:
-    """
-    Contributions of the labelled units at a solution.
-
-    Parameters
-    ----------
-    design : AlignedDesign
-        Aligned arrays.
-    score : Score
-        Target model.
-    solution : Solution
-        Parameters and the sums at them.
-
-    Returns
-    -------
-    LabeledMoves
-        With design weights and weights of the units.
-    """
+    """Contributions of the labelled units at a solution."""
     n, p, k_sources = design.n_labeled, design.k_params, design.k_sources
     psi, h, *_ = labeled_scores(design, score, solution.theta, solution.eta)
     a = design.design_weights[:, None]
@@ -78,22 +62,7 @@ def explained_shares(labels: Floats, sources: Floats) -> tuple[float, Floats]:
     """
     Share of what labelled units contribute that sources explain.
 
-    Parameters
-    ----------
-    labels : ndarray (n, p)
-        Contributions through the labels.
-    sources : ndarray (n, k)
-        Contributions through one source (k = p) or several.
-
-    Returns
-    -------
-    overall : float
-        Mean squared canonical correlation, as
-        :func:`~statsmodels_synth.covariance.explained_share`.
-    by_coefficient : ndarray (p,)
-        R squared of each column of `labels`. Both are uncentred and adjusted for the
-        k / n that noise explains by chance, in [0, 1]; NaN with no more labels than
-        regressors.
+    Shapes: `labels` (n, p), `sources` (n, k) -> `by_coefficient` (p,).
 
     Examples
     --------
@@ -119,17 +88,7 @@ def cross_correlation(labels: Floats, source: Floats) -> Floats:
     """
     Correlations of the columns of two arrays.
 
-    Parameters
-    ----------
-    labels : ndarray (n, p)
-        Contributions through the labels.
-    source : ndarray (n, k)
-        Contributions through a source.
-
-    Returns
-    -------
-    ndarray (p, k)
-        Correlations; NaN where a column does not vary.
+    Shapes: `labels` (n, p), `source` (n, k) -> (p, k).
 
     Examples
     --------

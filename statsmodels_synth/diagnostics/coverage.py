@@ -25,7 +25,7 @@ from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from statsmodels_synth._arrays import Bools, Floats, Positions
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
 
 #: Parts into which units are put by their probability, and clusters by their size.
 _PARTS = 8
@@ -74,15 +74,7 @@ class Drawn:
         """
         Some of the units, all labelled ones included.
 
-        Parameters
-        ----------
-        keep : ndarray (N,) of bool
-            The units.
-
-        Returns
-        -------
-        Drawn
-            Of these.
+        Shapes: `keep` (N,).
         """
         return replace(
             self,
@@ -120,32 +112,7 @@ def coverage_gap(covered: Bools, drawn: Drawn) -> CoverageGap:
     """
     Test whether a source covers labelled units as it covers the rest.
 
-    Parameters
-    ----------
-    covered : ndarray (N,) of bool
-        Which of the units that were given the source covers.
-    drawn : Drawn
-        How the labelled ones were chosen.
-
-    Returns
-    -------
-    CoverageGap
-        Shares and p-value.
-
-    References
-    ----------
-    Besag, J. and Clifford, P. (1991). Sequential Monte Carlo p-values. Biometrika, 78,
-    301-304.
-
-    Fisher, R. A. (1935). The logic of inductive inference. Journal of the Royal
-    Statistical Society, 98, 39-82.
-
-    Hajek, J. (1964). Asymptotic theory of rejective sampling with varying probabilities
-    from a finite population. Annals of Mathematical Statistics, 35, 1491-1523.
-
-    Mantel, N. and Haenszel, W. (1959). Statistical aspects of the analysis of data from
-    retrospective studies of disease. Journal of the National Cancer Institute, 22,
-    719-748.
+    Shapes: `covered` (N,).
     """
     share = float(np.average(covered[drawn.labeled], weights=drawn.weights))
     keep = drawn.eligible | drawn.labeled

@@ -19,10 +19,9 @@ import pandas as pd
 from scipy import stats
 from statsmodels.iolib.summary import Summary
 
-from statsmodels_synth._arrays import Bools, Floats, Positions
-from statsmodels_synth._process import with_filters_kept, with_one_blas_thread
-from statsmodels_synth.clusters import Clusters, group_values
-from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.core.arrays import Bools, Floats
+from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
+from statsmodels_synth.core.tables import NotesSummary
 from statsmodels_synth.diagnostics.agreement import (
     cross_correlation,
     explained_shares,
@@ -40,18 +39,17 @@ from statsmodels_synth.diagnostics.source_bias import (
 )
 from statsmodels_synth.diagnostics.subgroups import (
     Groups,
-    check_by,
     group_errors,
-    make_groups,
     outcome_errors,
 )
 from statsmodels_synth.diagnostics.tables import frame_table
 from statsmodels_synth.diagnostics.verdict import Evidence, verdict
 from statsmodels_synth.exceptions import DataError, OptionError
-from statsmodels_synth.summary import NotesSummary
+from statsmodels_synth.gmm.jtest import reference_table
+from statsmodels_synth.problem.design import AlignedDesign
 
 if TYPE_CHECKING:
-    from statsmodels_synth.results import AugmentedGMMResults
+    from statsmodels_synth.gmm.fit import Fit
 
 _LEVEL = 0.05
 _BIAS = [
@@ -74,6 +72,23 @@ _UNCERTAINTY = [
 _COVERAGE = ["covered", "labeled", "unlabeled", "difference", "pvalue"]
 _SUBGROUPS = ["labeled", "mean_error", "std_err"]
 _TESTS = ["statistic", "df", "df_denom", "pvalue"]
+
+
+@dataclass(frozen=True)
+class GivenUnits:
+    """
+    The units that were given, also those that take no part.
+
+    Parameters
+    ----------
+    taking_part : Index (T,)
+        Those that are labelled or covered.
+    drawn : Drawn
+        How labels were drawn among all that were given.
+    """
+
+    taking_part: pd.Index
+    drawn: Drawn
 
 
 @dataclass(frozen=True)
@@ -125,7 +140,7 @@ class Diagnostics:
         labelled. Without others the p-value is missing, as it is where all units are
         covered.
     representativeness : DataFrame
-        See :meth:`~statsmodels_synth.results.AugmentedGMMResults.representativeness`.
+        See :meth:`AugmentedGMMResults.representativeness`.
     subgroups : DataFrame
         One row per source and group: `labeled` units that the source covers, its
         `mean_error` (outcome of the source, averaged over replicates, less the human
@@ -224,62 +239,14 @@ class Diagnostics:
 
 @with_one_blas_thread
 def diagnose(
-    results: AugmentedGMMResults,
-    by: Any = None,
+    fit: Fit,
+    given: GivenUnits,
+    groups: Groups | None = None,
     n_influential: int = 5,
     *,
     blind: bool | str | Sequence[str] = False,
 ) -> Diagnostics:
-    """
-    Look for bias, false precision and failure to generalise of the sources.
-
-    Parameters
-    ----------
-    results : AugmentedGMMResults
-        The results.
-    by : str or array_like (T,), optional
-        Groups in which the outcome of the sources is compared with the labels: a
-        column, or one value per unit. The value of a unit is that of data where data
-        has one, since a source may have drawn its own; else that of a source. More than
-        ten different numbers are cut at their quartiles. Units without a value are a
-        group of their own, "missing".
-    n_influential : int
-        How many of the most influential units are listed.
-    blind : bool, str or sequence of str
-        Say with True that all sources, or with their names that some, were made without
-        any label: none was copied into them or shown to a model, few-shot examples
-        included. Without it a source that agrees with (almost) all labels is not
-        recommended.
-
-    Returns
-    -------
-    Diagnostics
-        Tables, and a verdict in words.
-
-    Raises
-    ------
-    DataError
-        If no source took part, the fit did not converge, the data were removed, or
-        groups cannot be matched with the units.
-    OptionError
-        If `n_influential` is no number of units, `by` names a column of a model that
-        was made from arrays, or `blind` names no source.
-
-    Examples
-    --------
-    >>> from statsmodels_synth import AugmentedGMM
-    >>> rng = np.random.default_rng(0)
-    >>> units = pd.DataFrame({"x": rng.normal(size=2000)})
-    >>> truth = units.x + rng.normal(size=2000)
-    >>> units["llm"] = truth + 0.5 * units.x + rng.normal(scale=0.5, size=2000)
-    >>> units["y"] = truth.where(units.index < 200)
-    >>> model = AugmentedGMM.from_formula("y ~ x", units, proxy={"y": "llm"})
-    >>> found = diagnose(model.fit())
-    >>> found.bias["bias"].round(2).tolist()
-    [0.04, 0.45]
-    >>> print(found.verdict[3])  # doctest: +ELLIPSIS
-    Worth: with the sources 200 labels are worth ...
-    """
+    """Look for bias, false precision and failure to generalise of the sources."""
     if (
         isinstance(n_influential, bool)
         or not isinstance(n_influential, numbers.Integral)
@@ -288,9 +255,9 @@ def diagnose(
         raise OptionError(
             f"n_influential={n_influential!r} must be a number of units, 0 or above."
         )
-    design = results._design_or_raise
+    design = fit.design
     if not design.k_sources:
-        dropped = "; ".join(f"{k!r}: {v}" for k, v in results.dropped_sources.items())
+        dropped = "; ".join(f"{k!r}: {v}" for k, v in fit.dropped_sources.items())
         raise DataError(
             "No source took part in this result, so there is nothing to diagnose. "
             + (
@@ -299,19 +266,18 @@ def diagnose(
                 else "Give the model a proxy or a synthetic frame."
             )
         )
-    if not results.converged:
+    if not fit.solution.converged:
         raise DataError(
             "The fit did not converge, so there is nothing to compare the sources "
             "with. See the ConvergenceWarning of fit() for what to do."
         )
-    exempt = unaware(results.source_names, blind)
-    groups = None if by is None else _groups(results, by)
-    bias, tests = _bias(results, design)
-    correlation, explained = _agreement(results, design)
-    uncertainty = _uncertainty(results)
-    coverage = _coverage(results, design)
-    subgroups, subgroup_tests = _subgroups(results, design, groups)
-    representativeness = results.representativeness()
+    exempt = unaware(list(design.names), blind)
+    bias, tests = _bias(fit)
+    correlation, explained = _agreement(fit)
+    uncertainty = _uncertainty(fit)
+    coverage = _coverage(design, given)
+    subgroups, subgroup_tests = _subgroups(fit, groups)
+    representativeness = reference_table(fit.representativeness, list(design.names))
     evidence = Evidence(
         bias,
         tests,
@@ -322,9 +288,9 @@ def diagnose(
         subgroup_tests,
         None if groups is None else groups.label,
         0 if groups is None else len(groups.names) - groups.has_missing,
-        results.n_labeled,
-        pd.Series(np.asarray(results.effective_nobs), results.model.exog_names),
-        clustered=results._clusters is not None,
+        design.n_labeled,
+        pd.Series(fit.effective_labels, list(fit.target.names)),
+        clustered=fit.clusters is not None,
         alike=tuple(own for own in nearly_alike(design) if own[0] not in exempt),
     )
     return Diagnostics(
@@ -333,7 +299,7 @@ def diagnose(
         explained=explained,
         uncertainty=uncertainty,
         residual_correlation=correlation,
-        influential=_influential(results, design, int(n_influential)),
+        influential=_influential(fit, given, int(n_influential)),
         coverage=coverage,
         representativeness=representativeness,
         subgroups=subgroups,
@@ -342,35 +308,29 @@ def diagnose(
     )
 
 
-def _rows(results: AugmentedGMMResults) -> pd.MultiIndex:
+def _rows(fit: Fit) -> pd.MultiIndex:
     return pd.MultiIndex.from_product(
-        [results.source_names, results.model.exog_names],
+        [list(fit.design.names), list(fit.target.names)],
         names=["source", "coefficient"],
     )
 
 
-def _sources(results: AugmentedGMMResults) -> pd.Index:
-    return pd.Index(results.source_names, name="source")
+def _sources(design: AlignedDesign) -> pd.Index:
+    return pd.Index(list(design.names), name="source")
 
 
-def _degrees(results: AugmentedGMMResults) -> float:
-    return float(results.df_resid) if results.use_t else float("inf")
-
-
-def _bias(
-    results: AugmentedGMMResults, design: AlignedDesign
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    params, bse = np.asarray(results.params), np.asarray(results.bse)
-    naive, df = results.naive_params.to_numpy(), _degrees(results)
+def _bias(fit: Fit) -> tuple[pd.DataFrame, pd.DataFrame]:
+    params, bse = fit.solution.theta, fit.bse
+    naive, df = fit.naive.params, fit.df
     joint = joint_covariance(
-        design,
-        results.model.target_score,
-        results._solution,
-        results._influence_map,
+        fit.design,
+        fit.target.score,
+        fit.solution,
+        fit.inference.map,
         naive,
-        results._clusters,
+        fit.clusters,
     )
-    covariances = bias_covariance(joint, np.asarray(results.cov_params_default))
+    covariances = bias_covariance(joint, fit.inference.covariance)
     bias = naive - params
     tests = [
         bias_test(own, covariance, bse, df)
@@ -386,26 +346,24 @@ def _bias(
         np.broadcast_to(bse, naive.shape),
     ]
     frame = pd.DataFrame(
-        dict(zip(_BIAS, (c.ravel() for c in columns), strict=True)), _rows(results)
+        dict(zip(_BIAS, (c.ravel() for c in columns), strict=True)), _rows(fit)
     )
     overall = pd.DataFrame(
         [(t.joint, t.df, df, t.joint_pvalue) for t in tests],
-        _sources(results),
+        _sources(fit.design),
         columns=_TESTS,
     )
     return frame, overall
 
 
-def _agreement(
-    results: AugmentedGMMResults, design: AlignedDesign
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    moves = labeled_moves(design, results.model.target_score, results._solution)
-    names = list(results.model.exog_names)
+def _agreement(fit: Fit) -> tuple[pd.DataFrame, pd.DataFrame]:
+    moves = labeled_moves(fit.design, fit.target.score, fit.solution)
+    names = list(fit.target.names)
     every = np.concatenate(list(moves.sources), axis=1)
     shares = [explained_shares(moves.labels, own) for own in (*moves.sources, every)]
     explained = pd.DataFrame(
         np.column_stack([[s[0] for s in shares], np.stack([s[1] for s in shares])]),
-        pd.Index([*results.source_names, "all sources"], name="source"),
+        pd.Index([*fit.design.names, "all sources"], name="source"),
         columns=["overall", *names],
     )
     correlation = np.hstack(
@@ -415,13 +373,12 @@ def _agreement(
         ]
     )
     index = pd.Index(names, name="labels")
-    return pd.DataFrame(correlation, index, _rows(results)), explained
+    return pd.DataFrame(correlation, index, _rows(fit)), explained
 
 
-def _uncertainty(results: AugmentedGMMResults) -> pd.DataFrame:
-    params, bse = np.asarray(results.params), np.asarray(results.bse)
-    naive, naive_se = results.naive_params.to_numpy(), results.naive_bse.to_numpy()
-    df = _degrees(results)
+def _uncertainty(fit: Fit) -> pd.DataFrame:
+    params, bse = fit.solution.theta, fit.bse
+    naive, naive_se, df = fit.naive.params, fit.naive.bse, fit.df
     tail = 1.0 - _LEVEL / 2
     honest = stats.norm.ppf(tail) if np.isinf(df) else stats.t.ppf(tail, df)
     naive_margin = stats.norm.ppf(tail) * naive_se
@@ -440,22 +397,19 @@ def _uncertainty(results: AugmentedGMMResults) -> pd.DataFrame:
     ]
     return pd.DataFrame(
         dict(zip(_UNCERTAINTY, (c.ravel() for c in columns), strict=True)),
-        _rows(results),
+        _rows(fit),
     )
 
 
-def _influential(
-    results: AugmentedGMMResults, design: AlignedDesign, size: int
-) -> pd.DataFrame:
+def _influential(fit: Fit, given: GivenUnits, size: int) -> pd.DataFrame:
     """Units by what the estimate is without them; to first order they are found."""
-    params, bse = np.asarray(results.params), np.asarray(results.bse)
-    score, solution = results.model.target_score, results._solution
-    settings = results.settings
+    params, bse, design = fit.solution.theta, fit.bse, fit.design
+    score, solution = fit.target.score, fit.solution
     units = strongest_units(
-        design, score, solution, results._influence_map, bse, 2 * size if size else 0
+        design, score, solution, fit.inference.map, bse, 2 * size if size else 0
     )
     without = [
-        params_without(int(unit), design, score, solution, settings, results._clusters)
+        params_without(int(unit), design, score, solution, fit.settings, fit.clusters)
         for unit in units
     ]
     changes = (params - np.reshape(without, (len(units), len(params)))) / bse
@@ -463,12 +417,10 @@ def _influential(
     far = np.where(np.isnan(changes), np.inf, np.abs(changes))
     order = np.argsort(-far.max(axis=1), kind="stable")[:size]
     units, coefficient = units[order], far[order].argmax(axis=1)
-    index = results.model.unit_index[units]
+    index = given.taking_part[units]
     return pd.DataFrame(
         {
-            "coefficient": np.array(results.model.exog_names, dtype=object)[
-                coefficient
-            ],
+            "coefficient": np.array(list(fit.target.names), dtype=object)[coefficient],
             "dfbetas": changes[order, coefficient],
             "labeled": np.isin(units, design.labeled_units),
         },
@@ -476,14 +428,13 @@ def _influential(
     )
 
 
-def _coverage(results: AugmentedGMMResults, design: AlignedDesign) -> pd.DataFrame:
-    n_given = len(results.model.given_units)
+def _coverage(design: AlignedDesign, given: GivenUnits) -> pd.DataFrame:
+    n_given, rows = len(given.drawn.labeled), []
     places = np.arange(n_given) if design.kept is None else design.kept
-    drawn, rows = _drawn(results, design, places), []
     for source in design.sources:
         covered: Bools = np.zeros(n_given, dtype=bool)
         covered[places[source.unit_positions]] = True
-        gap = coverage_gap(covered, drawn)
+        gap = coverage_gap(covered, given.drawn)
         rows.append(
             (
                 int(covered.sum()),
@@ -493,78 +444,20 @@ def _coverage(results: AugmentedGMMResults, design: AlignedDesign) -> pd.DataFra
                 gap.pvalue,
             )
         )
-    return pd.DataFrame(rows, _sources(results), columns=_COVERAGE)
+    return pd.DataFrame(rows, _sources(design), columns=_COVERAGE)
 
 
-def _drawn(
-    results: AugmentedGMMResults, design: AlignedDesign, places: Positions
-) -> Drawn:
-    """How labels were chosen among the units that were given."""
-    model, labeling = results.model, design.labeling
-    columns, lacking = model.unit_columns, model.lacking_units
-    labeled: Bools = np.zeros(len(model.given_units), dtype=bool)
-    labeled[places[design.labeled_units]] = True
-    eligible: Bools = np.ones(len(labeled), dtype=bool)
-    if columns is not None:
-        # Units of data come first; the others are there because a source has them.
-        eligible = ~columns.lacking(labeled)
-        eligible[len(columns.data) :] = False
-    elif lacking is not None:
-        eligible = ~lacking
-    strata = prob = None
-    if labeling.strata is not None:
-        strata, _ = pd.factorize(pd.Series(model.strata).to_numpy())
-    elif labeling.prob is not None:
-        prob = np.full(len(labeled), np.nan)
-        given = np.asarray(model.labeling_prob, dtype=float)
-        prob[slice(None) if len(given) == len(labeled) else labeled] = given
-    clusters = results._clusters
-    return Drawn(
-        labeled,
-        eligible,
-        design.design_weights,
-        strata,
-        prob,
-        None if clusters is None else clusters.of_given,
-    )
-
-
-def _groups(results: AugmentedGMMResults, by: Any) -> Groups:
-    """Groups of the units that take part, from a column or one value per unit."""
-    model, columns = results.model, results.model.unit_columns
-    if isinstance(by, str):
-        label, title = f"by={by!r}", by
-        if columns is None:
-            raise OptionError(
-                f"{label} names a column, but the model was made from arrays. Give one "
-                "value per unit."
-            )
-        # A source may draw a regressor anew, which is then another variable. Units that
-        # only a source has, or that data says nothing of, go by that source.
-        values = columns.of_data_first(by, label).to_numpy()
-    else:
-        label, title = "by=", str(getattr(by, "name", None) or "group")
-        check_by(by, label)
-        rows = None if columns is None else model.data.frame.index
-        values = group_values(by, model.given_units, model.unit_index, rows, label)
-    if model.aligned.kept is not None:
-        values = values[model.aligned.kept]
-    groups = make_groups(values, label)
-    return Groups(groups.codes, groups.names, groups.has_missing, title)
-
-
-def _subgroups(
-    results: AugmentedGMMResults, design: AlignedDesign, groups: Groups | None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _subgroups(fit: Fit, groups: Groups | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    design = fit.design
     names = () if groups is None else groups.names
     index = pd.MultiIndex.from_product(
-        [results.source_names, names], names=["source", "group"]
+        [list(design.names), names], names=["source", "group"]
     )
     if groups is None:
         empty = pd.DataFrame(index=index, columns=_SUBGROUPS, dtype=float)
         sources = pd.Index([], name="source")
         return empty, pd.DataFrame(index=sources, columns=_TESTS, dtype=float)
-    clusters: Clusters | None = results._clusters
+    clusters = fit.clusters
     own_group = groups.codes[design.labeled_units]
     weights = design.design_weights
     if design.labeled.weights is not None:
@@ -592,7 +485,7 @@ def _subgroups(
     )
     tests = pd.DataFrame(
         [(f.statistic, *f.df, f.pvalue) for f in found],
-        _sources(results),
+        _sources(fit.design),
         columns=_TESTS,
     )
     return table, tests

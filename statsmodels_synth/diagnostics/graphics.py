@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._pyplot import pyplot
+from statsmodels_synth.core.pyplot import pyplot
 from statsmodels_synth.exceptions import OptionError
 
 #: With more coefficients the cells hold no numbers.
@@ -22,24 +22,7 @@ def plot_correlation(
     """
     Heat map of the correlations of labels and sources, one panel for each source.
 
-    Parameters
-    ----------
-    correlation : DataFrame (p, M p)
-        Rows: coefficients of the labels. Columns: source and coefficient.
-    explained : Series (M,)
-        Share that each source explains, for the titles.
-    ax : matplotlib.axes.Axes, optional
-        Axes, if there is one source; a new figure if omitted.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The figure.
-
-    Raises
-    ------
-    OptionError
-        If one `ax` is given and there are several sources.
+    Shapes: `correlation` (p, M p), `explained` (M,).
 
     Examples
     --------

@@ -12,13 +12,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from statsmodels_synth._arrays import Bools, Floats
-from statsmodels_synth.assembly import assemble_design, rows_of_labeled
-from statsmodels_synth.clusters import Clusters, number_clusters
-from statsmodels_synth.design import AlignedDesign, Labeling, SourceArrays
-from statsmodels_synth.options import FitSettings
-from statsmodels_synth.scores import Score
-from statsmodels_synth.solver import Solution, solve
+from statsmodels_synth.core.arrays import Bools, Floats
+from statsmodels_synth.gmm.settings import FitSettings
+from statsmodels_synth.gmm.solver import Solution, solve
+from statsmodels_synth.problem.design import (
+    AlignedDesign,
+    Labeling,
+    SourceArrays,
+    assemble_design,
+    rows_of_labeled,
+)
+from statsmodels_synth.problem.groups import Clusters, number_clusters
+from statsmodels_synth.problem.scores import Score
 
 
 def params_without(
@@ -32,26 +37,7 @@ def params_without(
     """
     Estimate without a unit, by the same settings.
 
-    Parameters
-    ----------
-    unit : int
-        Position of the unit.
-    design : AlignedDesign
-        Aligned arrays.
-    score : Score
-        Target model.
-    solution : Solution
-        The estimate with it, from which it starts.
-    settings : FitSettings
-        Options of the fit.
-    clusters : Clusters or None
-        Clusters of the units.
-
-    Returns
-    -------
-    ndarray (p,)
-        NaN where there is no estimate without the unit: a coefficient cannot be told
-        from the others, or the labels are separated.
+    Shapes: (p,).
     """
     unknown = np.full(design.k_params, np.nan)
     keep: Bools = np.ones(design.n_units, dtype=bool)

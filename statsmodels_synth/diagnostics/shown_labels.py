@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from statsmodels_synth.cautions import FEW_DISAGREEMENTS, disagreements
-from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.exceptions import OptionError, suggest
+from statsmodels_synth.core.messages import suggest
+from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.gmm.cautions import FEW_DISAGREEMENTS, disagreements
+from statsmodels_synth.problem.design import AlignedDesign
 
 #: Agreement is nearly perfect where a smaller share of the labels differs.
 NEARLY = 0.01
@@ -18,23 +19,6 @@ NEARLY = 0.01
 def unaware(known: Sequence[str], blind: bool | str | Sequence[str]) -> set[str]:
     """
     Sources of which the user says that no label was shown to their model.
-
-    Parameters
-    ----------
-    known : sequence of str
-        Names of the sources.
-    blind : bool, str or sequence of str
-        What the user says.
-
-    Returns
-    -------
-    set of str
-        Their names.
-
-    Raises
-    ------
-    OptionError
-        If a name is that of no source.
 
     Examples
     --------
@@ -54,19 +38,7 @@ def unaware(known: Sequence[str], blind: bool | str | Sequence[str]) -> set[str]
 
 
 def nearly_alike(design: AlignedDesign) -> list[tuple[str, int, int]]:
-    """
-    Sources that agree nearly perfectly with the labels that they cover.
-
-    Parameters
-    ----------
-    design : AlignedDesign
-        Aligned arrays.
-
-    Returns
-    -------
-    list of tuple
-        Name, labelled units whose outcome differs, labelled units that are covered.
-    """
+    """Sources that agree nearly perfectly with the labels that they cover."""
     found = []
     for name, rows in zip(design.names, design.labeled_sources, strict=True):
         # Of the outcome alone: regressors may be the source's own.

@@ -3,7 +3,7 @@ Bias of the naive estimates, and how much single units move the augmented one.
 
 The estimate from source m alone, as if it were real, has the influence function
 ``-D_m^{-1} h_mt`` over all units, the augmented estimate ``K g_t`` (see
-:mod:`statsmodels_synth.covariance`). Both are sums over the same units, so that the
+:mod:`statsmodels_synth.gmm.covariance`). Both are sums over the same units, so that the
 covariance of everything is that of the sums of the stacked influences. The bias of
 source m is the difference of the two estimates; with V the covariance that is
 reported for the augmented one, its covariance is
@@ -24,18 +24,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from statsmodels_synth._arrays import Bools, Floats, Positions
-from statsmodels_synth.clusters import Clusters, all_sums
-from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.moment_sums import (
-    labeled_scores,
-    moment_blocks,
-    target_scores,
-)
-from statsmodels_synth.scores import Score
-from statsmodels_synth.solver import Solution
-from statsmodels_synth.source_sums import design_sums
-from statsmodels_synth.weights import inverse_in_basis, inverse_root
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
+from statsmodels_synth.gmm.moments import labeled_scores, moment_blocks, target_scores
+from statsmodels_synth.gmm.solver import Solution
+from statsmodels_synth.gmm.sums import design_sums
+from statsmodels_synth.gmm.weights import inverse_in_basis, inverse_root
+from statsmodels_synth.problem.design import AlignedDesign
+from statsmodels_synth.problem.groups import Clusters, all_sums
+from statsmodels_synth.problem.scores import Score
 
 #: The correction for few labels leaves at least this share of the asymptotic variance
 #: of a bias: a tenth of the standard error.
@@ -83,25 +79,7 @@ def joint_influence(
     """
     Influence of units on the augmented and on all naive estimates, block by block.
 
-    Parameters
-    ----------
-    design : AlignedDesign
-        Aligned arrays.
-    score : Score
-        Target model.
-    solution : Solution
-        The augmented estimate.
-    map_ : ndarray (p, q)
-        K.
-    naive : ndarray (M, p)
-        Naive estimates; NaN for a source that has none.
-
-    Yields
-    ------
-    units : slice
-        Positions of the units of the block.
-    influence : ndarray (units, p + M p)
-        Influences, NaN for a source without a naive estimate.
+    Shapes: `map_` (p, q), `naive` (M, p) -> `influence` (units, p + M p).
     """
     p, k_sources = design.k_params, design.k_sources
     known: Bools = np.all(np.isfinite(naive), axis=1)
@@ -135,25 +113,7 @@ def joint_covariance(
     """
     Asymptotic covariance of the augmented and all naive estimates.
 
-    Parameters
-    ----------
-    design : AlignedDesign
-        Aligned arrays.
-    score : Score
-        Target model.
-    solution : Solution
-        The augmented estimate.
-    map_ : ndarray (p, q)
-        K.
-    naive : ndarray (M, p)
-        Naive estimates.
-    clusters : Clusters or None
-        Clusters of the units.
-
-    Returns
-    -------
-    ndarray (p + M p, p + M p)
-        J of the module's notes: the augmented estimate first.
+    Shapes: `map_` (p, q), `naive` (M, p) -> (p + M p, p + M p).
     """
     size = design.k_params * (1 + design.k_sources)
     blocks = joint_influence(design, score, solution, map_, naive)
@@ -170,17 +130,7 @@ def bias_covariance(joint: Floats, reported: Floats) -> Floats:
     """
     Covariance of the bias of each source.
 
-    Parameters
-    ----------
-    joint : ndarray (p + M p, p + M p)
-        From :func:`joint_covariance`.
-    reported : ndarray (p, p)
-        Covariance of the augmented estimate, with its correction for few labels.
-
-    Returns
-    -------
-    ndarray (M, p, p)
-        Symmetric, positive semi-definite; NaN for a source without a naive estimate.
+    Shapes: `joint` (p + M p, p + M p), `reported` (p, p) -> (M, p, p).
 
     Examples
     --------
@@ -217,23 +167,7 @@ def bias_test(bias: Floats, covariance: Floats, bse: Floats, df: float) -> BiasT
     """
     Test that a source is not biased, coefficient by coefficient and in all.
 
-    Parameters
-    ----------
-    bias : ndarray (p,)
-        Naive minus augmented estimate.
-    covariance : ndarray (p, p)
-        From :func:`bias_covariance`.
-    bse : ndarray (p,)
-        Standard errors of the augmented estimate: what is small beside them is
-        rounding.
-    df : float
-        Degrees of freedom of the t and F distributions; infinite for the normal and
-        the chi-squared.
-
-    Returns
-    -------
-    BiasTest
-        Two-sided tests and the joint one.
+    Shapes: `bias` (p,), `covariance` (p, p), `bse` (p,).
 
     Examples
     --------
@@ -275,30 +209,7 @@ def strongest_units(
     A labelled unit counts with what it would change through its label if it were left
     out (its share of the information included); everything else to first order.
 
-    Parameters
-    ----------
-    design : AlignedDesign
-        Aligned arrays.
-    score : Score
-        Target model.
-    solution : Solution
-        The augmented estimate.
-    map_ : ndarray (p, q)
-        K.
-    bse : ndarray (p,)
-        Standard errors.
-    size : int
-        Number of units to return.
-
-    Returns
-    -------
-    ndarray (size,)
-        Their positions, the strongest first.
-
-    References
-    ----------
-    Belsley, D. A., Kuh, E. and Welsch, R. E. (1980). Regression Diagnostics, chapter 2.
-    Wiley.
+    Shapes: `map_` (p, q), `bse` (p,) -> (size,).
     """
     bonus = _left_out_bonus(design, score, solution, map_)
     change = np.empty(design.n_units)

@@ -12,11 +12,12 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.oneway import anova_generic
 
-from statsmodels_synth._arrays import Bools, Floats, Positions
-from statsmodels_synth.clusters import cluster_sums
-from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.exceptions import DataError, type_name
-from statsmodels_synth.weights import inverse_root
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
+from statsmodels_synth.core.messages import type_name
+from statsmodels_synth.exceptions import DataError
+from statsmodels_synth.gmm.weights import inverse_root
+from statsmodels_synth.problem.design import AlignedDesign
+from statsmodels_synth.problem.groups import cluster_sums
 
 #: More distinct numbers than this are cut at their quartiles.
 MAX_NUMBERS = 10
@@ -51,22 +52,7 @@ def make_groups(values: NDArray[Any], label: str) -> Groups:
     """
     Groups from the values of a column.
 
-    Parameters
-    ----------
-    values : ndarray (T,)
-        One value per unit; None or NaN where it is missing.
-    label : str
-        What it is called.
-
-    Returns
-    -------
-    Groups
-        More than :data:`MAX_NUMBERS` different numbers are cut at their quartiles.
-
-    Raises
-    ------
-    DataError
-        If there are more than :data:`MAX_GROUPS` groups, or no value at all.
+    Shapes: `values` (T,).
 
     Examples
     --------
@@ -130,18 +116,6 @@ def check_by(by: object, label: str) -> None:
     """
     Raise unless the groups are one-dimensional.
 
-    Parameters
-    ----------
-    by : object
-        What the user gave, other than the name of a column.
-    label : str
-        What it is called.
-
-    Raises
-    ------
-    DataError
-        If it is no array, or one of another dimension.
-
     Examples
     --------
     >>> check_by(np.zeros(3), "by")
@@ -157,19 +131,7 @@ def outcome_errors(design: AlignedDesign, m: int) -> tuple[Positions, Floats]:
     """
     Outcome of a source less that of the labels.
 
-    Parameters
-    ----------
-    design : AlignedDesign
-        Aligned arrays.
-    m : int
-        Position of the source.
-
-    Returns
-    -------
-    units : ndarray (c,)
-        Positions, among the labelled units, of those that the source covers.
-    error : ndarray (c,)
-        Mean over the replicates of the unit, less the human outcome.
+    Shapes: `units` (c,), `error` (c,).
     """
     rows = design.labeled_sources[m]
     unit = rows.unit_positions
@@ -220,30 +182,7 @@ def group_errors(
     """
     Mean error by group, and a test that it is the same in all.
 
-    Parameters
-    ----------
-    error : ndarray (c,)
-        Errors of labelled units.
-    weights : ndarray (c,)
-        Their weights: design weights times weights of the units.
-    group : ndarray (c,)
-        Their groups, 0 to k - 1.
-    n_groups : int
-        Number of groups k.
-    clusters : ndarray (c,), optional
-        Their clusters, which may lie across groups.
-    tested : int, optional
-        How many of the groups, from the first, take part in the test; all if omitted.
-
-    Returns
-    -------
-    GroupErrors
-        One value per group.
-
-    References
-    ----------
-    Welch, B. L. (1951). On the comparison of several mean values: an alternative
-    approach. Biometrika, 38, 330-336.
+    Shapes: `error` (c,), `weights` (c,), `group` (c,), `clusters` (c,).
 
     Examples
     --------

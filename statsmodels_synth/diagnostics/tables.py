@@ -10,21 +10,7 @@ from statsmodels.iolib.table import SimpleTable
 
 
 def frame_table(frame: pd.DataFrame, title: str) -> SimpleTable:
-    """
-    A frame as a table of statsmodels; the levels of its index are the stub.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Numbers, text and truth values.
-    title : str
-        Title.
-
-    Returns
-    -------
-    SimpleTable
-        A missing number is a dash.
-    """
+    """A frame as a table of statsmodels; the levels of its index are the stub."""
     stubs = [
         ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
         for key in frame.index

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Floats
-from statsmodels_synth.exceptions import count
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.messages import count
 
 #: What is called out has an adjusted p-value below this.
 LEVEL = 0.05
@@ -86,20 +86,7 @@ class Evidence:
 
 
 def verdict(evidence: Evidence) -> tuple[str, ...]:
-    """
-    Say what the tables say.
-
-    Parameters
-    ----------
-    evidence : Evidence
-        The tables.
-
-    Returns
-    -------
-    tuple of str
-        One paragraph for each pitfall, in order, and one on what the sources are
-        worth.
-    """
+    """Say what the tables say."""
     uneven, groups = _subgroups(evidence)
     gap, coverage = _coverage(evidence)
     unlike, labels = _labels(evidence)
@@ -118,21 +105,6 @@ def verdict(evidence: Evidence) -> tuple[str, ...]:
 def holm(pvalues: Floats) -> Floats:
     """
     Adjust p-values by Holm's method, missing ones left out.
-
-    Parameters
-    ----------
-    pvalues : ndarray
-        P-values.
-
-    Returns
-    -------
-    ndarray
-        Adjusted; NaN where they are missing.
-
-    References
-    ----------
-    Holm, S. (1979). A simple sequentially rejective multiple test procedure.
-    Scandinavian Journal of Statistics, 6, 65-70.
 
     Examples
     --------
@@ -156,18 +128,6 @@ def number(value: float, *, signed: bool = False) -> str:
     """
     Write a number with two significant digits, or as many as its whole part has.
 
-    Parameters
-    ----------
-    value : float
-        Number.
-    signed : bool
-        Whether a plus is written.
-
-    Returns
-    -------
-    str
-        No exponent where it is of ordinary size.
-
     Examples
     --------
     >>> number(0.01234), number(5.0), number(1234.5), number(0.5, signed=True)
@@ -186,16 +146,6 @@ def probability(pvalue: float) -> str:
     """
     Write a p-value.
 
-    Parameters
-    ----------
-    pvalue : float
-        P-value.
-
-    Returns
-    -------
-    str
-        Such as "p = 0.02".
-
     Examples
     --------
     >>> probability(0.0234), probability(1e-9)
@@ -207,16 +157,6 @@ def probability(pvalue: float) -> str:
 def percent(share: float) -> str:
     """
     Write a share, never a part as nothing or as all.
-
-    Parameters
-    ----------
-    share : float
-        Between 0 and 1.
-
-    Returns
-    -------
-    str
-        In per cent.
 
     Examples
     --------
@@ -232,18 +172,6 @@ def listed(parts: list[str], last: str = "and") -> str:
     """
     Write a list.
 
-    Parameters
-    ----------
-    parts : list of str
-        At least one.
-    last : str
-        Word before the last one.
-
-    Returns
-    -------
-    str
-        With commas.
-
     Examples
     --------
     >>> listed(["a", "b", "c"])
@@ -255,18 +183,6 @@ def listed(parts: list[str], last: str = "and") -> str:
 def some_of(names: list[str], others: str = "other") -> str:
     """
     Write the first few of a list, and how many more there are.
-
-    Parameters
-    ----------
-    names : list of str
-        At least one.
-    others : str
-        What the rest is called, in the singular.
-
-    Returns
-    -------
-    str
-        At most five names.
 
     Examples
     --------

@@ -2,53 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 import importlib.util
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from statsmodels.iolib.summary import Summary, fmt_params, forg
 from statsmodels.iolib.table import SimpleTable
 
-from statsmodels_synth._process import with_filters_kept
-from statsmodels_synth.estimators.debias import predict_then_debias
+from statsmodels_synth.core.messages import install, suggest
+from statsmodels_synth.core.options import check_alpha, check_count
+from statsmodels_synth.core.process import with_filters_kept
+from statsmodels_synth.core.tables import NotesSummary
 from statsmodels_synth.estimators.graphics import plot_comparison
-from statsmodels_synth.estimators.learned import dsl, reppi
-from statsmodels_synth.estimators.prediction_powered import ppi, ppi_synth
+from statsmodels_synth.estimators.methods import (
+    Line,
+    Method,
+    Own,
+    Subject,
+    chosen_methods,
+    lines,
+)
+from statsmodels_synth.estimators.problem import Fitted
 from statsmodels_synth.estimators.results import EstimatorResults
-from statsmodels_synth.estimators.simple import (
-    naive_pooled,
-    naive_proxy,
-    naive_synthetic,
-)
-from statsmodels_synth.exceptions import DataError, OptionError, install, suggest
-from statsmodels_synth.options import (
-    FEW_LABEL_DEFAULT,
-    PAPER,
-    check_alpha,
-    check_choice,
-    check_count,
-)
-from statsmodels_synth.summary import NotesSummary
+from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.gmm.settings import FEW_LABEL_DEFAULT, PAPER
 
-if TYPE_CHECKING:
-    from statsmodels_synth.results import AugmentedGMMResults
-
-Method: TypeAlias = Literal[
-    "labels only",
-    "naive",
-    "naive pooled",
-    "PPI",
-    "PPI++",
-    "PPI++ by coefficient",
-    "PPI++Synth",
-    "predict-then-debias",
-    "DSL",
-    "RePPI",
-    "GMM-Synth",
-]
 _WIDTH = 86
 
 
@@ -77,6 +58,8 @@ class Comparison:
         Name of the constant, which figures leave out.
     variant : str
         Variant of GMM-Synth that was fitted, as the summary of the fit has it.
+    own : tuple of str
+        Methods that are functions of the user.
 
     Examples
     --------
@@ -99,6 +82,7 @@ class Comparison:
     left_out: dict[str, str]
     constant: str | None
     variant: str
+    own: tuple[str, ...] = ()
 
     def label(self, method: str) -> str:
         """
@@ -162,7 +146,13 @@ class Comparison:
                 "not about the truth, however narrow it is."
             )
         kinds = {str(k).split(" (")[0] for k in methods}
-        if kinds - {"labels only", "GMM-Synth", "naive", "naive pooled"}:
+        if self.own:
+            notes.append(
+                f"{', '.join(self.own)}: a function of yours, whose interval is taken "
+                "as it comes."
+            )
+        as_fitted = {"labels only", "GMM-Synth", "naive", "naive pooled"}
+        if kinds - as_fitted.union(self.own):
             notes.append(
                 "Labels only and GMM-Synth are as they were fitted; the intervals of "
                 "the others are asymptotic, as published, and too narrow where labels "
@@ -233,27 +223,9 @@ def _cells(row: Any) -> list[str]:
     ]
 
 
-@dataclass(frozen=True)
-class _Line:
-    """What to call, and what the line is called."""
-
-    method: str
-    source: str | None
-    call: Callable[..., Any]
-
-    @property
-    def label(self) -> str:
-        """Name of the line."""
-        return self.method if self.source is None else f"{self.method} ({self.source})"
-
-    def estimate(self) -> Any:
-        """Results of the method."""
-        return self.call() if self.source is None else self.call(self.source)
-
-
 def compare(
-    results: AugmentedGMMResults,
-    methods: Sequence[Method] | None = None,
+    fitted: Fitted,
+    methods: Sequence[Method | Own] | None = None,
     alpha: float = 0.05,
     learner: Any = None,
     seed: int = 0,
@@ -263,15 +235,15 @@ def compare(
 
     Parameters
     ----------
-    results : AugmentedGMMResults
-        The results.
+    fitted : AugmentedGMMResults
+        The result; labels only are its ``real_only``.
     methods, alpha, learner, seed : optional
         See :meth:`AugmentedGMMResults.compare`.
 
     Returns
     -------
     Comparison
-        Labels only first, GMM-Synth last.
+        Labels only first, GMM-Synth and the user's own last.
 
     Raises
     ------
@@ -282,29 +254,42 @@ def compare(
     """
     alpha = check_alpha(alpha)
     check_count("seed", seed, 0)
-    known = list(get_args(Method))
-    if methods is not None:
-        if isinstance(methods, str) or not isinstance(methods, Sequence) or not methods:
-            raise OptionError(
-                f"methods={methods!r}: give a list of names, such as ['PPI++', "
-                "'GMM-Synth']."
-            )
-        for name in methods:
-            check_choice("methods", name, Method)
-    chosen = [k for k in known if methods is None or k in methods]
-    _ = results._design_or_raise
-    left_out = {f"source {k!r}": v + "." for k, v in results.dropped_sources.items()}
-    learns = [k for k in ("DSL", "RePPI") if k in chosen]
-    if learns and learner is None and importlib.util.find_spec("sklearn") is None:
+    rows, own = chosen_methods(methods)
+    fit = fitted._fit_or_raise()
+    kinds = dict(zip(fit.design.names, fit.design.kinds, strict=True))
+    left_out = {f"source {k!r}": v + "." for k, v in fit.dropped_sources.items()}
+    if learner is None and importlib.util.find_spec("sklearn") is None:
         why = f"it needs scikit-learn: {install('learn')}."
-        left_out |= dict.fromkeys(learns, why)
-    real, names, parts = results.real_only, list(results.model.exog_names), {}
-    kinds = {str(name): row["kind"] for name, row in results.sources.iterrows()}
-    lines = list(_lines(results, kinds, chosen, learner, seed))
+        left_out |= {row.name: why for row in rows if row.learns}
+    every = list(lines(Subject(fitted, kinds, learner, seed), rows, own))
     if methods is not None:
-        unused = [k for k in chosen if k not in {line.method for line in lines}]
-        left_out |= dict.fromkeys(unused, "it has not the sources that it needs.")
-    for line in lines:
+        used = {line.method for line in every}
+        why = "it has not the sources that it needs."
+        left_out |= {row.name: why for row in rows if row.name not in used}
+    parts = _estimated(every, fitted.real_only, alpha, left_out)
+    names = list(fit.target.names)
+    table = pd.concat({k: v.set_axis(names) for k, v in parts.items()})
+    table = table.swaplevel().rename_axis(["coefficient", "method"])
+    order = pd.MultiIndex.from_product([names, list(parts)], names=table.index.names)
+    at = fitted.model.data.const_idx
+    return Comparison(
+        table.loc[order],
+        fit.design.n_labeled,
+        fit.design.n_units,
+        alpha,
+        left_out,
+        None if at is None else names[at],
+        fit.settings.variant if kinds else "labels only",
+        tuple(line.label for line in every if line.is_own and line.label in parts),
+    )
+
+
+def _estimated(
+    every: Sequence[Line], real: Any, alpha: float, left_out: dict[str, str]
+) -> dict[str, pd.DataFrame]:
+    """Rows of each line; what could not be used joins `left_out`."""
+    parts = {}
+    for line in every:
         if line.method in left_out:
             continue
         try:
@@ -312,26 +297,14 @@ def compare(
         except DataError as error:
             left_out[line.label] = str(error)
             continue
-        if found.converged:
+        if getattr(found, "converged", True):
             parts[line.label] = _rows(found, real, alpha)
         else:
             left_out[line.label] = "its equations were not solved."
     if not parts:
         reasons = " ".join(f"{k}: {v}" for k, v in left_out.items())
         raise DataError(f"None of the methods can be used. {reasons}")
-    table = pd.concat({k: v.set_axis(names) for k, v in parts.items()})
-    table = table.swaplevel().rename_axis(["coefficient", "method"])
-    every = pd.MultiIndex.from_product([names, list(parts)], names=table.index.names)
-    at = results.model.data.const_idx
-    return Comparison(
-        table.loc[every],
-        results.n_labeled,
-        results.n_units,
-        alpha,
-        left_out,
-        None if at is None else names[at],
-        results.settings.variant if kinds else "labels only",
-    )
+    return parts
 
 
 def _rows(found: Any, real: Any, alpha: float) -> pd.DataFrame:
@@ -354,36 +327,3 @@ def _rows(found: Any, real: Any, alpha: float) -> pd.DataFrame:
             "valid": valid,
         }
     )
-
-
-def _lines(
-    results: AugmentedGMMResults,
-    kinds: dict[str, str],
-    chosen: list[Any],
-    learner: Any,
-    seed: int,
-) -> Iterator[_Line]:
-    """Every method with every source that it can use, in the order of the table."""
-    naive = {"proxy": naive_proxy, "synthetic": naive_synthetic}
-    per_source: dict[str, Callable[[str], Any]] = {
-        "naive": lambda s: naive[kinds[s]](results, s),
-        "PPI": lambda s: ppi(results, s, "none"),
-        "PPI++": lambda s: ppi(results, s),
-        "PPI++ by coefficient": lambda s: ppi(results, s, "coefficient"),
-        "predict-then-debias": lambda s: predict_then_debias(results, s),
-        "DSL": lambda s: dsl(results, s, learner, seed=seed),
-    }
-    once: dict[str, Callable[[], Any]] = {
-        "labels only": lambda: results.real_only,
-        "GMM-Synth": lambda: results,
-    }
-    if kinds:
-        once["naive pooled"] = lambda: naive_pooled(results)
-        once["RePPI"] = lambda: reppi(results, learner, seed=seed)
-    if len(set(kinds.values())) == 2:
-        once["PPI++Synth"] = lambda: ppi_synth(results, seed=seed)
-    for method in chosen:
-        if method in once:
-            yield _Line(method, None, once[method])
-        elif method in per_source:
-            yield from (_Line(method, s, per_source[method]) for s in kinds)

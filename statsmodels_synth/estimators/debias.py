@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from statsmodels_synth._arrays import Floats
-from statsmodels_synth._process import with_one_blas_thread
-from statsmodels_synth.design import AlignedDesign
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.messages import muted
+from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.estimators.predicted import SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
 from statsmodels_synth.estimators.rectify import (
@@ -31,11 +31,12 @@ from statsmodels_synth.estimators.rectify import (
 )
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper
 from statsmodels_synth.estimators.simple import naive_params
-from statsmodels_synth.exceptions import ConvergenceWarning, DataError, muted
-from statsmodels_synth.moment_sums import labeled_scores
-from statsmodels_synth.naive import naive_estimate
-from statsmodels_synth.source_sums import source_sums
-from statsmodels_synth.weights import inverse_in_basis
+from statsmodels_synth.exceptions import ConvergenceWarning, DataError
+from statsmodels_synth.gmm.alone import naive_estimate
+from statsmodels_synth.gmm.moments import labeled_scores
+from statsmodels_synth.gmm.sums import source_sums
+from statsmodels_synth.gmm.weights import inverse_in_basis
+from statsmodels_synth.problem.design import AlignedDesign
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted

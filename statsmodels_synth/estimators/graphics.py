@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from statsmodels_synth._pyplot import BLACK, BLUE, GREEN, RED, pyplot
-
-if TYPE_CHECKING:
-    from statsmodels_synth.estimators.comparison import Comparison
+from statsmodels_synth.core.pyplot import BLACK, BLUE, GREEN, RED, pyplot
 
 _OWN, _LABELS, _OTHER, _NAIVE = BLUE, BLACK, GREEN, RED
 #: Panels in one row.
 _ACROSS = 3
 
 
-def plot_comparison(comparison: Comparison, coefficients: list[str], ax: Any) -> Any:
-    """
-    Intervals of all methods, one panel per coefficient.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        The comparison.
-    coefficients : list of str
-        Coefficients.
-    ax : matplotlib.axes.Axes or None
-        Axes for a single one.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The figure.
-    """
+def plot_comparison(comparison: Any, coefficients: list[str], ax: Any) -> Any:
+    """Intervals of all methods, one panel per coefficient."""
     plt = pyplot()
     methods = list(comparison.table.index.unique("method"))
     labels = [comparison.label(name) for name in methods]

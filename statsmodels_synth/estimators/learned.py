@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from statsmodels_synth._arrays import Floats, Positions
-from statsmodels_synth._process import with_filters_kept
-from statsmodels_synth.assembly import rows_of_labeled
-from statsmodels_synth.design import DesignRows
+from statsmodels_synth.core.arrays import Floats, Positions
+from statsmodels_synth.core.messages import install, type_name
+from statsmodels_synth.core.options import check_count
+from statsmodels_synth.core.process import with_filters_kept
 from statsmodels_synth.estimators.predicted import (
     LearnedScores,
     PredictedScores,
@@ -42,15 +42,10 @@ from statsmodels_synth.estimators.rectify import (
     solve_rectified,
 )
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper
-from statsmodels_synth.exceptions import (
-    DataError,
-    OptionError,
-    install,
-    type_name,
-)
-from statsmodels_synth.moment_sums import target_scores
-from statsmodels_synth.options import check_count
-from statsmodels_synth.target import solve_target
+from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.gmm.moments import target_scores
+from statsmodels_synth.gmm.target import solve_target
+from statsmodels_synth.problem.design import DesignRows, rows_of_labeled
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted

@@ -15,15 +15,10 @@ from typing import Protocol
 
 import numpy as np
 
-from statsmodels_synth._arrays import Bools, Floats, Positions
-from statsmodels_synth.design import AlignedDesign, DesignRows, SourceArrays
-from statsmodels_synth.scores import Score
-from statsmodels_synth.source_sums import (
-    BLOCK_SIZE,
-    row_factors,
-    source_sums,
-    unit_scores,
-)
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
+from statsmodels_synth.gmm.sums import BLOCK_SIZE, row_factors, source_sums, unit_scores
+from statsmodels_synth.problem.design import AlignedDesign, DesignRows, SourceArrays
+from statsmodels_synth.problem.scores import Score
 
 
 @dataclass(frozen=True)
@@ -68,15 +63,7 @@ class PredictedScores(Protocol):
         """
         Labelled units, and means over all.
 
-        Parameters
-        ----------
-        theta : ndarray (p,)
-            Target parameters.
-
-        Returns
-        -------
-        PredictedMoments
-            One pass over the rows of the sources.
+        Shapes: `theta` (p,).
         """
         ...
 
@@ -84,17 +71,7 @@ class PredictedScores(Protocol):
         """
         All units, block by block.
 
-        Parameters
-        ----------
-        theta : ndarray (p,)
-            Target parameters.
-
-        Yields
-        ------
-        units : slice
-            Positions.
-        scores : ndarray (units, p)
-            Predicted scores as parts of the mean over all units.
+        Shapes: `theta` (p,) -> `scores` (units, p).
         """
         ...
 
@@ -128,23 +105,7 @@ class SourceScores:
     def of(
         cls, design: AlignedDesign, score: Score, shares: dict[int, float]
     ) -> SourceScores:
-        """
-        Mixture of some of the sources of a design.
-
-        Parameters
-        ----------
-        design : AlignedDesign
-            Aligned arrays.
-        score : Score
-            Target model.
-        shares : dict
-            From the position of a source to its share.
-
-        Returns
-        -------
-        SourceScores
-            The mixture.
-        """
+        """Mixture of some of the sources of a design."""
         return cls(
             design,
             score,
@@ -254,17 +215,7 @@ class SourceScores:
         """
         Scores of all units as they are, block by block.
 
-        Parameters
-        ----------
-        theta : ndarray (p,)
-            Target parameters.
-
-        Yields
-        ------
-        units : slice
-            Positions.
-        scores : ndarray (units, p)
-            Mixed scores, zero where a unit is not covered.
+        Shapes: `theta` (p,) -> `scores` (units, p).
         """
         nothing = np.zeros((len(self.sources), len(theta)))
         return self._blocks(theta, nothing, self.mix)

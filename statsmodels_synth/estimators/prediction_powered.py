@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from statsmodels_synth._arrays import Floats
-from statsmodels_synth._process import with_one_blas_thread
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.options import check_choice, check_count
+from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.estimators.predicted import SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
 from statsmodels_synth.estimators.rectify import (
@@ -44,9 +45,8 @@ from statsmodels_synth.estimators.rectify import (
 )
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper
 from statsmodels_synth.exceptions import OptionError
-from statsmodels_synth.options import check_choice, check_count
-from statsmodels_synth.scores import GaussianIdentityScore
-from statsmodels_synth.source_sums import source_sums
+from statsmodels_synth.gmm.sums import source_sums
+from statsmodels_synth.problem.scores import GaussianIdentityScore
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted

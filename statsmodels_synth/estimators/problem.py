@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from statsmodels_synth._arrays import Floats
-from statsmodels_synth._process import with_one_blas_thread
-from statsmodels_synth.clusters import Clusters
-from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.exceptions import DataError, OptionError, suggest, type_name
-from statsmodels_synth.naive import NaiveEstimate, naive_at_state, naive_estimate
-from statsmodels_synth.options import Kind
-from statsmodels_synth.scores import Score
-from statsmodels_synth.separation import LABELS, check_separation
-from statsmodels_synth.target import solve_target
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.messages import suggest, type_name
+from statsmodels_synth.core.options import Kind
+from statsmodels_synth.core.process import with_one_blas_thread
+from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.gmm.alone import NaiveEstimate, naive_at_state, naive_estimate
+from statsmodels_synth.gmm.separation import LABELS, check_separation
+from statsmodels_synth.gmm.target import solve_target
+from statsmodels_synth.problem.design import AlignedDesign
+from statsmodels_synth.problem.groups import Clusters
+from statsmodels_synth.problem.scores import Score
 
-if TYPE_CHECKING:
-    from statsmodels_synth.model import AugmentedGMM
-    from statsmodels_synth.results import (
-        AugmentedGMMResults,
-        AugmentedGMMResultsWrapper,
-    )
-
-    Fitted: TypeAlias = AugmentedGMM | AugmentedGMMResults | AugmentedGMMResultsWrapper
+#: A model or its results: whatever has a fit, or can be fitted. The classes come later
+#: in the flow of data, so that this part knows them by what they have.
+Fitted: TypeAlias = Any
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ class Problem:
         Sources that the fit left out, with the reason.
     """
 
-    model: AugmentedGMM
+    model: Any
     design: AlignedDesign
     clusters: Clusters | None
     theta: Floats
@@ -59,7 +55,7 @@ class Problem:
     @property
     def score(self) -> Score:
         """Score of the target model."""
-        return self.model.target_score
+        return self.model.target_score  # type: ignore[no-any-return]
 
     @property
     def n_unlabeled(self) -> int:
@@ -72,26 +68,7 @@ class Problem:
         return self.design.labeling.prob is None
 
     def position(self, source: str | None, kind: Kind | None = None) -> int:
-        """
-        Position of a source.
-
-        Parameters
-        ----------
-        source : str or None
-            Its name; None: the first of `kind`, or the first.
-        kind : {"proxy", "synthetic"}, optional
-            What it must be.
-
-        Returns
-        -------
-        int
-            The position.
-
-        Raises
-        ------
-        DataError
-            If there is no such source.
-        """
+        """Position of a source."""
         names = self.design.names
         known = [m for m, own in enumerate(self.design.kinds) if kind in {None, own}]
         if source is not None and source in self.dropped:
@@ -123,35 +100,17 @@ class Problem:
 
 @with_one_blas_thread
 def problem_of(fitted: Fitted) -> Problem:
-    """
-    Take what the other estimators need from a model, or from its results.
-
-    Parameters
-    ----------
-    fitted : AugmentedGMM or AugmentedGMMResults
-        Results bring their clusters, and leave out the sources that took no part.
-
-    Returns
-    -------
-    Problem
-        Design, labelled-only estimate, estimate of each source alone.
-
-    Raises
-    ------
-    OptionError
-        If it is neither.
-    DataError
-        If the data were removed, or the labels alone have no estimate.
-    """
+    """Take what the other estimators need from a model, or from its results."""
     given: Any = getattr(fitted, "_results", fitted)
-    if hasattr(given, "_solution"):
+    if hasattr(given, "_fit_or_raise"):
+        fit = given._fit_or_raise()
         return Problem(
             given.model,
-            given._design_or_raise,
-            given._clusters,
-            given._solution.theta_real,
+            fit.design,
+            fit.clusters,
+            fit.solution.theta_real,
             given._naive,
-            given.dropped_sources,
+            fit.dropped_sources,
         )
     if not hasattr(given, "target_score"):
         raise OptionError(

@@ -26,23 +26,24 @@ from typing import Any
 
 import numpy as np
 
-from statsmodels_synth._arrays import Floats
-from statsmodels_synth._process import with_one_blas_thread
-from statsmodels_synth.clusters import all_sums, cluster_sums
-from statsmodels_synth.covariance import stratified
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.messages import warn
+from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.estimators.predicted import PredictedMoments, PredictedScores
 from statsmodels_synth.estimators.problem import Problem
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
-from statsmodels_synth.exceptions import ConvergenceWarning, warn
-from statsmodels_synth.moment_sums import target_scores
-from statsmodels_synth.solver import TIGHT_STEP_TOLERANCE
-from statsmodels_synth.target import (
+from statsmodels_synth.exceptions import ConvergenceWarning
+from statsmodels_synth.gmm.covariance import stratified
+from statsmodels_synth.gmm.moments import target_scores
+from statsmodels_synth.gmm.solver import TIGHT_STEP_TOLERANCE
+from statsmodels_synth.gmm.target import (
     MAX_HALVINGS,
     MAX_STEPS,
     relative_step,
     score_step,
 )
-from statsmodels_synth.weights import SINGULAR, inverse_root
+from statsmodels_synth.gmm.weights import SINGULAR, inverse_root
+from statsmodels_synth.problem.groups import all_sums, cluster_sums
 
 #: Fewer unlabelled units than this say too little of their own variance.
 FEW_UNLABELED = 30
@@ -75,19 +76,7 @@ def moments_at(
     """
     Evaluate labels and predictions: one pass over the rows of the sources.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    predicted : PredictedScores
-        What stands in for the score.
-    theta : ndarray (p,)
-        Target parameters.
-
-    Returns
-    -------
-    RectifiedMoments
-        At theta.
+    Shapes: `theta` (p,).
     """
     psi, target, _ = target_scores(problem.design, problem.score, theta)
     return RectifiedMoments(psi, target, predicted.at(theta))
@@ -99,21 +88,7 @@ def residual(
     """
     Left-hand side of the equation and its Jacobian.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    moments : RectifiedMoments
-        At theta.
-    power : float
-        How far the predictions are trusted, lambda.
-
-    Returns
-    -------
-    value : ndarray (p,)
-        Left-hand side.
-    jacobian : ndarray (p, p)
-        Derivative.
+    Shapes: `value` (p,), `jacobian` (p, p).
     """
     n, a, h = problem.design.n_labeled, problem.design.design_weights, moments.predicted
     scale = power * full_power(problem, h.n_units)
@@ -122,21 +97,7 @@ def residual(
 
 
 def full_power(problem: Problem, n_units: float) -> float:
-    """
-    ``T / N``: what is taken off where predictions are trusted in full.
-
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    n_units : float
-        Units that the predictions are for, T.
-
-    Returns
-    -------
-    float
-        One over the share of them that is not labelled.
-    """
+    """``T / N``: what is taken off where predictions are trusted in full."""
     return n_units / max(n_units - problem.design.n_labeled, 1.0)
 
 
@@ -148,25 +109,7 @@ def solve_rectified(
     """
     Newton's method for the rectified equation.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    predicted : PredictedScores
-        What stands in for the score.
-    power : float
-        How far the predictions are trusted, lambda.
-    start : ndarray (p,)
-        Start.
-
-    Returns
-    -------
-    theta : ndarray (p,)
-        Solution.
-    moments : RectifiedMoments
-        At the solution.
-    converged : bool
-        Whether the last step was negligible.
+    Shapes: `start` (p,) -> `theta` (p,).
     """
     design, theta = problem.design, start
     basis = design.basis
@@ -203,20 +146,7 @@ def bread(problem: Problem, moments: RectifiedMoments, *, pooled: bool) -> Float
     """
     Negative inverse of the derivative of the mean score.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    moments : RectifiedMoments
-        At the estimate.
-    pooled : bool
-        Whether the derivative is that over the rows of all units and not over the
-        labelled ones: see :attr:`SourceScores.poolable`.
-
-    Returns
-    -------
-    ndarray (p, p)
-        Symmetric; NaN where the derivative has no inverse.
+    Shapes: (p, p).
     """
     design = problem.design
     mean = moments.target / design.n_labeled
@@ -259,15 +189,7 @@ class Contributions:
         """
         The same with predictions multiplied by a matrix.
 
-        Parameters
-        ----------
-        matrix : ndarray (p, p)
-            From :func:`best_weight`.
-
-        Returns
-        -------
-        Contributions
-            Labels as they are.
+        Shapes: `matrix` (p, p).
         """
         return Contributions(
             labels=self.labels,
@@ -291,25 +213,7 @@ def contributions(
     """
     Contributions of all units at an estimate.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    predicted : PredictedScores
-        What stands in for the score.
-    theta : ndarray (p,)
-        Estimate.
-    moments : RectifiedMoments
-        At the estimate.
-    inverse : ndarray (p, p)
-        From :func:`bread`.
-    weight : ndarray (p, p)
-        Lambda: a multiple of the identity, or a matrix.
-
-    Returns
-    -------
-    Contributions
-        In units of theta.
+    Shapes: `theta` (p,), `inverse` (p, p), `weight` (p, p).
     """
     a, h = problem.design.design_weights[:, None], moments.predicted
     turned = inverse @ weight
@@ -326,17 +230,7 @@ def covariance_of(problem: Problem, parts: Contributions) -> Floats:
     """
     Covariance of an estimate from what units contribute to it.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    parts : Contributions
-        Contributions of the units.
-
-    Returns
-    -------
-    ndarray (p, p)
-        Covariance; with clusters of the units, robust to dependence within them.
+    Shapes: (p, p).
     """
     design, clusters = problem.design, problem.clusters
     n, n_units, p = design.n_labeled, design.n_units, parts.labels.shape[1]
@@ -360,18 +254,7 @@ def unlabeled_covariance(problem: Problem, parts: Contributions) -> Floats:
     """
     Covariance of the contributions of unlabelled units.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    parts : Contributions
-        Contributions of the units.
-
-    Returns
-    -------
-    ndarray (p, p)
-        With one less than their number in the denominator. Over all units where fewer
-        than :data:`FEW_UNLABELED` are not labelled: those are a sample of them.
+    Shapes: (p, p).
     """
     n_units, rest = problem.design.n_units, problem.n_unlabeled
     if rest < FEW_UNLABELED:
@@ -394,17 +277,7 @@ def best_weight(problem: Problem, parts: Contributions) -> Floats:
 
     with ``b_t`` what a labelled unit takes off for its prediction.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    parts : Contributions
-        Contributions with predictions that are not weighted yet.
-
-    Returns
-    -------
-    ndarray (p, k)
-        M.
+    Shapes: (p, k).
     """
     n, n_units = problem.design.n_labeled, problem.design.n_units
     b = parts.taken - parts.everyone * (n / n_units)
@@ -422,20 +295,7 @@ def effective_labels(
     """
     Labels that would give the same standard errors without any source.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    parts : Contributions
-        Contributions of the units.
-    covariance : ndarray (p, p)
-        Covariance of the estimate.
-
-    Returns
-    -------
-    ndarray (p,)
-        The number n times the ratio of the variance that the same formula gives without
-        predictions to that with them.
+    Shapes: `covariance` (p, p) -> (p,).
     """
     nothing = np.zeros_like(parts.labels)
     without = Contributions(
@@ -463,32 +323,7 @@ def rectified_results(
     """
     Results from what units contribute.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    theta : ndarray (p,)
-        Estimate.
-    parts : Contributions or None
-        Contributions at the estimate; None where the equations were not solved.
-    method : str
-        Name of the method.
-    sources : tuple of str
-        Sources that it uses.
-    label : str
-        What the warning calls it.
-    **kwargs
-        To :class:`EstimatorResults`.
-
-    Returns
-    -------
-    EstimatorResultsWrapper
-        With missing standard errors where the equations were not solved.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If they were not.
+    Shapes: `theta` (p,).
     """
     p = len(theta)
     covariance, effective = np.full((p, p), np.nan), np.full(p, np.nan)

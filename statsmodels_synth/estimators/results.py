@@ -10,16 +10,15 @@ from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.summary2 import Summary as Summary2
 from statsmodels.iolib.summary2 import summary_params
 
-from statsmodels_synth._arrays import Floats
-from statsmodels_synth._process import with_filters_kept
-from statsmodels_synth._statsmodels import populate_wrapper
-from statsmodels_synth.exceptions import count
-from statsmodels_synth.predicted_results import PredictedResults
-from statsmodels_synth.tested_results import NamedResultsWrapper
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.messages import count
+from statsmodels_synth.core.prediction import PredictedResults
+from statsmodels_synth.core.process import with_filters_kept
+from statsmodels_synth.core.statsmodels import populate_wrapper
+from statsmodels_synth.core.tested import NamedResultsWrapper
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Problem
-    from statsmodels_synth.model import AugmentedGMM
 
 #: Notes of a summary are broken at this width.
 _WIDTH = 78
@@ -83,7 +82,7 @@ class EstimatorResults(PredictedResults):
 
     def __init__(
         self,
-        model: AugmentedGMM,
+        model: Any,
         params: Floats,
         covariance: Floats,
         method: str,
@@ -253,25 +252,7 @@ def results_of(
     """
     Results of a method on a problem.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    theta : ndarray (p,)
-        Estimate.
-    covariance : ndarray (p, p)
-        Its covariance.
-    method : str
-        Name of the method.
-    sources : tuple of str
-        Sources that it uses.
-    **kwargs
-        To :class:`EstimatorResults`.
-
-    Returns
-    -------
-    EstimatorResultsWrapper
-        With pandas labels.
+    Shapes: `theta` (p,), `covariance` (p, p).
     """
     return EstimatorResultsWrapper(
         EstimatorResults(

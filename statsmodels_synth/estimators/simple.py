@@ -8,26 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from statsmodels.genmod.generalized_linear_model import GLM
 
-from statsmodels_synth._arrays import Floats
-from statsmodels_synth._process import with_one_blas_thread
-from statsmodels_synth.clusters import all_sums, cluster_sums
-from statsmodels_synth.design import DesignRows
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.options import Kind
+from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.estimators.predicted import SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
 from statsmodels_synth.exceptions import DataError
-from statsmodels_synth.options import FitSettings, Kind
-from statsmodels_synth.source_sums import row_factors, source_sums
-from statsmodels_synth.weights import inverse_in_basis
+from statsmodels_synth.gmm.sums import row_factors, source_sums
+from statsmodels_synth.gmm.weights import inverse_in_basis
+from statsmodels_synth.problem.design import DesignRows
+from statsmodels_synth.problem.groups import all_sums, cluster_sums
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted
-    from statsmodels_synth.results import AugmentedGMMResultsWrapper
 
 _NAIVE = "It takes the source at its word: biased by whatever that gets wrong."
 
 
-def labeled_only(model: Fitted) -> AugmentedGMMResultsWrapper:
+def labeled_only(model: Fitted) -> Any:
     """
     Regression on the labels alone.
 
@@ -51,11 +50,8 @@ def labeled_only(model: Fitted) -> AugmentedGMMResultsWrapper:
     given: Any = getattr(model, "_results", model)
     problem = problem_of(model)
     if given is not problem.model:
-        return given.real_only  # type: ignore[no-any-return]
-    result: AugmentedGMMResultsWrapper = problem.model.labeled_only(
-        problem.theta, FitSettings()
-    )
-    return result
+        return given.real_only
+    return problem.model.labeled_only()
 
 
 def naive_proxy(model: Fitted, source: str | None = None) -> EstimatorResultsWrapper:
@@ -148,22 +144,7 @@ def naive_params(problem: Problem, m: int) -> Floats:
     """
     Estimate of one source alone.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    m : int
-        Position of the source.
-
-    Returns
-    -------
-    ndarray (p,)
-        Estimate.
-
-    Raises
-    ------
-    DataError
-        If its equations have no solution.
+    Shapes: (p,).
     """
     theta: Floats = problem.naive.params[m]
     if not np.all(np.isfinite(theta)):

@@ -9,35 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Floats
-from statsmodels_synth.exceptions import OptionError, count, suggest, type_name
-from statsmodels_synth.options import check_count
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.messages import count, suggest, type_name
+from statsmodels_synth.core.options import check_count
+from statsmodels_synth.exceptions import OptionError
 
 
 def whole_numbers(name: str, value: Any, default: int, minimum: int) -> list[int]:
     """
     One whole number or several.
-
-    Parameters
-    ----------
-    name : str
-        Name of the option, for the message.
-    value : int or sequence of int or None
-        What the user gave.
-    default : int
-        What None stands for.
-    minimum : int
-        The smallest that makes sense.
-
-    Returns
-    -------
-    list of int
-        At least one.
-
-    Raises
-    ------
-    OptionError
-        If one of them is not.
 
     Examples
     --------
@@ -55,23 +35,7 @@ def whole_numbers(name: str, value: Any, default: int, minimum: int) -> list[int
 
 
 def check_target(width: Any, power: Any, alpha: float) -> None:
-    """
-    Raise unless exactly one aim is given, and can be had.
-
-    Parameters
-    ----------
-    width : float or None
-        Width of the interval.
-    power : float or None
-        Power of the test.
-    alpha : float
-        Its level.
-
-    Raises
-    ------
-    OptionError
-        Says what to give.
-    """
+    """Raise unless exactly one aim is given, and can be had."""
     if (width is None) == (power is None):
         given = "neither" if width is None else "both"
         raise OptionError(
@@ -92,25 +56,6 @@ def check_amount(name: str, value: Any, *, positive: bool = False) -> float:
     """
     A finite number that is not negative.
 
-    Parameters
-    ----------
-    name : str
-        Name of the option, for the message.
-    value : object
-        What the user gave.
-    positive : bool
-        Whether zero is excluded.
-
-    Returns
-    -------
-    float
-        The number.
-
-    Raises
-    ------
-    OptionError
-        If it is none.
-
     Examples
     --------
     >>> check_amount("price_label", 2)
@@ -127,25 +72,6 @@ def check_amount(name: str, value: Any, *, positive: bool = False) -> float:
 def positions(name: str, given: Any, known: Sequence[str]) -> list[int]:
     """
     Positions of names, in the order of what exists.
-
-    Parameters
-    ----------
-    name : str
-        What is named, for the message: "source" or "coefficient".
-    given : str or sequence of str or None
-        The names; None stands for all.
-    known : sequence of str
-        What exists.
-
-    Returns
-    -------
-    list of int
-        Increasing, each once.
-
-    Raises
-    ------
-    OptionError
-        If a name does not exist.
 
     Examples
     --------
@@ -172,23 +98,6 @@ def one_coefficient(given: Any, known: Sequence[str]) -> int:
     """
     Position of the one coefficient that is named.
 
-    Parameters
-    ----------
-    given : str
-        The name.
-    known : sequence of str
-        What exists.
-
-    Returns
-    -------
-    int
-        Position.
-
-    Raises
-    ------
-    OptionError
-        If it is no name, or does not exist.
-
     Examples
     --------
     >>> one_coefficient("x", ["const", "x"])
@@ -204,31 +113,7 @@ def one_coefficient(given: Any, known: Sequence[str]) -> int:
 def read_replicates(
     given: Any, names: Sequence[str], used: Sequence[int], rows: Sequence[float]
 ) -> dict[int, int]:
-    """
-    Numbers of replicates that differ from those of the pilot.
-
-    Parameters
-    ----------
-    given : int or mapping of str to int or None
-        Rows per unit, for all sources that are used or by name.
-    names : sequence of str
-        Names of the M sources.
-    used : sequence of int
-        Positions of those that are used.
-    rows : sequence of float
-        Rows per unit in the pilot; NaN where they differ from unit to unit.
-
-    Returns
-    -------
-    dict of int to int
-        Rows per unit by position, without those that are as in the pilot.
-
-    Raises
-    ------
-    OptionError
-        If a source does not exist or is not used, a number is not whole, or the pilot
-        has one row per unit and cannot say what more would do.
-    """
+    """Numbers of replicates that differ from those of the pilot."""
     if given is None:
         return {}
     if isinstance(given, Mapping):
@@ -263,25 +148,7 @@ def read_prices(
     """
     Price of one row of each source.
 
-    Parameters
-    ----------
-    price_proxy, price_synthetic : float or mapping of str to float
-        Price for all sources of a kind, or by name.
-    names : sequence of str
-        Names of the M sources.
-    kinds : sequence of str
-        Their kinds.
-
-    Returns
-    -------
-    ndarray (M,)
-        Prices.
-
-    Raises
-    ------
-    OptionError
-        If a source does not exist or is of the other kind, a price is missing or
-        negative.
+    Shapes: (M,).
 
     Examples
     --------
@@ -318,26 +185,7 @@ def read_effects(
     """
     True effects to plan for.
 
-    Parameters
-    ----------
-    given : float or mapping or Series or None
-        One for all, or by coefficient; None stands for the estimates of the pilot.
-    names : sequence of str
-        Names of the p coefficients.
-    used : sequence of int
-        Positions of those that are needed.
-    estimates : ndarray (p,)
-        Of the pilot.
-
-    Returns
-    -------
-    ndarray (p,)
-        Effects; NaN where none is needed.
-
-    Raises
-    ------
-    OptionError
-        If a coefficient does not exist, an effect is missing or not a number.
+    Shapes: `estimates` (p,) -> (p,).
     """
     if given is None:
         return estimates

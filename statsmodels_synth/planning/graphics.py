@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from statsmodels_synth._pyplot import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY, pyplot
+from statsmodels_synth.core.pyplot import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    pyplot,
+)
 from statsmodels_synth.planning.arguments import one_coefficient
 from statsmodels_synth.planning.power import level_in_words
-
-if TYPE_CHECKING:
-    from statsmodels_synth.planning.plan import Plan
 
 _ALL, _LABELS = BLUE, BLACK
 _ONE = (ORANGE, GREEN, PINK, SKY, RED)
@@ -21,27 +27,9 @@ _POINTS = 80
 
 
 def plot_plan(
-    plan: Plan, coefficient: str | None, ax: Any = None, *, alpha: float = 0.05
+    plan: Any, coefficient: str | None, ax: Any = None, *, alpha: float = 0.05
 ) -> Any:
-    """
-    Expected width of the interval against the number of labels.
-
-    Parameters
-    ----------
-    plan : Plan
-        The plan.
-    coefficient : str or None
-        The coefficient; the first that is not the constant if None.
-    ax : matplotlib.axes.Axes, optional
-        Axes; a new figure if omitted.
-    alpha : float
-        One minus the level of the interval.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The figure.
-    """
+    """Expected width of the interval against the number of labels."""
     if coefficient is None:
         rest = [name for j, name in enumerate(plan.names) if j != plan.constant]
         coefficient = (rest or plan.names)[0]
@@ -95,7 +83,7 @@ def plot_plan(
     return ax.figure
 
 
-def _lines(plan: Plan) -> list[tuple[str, str, str, list[str] | None]]:
+def _lines(plan: Any) -> list[tuple[str, str, str, list[str] | None]]:
     """Label, colour, dashes and sources of each line."""
     rows: list[tuple[str, str, str, list[str] | None]] = [
         ("labels only", _LABELS, "-", [])

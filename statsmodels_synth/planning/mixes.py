@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, combinations, product
 import math
 
-from statsmodels_synth._arrays import Floats
+from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.planning.pilots import Pilots
 from statsmodels_synth.planning.prediction import VarianceParts
@@ -71,31 +71,7 @@ def cheapest_mixes(
     """
     The cheapest mix for every choice among some sources, none included.
 
-    Parameters
-    ----------
-    pilots : Pilots
-        The pilot with any choice of sources.
-    aim : Aim
-        What is to be reached.
-    sources : sequence of int
-        Positions of the sources to choose among.
-    limits : Limits
-        What a mix may have.
-    price_label : float
-        Of a label.
-    prices : ndarray (M,)
-        Of a row of each source. A unit has rows only where the source covers it, which
-        is the share that it covers in the pilot.
-
-    Returns
-    -------
-    list of Mix
-        One per choice.
-
-    Raises
-    ------
-    OptionError
-        If there are too many mixes.
+    Shapes: `prices` (M,).
     """
     choices = {m: pilots.row_choices(m, limits.replicates) for m in sources}
     _check_number(list(choices.values()), limits.replicates)

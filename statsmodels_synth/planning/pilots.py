@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from statsmodels_synth.clusters import Clusters
-from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.exceptions import DataError, SynthWarning, muted
-from statsmodels_synth.fitting import Target, fit_design
-from statsmodels_synth.options import FitSettings
+from statsmodels_synth.core.messages import muted
+from statsmodels_synth.exceptions import DataError, SynthWarning
+from statsmodels_synth.gmm.fit import fit_design
+from statsmodels_synth.gmm.settings import FitSettings
+from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.planning.arguments import read_replicates
 from statsmodels_synth.planning.prediction import VarianceParts
 from statsmodels_synth.planning.variance import Pilot, explained_more, pilot_of
-from statsmodels_synth.solver import Solution
+from statsmodels_synth.problem.design import AlignedDesign, Target
+from statsmodels_synth.problem.groups import Clusters
 
 #: What a row of a table calls a design without sources.
 LABELS_ONLY = "labels only"
@@ -73,24 +74,7 @@ class Pilots:
         self.alone = self.of(()).taken.alone()
 
     def of(self, used: Sequence[int]) -> Pilot:
-        """
-        The pilot with some of its sources.
-
-        Parameters
-        ----------
-        used : sequence of int
-            Their positions.
-
-        Returns
-        -------
-        Pilot
-            Fitted once and kept.
-
-        Raises
-        ------
-        DataError
-            If the moment conditions are not solved with these sources.
-        """
+        """The pilot with some of its sources."""
         key = tuple(used)
         if key not in self._known:
             with muted(SynthWarning):  # said when the pilot was fitted
@@ -113,21 +97,7 @@ class Pilots:
         return self._known[key]
 
     def parts(self, used: Sequence[int], replicates: Any) -> VarianceParts:
-        """
-        Variance with some sources and numbers of replicates.
-
-        Parameters
-        ----------
-        used : sequence of int
-            Positions of the sources.
-        replicates : int or mapping of str to int or None
-            See :meth:`Plan.expect`.
-
-        Returns
-        -------
-        VarianceParts
-            Of the pilot, had it been so.
-        """
+        """Variance with some sources and numbers of replicates."""
         pilot = self.of(used)
         rows = [float("nan")] * len(self.kinds)
         for m, noise in zip(used, pilot.noise, strict=True):
@@ -143,56 +113,16 @@ class Pilots:
     def parts_of_rows(
         self, used: Sequence[int], choice: Sequence[int]
     ) -> VarianceParts:
-        """
-        The same, by position.
-
-        Parameters
-        ----------
-        used : sequence of int
-            Positions of the sources.
-        choice : sequence of int
-            Rows per unit of each of them.
-
-        Returns
-        -------
-        VarianceParts
-            Of the pilot, had it been so.
-        """
+        """The same, by position."""
         names = self._design.names
         pairs = zip(used, choice, strict=True)
         return self.parts(used, {names[m]: r for m, r in pairs})
 
     def row_choices(self, m: int, most: int) -> list[int]:
-        """
-        Rows per unit that can be predicted.
-
-        Parameters
-        ----------
-        m : int
-            Position of the source.
-        most : int
-            The most rows.
-
-        Returns
-        -------
-        list of int
-            One row only where the pilot has no more.
-        """
+        """Rows per unit that can be predicted."""
         noise = self.of(range(len(self.kinds))).noise[m]
         return list(range(1, 1 + (1 if noise.rows == 1 else most)))
 
     def label(self, used: Sequence[int]) -> str:
-        """
-        What tables call a choice of sources.
-
-        Parameters
-        ----------
-        used : sequence of int
-            Their positions.
-
-        Returns
-        -------
-        str
-            Their names.
-        """
+        """What tables call a choice of sources."""
         return ", ".join(self._design.names[m] for m in used) or LABELS_ONLY

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from statsmodels.iolib.summary import Summary
 
-from statsmodels_synth._arrays import Floats
-from statsmodels_synth._process import with_filters_kept, with_one_blas_thread
-from statsmodels_synth.clusters import Clusters
-from statsmodels_synth.design import AlignedDesign
-from statsmodels_synth.exceptions import DataError, OptionError, count
-from statsmodels_synth.fitting import Target
-from statsmodels_synth.options import FitSettings, check_alpha, check_count
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.messages import count
+from statsmodels_synth.core.options import check_alpha, check_count
+from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
+from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.gmm.settings import FitSettings
+from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.planning.arguments import (
     check_amount,
     check_target,
@@ -33,10 +33,11 @@ from statsmodels_synth.planning.power import critical_value, power_of_test
 from statsmodels_synth.planning.prediction import VarianceParts
 from statsmodels_synth.planning.search import MOST_LABELS, Aim, fewest_labels
 from statsmodels_synth.planning.summary import header, plan_summary
-from statsmodels_synth.solver import Solution
+from statsmodels_synth.problem.design import AlignedDesign, Target
+from statsmodels_synth.problem.groups import Clusters
 
 if TYPE_CHECKING:
-    from statsmodels_synth.results import AugmentedGMMResults
+    from statsmodels_synth.gmm.fit import Fit
 
 
 class Plan:
@@ -85,8 +86,7 @@ class Plan:
     Examples
     --------
     >>> from statsmodels_synth.demo import fit_study, make_study
-    >>> from statsmodels_synth.planning.plan import make_plan
-    >>> plan = make_plan(fit_study(make_study())[1])
+    >>> plan = fit_study(make_study())[1].plan()
     >>> plan.expect(n=[200, 400], coefficients="age")[["n", "std_err"]].round(4)
          n  std_err
     0  200   0.0077
@@ -513,47 +513,21 @@ class Plan:
 
 
 @with_one_blas_thread
-def make_plan(results: AugmentedGMMResults) -> Plan:
+def make_plan(fit: Fit, constant: int | None) -> Plan:
     """
-    Plan from a result, which is the pilot.
-
-    Parameters
-    ----------
-    results : AugmentedGMMResults
-        A converged result with its data.
-
-    Returns
-    -------
-    Plan
-        Predictions for other designs.
-
-    Raises
-    ------
-    DataError
-        If the data were removed, or the pilot did not converge.
+    Plan from a fit, which is the pilot.
 
     Examples
     --------
     >>> from statsmodels_synth.demo import fit_study, make_study
-    >>> from statsmodels_synth.planning.plan import make_plan
-    >>> make_plan(fit_study(make_study())[1])
+    >>> fit_study(make_study())[1].plan()
     <Plan from a pilot: 200 labels, 694 units; sources: guess, draws>
     """
-    design = results._design_or_raise
-    if not results.converged:
+    if not fit.solution.converged:
         raise DataError(
             "The pilot did not converge, so that its standard errors mean nothing. Fit "
             "it again before you plan with it."
         )
-    model = results.model
-    target = Target(
-        model.family, model.target_score, model.exog_names, model.endog_names
-    )
     return Plan(
-        design,
-        results._solution,
-        target,
-        results.settings,
-        results._clusters,
-        model.data.const_idx,
+        fit.design, fit.solution, fit.target, fit.settings, fit.clusters, constant
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special, stats
 
-from statsmodels_synth._arrays import Floats
+from statsmodels_synth.core.arrays import Floats
 
 #: Degrees of freedom above which Student's t is taken for the normal distribution.
 MANY_DF = 1e5
@@ -20,18 +20,6 @@ def critical_value(df: Floats, alpha: float) -> Floats:
     """
     Two-sided quantile of Student's t, or of the normal distribution.
 
-    Parameters
-    ----------
-    df : ndarray
-        Degrees of freedom; may be infinite.
-    alpha : float
-        One minus the level.
-
-    Returns
-    -------
-    ndarray
-        Quantiles.
-
     Examples
     --------
     >>> critical_value(np.array([5.0, np.inf]), 0.05).round(3)
@@ -44,16 +32,6 @@ def level_in_words(alpha: float) -> str:
     """
     Write the level of an interval.
 
-    Parameters
-    ----------
-    alpha : float
-        One minus the level.
-
-    Returns
-    -------
-    str
-        In per cent.
-
     Examples
     --------
     >>> level_in_words(0.05), level_in_words(0.005)
@@ -63,27 +41,13 @@ def level_in_words(alpha: float) -> str:
 
 
 def power_of_test(ratio: Floats, df: Floats, alpha: float) -> Floats:
-    r"""
+    """
     Power of a two-sided t test.
 
     The noncentral t distribution, as an integral over the estimated standard error,
     ``E[Phi(ratio - q s) + Phi(-ratio - q s)]`` with ``df s^2`` chi-squared, by
     Gauss-Legendre quadrature in the probability of s. Routines for its distribution
     function fail far out in the tails and with many degrees of freedom.
-
-    Parameters
-    ----------
-    ratio : ndarray
-        True effect over its standard error.
-    df : ndarray
-        Degrees of freedom, in a shape that goes with it; may be infinite.
-    alpha : float
-        Level of the test.
-
-    Returns
-    -------
-    ndarray
-        Probabilities.
 
     Examples
     --------
@@ -114,21 +78,6 @@ def _tails(ratio: Floats, thresholds: Floats) -> tuple[Floats, Floats]:
 def ratio_for_power(power: float, df: Floats, alpha: float) -> Floats:
     """
     Effect over standard error at which a test has a given power.
-
-    Parameters
-    ----------
-    power : float
-        Above `alpha`.
-    df : ndarray
-        Degrees of freedom.
-    alpha : float
-        Level of the test.
-
-    Returns
-    -------
-    ndarray
-        By Newton's method on the scale of normal quantiles, where power is nearly
-        linear, and by bisection where that leaves the bracket.
 
     Examples
     --------

@@ -28,7 +28,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from statsmodels_synth._arrays import Floats
+from statsmodels_synth.core.arrays import Floats
 
 #: Share of the variance below which a difference is rounding.
 ROUNDING = 1e-12
@@ -127,50 +127,18 @@ class VarianceParts:
         return self.labels + self.units + self.excess
 
     def most_labels(self, n_units: int) -> int:
-        """
-        The most labels among some units.
-
-        Parameters
-        ----------
-        n_units : int
-            Units.
-
-        Returns
-        -------
-        int
-            At most all.
-        """
+        """The most labels among some units."""
         return min(math.floor(n_units / self.units_per_label + 1e-6), n_units)
 
     def units_for(self, n: int) -> int:
-        """
-        Units among which there can be so many labels, no fewer than in the pilot.
-
-        Parameters
-        ----------
-        n : int
-            Labels.
-
-        Returns
-        -------
-        int
-            Units.
-        """
+        """Units among which there can be so many labels, no fewer than in the pilot."""
         return max(math.ceil(n * self.units_per_label - 1e-6), self.n_units)
 
     def variance(self, n: Floats, n_units: Floats) -> Floats:
         """
         Variance at other sample sizes.
 
-        Parameters
-        ----------
-        n, n_units : ndarray (k,)
-            Labels and units.
-
-        Returns
-        -------
-        ndarray (k, p)
-            Decreasing in n, and in T but for sources that cost more than they bring.
+        Shapes: `n, n_units` (k,) -> (k, p).
         """
         return self._variances(n, n_units)[1]
 
@@ -203,15 +171,7 @@ class VarianceParts:
         """
         Degrees of freedom at other sample sizes.
 
-        Parameters
-        ----------
-        n, n_units : ndarray (k,)
-            Labels and units.
-
-        Returns
-        -------
-        ndarray (k, p)
-            At least one; infinite with normal quantiles.
+        Shapes: `n, n_units` (k,) -> (k, p).
         """
         n = np.asarray(n, dtype=float)
         shape = (len(n), len(self.labels))
@@ -233,17 +193,7 @@ class VarianceParts:
         """
         Number of labels that have a given variance without sources, not rounded.
 
-        Parameters
-        ----------
-        variance : ndarray (k, p)
-            What is asked for.
-        n_units : ndarray (k,)
-            Units.
-
-        Returns
-        -------
-        ndarray (k, p)
-            Infinite where no number of labels does.
+        Shapes: `variance` (k, p), `n_units` (k,) -> (k, p).
         """
         t = (self.n_units / np.asarray(n_units, dtype=float))[:, None]
         room = variance - self.units * t
@@ -276,19 +226,7 @@ def positive_parts(
     pilot reports much less than the large-sample variance, by chance or for want of a
     correction; then the first part is made smaller, and the sum kept.
 
-    Parameters
-    ----------
-    labels, units : ndarray (p,)
-        Estimates of P and Q.
-    reported : ndarray (p,)
-        Variance that the pilot reports.
-    blank : VarianceParts
-        The rest.
-
-    Returns
-    -------
-    VarianceParts
-        With excess.
+    Shapes: `labels, units` (p,), `reported` (p,).
     """
     units = np.where(units > ROUNDING * reported, np.minimum(units, reported), 0.0)
     labels = np.clip(labels, 0.0, 2.0 * (reported - units))
@@ -304,7 +242,7 @@ def with_gain(
     df_lost: float,
     fewest: int,
 ) -> VarianceParts:
-    r"""
+    """
     Variance with sources, coherent with that of the labels alone.
 
     What the pilot reports with sources less than without is ``G - C``. G is estimated,
@@ -314,25 +252,7 @@ def with_gain(
     the pilot reports less with its sources than all its units labelled would have
     without, both cannot be; then it is that of all units.
 
-    Parameters
-    ----------
-    alone : VarianceParts
-        Of the labels alone.
-    first : ndarray (p,)
-        Estimate of G.
-    reported : ndarray (p,)
-        Variance that the pilot reports with sources.
-    share : ndarray (p,)
-        b.
-    df_lost : float
-        Degrees of freedom that the sources cost.
-    fewest : int
-        The fewest labels that a prediction is made for.
-
-    Returns
-    -------
-    VarianceParts
-        With a gain.
+    Shapes: `first` (p,), `reported` (p,), `share` (p,).
     """
     left = 1.0 - share * alone.n / alone.n_units
     most = (alone.labels + 2.0 * np.minimum(alone.excess, 0.0)) * left

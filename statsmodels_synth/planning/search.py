@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from statsmodels_synth._arrays import Floats
+from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.planning.power import critical_value, ratio_for_power
 from statsmodels_synth.planning.prediction import VarianceParts
 
@@ -50,15 +50,7 @@ class Aim:
         """
         Variance that is just small enough.
 
-        Parameters
-        ----------
-        df : ndarray (k,)
-            Degrees of freedom.
-
-        Returns
-        -------
-        ndarray (k,)
-            Increasing in the degrees of freedom.
+        Shapes: `df` (k,) -> (k,).
         """
         if self.width is not None:
             return np.asarray((self.width / 2.0 / critical_value(df, self.alpha)) ** 2)
@@ -68,21 +60,7 @@ class Aim:
         )
 
     def reached(self, parts: VarianceParts, n: int, n_units: int) -> bool:
-        """
-        Whether a design is good enough.
-
-        Parameters
-        ----------
-        parts : VarianceParts
-            Of the pilot.
-        n, n_units : int
-            Labels and units.
-
-        Returns
-        -------
-        bool
-            True for all larger designs if it is for one.
-        """
+        """Whether a design is good enough."""
         at = np.array([float(n)]), np.array([float(n_units)])
         variance = parts.variance(*at)[0, self.coefficient]
         most = self.largest_variance(parts.df(*at)[:, self.coefficient])[0]
@@ -93,25 +71,7 @@ class Aim:
 def fewest_labels(
     parts: VarianceParts, aim: Aim, low: int, n_units: int | None
 ) -> int | None:
-    """
-    Smallest number of labels that does, by bisection.
-
-    Parameters
-    ----------
-    parts : VarianceParts
-        Of the pilot.
-    aim : Aim
-        What is to be reached.
-    low : int
-        The fewest labels that a prediction is made for.
-    n_units : int or None
-        Units, which limits how many can be labelled; None: as many as it takes.
-
-    Returns
-    -------
-    int or None
-        None where even the most labels do not.
-    """
+    """Smallest number of labels that does, by bisection."""
 
     def reached(n: int) -> bool:
         return aim.reached(parts, n, parts.units_for(n) if n_units is None else n_units)
@@ -145,26 +105,7 @@ def cheapest_sizes(
     at a grid, and then between the neighbours of its best point, down to every
     single number.
 
-    Parameters
-    ----------
-    parts : VarianceParts
-        Of the pilot.
-    aim : Aim
-        What is to be reached.
-    low : int
-        The fewest labels that a prediction is made for.
-    n_units : int or None
-        The most units; None: as many as the labels take, which is for designs without
-        sources.
-    price_label : float
-        Of a label.
-    price_unit : float
-        Of all rows of the sources for one unit.
-
-    Returns
-    -------
-    tuple of (int, int, float) or None
-        Labels, units and price; None where nothing does.
+    Shapes: (int, int, float).
     """
     fewest = fewest_labels(parts, aim, low, n_units)
     if fewest is None:

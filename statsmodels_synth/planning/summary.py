@@ -4,59 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
 
-from statsmodels_synth.exceptions import count
+from statsmodels_synth.core.messages import count
+from statsmodels_synth.core.tables import NotesSummary
 from statsmodels_synth.planning.power import level_in_words
 from statsmodels_synth.planning.search import MOST_LABELS
-from statsmodels_synth.summary import NotesSummary
-
-if TYPE_CHECKING:
-    from statsmodels_synth.planning.plan import Plan
 
 #: Multiples of the labels of the pilot that are shown.
 _TIMES = (0.5, 1, 2, 4)
 
 
-def header(plan: Plan) -> str:
-    """
-    What the pilot was, in a line.
-
-    Parameters
-    ----------
-    plan : Plan
-        The plan.
-
-    Returns
-    -------
-    str
-        Labels, units and sources.
-    """
+def header(plan: Any) -> str:
+    """What the pilot was, in a line."""
     sources = ", ".join(plan.source_names) or "none"
     labels, units = count(plan.n_labeled, "label"), count(plan.n_units, "unit")
     return f"{labels}, {units}; sources: {sources}"
 
 
-def plan_summary(plan: Plan, alpha: float, effect: Any) -> Summary:
-    """
-    Predictions for some multiples of the labels of the pilot.
-
-    Parameters
-    ----------
-    plan : Plan
-        The plan.
-    alpha, effect : optional
-        See :meth:`Plan.expect`.
-
-    Returns
-    -------
-    statsmodels.iolib.summary.Summary
-        Table and notes.
-    """
+def plan_summary(plan: Any, alpha: float, effect: Any) -> Summary:
+    """Predictions for some multiples of the labels of the pilot."""
     times = [math.ceil(n * plan.n_labeled) for n in _TIMES]
     sizes = [n for n in times if plan.min_labels <= n <= plan.most_labels]
     options = {"alpha": alpha, "effect": effect, "coefficients": None}
@@ -99,7 +70,7 @@ def _cell(column: str, value: float) -> str:
     return f"{value:.2f}" if "power" in column else f"{value:#.4g}"
 
 
-def _notes(plan: Plan, alpha: float, estimated: bool, cut: bool) -> list[str]:
+def _notes(plan: Any, alpha: float, estimated: bool, cut: bool) -> list[str]:
     """Everything a reader must know besides the numbers."""
     notes = [
         "Predicted for a study like the pilot: same population, model, labelling and "

@@ -12,9 +12,9 @@ estimator in double sampling (Cochran 1977), with variance
 
 where B is optimal: a part in 1/n and a part in 1/T. What the pilot reports is larger,
 since it has few labels: leverage, the estimation of B, the labelled unit that is added
-(:mod:`~statsmodels_synth.correction`). Here both parts are estimated without the bias
-of few labels. :mod:`~statsmodels_synth.planning.prediction` says what becomes of them
-at other sizes.
+(:mod:`~statsmodels_synth.gmm.few_labels`). Here both parts are estimated without the
+bias of few labels. :mod:`~statsmodels_synth.planning.prediction` says what becomes of
+them at other sizes.
 
 References
 ----------
@@ -28,20 +28,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statsmodels_synth._arrays import Floats
-from statsmodels_synth.clusters import all_sums, labeled_sums
-from statsmodels_synth.covariance import sandwich
-from statsmodels_synth.design import AlignedDesign, Labeling
-from statsmodels_synth.fitting import Fit
-from statsmodels_synth.moment_sums import labeled_scores, moment_blocks
-from statsmodels_synth.options import FitSettings
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.gmm.covariance import sandwich
+from statsmodels_synth.gmm.fit import Fit
+from statsmodels_synth.gmm.moments import labeled_scores, moment_blocks
+from statsmodels_synth.gmm.settings import FitSettings
+from statsmodels_synth.gmm.sums import row_factors
 from statsmodels_synth.planning.prediction import (
     VarianceParts,
     positive_parts,
     with_gain,
 )
-from statsmodels_synth.scores import Score
-from statsmodels_synth.source_sums import row_factors
+from statsmodels_synth.problem.design import AlignedDesign, Labeling
+from statsmodels_synth.problem.groups import all_sums, labeled_sums
+from statsmodels_synth.problem.scores import Score
 
 #: Units per block.
 _BLOCK = 4096
@@ -134,19 +134,7 @@ class Taken:
         """
         Parts of a pilot with sources.
 
-        Parameters
-        ----------
-        alone : VarianceParts
-            Of its labels alone.
-        fewest : int
-            The fewest labels that a prediction is made for.
-        change : ndarray (p,), optional
-            What other sources would take off the part in 1/n.
-
-        Returns
-        -------
-        VarianceParts
-            With a gain.
+        Shapes: `change` (p,).
         """
         # In double sampling the sum over units and labels is that of the labels alone.
         by_labels = (alone.labels - self.labels) * alone.n
@@ -193,23 +181,7 @@ class Pilot:
 
 
 def pilot_of(fit: Fit, score: Score, settings: FitSettings) -> Pilot:
-    """
-    Take the variance of a fit apart.
-
-    Parameters
-    ----------
-    fit : Fit
-        The pilot, with the sources that are wanted.
-    score : Score
-        Target model.
-    settings : FitSettings
-        Options of the fit.
-
-    Returns
-    -------
-    Pilot
-        Everything that predictions need.
-    """
+    """Take the variance of a fit apart."""
     design, clusters, map_ = fit.design, fit.clusters, fit.inference.map
     solution, p = fit.solution, design.k_params
     psi, h, *_ = labeled_scores(design, score, solution.theta, solution.eta)
@@ -295,7 +267,7 @@ def _within_strata(
     """
     Variance parts when the number of labels in each stratum is fixed.
 
-    :func:`~statsmodels_synth.covariance.stratified` takes off ``(1 - pi_h)`` of the
+    :func:`~statsmodels_synth.gmm.covariance.stratified` takes off ``(1 - pi_h)`` of the
     variance of means of strata. With n, ``pi_h`` grows: the one is in proportion to
     1/n, the other to 1/T.
     """
@@ -320,21 +292,7 @@ def replicate_noise(
     """
     Covariance of the scores of rows within their unit.
 
-    Parameters
-    ----------
-    design : AlignedDesign
-        Aligned arrays.
-    m : int
-        The source.
-    score : Score
-        Target model.
-    eta : ndarray (p,)
-        Its parameters.
-
-    Returns
-    -------
-    ReplicateNoise
-        From all units with two rows or more, taken to stand for the others.
+    Shapes: `eta` (p,).
     """
     source, p, a = design.sources[m], design.k_params, design.design_weights
     units = source.unit_positions
@@ -383,17 +341,7 @@ def explained_more(pilot: Pilot, replicates: Mapping[int, int]) -> Floats:
     The covariance of the scores of source m changes by its noise within units times
     ``1/R - 1/R_0``, its products with the labels do not.
 
-    Parameters
-    ----------
-    pilot : Pilot
-        The pilot.
-    replicates : mapping of int to int
-        Rows per unit by position of the source; as in the pilot for the others.
-
-    Returns
-    -------
-    ndarray (p,)
-        Negative for fewer.
+    Shapes: (p,).
     """
     moments, p = pilot.moments, len(pilot.taken.labels)
     before, after = np.zeros((2, len(moments.labeled), len(moments.labeled)))

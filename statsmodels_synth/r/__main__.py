@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 import sys
 
-from statsmodels_synth.exceptions import suggest
+from statsmodels_synth.core.messages import suggest
 from statsmodels_synth.r.doctor import doctor
 from statsmodels_synth.r.install import install
 from statsmodels_synth.r.locate import SetUpError
@@ -24,20 +24,7 @@ COMMANDS = ("install", "doctor")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """
-    Run a command.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        Command line arguments.
-
-    Returns
-    -------
-    int
-        Exit code: 0, 1 if the command failed, 2 if it was misunderstood, or
-        that of the script.
-    """
+    """Run a command."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in {"-h", "--help"}:
         print(USAGE)
@@ -62,19 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def read_library(arguments: Sequence[str]) -> Path | None:
-    """
-    Read the options of `install`.
-
-    Parameters
-    ----------
-    arguments : sequence of str
-        What follows the command.
-
-    Returns
-    -------
-    Path or None
-        The library to install into, if one was named.
-    """
+    """Read the options of `install`."""
     parser = argparse.ArgumentParser(
         prog=f"{PROGRAM} install",
         description="Install the R package statsmodelssynth for this Python.",
@@ -91,14 +66,7 @@ def read_library(arguments: Sequence[str]) -> Path | None:
 
 
 def read_nothing(arguments: Sequence[str]) -> None:
-    """
-    Read the options of `doctor`, which has none but `--help`.
-
-    Parameters
-    ----------
-    arguments : sequence of str
-        What follows the command.
-    """
+    """Read the options of `doctor`, which has none but `--help`."""
     argparse.ArgumentParser(
         prog=f"{PROGRAM} doctor",
         description="Check everything that the bridge to R needs.",
@@ -108,16 +76,6 @@ def read_nothing(arguments: Sequence[str]) -> None:
 def misunderstood(command: str) -> str:
     """
     Say that there is neither such a command nor such a script.
-
-    Parameters
-    ----------
-    command : str
-        What the user wrote.
-
-    Returns
-    -------
-    str
-        The message, with what was probably meant.
 
     Examples
     --------

@@ -27,14 +27,7 @@ _KEPT: list[Any] = []
 
 
 def attach() -> None:
-    """
-    Hand the dispatcher over to R.
-
-    Raises
-    ------
-    RuntimeError
-        If this process was not started by R.
-    """
+    """Hand the dispatcher over to R."""
     if "R_SESSION_INITIALIZED" not in os.environ:
         raise RuntimeError(
             "R does not run in this process. Load the package statsmodelssynth in R, "

@@ -9,13 +9,13 @@ import pandas as pd
 from statsmodels.genmod import families
 from statsmodels.genmod.families import links
 
-from statsmodels_synth._arrays import Floats
-from statsmodels_synth.clusters import cluster_sums
-from statsmodels_synth.design import SourceArrays
+from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.exceptions import OptionError
-from statsmodels_synth.model import AugmentedGMM
-from statsmodels_synth.moment_sums import target_scores
-from statsmodels_synth.summary import summary_notes
+from statsmodels_synth.gmm.moments import target_scores
+from statsmodels_synth.model.augmented import AugmentedGMM
+from statsmodels_synth.problem.design import SourceArrays
+from statsmodels_synth.problem.groups import cluster_sums
+from statsmodels_synth.results.summary import summary_notes
 
 #: R's names of families and links.
 FAMILIES = {
@@ -42,23 +42,7 @@ LABEL_SEPARATOR = "\x1f"
 
 
 def augmented_gmm(arguments: dict[str, Any]) -> dict[str, Any]:
-    """
-    Fit the model to what R has aligned.
-
-    Parameters
-    ----------
-    arguments : dict
-        `endog` (n,), `exog` (n, p), `names`, `yname`, `offset` (n,) or None, `labeled`
-        (T,) of 0 and 1, `units`, `sources` (each with `name`, `kind`, `endog`, `exog`,
-        `units` from 0 or None, `offset`, `dropped`), `weights`, `labeling_prob`,
-        `strata`, `cluster`, `n_incomplete`, `family`, `intercept`, `settings`,
-        `influence`.
-
-    Returns
-    -------
-    dict
-        What R keeps: numbers and text.
-    """
+    """Fit the model to what R has aligned."""
     labeled = arguments["labeled"].astype(bool)
     names = arguments["names"]
     sources = [_source(source) for source in arguments["sources"]]
@@ -90,24 +74,7 @@ def augmented_gmm(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def find_family(code: dict[str, Any]) -> families.Family:
-    """
-    Family and link that R names.
-
-    Parameters
-    ----------
-    code : dict
-        `name`, `link`; `alpha` of the negative binomial; `power` of a power link.
-
-    Returns
-    -------
-    statsmodels.genmod.families.Family
-        The family.
-
-    Raises
-    ------
-    OptionError
-        If it does not exist here.
-    """
+    """Family and link that R names."""
     name, link = code["name"][0], code["link"][0]
     if name not in FAMILIES or (link not in LINKS and link != "power"):
         raise OptionError(f"There is no family {name!r} with link {link!r}.")
@@ -121,17 +88,7 @@ def unit_labels(units: Any, n_units: int) -> pd.Index:
     """
     Labels of the units, for messages.
 
-    Parameters
-    ----------
-    units : ndarray (T,), list of one str or None
-        Numbers, or text joined by :data:`LABEL_SEPARATOR`. None: rows 1 to T.
-    n_units : int
-        Number of units T.
-
-    Returns
-    -------
-    pandas.Index (T,)
-        Labels.
+    Shapes: `units` (T,) -> (T,).
     """
     if units is None:
         return pd.RangeIndex(1, n_units + 1)
@@ -141,20 +98,7 @@ def unit_labels(units: Any, n_units: int) -> pd.Index:
 
 
 def fit_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """
-    Options of :meth:`AugmentedGMM.fit` that were given.
-
-    Parameters
-    ----------
-    given : dict
-        `maxiter`, a number or "cue"; `use_t`, `use_correction`, `centered` as 0 or 1 or
-        None; `start` (p,) or None.
-
-    Returns
-    -------
-    dict
-        Keyword arguments.
-    """
+    """Options of :meth:`AugmentedGMM.fit` that were given."""
     maxiter = given["maxiter"][0]
     if not isinstance(maxiter, str):
         maxiter = int(maxiter) if maxiter == int(maxiter) else float(maxiter)
@@ -166,19 +110,7 @@ def fit_settings(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe(wrapped: Any) -> dict[str, Any]:
-    """
-    All that R keeps of a result, but for the contributions of units.
-
-    Parameters
-    ----------
-    wrapped : AugmentedGMMResultsWrapper
-        The result.
-
-    Returns
-    -------
-    dict
-        Numbers and text.
-    """
+    """All that R keeps of a result, but for the contributions of units."""
     result = wrapped._results
     real, sources = result.real_only, result.sources
     settings = result.settings
@@ -230,37 +162,12 @@ def describe(wrapped: Any) -> dict[str, Any]:
 
 
 def hotelling(result: Any) -> bool:
-    """
-    Tell whether J is the statistic of :meth:`representativeness`, not the usual one.
-
-    Parameters
-    ----------
-    result : AugmentedGMMResults
-        The result.
-
-    Returns
-    -------
-    bool
-        As in :meth:`AugmentedGMMResults.jtest`.
-    """
+    """Whether J is the statistic of :meth:`representativeness`, not the usual one."""
     return bool(result.settings.use_correction or result.n_clusters is not None)
 
 
 def variance_df(result: Any) -> float:
-    """
-    Degrees of freedom of the variance of labelled minus all units.
-
-    Parameters
-    ----------
-    result : AugmentedGMMResults
-        The result.
-
-    Returns
-    -------
-    float
-        Infinite where the statistic goes by chi-squared; those of the labelled
-        clusters or units where it goes by Hotelling's T squared.
-    """
+    """Degrees of freedom of the variance of labelled minus all units."""
     if result._clusters is not None:
         return float(result._clusters.n_labeled - 1)
     if result._design_or_raise.labeling.prob is not None:
@@ -272,17 +179,7 @@ def cluster_codes(result: Any, given: Any) -> Any:
     """
     The cluster of each row of the contributions.
 
-    Parameters
-    ----------
-    result : AugmentedGMMResults
-        The result.
-    given : ndarray of int or None
-        Code of the cluster of every unit that was given.
-
-    Returns
-    -------
-    ndarray (C,) of int, or None
-        Codes; None without clusters.
+    Shapes: (C,).
     """
     clusters = result._clusters
     if clusters is None:
@@ -297,21 +194,7 @@ def contributions(wrapped: Any, n_given: int) -> tuple[Floats, Floats]:
     """
     What each unit or cluster contributes to the estimate, for R's estfun and bread.
 
-    Parameters
-    ----------
-    wrapped : AugmentedGMMResultsWrapper
-        The result.
-    n_given : int
-        Number of units that were given.
-
-    Returns
-    -------
-    contributions : ndarray (n_given, p), or (C, p) with clusters
-        Influence divided by T, summed by cluster; zeros for units that take no part
-        because they are neither labelled nor covered. The outer products add up to the
-        asymptotic covariance.
-    slope : ndarray (p, p)
-        Minus the derivative of the sum of the labelled scores.
+    Shapes: `contributions` (n_given, p), `slope` (p, p).
     """
     result = wrapped._results
     design, model = result._design_or_raise, result.model

@@ -19,28 +19,7 @@ NA_INTEGER = np.iinfo(np.int32).min
 
 
 def from_r(value: Any) -> Any:
-    """
-    Copy an R object.
-
-    Parameters
-    ----------
-    value : rpy2.rinterface.Sexp
-        Vector or matrix of doubles or integers, character vector, NULL, or a list of
-        these.
-
-    Returns
-    -------
-    object
-        Array, C-contiguous and owning its memory; list of str; None; dict where all
-        elements of a list have names, else list.
-
-    Raises
-    ------
-    TypeError
-        If the type is another.
-    ValueError
-        If an integer or a string is missing.
-    """
+    """Copy an R object."""
     if isinstance(value, ri.NULLType):
         return None
     if "class" in value.list_attrs():
@@ -70,26 +49,7 @@ def from_r(value: Any) -> Any:
 
 
 def to_r(value: Any) -> Any:
-    """
-    Make an R object.
-
-    Parameters
-    ----------
-    value : object
-        None, bool, int, float, str, sequence of str, ndarray or pandas object of
-        numbers (one or two dimensions), mapping from names, or list.
-
-    Returns
-    -------
-    rpy2.rinterface.Sexp
-        NULL, vector, matrix or list. A DataFrame becomes a matrix without names, which
-        R gives it again.
-
-    Raises
-    ------
-    TypeError
-        If the type is another.
-    """
+    """Make an R object."""
     if value is None:
         return ri.NULL
     if isinstance(value, (bool, np.bool_)):

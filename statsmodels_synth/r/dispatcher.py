@@ -41,23 +41,7 @@ INTERRUPT = "interrupt"
 
 
 def dispatch(name: Any, arguments: Any) -> Any:
-    """
-    Carry out what R asks for; never raises.
-
-    Parameters
-    ----------
-    name : StrSexpVector
-        Key of :data:`HANDLERS`.
-    arguments : ListSexpVector
-        Named arguments.
-
-    Returns
-    -------
-    ListSexpVector
-        `ok`; `value`, or `class`, `message` and `traceback` of the exception;
-        `warnings`, a list of lists of `class` and `message`; `output`, what was
-        printed.
-    """
+    """Carry out what R asks for; never raises."""
     # What is returned must hold even if an interrupt comes where no handler runs.
     reply: dict[str, Any] = _failure(KeyboardInterrupt())
     caught: list[warnings.WarningMessage] = []

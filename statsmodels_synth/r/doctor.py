@@ -69,14 +69,7 @@ class Check:
 
 
 def doctor() -> int:
-    """
-    Print the checklist.
-
-    Returns
-    -------
-    int
-        0 if all is well, 1 otherwise.
-    """
+    """Print the checklist."""
     checks = examine()
     for check in checks:
         print(f"{check.state:<8} {check.text}", flush=True)
@@ -88,14 +81,7 @@ def doctor() -> int:
 
 
 def examine() -> list[Check]:
-    """
-    Check everything, each thing as far as those before it allow.
-
-    Returns
-    -------
-    list of Check
-        The checklist.
-    """
+    """Check everything, each thing as far as those before it allow."""
     r, facts, checks = look_at_r()
     checks += guarded(check_python)
     checks += guarded(check_shared_library)
@@ -114,19 +100,7 @@ def examine() -> list[Check]:
 
 
 def guarded(check: Callable[[], list[Check]]) -> list[Check]:
-    """
-    Run a check; whatever goes wrong with it is a line of the list.
-
-    Parameters
-    ----------
-    check : callable
-        The check.
-
-    Returns
-    -------
-    list of Check
-        Its lines.
-    """
+    """Run a check; whatever goes wrong with it is a line of the list."""
     try:
         return check()
     except SetUpError as error:
@@ -136,18 +110,7 @@ def guarded(check: Callable[[], list[Check]]) -> list[Check]:
 
 
 def look_at_r() -> tuple[RInstallation | None, RFacts | None, list[Check]]:
-    """
-    Find R and ask it.
-
-    Returns
-    -------
-    r : RInstallation or None
-        The R that was found.
-    facts : RFacts or None
-        What it says.
-    checks : list of Check
-        One line.
-    """
+    """Find R and ask it."""
     r, facts = None, None
 
     def check() -> list[Check]:
@@ -164,28 +127,14 @@ def look_at_r() -> tuple[RInstallation | None, RFacts | None, list[Check]]:
 
 
 def check_python() -> list[Check]:
-    """
-    Say which Python this is.
-
-    Returns
-    -------
-    list of Check
-        One line.
-    """
+    """Say which Python this is."""
     version = platform.python_version()
     text = f"statsmodels_synth {statsmodels_synth.__version__} in Python {version}"
     return [Check("ok", f"{text}, {sys.executable}")]
 
 
 def check_shared_library() -> list[Check]:
-    """
-    Check that this Python can be loaded by another program.
-
-    Returns
-    -------
-    list of Check
-        One line.
-    """
+    """Check that this Python can be loaded by another program."""
     if os.name == "nt" or any(
         any(directory.glob(f"libpython{sysconfig.get_python_version()}*.{ending}*"))
         for directory in library_directories()
@@ -204,35 +153,14 @@ def check_shared_library() -> list[Check]:
 
 
 def library_directories() -> list[Path]:
-    """
-    List where reticulate looks for the shared library.
-
-    Returns
-    -------
-    list of Path
-        Directories.
-    """
+    """List where reticulate looks for the shared library."""
     configured = [sysconfig.get_config_var(name) for name in ("LIBPL", "LIBDIR")]
     prefixes = [sys.prefix, sys.exec_prefix, sys.base_exec_prefix]
     return [Path(place) for place in (*configured, *prefixes) if place]
 
 
 def check_rpy2(r: RInstallation | None, facts: RFacts | None) -> list[Check]:
-    """
-    Check the version of rpy2 and that it can load R.
-
-    Parameters
-    ----------
-    r : RInstallation or None
-        R, if it was found.
-    facts : RFacts or None
-        What it says.
-
-    Returns
-    -------
-    list of Check
-        One line.
-    """
+    """Check the version of rpy2 and that it can load R."""
     problem = rpy2_problem(facts.version if facts else None)
     if problem:
         return [Check("missing", problem)]
@@ -256,19 +184,7 @@ def check_rpy2(r: RInstallation | None, facts: RFacts | None) -> list[Check]:
 
 
 def check_r_packages(facts: RFacts) -> list[Check]:
-    """
-    Check the R packages that the bridge needs.
-
-    Parameters
-    ----------
-    facts : RFacts
-        What R has.
-
-    Returns
-    -------
-    list of Check
-        A line for each.
-    """
+    """Check the R packages that the bridge needs."""
     missing = missing_r_packages(facts)
     return [
         Check("missing", missing[name])
@@ -279,19 +195,7 @@ def check_r_packages(facts: RFacts) -> list[Check]:
 
 
 def check_bridge_package(facts: RFacts) -> list[Check]:
-    """
-    Check the installed R package: its version, and the Python it was told of.
-
-    Parameters
-    ----------
-    facts : RFacts
-        What R has.
-
-    Returns
-    -------
-    list of Check
-        One line or two.
-    """
+    """Check the installed R package: its version, and the Python it was told of."""
     if PACKAGE not in facts.packages:
         return [
             Check("missing", f"R package {PACKAGE} is not installed. Run `{INSTALL}`.")
@@ -319,20 +223,7 @@ def check_bridge_package(facts: RFacts) -> list[Check]:
 
 
 def same_python(one: str, other: str) -> bool:
-    """
-    Tell whether two paths start the same Python, with the same packages.
-
-    Parameters
-    ----------
-    one, other : str
-        Paths of interpreters.
-
-    Returns
-    -------
-    bool
-        True for `python` and `python3` of one environment. Two environments
-        are told apart although both link to the same interpreter.
-    """
+    """Tell whether two paths start the same Python, with the same packages."""
     first, second = Path(one), Path(other)
     return (
         first.parent.resolve() == second.parent.resolve()
@@ -341,14 +232,7 @@ def same_python(one: str, other: str) -> bool:
 
 
 def check_variable() -> list[Check]:
-    """
-    Check that no environment variable leads R to another Python.
-
-    Returns
-    -------
-    list of Check
-        A line if it does.
-    """
+    """Check that no environment variable leads R to another Python."""
     python = os.environ.get(PYTHON_VARIABLE)
     if not python or same_python(python, sys.executable):
         return []
@@ -357,19 +241,7 @@ def check_variable() -> list[Check]:
 
 
 def check_call(r: RInstallation) -> list[Check]:
-    """
-    Start R, load the package and make a call, as a user would.
-
-    Parameters
-    ----------
-    r : RInstallation
-        R.
-
-    Returns
-    -------
-    list of Check
-        One line.
-    """
+    """Start R, load the package and make a call, as a user would."""
     answer = run([r.rscript, "-e", CALL])
     told = [line.split("\t") for line in answer.stdout.splitlines()]
     told = [parts for parts in told if parts[0] == ANSWER]

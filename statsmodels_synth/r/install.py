@@ -28,20 +28,7 @@ LEFTOVERS = ("*.Rcheck", "*.tar.gz", ".Rhistory", ".RData", ".Rproj.user", ".DS_
 
 
 def install(library: Path | None = None) -> None:
-    """
-    Install the R package and tell it of this Python.
-
-    Parameters
-    ----------
-    library : Path, optional
-        Directory to install into, made where it does not exist. The first
-        library of R that can be written if omitted.
-
-    Raises
-    ------
-    SetUpError
-        If something is missing or R refuses.
-    """
+    """Install the R package and tell it of this Python."""
     r = find_r()
     facts = ask_r(r)
     missing = problems(facts)
@@ -57,19 +44,7 @@ def install(library: Path | None = None) -> None:
 
 
 def problems(facts: RFacts) -> list[str]:
-    """
-    List what the bridge needs and does not find.
-
-    Parameters
-    ----------
-    facts : RFacts
-        What R has.
-
-    Returns
-    -------
-    list of str
-        What is missing and how to get it.
-    """
+    """List what the bridge needs and does not find."""
     found = [r_problem(facts), rpy2_problem(facts.version)]
     found += missing_r_packages(facts).values()
     if not sys.executable:
@@ -78,19 +53,7 @@ def problems(facts: RFacts) -> list[str]:
 
 
 def r_problem(facts: RFacts) -> str | None:
-    """
-    Say whether R is too old.
-
-    Parameters
-    ----------
-    facts : RFacts
-        What R has.
-
-    Returns
-    -------
-    str or None
-        What is wrong and what to do; None if nothing is.
-    """
+    """Say whether R is too old."""
     if numbers(facts.version) >= R_MINIMUM:
         return None
     needed = ".".join(map(str, R_MINIMUM))
@@ -98,19 +61,7 @@ def r_problem(facts: RFacts) -> str | None:
 
 
 def missing_r_packages(facts: RFacts) -> dict[str, str]:
-    """
-    Find the R packages that are not installed.
-
-    Parameters
-    ----------
-    facts : RFacts
-        What R has.
-
-    Returns
-    -------
-    dict
-        Their names, each with a sentence that says how to get it.
-    """
+    """Find the R packages that are not installed."""
     return {
         name: f"The R package {name} is not installed. Run install.packages('{name}') "
         f"in R, or use your system's package manager: r-cran-{name} on Debian and "
@@ -121,20 +72,7 @@ def missing_r_packages(facts: RFacts) -> dict[str, str]:
 
 
 def package_source() -> Path:
-    """
-    Find the source of the R package.
-
-    Returns
-    -------
-    Path
-        In an installed package a directory inside it, in a checkout its
-        neighbour.
-
-    Raises
-    ------
-    SetUpError
-        If it is in neither place.
-    """
+    """Find the source of the R package."""
     here = Path(__file__).resolve().parent
     for candidate in (here / "r_bridge", here.parents[1] / "r_bridge"):
         if (candidate / "DESCRIPTION").is_file():
@@ -146,19 +84,7 @@ def package_source() -> Path:
 
 
 def source_version(source: Path) -> str:
-    """
-    Read the version of the R package.
-
-    Parameters
-    ----------
-    source : Path
-        Directory with a DESCRIPTION.
-
-    Returns
-    -------
-    str
-        Its version.
-    """
+    """Read the version of the R package."""
     for line in (source / "DESCRIPTION").read_text(encoding="utf-8").splitlines():
         if line.startswith("Version:"):
             return line.partition(":")[2].strip()
@@ -166,26 +92,7 @@ def source_version(source: Path) -> str:
 
 
 def choose_library(facts: RFacts, wanted: Path | None) -> Path:
-    """
-    Choose the library to install into, and make it if it does not exist.
-
-    Parameters
-    ----------
-    facts : RFacts
-        What R has.
-    wanted : Path or None
-        What the user asked for.
-
-    Returns
-    -------
-    Path
-        A directory that can be written.
-
-    Raises
-    ------
-    SetUpError
-        If there is none.
-    """
+    """Choose the library to install into, and make it if it does not exist."""
     if wanted is None:
         for library, writable in facts.libraries.items():
             if writable:
@@ -213,42 +120,13 @@ def choose_library(facts: RFacts, wanted: Path | None) -> Path:
 
 
 def known(library: Path, facts: RFacts) -> bool:
-    """
-    Tell whether R looks into a library without being told.
-
-    Parameters
-    ----------
-    library : Path
-        The library, which exists.
-    facts : RFacts
-        What R has.
-
-    Returns
-    -------
-    bool
-        True for its libraries, and for the user library, which R uses once it
-        exists.
-    """
+    """Tell whether R looks into a library without being told."""
     places = [*facts.libraries, *filter(None, [facts.user_library])]
     return library.resolve() in {place.resolve() for place in places}
 
 
 def install_source(r: RInstallation, library: Path) -> None:
-    """
-    Install a copy of the source that knows of this Python.
-
-    Parameters
-    ----------
-    r : RInstallation
-        The R to install into.
-    library : Path
-        The library.
-
-    Raises
-    ------
-    SetUpError
-        If `R CMD INSTALL` fails; with what it printed.
-    """
+    """Install a copy of the source that knows of this Python."""
     with tempfile.TemporaryDirectory(prefix=f"{PACKAGE}-") as directory:
         copy = Path(directory) / PACKAGE
         copy_source(package_source(), copy)
@@ -266,16 +144,7 @@ def install_source(r: RInstallation, library: Path) -> None:
 
 
 def copy_source(source: Path, target: Path) -> None:
-    """
-    Copy the files of the R package.
-
-    Parameters
-    ----------
-    source : Path
-        From where.
-    target : Path
-        To where; does not exist.
-    """
+    """Copy the files of the R package."""
     # Files one by one, without their permissions: those of an installed package may
     # forbid writing.
     ignored = shutil.ignore_patterns(*LEFTOVERS)

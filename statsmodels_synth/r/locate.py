@@ -132,14 +132,7 @@ class RFacts:
 
 
 def clean_environment() -> dict[str, str]:
-    """
-    Return the environment to start R with.
-
-    Returns
-    -------
-    dict
-        That of this process, without what an R that started it has set.
-    """
+    """Return the environment to start R with."""
     environment = dict(os.environ)
     home = environment.get("R_HOME")
     # R leads all that it starts to its own libraries. Where this Python was started by
@@ -152,19 +145,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def find_r() -> RInstallation:
-    """
-    Find R: the one that R_HOME names, otherwise the first one on PATH.
-
-    Returns
-    -------
-    RInstallation
-        Where it is.
-
-    Raises
-    ------
-    SetUpError
-        If there is none.
-    """
+    """Find R: the one that R_HOME names, otherwise the first one on PATH."""
     home = os.environ.get("R_HOME")
     if home:
         named = RInstallation(Path(home))
@@ -190,24 +171,7 @@ def find_r() -> RInstallation:
 
 
 def ask_r(r: RInstallation) -> RFacts:
-    """
-    Start R once and ask what it has.
-
-    Parameters
-    ----------
-    r : RInstallation
-        The R to ask.
-
-    Returns
-    -------
-    RFacts
-        Its answers.
-
-    Raises
-    ------
-    SetUpError
-        If it does not start.
-    """
+    """Start R once and ask what it has."""
     answer = run([r.rscript, "-e", QUESTION])
     if answer.returncode != 0:
         raise SetUpError(
@@ -238,28 +202,7 @@ def run(
     environment: dict[str, str] | None = None,
     seconds: int = 600,
 ) -> subprocess.CompletedProcess[str]:
-    """
-    Run a program to its end and keep what it prints.
-
-    Parameters
-    ----------
-    command : list
-        The program and its arguments.
-    environment : dict, optional
-        Environment; that of :func:`clean_environment` if omitted.
-    seconds : int
-        How long to wait.
-
-    Returns
-    -------
-    CompletedProcess
-        Exit code and output.
-
-    Raises
-    ------
-    SetUpError
-        If it cannot be started or does not end in time.
-    """
+    """Run a program to its end and keep what it prints."""
     try:
         return subprocess.run(
             command,
@@ -278,19 +221,7 @@ def run(
 
 
 def rpy2_problem(r_version: str | None) -> str | None:
-    """
-    Say what is wrong with rpy2 in this Python.
-
-    Parameters
-    ----------
-    r_version : str or None
-        Version of R, if it is known.
-
-    Returns
-    -------
-    str or None
-        What is wrong and what to do; None if nothing is.
-    """
+    """Say what is wrong with rpy2 in this Python."""
     try:
         version = metadata.version("rpy2-rinterface")
         importable = util.find_spec("rpy2.rinterface") is not None
@@ -316,16 +247,6 @@ def numbers(version: str) -> tuple[int, ...]:
     """
     Return the numbers in a version.
 
-    Parameters
-    ----------
-    version : str
-        Version of a Python or R package, or of R.
-
-    Returns
-    -------
-    tuple of int
-        Its numbers.
-
     Examples
     --------
     >>> numbers("4.2.2"), numbers("0.1.0.dev3"), numbers("1.1-31")
@@ -337,16 +258,6 @@ def numbers(version: str) -> tuple[int, ...]:
 def error_in(text: str) -> str:
     """
     Return what matters in the error output of R or Python.
-
-    Parameters
-    ----------
-    text : str
-        What was printed.
-
-    Returns
-    -------
-    str
-        R's error, or the last line; words for that there is none.
 
     Examples
     --------

@@ -17,22 +17,7 @@ PYTHON_VARIABLE = "STATSMODELSSYNTH_PYTHON"
 
 
 def run_script(script: Path, arguments: Sequence[str]) -> int:
-    """
-    Become Rscript: same output, exit code and signals.
-
-    Parameters
-    ----------
-    script : Path
-        The script, which exists.
-    arguments : sequence of str
-        What the script finds in `commandArgs(trailingOnly = TRUE)`.
-
-    Returns
-    -------
-    int
-        The script's exit code, where this process cannot become another one
-        (Windows); elsewhere the function does not return.
-    """
+    """Become Rscript: same output, exit code and signals."""
     command = [str(find_r().rscript), str(script), *arguments]
     if os.name != "nt":
         become(command, script_environment())
@@ -40,16 +25,7 @@ def run_script(script: Path, arguments: Sequence[str]) -> int:
 
 
 def become(command: list[str], environment: dict[str, str]) -> NoReturn:
-    """
-    Put another program in the place of this process.
-
-    Parameters
-    ----------
-    command : list of str
-        The program and its arguments.
-    environment : dict
-        Its environment.
-    """
+    """Put another program in the place of this process."""
     sys.stdout.flush()
     sys.stderr.flush()
     # Python ignores these signals, and its heir would as well: `... | head` would not
@@ -60,14 +36,7 @@ def become(command: list[str], environment: dict[str, str]) -> NoReturn:
 
 
 def script_environment() -> dict[str, str]:
-    """
-    Return the environment of the script.
-
-    Returns
-    -------
-    dict
-        That of this process, with this Python as the one for R to start.
-    """
+    """Return the environment of the script."""
     # A process has one Python. A script that uses reticulate first starts the same.
     names = (PYTHON_VARIABLE, "RETICULATE_PYTHON")
     return clean_environment() | dict.fromkeys(names, sys.executable)

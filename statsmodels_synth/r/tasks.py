@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Floats
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.messages import count, format_units, muted
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
     OptionError,
     SynthWarning,
-    count,
-    format_units,
-    muted,
 )
 from statsmodels_synth.r.augmented import LABEL_SEPARATOR
 from statsmodels_synth.tasks.model import TaskExchangeability
@@ -50,65 +48,25 @@ class RFit:
         """
         Matrix with the variances; the covariances are not needed.
 
-        Returns
-        -------
-        ndarray (p, p)
-            Diagonal.
+        Shapes: (p, p).
         """
         return np.diag(self.variances)
 
 
 def task_exchangeability(arguments: dict[str, Any]) -> dict[str, Any]:
-    """
-    Fit the model to what R read.
-
-    Parameters
-    ----------
-    arguments : dict
-        `data`, see :func:`make_model`; `tasks`, labels of all tasks; `fit`, see
-        :func:`fit_model`.
-
-    Returns
-    -------
-    dict
-        What R keeps: numbers and text. Tasks are positions in `tasks`, from 1.
-    """
+    """Fit the model to what R read."""
     labels = task_labels(arguments["tasks"])
     return describe(fit_model(make_model(arguments, labels), arguments, labels), labels)
 
 
 def task_interval(arguments: dict[str, Any]) -> dict[str, Any]:
-    """
-    Interval at another level.
-
-    Parameters
-    ----------
-    arguments : dict
-        Those of the fit, and `alpha`.
-
-    Returns
-    -------
-    dict
-        `interval` (D, 2).
-    """
+    """Interval at another level."""
     result = _fitted_before(arguments)
     return {"interval": result.conf_int(alpha=float(arguments["alpha"][0]))}
 
 
 def task_trend(arguments: dict[str, Any]) -> dict[str, Any]:
-    """
-    Permutation test of a trend of the gaps.
-
-    Parameters
-    ----------
-    arguments : dict
-        Those of the fit; `by` (T + 1,) or None, `n_permutations`, `seed`.
-
-    Returns
-    -------
-    dict
-        `table` (D, 2), `pvalue`.
-    """
+    """Permutation test of a trend of the gaps."""
     result = _fitted_before(arguments)
     found = result.trend_test(
         _by(result, arguments),
@@ -119,19 +77,7 @@ def task_trend(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def task_split(arguments: dict[str, Any]) -> dict[str, Any]:
-    """
-    Cover late tasks from early ones.
-
-    Parameters
-    ----------
-    arguments : dict
-        Those of the fit; `by` (T + 1,) or None, `share`.
-
-    Returns
-    -------
-    dict
-        Fields of a TemporalSplit; `tasks`, positions of the late among the historical.
-    """
+    """Cover late tasks from early ones."""
     result = _fitted_before(arguments)
     found = result.temporal_split(_by(result, arguments), float(arguments["share"][0]))
     late = found.table.index.get_level_values("task").unique()
@@ -147,41 +93,14 @@ def task_split(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def task_coverage_gap(arguments: dict[str, Any]) -> dict[str, Any]:
-    """
-    Bound on the coverage lost where tasks are not exchangeable.
-
-    Parameters
-    ----------
-    arguments : dict
-        Those of the fit; `distance`, one number or one for each historical task.
-
-    Returns
-    -------
-    dict
-        `bound`.
-    """
+    """Bound on the coverage lost where tasks are not exchangeable."""
     distance = arguments["distance"]
     value = float(distance[0]) if len(distance) == 1 else distance
     return {"bound": _fitted_before(arguments).coverage_gap(value)}
 
 
 def make_model(arguments: dict[str, Any], labels: pd.Index) -> TaskExchangeability:
-    """
-    Model of the data that R sent.
-
-    Parameters
-    ----------
-    arguments : dict
-        `data`: `kind`, "frame", "estimates", "fits" or "votes"; what the constructor of
-        this kind takes, under its names, with columns for a frame.
-    labels : pandas.Index
-        Labels of all tasks.
-
-    Returns
-    -------
-    TaskExchangeability
-        The model.
-    """
+    """Model of the data that R sent."""
     data = arguments["data"]
     kind = data["kind"][0]
     if kind == "fits":
@@ -223,22 +142,7 @@ def make_model(arguments: dict[str, Any], labels: pd.Index) -> TaskExchangeabili
 
 
 def make_frame(columns: list[dict[str, Any]], labels: pd.Index) -> pd.DataFrame:
-    """
-    Frame of the columns that R sent.
-
-    Parameters
-    ----------
-    columns : list of dict
-        `name`; `values`, or `codes` of labels from 1 (0: missing) and the labels
-        themselves, `levels`; those of the tasks if None.
-    labels : pandas.Index
-        Labels of all tasks.
-
-    Returns
-    -------
-    DataFrame
-        Rows are numbered from 1, as in R.
-    """
+    """Frame of the columns that R sent."""
     series = {}
     for column in columns:
         values = column["values"]
@@ -254,19 +158,7 @@ def make_frame(columns: list[dict[str, Any]], labels: pd.Index) -> pd.DataFrame:
 
 
 def task_labels(levels: Any) -> pd.Index:
-    """
-    Labels that R sent.
-
-    Parameters
-    ----------
-    levels : ndarray or list of one str
-        Numbers, or text joined by the separator.
-
-    Returns
-    -------
-    pandas.Index
-        Whole numbers as integers, since R does not tell 2020 from 2020L.
-    """
+    """Labels that R sent."""
     if isinstance(levels, list):
         levels = levels[0].split(LABEL_SEPARATOR)
     elif np.array_equal(levels, whole := levels.astype(np.int64)):
@@ -278,25 +170,7 @@ def task_labels(levels: Any) -> pd.Index:
 def fit_model(
     model: TaskExchangeability, arguments: dict[str, Any], labels: pd.Index
 ) -> TaskExchangeabilityResults:
-    """
-    Fit with the options that R sent.
-
-    Parameters
-    ----------
-    model : TaskExchangeability
-        The model.
-    arguments : dict
-        `fit`, with the options of :meth:`TaskExchangeability.fit`. Weights are text, or
-        `values` with 0 or 1 in `named`: whether they go with `tasks` or with the
-        historical tasks in their order.
-    labels : pandas.Index
-        Labels of all tasks.
-
-    Returns
-    -------
-    TaskExchangeabilityResults
-        The results.
-    """
+    """Fit with the options that R sent."""
     options = arguments["fit"]
     given: Any = options["algorithm"][0]
     algorithm: Any = given if isinstance(given, str) else int(given)
@@ -319,21 +193,7 @@ def fit_model(
 
 
 def describe(result: TaskExchangeabilityResults, labels: pd.Index) -> dict[str, Any]:
-    """
-    All that R keeps of a result.
-
-    Parameters
-    ----------
-    result : TaskExchangeabilityResults
-        The result.
-    labels : pandas.Index
-        Labels of all tasks.
-
-    Returns
-    -------
-    dict
-        Numbers and text.
-    """
+    """All that R keeps of a result."""
     data = result.model.data
     held_out, why_not = _held_out(result)
     return {

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Bools, Floats, Positions
-from statsmodels_synth.exceptions import DataError, format_units, show
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
+from statsmodels_synth.core.messages import format_units, show
+from statsmodels_synth.exceptions import DataError
 
 #: Newton steps; from zero it takes about ten.
 _MAXITER = 200
@@ -57,17 +58,7 @@ def count_votes(
     """
     Count comparisons that are alike.
 
-    Parameters
-    ----------
-    first, second : ndarray (n,) of int
-        Players.
-    real, synthetic : ndarray (n,)
-        Votes.
-
-    Returns
-    -------
-    Votes
-        In an order that depends on the votes alone.
+    Shapes: `first, second` (n,), `real, synthetic` (n,).
 
     Examples
     --------
@@ -95,21 +86,7 @@ def win_table(
     """
     Wins of each player over each other one.
 
-    Parameters
-    ----------
-    first, second : ndarray (C,) of int
-        Players.
-    vote : ndarray (C,)
-        Share of a win of the first player.
-    counts : ndarray (B, C)
-        How often, in each of B draws.
-    n_players : int
-        Number K of players.
-
-    Returns
-    -------
-    ndarray (B, K, K)
-        Element (b, i, j): wins of i over j.
+    Shapes: `first, second` (C,), `vote` (C,), `counts` (B, C) -> (B, K, K).
 
     Examples
     --------
@@ -133,28 +110,7 @@ def log_strengths(wins: Floats, prior: float = 1.0) -> Floats:
     """
     Bradley-Terry log-strengths.
 
-    Parameters
-    ----------
-    wins : ndarray (B, K, K)
-        Wins of each player over each other one, in each of B draws.
-    prior : float
-        Votes of each player against an imaginary one of strength 0, half of them
-        wins. They keep the strength of a player finite who won or lost every vote.
-
-    Returns
-    -------
-    ndarray (B, K)
-        Log-strengths, that of the imaginary player being 0.
-
-    Raises
-    ------
-    DataError
-        If Newton's method does not settle.
-
-    References
-    ----------
-    Bradley, R. A. and Terry, M. E. (1952). Rank analysis of incomplete block designs:
-    the method of paired comparisons. Biometrika, 39, 324-345.
+    Shapes: `wins` (B, K, K) -> (B, K).
 
     Examples
     --------
@@ -199,29 +155,7 @@ def vote_strengths(
     """
     Log-strengths from human votes and from the autorater, with bootstrap draws.
 
-    Parameters
-    ----------
-    votes : Votes
-        Of players 0 to K - 1; the current player is the last.
-    n_players : int
-        Number K of players.
-    reference : int, optional
-        Player whose strength is 0 in both; the mean of all but the current player if
-        omitted.
-    prior : float
-        See :func:`log_strengths`.
-    n_boot : int
-        Number B of draws.
-    seed : int
-        Seed.
-
-    Returns
-    -------
-    real : ndarray (B + 1, K - 1)
-        From human votes, without those on the current player; first the estimate, then
-        the draws.
-    synthetic : ndarray (B + 1, K)
-        From the autorater's.
+    Shapes: `real` (B + 1, K - 1), `synthetic` (B + 1, K).
 
     Examples
     --------
@@ -265,19 +199,7 @@ def one_sided(
 
     Votes alone put their strengths at infinity, in every bootstrap draw too.
 
-    Parameters
-    ----------
-    first, second : ndarray (n,) of int
-        Players of each comparison.
-    vote : ndarray (n,)
-        1 if the first player wins, 0 if the second does, .5 for a tie.
-    n_players : int
-        Number K of players.
-
-    Returns
-    -------
-    ndarray (K,) of bool
-        False for players without votes.
+    Shapes: `first, second` (n,), `vote` (n,) -> (K,).
 
     Examples
     --------
@@ -297,19 +219,7 @@ def check_connected(
     """
     Raise if players fall into groups that never met.
 
-    Parameters
-    ----------
-    first, second : ndarray (n,) of int
-        Players of each comparison.
-    players : pandas.Index (K,)
-        Names.
-    what : str
-        Whose votes, for the message.
-
-    Raises
-    ------
-    DataError
-        Names players that are not connected with the first one.
+    Shapes: `first, second` (n,), `players` (K,).
 
     Examples
     --------

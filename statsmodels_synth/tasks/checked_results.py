@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Bools, Floats, Positions, as_floats
-from statsmodels_synth.exceptions import (
-    AlignmentError,
-    DataError,
-    OptionError,
-    suggest,
-)
-from statsmodels_synth.options import check_alpha, check_count
+from statsmodels_synth.core.arrays import Bools, Floats, Positions, as_floats
+from statsmodels_synth.core.messages import suggest
+from statsmodels_synth.core.options import check_alpha, check_count
+from statsmodels_synth.exceptions import AlignmentError, DataError, OptionError
 from statsmodels_synth.tasks.diagnostics import (
     LeaveOneOut,
     TemporalSplit,
@@ -32,9 +28,6 @@ from statsmodels_synth.tasks.exchange import (
 from statsmodels_synth.tasks.methods import GapMethod
 from statsmodels_synth.tasks.options import TaskSettings
 from statsmodels_synth.tasks.weighting import gaussian_weights
-
-if TYPE_CHECKING:
-    from statsmodels_synth.tasks.model import TaskExchangeability
 
 #: What the tasks are ordered by if nothing else is named.
 ORDER = "order of the tasks"
@@ -66,7 +59,7 @@ class CheckedResults:
 
     def __init__(
         self,
-        model: TaskExchangeability,
+        model: Any,
         settings: TaskSettings,
         method: GapMethod,
         weights: Floats | None,

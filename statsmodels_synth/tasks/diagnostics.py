@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from statsmodels_synth._arrays import Floats
+from statsmodels_synth.core.arrays import Floats
 
 #: Permutations are made in blocks of so many numbers.
 _BLOCK = 1 << 21
@@ -107,31 +107,7 @@ def permutation_trend(
     """
     Spearman correlation of gaps with a covariate and its permutation p-value.
 
-    Parameters
-    ----------
-    gaps : ndarray (T, D)
-        Estimated gaps.
-    by : ndarray (T,)
-        Covariate.
-    n_permutations : int
-        Number B of permutations.
-    seed : int
-        Seed of the permutations.
-
-    Returns
-    -------
-    correlation : ndarray (D,)
-        Spearman's; 0 where gaps or covariate do not vary.
-    pvalue : ndarray (D,)
-        ``(1 + #{|permuted| >= |observed|}) / (1 + B)``, two-sided, exact.
-    joint : float
-        The same for the largest ``|correlation|`` of all coordinates: exact too, and
-        it can be as small with many coordinates as with one.
-
-    References
-    ----------
-    Phipson, B. and Smyth, G. K. (2010). Permutation p-values should never be zero.
-    Statistical Applications in Genetics and Molecular Biology, 9(1), 39.
+    Shapes: `gaps` (T, D), `by` (T,) -> `correlation` (D,), `pvalue` (D,).
 
     Examples
     --------
@@ -167,19 +143,7 @@ def smallest_trend(gaps: Floats, by: Floats, n_permutations: int) -> float:
     """
     P-value that a permutation test of a trend cannot get below.
 
-    Parameters
-    ----------
-    gaps : ndarray (T, D)
-        Estimated gaps.
-    by : ndarray (T,)
-        Covariate. With few different values few of the permutations differ.
-    n_permutations : int
-        Number B of permutations.
-
-    Returns
-    -------
-    float
-        The larger of ``1 / (1 + B)`` and one over the number of different orders.
+    Shapes: `gaps` (T, D), `by` (T,).
 
     Examples
     --------
@@ -204,15 +168,7 @@ def typicality(synthetic: Floats) -> Floats:
     of tasks, the current one included, whose estimates are at least as far out, on
     the nearer side, doubled.
 
-    Parameters
-    ----------
-    synthetic : ndarray (T + 1, D)
-        Synthetic estimates; the current task comes last.
-
-    Returns
-    -------
-    ndarray (D,)
-        P-values, at most 1.
+    Shapes: `synthetic` (T + 1, D) -> (D,).
 
     Examples
     --------
@@ -232,20 +188,6 @@ def split_pvalue(covered: int, n_late: int, n_early: int, k: int) -> float:
     For exchangeable tasks with continuous gaps, the number of n_late gaps between the
     k-th smallest and the k-th largest of n_early is beta-binomial with parameters
     ``n_early + 1 - 2k`` and ``2k``.
-
-    Parameters
-    ----------
-    covered : int
-        Late tasks that are covered.
-    n_late, n_early : int
-        Numbers of tasks.
-    k : int
-        Rank of the lower end.
-
-    Returns
-    -------
-    float
-        Lower tail; 1 if the band is infinite.
 
     Examples
     --------

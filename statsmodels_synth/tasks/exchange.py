@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statsmodels_synth._arrays import Bools, Floats, Positions
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.tasks.gaps import GapIntervals
 from statsmodels_synth.tasks.methods import GapMethod
 from statsmodels_synth.tasks.options import DEFAULT_SHARES, ROUNDING, TaskSettings
@@ -107,18 +107,6 @@ def band_ranks(n_tasks: int, alpha: float) -> tuple[int, int]:
     """
     Ranks of the order statistics that bound a gap.
 
-    Parameters
-    ----------
-    n_tasks : int
-        Historical tasks T.
-    alpha : float
-        One minus the level of the band.
-
-    Returns
-    -------
-    k_lower, k_upper : int
-        Between 0 and T + 1; 0 and T + 1 stand for an infinite end.
-
     Examples
     --------
     >>> band_ranks(40, 0.07), band_ranks(10, 0.07)
@@ -132,18 +120,6 @@ def band_ranks(n_tasks: int, alpha: float) -> tuple[int, int]:
 def tasks_needed(alpha: float, rest: bool) -> int:
     """
     Fewest tasks for which the ends are finite.
-
-    Parameters
-    ----------
-    alpha : float
-        Level of the band, or all that can be spent.
-    rest : bool
-        Whether something must be left for the other two parts.
-
-    Returns
-    -------
-    int
-        Number of tasks.
 
     Examples
     --------
@@ -161,20 +137,6 @@ def allocate(settings: TaskSettings, total: float, n_coordinates: int) -> Alloca
 
     A tenth, a fifth and seven tenths; if that leaves too little for a finite band and
     all of alpha would do, the band gets 2 / (T + 1) and the rest is split 1 to 2.
-
-    Parameters
-    ----------
-    settings : TaskSettings
-        Algorithm and levels.
-    total : float
-        Sum of the weights of the historical tasks: T without weights.
-    n_coordinates : int
-        Number D of coordinates; each gets alpha / D.
-
-    Returns
-    -------
-    Allocation
-        For one coordinate.
 
     Examples
     --------
@@ -203,24 +165,7 @@ def band(
     """
     Band that holds the gap of one more task.
 
-    Parameters
-    ----------
-    lower, upper : ndarray (T, D)
-        Ends of the intervals of the gaps.
-    alpha : float
-        One minus the level.
-    weights : ndarray (T,), optional
-        Weights between 0 and 1; the current task has weight 1.
-
-    Returns
-    -------
-    lower, upper : ndarray (D,)
-        Ends; infinite where there are too few tasks.
-
-    References
-    ----------
-    Barber, R. F., Candes, E. J., Ramdas, A. and Tibshirani, R. J. (2023). Conformal
-    prediction beyond exchangeability. Annals of Statistics, 51, 816-845.
+    Shapes: `lower, upper` (T, D), `weights` (T,) -> `lower, upper` (D,).
 
     Examples
     --------
@@ -267,20 +212,7 @@ def leave_one_out_bands(
     """
     Band from all other tasks, for each task.
 
-    Parameters
-    ----------
-    lower, upper : ndarray (T, D)
-        Ends of the intervals of the gaps.
-    alpha : float
-        One minus the level.
-    weights : callable, optional
-        From the position of a task to the weights (T,) of all tasks for it; its own
-        is not used.
-
-    Returns
-    -------
-    lower, upper : ndarray (T, D)
-        Ends of the band for each task.
+    Shapes: `lower, upper` (T, D) -> `lower, upper` (T, D).
 
     Examples
     --------
@@ -309,29 +241,14 @@ def _without_own(values: Floats, k: int) -> Floats:
 
 
 def coverage_gap(weights: Floats, distance: float | Floats) -> float:
-    r"""
+    """
     Bound on the coverage that is lost where tasks are not exchangeable.
 
     For independent tasks whose distribution is within total variation distance
     ``d_j`` of that of the current one, coverage falls by at most
     ``sum_j w_j (2 d_j - d_j^2) / (1 + sum_j w_j)``, whatever else is true.
 
-    Parameters
-    ----------
-    weights : ndarray (T,)
-        Weights, fixed without a look at the gaps.
-    distance : float or ndarray (T,)
-        Distances d_j, between 0 and 1.
-
-    Returns
-    -------
-    float
-        Bound, at most 1.
-
-    References
-    ----------
-    Barber, R. F., Candes, E. J., Ramdas, A. and Tibshirani, R. J. (2023). Conformal
-    prediction beyond exchangeability. Annals of Statistics, 51, 816-845. Theorem 2.
+    Shapes: `weights` (T,), `distance` (T,).
 
     Examples
     --------
@@ -372,23 +289,7 @@ def exchange(
     """
     Interval for the current task.
 
-    Parameters
-    ----------
-    method : GapMethod
-        Makes intervals.
-    point : ndarray (T + 1, D)
-        Synthetic estimates; the current task comes last.
-    gap : ndarray (T, D)
-        Estimated gaps.
-    settings : TaskSettings
-        Algorithm and levels.
-    weights : ndarray (T,), optional
-        Weights of the historical tasks, between 0 and 1.
-
-    Returns
-    -------
-    Exchange
-        The interval and its parts.
+    Shapes: `point` (T + 1, D), `gap` (T, D), `weights` (T,).
 
     Examples
     --------
@@ -453,18 +354,6 @@ def leave_one_out(
     """
     Treat each historical task as if it were the current one.
 
-    Parameters
-    ----------
-    method, point, gap, settings : GapMethod, ndarray, ndarray, TaskSettings
-        See :func:`exchange`.
-    weights : callable, optional
-        See :func:`leave_one_out_bands`.
-
-    Returns
-    -------
-    HeldOut
-        Intervals from the T - 1 other tasks.
-
     Examples
     --------
     >>> from statsmodels_synth.tasks.model import example_model
@@ -523,18 +412,6 @@ def split_tasks(
 ) -> Split:
     """
     Treat late tasks as if only the early ones were history.
-
-    Parameters
-    ----------
-    method, point, gap, settings : GapMethod, ndarray, ndarray, TaskSettings
-        See :func:`exchange`.
-    early, late : ndarray of int
-        Positions of the tasks.
-
-    Returns
-    -------
-    Split
-        Intervals of the late tasks.
 
     Examples
     --------

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from statsmodels_synth._arrays import Floats, Positions
+from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.exceptions import OptionError
 
 
@@ -72,17 +72,7 @@ def student_interval(estimates: Estimates, alpha: float) -> tuple[Floats, Floats
     """
     Student (or normal) interval of each estimate.
 
-    Parameters
-    ----------
-    estimates : Estimates
-        Of shape (T, D).
-    alpha : float
-        One minus the level.
-
-    Returns
-    -------
-    lower, upper : ndarray (T, D)
-        Infinite where the standard error is.
+    Shapes: `lower, upper` (T, D).
 
     Examples
     --------
@@ -103,23 +93,7 @@ def difference(
     """
     Real minus synthetic estimate, with Welch's degrees of freedom.
 
-    Parameters
-    ----------
-    real, synthetic : Estimates
-        Of shape (T, D).
-    covariance : ndarray (T, D), optional
-        Covariance of the two estimates of a task; independent if omitted. With it the
-        degrees of freedom are the smaller of the two.
-
-    Returns
-    -------
-    Estimates
-        Of the gaps.
-
-    References
-    ----------
-    Welch, B. L. (1947). The generalization of "Student's" problem when several
-    different population variances are involved. Biometrika, 34, 28-35.
+    Shapes: `covariance` (T, D).
 
     Examples
     --------
@@ -150,18 +124,6 @@ def student_gaps(gap: Estimates, alpha: float) -> GapIntervals:
     """
     Student intervals of gaps: Welch, paired, or from parameters and covariances.
 
-    Parameters
-    ----------
-    gap : Estimates
-        From :func:`difference`, or means of paired differences.
-    alpha : float
-        One minus the level.
-
-    Returns
-    -------
-    GapIntervals
-        Of shape (T, D).
-
     Examples
     --------
     >>> gap = Estimates(np.zeros((1, 1)), np.ones((1, 1)), np.full((1, 1), 4.0))
@@ -174,32 +136,13 @@ def student_gaps(gap: Estimates, alpha: float) -> GapIntervals:
 def hoeffding_interval(
     value: Floats, n: Floats, width: float, alpha: float
 ) -> tuple[Floats, Floats]:
-    r"""
+    """
     Hoeffding's interval of means of bounded values.
 
     The half width is ``width sqrt(log(2 / alpha) / (2 n))``. It holds for any sample
     size and distribution.
 
-    Parameters
-    ----------
-    value : ndarray (T, D)
-        Means.
-    n : ndarray (T, 1)
-        Numbers of observations.
-    width : float
-        Largest minus smallest possible value.
-    alpha : float
-        One minus the level.
-
-    Returns
-    -------
-    lower, upper : ndarray (T, D)
-        Ends.
-
-    References
-    ----------
-    Hoeffding, W. (1963). Probability inequalities for sums of bounded random
-    variables. Journal of the American Statistical Association, 58, 13-30.
+    Shapes: `value` (T, D), `n` (T, 1) -> `lower, upper` (T, D).
 
     Examples
     --------
@@ -227,23 +170,7 @@ def hoeffding_gaps(
     terms, so its half width is ``width sqrt((1/n + 1/N) log(2/alpha) / 2)``. Paired
     differences have twice the range and n terms.
 
-    Parameters
-    ----------
-    real, synthetic : ndarray (T, D)
-        Means.
-    n_real, n_synthetic : ndarray (T, 1)
-        Numbers of observations.
-    width : float
-        Largest minus smallest possible value.
-    alpha : float
-        One minus the level.
-    paired : bool
-        Whether the observations are pairs.
-
-    Returns
-    -------
-    GapIntervals
-        Of shape (T, D).
+    Shapes: `real, synthetic` (T, D), `n_real, n_synthetic` (T, 1).
 
     Examples
     --------
@@ -261,19 +188,7 @@ def quantile_ranks(n: Positions, q: float, alpha: float) -> tuple[Positions, Pos
     """
     Ranks of the order statistics that bound a quantile, from the binomial.
 
-    Parameters
-    ----------
-    n : ndarray (T,) of int
-        Numbers of observations.
-    q : float
-        Which quantile.
-    alpha : float
-        One minus the level.
-
-    Returns
-    -------
-    lower, upper : ndarray (T,) of int
-        Ranks from 1 to n; 0 and n + 1 stand for an infinite end.
+    Shapes: `n` (T,) -> `lower, upper` (T,).
 
     Examples
     --------
@@ -293,21 +208,7 @@ def quantile_interval(
 
     It holds for any distribution, discrete ones included.
 
-    Parameters
-    ----------
-    ordered : ndarray (n, D)
-        Samples one after the other, each sorted by column.
-    starts : ndarray (T + 1,) of int
-        Where samples begin; the last element is n.
-    q : float
-        Which quantile.
-    alpha : float
-        One minus the level.
-
-    Returns
-    -------
-    lower, upper : ndarray (T, D)
-        Infinite where the sample is too small for the level.
+    Shapes: `ordered` (n, D), `starts` (T + 1,) -> `lower, upper` (T, D).
 
     Examples
     --------
@@ -329,15 +230,7 @@ def sample_quantiles(ordered: Floats, starts: Positions, q: float) -> Floats:
     """
     Quantile of each sample, interpolated as NumPy does by default.
 
-    Parameters
-    ----------
-    ordered, starts, q : ndarray, ndarray, float
-        See :func:`quantile_interval`.
-
-    Returns
-    -------
-    ndarray (T, D)
-        Quantiles.
+    Shapes: (T, D).
 
     Examples
     --------
@@ -364,34 +257,7 @@ def bootstrap_interval(
     """
     Percentile or basic bootstrap interval.
 
-    Parameters
-    ----------
-    estimate : ndarray (T, D)
-        Estimates.
-    replicates : ndarray (T, D, B)
-        Bootstrap draws, sorted along the last axis.
-    alpha : float
-        One minus the level.
-    basic : bool
-        Whether to reflect the percentile interval about the estimate.
-    votes : bool
-        Whether the draws were made with :meth:`TaskExchangeability.from_votes`, for
-        the message.
-
-    Returns
-    -------
-    lower, upper : ndarray (T, D)
-        Ends: the k-th smallest and largest draws, k = floor((B + 1) alpha / 2).
-
-    Raises
-    ------
-    OptionError
-        If there are too few draws for the level. The extreme draws are no substitute.
-
-    References
-    ----------
-    Davison, A. C. and Hinkley, D. V. (1997). Bootstrap Methods and their Application.
-    Cambridge University Press.
+    Shapes: `estimate` (T, D), `replicates` (T, D, B) -> `lower, upper` (T, D).
 
     Examples
     --------

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from statsmodels_synth._arrays import Floats
-from statsmodels_synth._pyplot import BLACK, BLUE, RED, SKY, pyplot
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.pyplot import BLACK, BLUE, RED, SKY, pyplot
 from statsmodels_synth.exceptions import OptionError
-
-if TYPE_CHECKING:
-    from statsmodels_synth.tasks.results import TaskExchangeabilityResults
 
 _CURRENT, _GAPS, _BAND, _NAIVE = BLUE, BLACK, SKY, RED
 #: More tasks than this are drawn without names.
 _NAMED = 40
 
 
-def _axes(
-    results: TaskExchangeabilityResults, ax: Any, size: tuple[float, float]
-) -> Any:
+def _axes(results: Any, ax: Any, size: tuple[float, float]) -> Any:
     """One axes per coordinate."""
     k = len(results.model.data.coordinates)
     if ax is not None:
@@ -50,27 +45,9 @@ def _range(*arrays: Floats) -> tuple[float, float]:
     return low - room, high + room
 
 
-def plot_gaps(results: TaskExchangeabilityResults, ax: Any = None) -> Any:
+def plot_gaps(results: Any, ax: Any = None) -> Any:
     """
     Forest of the historical gaps with their band, and the current interval.
-
-    Parameters
-    ----------
-    results : TaskExchangeabilityResults
-        The results.
-    ax : matplotlib.axes.Axes, optional
-        Axes; a new figure if omitted.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The figure. The lower axis is that of the gap, the upper one that of theta for
-        the current task: its synthetic estimate plus the gap.
-
-    Raises
-    ------
-    OptionError
-        If one `ax` is given and there are several coordinates.
 
     Examples
     --------
@@ -159,32 +136,11 @@ def plot_gaps(results: TaskExchangeabilityResults, ax: Any = None) -> Any:
     return axes[0].figure
 
 
-def plot_covariate(
-    results: TaskExchangeabilityResults, name: str, values: Floats, ax: Any = None
-) -> Any:
+def plot_covariate(results: Any, name: str, values: Floats, ax: Any = None) -> Any:
     """
     Historical gaps against a covariate or time.
 
-    Parameters
-    ----------
-    results : TaskExchangeabilityResults
-        The results.
-    name : str
-        Name of the covariate.
-    values : ndarray (T + 1,)
-        Its values; that of the current task, which comes last, may be NaN.
-    ax : matplotlib.axes.Axes, optional
-        Axes; a new figure if omitted.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The figure.
-
-    Raises
-    ------
-    OptionError
-        If one `ax` is given and there are several coordinates.
+    Shapes: `values` (T + 1,).
 
     Examples
     --------

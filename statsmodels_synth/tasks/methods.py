@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from statsmodels_synth._arrays import Floats, Positions
+from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.tasks.gaps import (
     Estimates,
@@ -209,23 +209,6 @@ def choose_interval(data: TaskData, interval: Interval | None) -> Interval:
     """
     Interval that suits the data, or a check that the chosen one does.
 
-    Parameters
-    ----------
-    data : TaskData
-        Tasks.
-    interval : str or None
-        What the user asked for.
-
-    Returns
-    -------
-    str
-        Interval.
-
-    Raises
-    ------
-    OptionError
-        If the interval does not exist for such data.
-
     Examples
     --------
     >>> from statsmodels_synth.tasks.model import example_model
@@ -284,23 +267,6 @@ def _hint(data: TaskData, interval: str) -> str:
 def make_method(data: TaskData, settings: TaskSettings) -> GapMethod:
     """
     Intervals for the data, as the settings ask.
-
-    Parameters
-    ----------
-    data : TaskData
-        Tasks.
-    settings : TaskSettings
-        With an interval that suits the data.
-
-    Returns
-    -------
-    GapMethod
-        Makes intervals at any level.
-
-    Raises
-    ------
-    OptionError
-        If values lie outside `bounds`.
 
     Examples
     --------

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth.exceptions import OptionError, count
-from statsmodels_synth.options import Missing
+from statsmodels_synth.core.messages import count
+from statsmodels_synth.core.options import Missing
+from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.tasks.exchange import exchange
 from statsmodels_synth.tasks.methods import choose_interval, make_method
 from statsmodels_synth.tasks.options import Algorithm, Interval, TaskSettings
@@ -529,11 +530,6 @@ def _parts(values: Any) -> Any:
 def example_model() -> TaskExchangeability:
     """
     Sixty simulated tasks, for examples.
-
-    Returns
-    -------
-    TaskExchangeability
-        Model with one coordinate and a covariate "year"; the current task is "now".
 
     Examples
     --------

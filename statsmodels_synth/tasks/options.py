@@ -10,8 +10,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth.exceptions import OptionError, show
-from statsmodels_synth.options import check_alpha, check_choice, check_count
+from statsmodels_synth.core.messages import show
+from statsmodels_synth.core.options import check_alpha, check_choice, check_count
+from statsmodels_synth.exceptions import OptionError
 
 Algorithm: TypeAlias = Literal[1, 2, "finite"]
 Interval: TypeAlias = Literal[
@@ -28,16 +29,6 @@ ROUNDING = 1e-9
 def is_positive(value: object) -> bool:
     """
     Whether something is a finite number above 0.
-
-    Parameters
-    ----------
-    value : object
-        What the user gave.
-
-    Returns
-    -------
-    bool
-        False for text and for True.
 
     Examples
     --------
@@ -136,21 +127,6 @@ def name_list(value: object) -> list[Any]:
     """
     One name or several, as a list.
 
-    Parameters
-    ----------
-    value : object
-        A name, a sequence of names, or None.
-
-    Returns
-    -------
-    list
-        Names.
-
-    Raises
-    ------
-    OptionError
-        If a name occurs twice.
-
     Examples
     --------
     >>> name_list("a"), name_list(["a", "b"]), name_list(None)
@@ -171,18 +147,6 @@ def name_list(value: object) -> list[Any]:
 def check_label(option: str, label: object) -> None:
     """
     Raise unless something can name one task.
-
-    Parameters
-    ----------
-    option : str
-        Name of the option, for the message.
-    label : object
-        What the user gave.
-
-    Raises
-    ------
-    OptionError
-        If it is a list or the like.
 
     Examples
     --------

@@ -8,20 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Bools, Floats, Positions
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
+from statsmodels_synth.core.messages import count, format_units, show, suggest, warn
+from statsmodels_synth.core.options import Missing, check_choice
 from statsmodels_synth.exceptions import (
     AlignmentError,
     CurrentTaskLabelsWarning,
     DataError,
     DroppedTaskWarning,
     OptionError,
-    count,
-    format_units,
-    show,
-    suggest,
-    warn,
 )
-from statsmodels_synth.options import Missing, check_choice
 from statsmodels_synth.tasks.gaps import Estimates, difference, sample_quantiles
 from statsmodels_synth.tasks.options import check_label, name_list
 from statsmodels_synth.tasks.samples import (
@@ -41,31 +37,13 @@ def check_columns(frame: object, columns: Sequence[object]) -> pd.DataFrame:
     """
     Raise unless a frame has the columns.
 
-    Parameters
-    ----------
-    frame : object
-        What the user gave.
-    columns : sequence
-        Names.
-
-    Returns
-    -------
-    DataFrame
-        The frame.
-
-    Raises
-    ------
-    DataError
-        If it is no data frame, a column is absent or occurs twice.
-
     Examples
     --------
     >>> check_columns(pd.DataFrame({"task": [1]}), ["tusk"])
     Traceback (most recent call last):
     ...
-    statsmodels_synth.exceptions.DataError: The frame has no column 'tusk'. \
-Did you mean 'task'?
-    """
+    statsmodels_synth.exceptions.DataError: The frame has no column 'tusk'. Did you mean 'task'?
+    """  # noqa: E501
     if not isinstance(frame, pd.DataFrame):
         raise DataError(
             f"A pandas DataFrame is needed, not {type(frame).__name__}. Make one with "
@@ -87,22 +65,7 @@ def numbers(frame: pd.DataFrame, column: Any) -> Floats:
     """
     Values of a column, missing ones as NaN.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        Frame.
-    column : hashable
-        Column.
-
-    Returns
-    -------
-    ndarray (n,)
-        Values.
-
-    Raises
-    ------
-    DataError
-        If the column is not numeric or has infinite values.
+    Shapes: (n,).
 
     Examples
     --------
@@ -163,22 +126,7 @@ def task_index(tasks: pd.Series, current: object) -> pd.Index:
     """
     Tasks in the order of their first rows, the current one last.
 
-    Parameters
-    ----------
-    tasks : Series
-        Task of each row.
-    current : object
-        The current task.
-
-    Returns
-    -------
-    pandas.Index (T + 1,)
-        Tasks.
-
-    Raises
-    ------
-    DataError
-        If the current task has no row.
+    Shapes: (T + 1,).
 
     Examples
     --------
@@ -200,25 +148,7 @@ def keep_tasks(has: Bools, tasks: pd.Index, missing: Missing) -> Bools:
     """
     Which tasks can be used.
 
-    Parameters
-    ----------
-    has : ndarray (T + 1, 2) of bool
-        Whether there are real and synthetic data; the current task comes last.
-    tasks : pandas.Index (T + 1,)
-        Names.
-    missing : {"raise", "drop"}
-        What to do with historical tasks that lack one of them.
-
-    Returns
-    -------
-    ndarray (T + 1,) of bool
-        Usable tasks.
-
-    Raises
-    ------
-    DataError
-        If the current task has no synthetic data, a historical task lacks data, or
-        none is left.
+    Shapes: `has` (T + 1, 2), `tasks` (T + 1,) -> (T + 1,).
 
     Examples
     --------
@@ -273,26 +203,7 @@ def task_covariates(
     """
     Covariates of each task.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        Rows.
-    codes : ndarray (n,) of int
-        Task of each row.
-    tasks : pandas.Index (K,)
-        Names.
-    names : list
-        Columns.
-
-    Returns
-    -------
-    DataFrame (K, C) or None
-        None without covariates.
-
-    Raises
-    ------
-    DataError
-        If a covariate is missing for a task, or varies within it.
+    Shapes: `codes` (n,), `tasks` (K,) -> (K, C).
 
     Examples
     --------
@@ -335,23 +246,6 @@ def read_frame(
 ) -> TaskData:
     """
     Read a tidy frame, one row per observation.
-
-    Parameters
-    ----------
-    frame, current, task, source, value : object
-        See :meth:`TaskExchangeability.from_frame`.
-    weight, unit, statistic, covariates, missing : object
-        Likewise.
-
-    Returns
-    -------
-    TaskData
-        Checked.
-
-    Raises
-    ------
-    DataError, OptionError, AlignmentError
-        See :meth:`TaskExchangeability.from_frame`.
 
     Examples
     --------
@@ -472,18 +366,6 @@ def check_statistic(
 ) -> None:
     """
     Raise unless a statistic exists.
-
-    Parameters
-    ----------
-    statistic : str, float or callable
-        What the user gave.
-    weight : object
-        Column of the weights, or None.
-
-    Raises
-    ------
-    OptionError
-        If it does not exist, or not with weights.
 
     Examples
     --------

@@ -8,19 +8,15 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Bools, Floats, Positions
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
+from statsmodels_synth.core.messages import count, format_units, show, suggest, warn
+from statsmodels_synth.core.options import Missing, check_choice, check_count
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
     DegenerateGapWarning,
     OptionError,
-    count,
-    format_units,
-    show,
-    suggest,
-    warn,
 )
-from statsmodels_synth.options import Missing, check_choice, check_count
 from statsmodels_synth.tasks.bradley_terry import (
     check_connected,
     count_votes,
@@ -54,26 +50,6 @@ def read_estimates(
 ) -> TaskData:
     """
     Read one row per task (and coordinate) with estimates.
-
-    Parameters
-    ----------
-    frame, current, task, coordinate : object
-        See :meth:`TaskExchangeability.from_estimates`.
-    columns : sequence of 6
-        Columns of the real estimate, its standard error and n, and of the synthetic
-        ones; the two n may be None.
-    correlation, covariates, missing : object
-        See :meth:`TaskExchangeability.from_estimates`.
-
-    Returns
-    -------
-    TaskData
-        Checked.
-
-    Raises
-    ------
-    DataError
-        See :meth:`TaskExchangeability.from_estimates`.
 
     Examples
     --------
@@ -206,21 +182,6 @@ def read_results(
 ) -> TaskData:
     """
     Read fitted results of statsmodels.
-
-    Parameters
-    ----------
-    real, synthetic, current, params, tasks, name, covariates : object
-        See :meth:`TaskExchangeability.from_results`.
-
-    Returns
-    -------
-    TaskData
-        Checked.
-
-    Raises
-    ------
-    DataError, AlignmentError, OptionError
-        See :meth:`TaskExchangeability.from_results`.
 
     Examples
     --------
@@ -429,28 +390,6 @@ def read_votes(
 ) -> TaskData:
     """
     Read comparisons with a human vote and one of an autorater.
-
-    Parameters
-    ----------
-    frame, current, first, second, real : object
-        See :meth:`TaskExchangeability.from_votes`.
-    synthetic, reference, prior, n_boot, seed : object
-        Likewise.
-
-    Returns
-    -------
-    TaskData
-        With bootstrap draws.
-
-    Raises
-    ------
-    DataError, OptionError
-        See :meth:`TaskExchangeability.from_votes`.
-
-    Warns
-    -----
-    DegenerateGapWarning
-        If a player won or lost every vote.
 
     Examples
     --------

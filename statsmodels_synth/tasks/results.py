@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from statsmodels.iolib.summary import Summary
 
-from statsmodels_synth._arrays import Floats
-from statsmodels_synth.options import check_alpha
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.options import check_alpha
 from statsmodels_synth.tasks.checked_results import CheckedResults
 from statsmodels_synth.tasks.exchange import (
     Exchange,
@@ -19,9 +19,6 @@ from statsmodels_synth.tasks.methods import GapMethod
 from statsmodels_synth.tasks.options import TaskSettings
 from statsmodels_synth.tasks.summary import summary as make_summary
 from statsmodels_synth.tasks.summary import verdict
-
-if TYPE_CHECKING:
-    from statsmodels_synth.tasks.model import TaskExchangeability
 
 
 class TaskExchangeabilityResults(CheckedResults):
@@ -66,7 +63,7 @@ class TaskExchangeabilityResults(CheckedResults):
 
     def __init__(
         self,
-        model: TaskExchangeability,
+        model: Any,
         settings: TaskSettings,
         method: GapMethod,
         exchange: Exchange,
@@ -206,7 +203,7 @@ class TaskExchangeabilityResults(CheckedResults):
             n_boot=settings.n_boot,
             seed=settings.seed,
         )
-        return other.conf_int()
+        return other.conf_int()  # type: ignore[no-any-return]
 
     def verdict(self) -> str:
         """

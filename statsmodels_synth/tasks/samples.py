@@ -11,8 +11,9 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Floats, Positions
-from statsmodels_synth.exceptions import DataError, show
+from statsmodels_synth.core.arrays import Floats, Positions
+from statsmodels_synth.core.messages import show
+from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.tasks.gaps import Estimates
 
 #: Numbers that are resampled at once: more would only leave the processor's cache.
@@ -99,16 +100,6 @@ def quantile_of(statistic: object) -> float | None:
     """
     Which quantile a statistic is.
 
-    Parameters
-    ----------
-    statistic : object
-        As the user gave it.
-
-    Returns
-    -------
-    float or None
-        None if it is no quantile.
-
     Examples
     --------
     >>> quantile_of("median"), quantile_of(0.9), quantile_of("mean")
@@ -120,28 +111,12 @@ def quantile_of(statistic: object) -> float | None:
 
 
 def means(samples: Samples) -> Estimates:
-    r"""
+    """
     Mean of each sample, weighted (Hajek) if there are weights.
 
     The variance is that of the linearised mean,
     ``n / (n - 1) sum w^2 (x - mean)^2 / (sum w)^2``, which with equal weights is the
     usual one.
-
-    Parameters
-    ----------
-    samples : Samples
-        K samples.
-
-    Returns
-    -------
-    Estimates
-        Shape (K, D). The standard error of a sample of one is infinite, and that of
-        a sample without variation exactly 0.
-
-    References
-    ----------
-    Sarndal, C.-E., Swensson, B. and Wretman, J. (1992). Model Assisted Survey
-    Sampling. Springer. Section 5.7.
 
     Examples
     --------
@@ -175,15 +150,7 @@ def sort_within(samples: Samples) -> Floats:
     """
     Sort each sample by column.
 
-    Parameters
-    ----------
-    samples : Samples
-        K samples.
-
-    Returns
-    -------
-    ndarray (n, D)
-        Sorted values, samples in the same place.
+    Shapes: (n, D).
 
     Examples
     --------
@@ -202,24 +169,7 @@ def apply_statistic(
     """
     Statistic along the last axis.
 
-    Parameters
-    ----------
-    values : ndarray (..., n)
-        Samples.
-    statistic : str, float or callable
-        See :class:`TaskExchangeability`.
-    weights : ndarray (..., n), optional
-        Weights, for means.
-
-    Returns
-    -------
-    ndarray (...,)
-        Statistics.
-
-    Raises
-    ------
-    DataError
-        If a function does not return one finite number per sample.
+    Shapes: `values` (..., n), `weights` (..., n) -> (...,).
 
     Examples
     --------
@@ -266,17 +216,7 @@ def statistics(samples: Samples, statistic: str | float | Callable[..., Any]) ->
     """
     Statistic of each sample.
 
-    Parameters
-    ----------
-    samples : Samples
-        K samples.
-    statistic : str, float or callable
-        Which one.
-
-    Returns
-    -------
-    ndarray (K, D)
-        Statistics.
+    Shapes: (K, D).
 
     Examples
     --------
@@ -292,18 +232,6 @@ def task_rng(seed: int, task: object) -> np.random.Generator:
     """
     Random numbers of a task, the same wherever it stands among the others.
 
-    Parameters
-    ----------
-    seed : int
-        Seed of the fit.
-    task : object
-        Name of the task.
-
-    Returns
-    -------
-    numpy.random.Generator
-        Generator.
-
     Examples
     --------
     >>> task_rng(0, "a").integers(10) == task_rng(0, "a").integers(10)
@@ -318,21 +246,7 @@ def bootstrap(data: TaskData, n_boot: int, seed: int) -> tuple[Floats, Floats]:
 
     Real and synthetic observations of a task are drawn independently, or as pairs.
 
-    Parameters
-    ----------
-    data : TaskData
-        With samples.
-    n_boot : int
-        Number of draws B.
-    seed : int
-        Seed.
-
-    Returns
-    -------
-    gaps : ndarray (T, D, B)
-        Draws.
-    synthetic : ndarray (T + 1, D, B)
-        Draws; the current task comes last.
+    Shapes: `gaps` (T, D, B), `synthetic` (T + 1, D, B).
 
     Examples
     --------

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from statsmodels.iolib.summary import Summary, fmt_2cols, fmt_params, forg
 from statsmodels.iolib.table import SimpleTable
 
-from statsmodels_synth._arrays import Floats
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.messages import count, format_units, warn
 from statsmodels_synth.exceptions import (
     DegenerateGapWarning,
     InfiniteIntervalWarning,
     OptionError,
-    count,
-    format_units,
-    warn,
 )
 from statsmodels_synth.tasks.exchange import Exchange, tasks_needed
 from statsmodels_synth.tasks.options import TaskSettings
 from statsmodels_synth.tasks.samples import TaskData
-
-if TYPE_CHECKING:
-    from statsmodels_synth.tasks.results import TaskExchangeabilityResults
 
 _WIDTH = 78
 #: A check speaks up below this p-value, divided by the number of checks.
@@ -46,19 +41,9 @@ class _Check(NamedTuple):
     sign: str
 
 
-def verdict(results: TaskExchangeabilityResults) -> str:
+def verdict(results: Any) -> str:
     """
     What the checks say about exchangeability.
-
-    Parameters
-    ----------
-    results : TaskExchangeabilityResults
-        The results.
-
-    Returns
-    -------
-    str
-        Sentences.
 
     Examples
     --------
@@ -92,7 +77,7 @@ def verdict(results: TaskExchangeabilityResults) -> str:
     )
 
 
-def _checks(results: TaskExchangeabilityResults) -> list[_Check]:
+def _checks(results: Any) -> list[_Check]:
     """Rank of the current synthetic estimate, and trends of the gaps."""
     data = results.model.data
     typical = results.typicality()
@@ -122,9 +107,7 @@ def _checks(results: TaskExchangeabilityResults) -> list[_Check]:
     return checks
 
 
-def _no_sign(
-    results: TaskExchangeabilityResults, checks: list[_Check], level: float
-) -> str:
+def _no_sign(results: Any, checks: list[_Check], level: float) -> str:
     """What can be said where no check rejects, some because they never can."""
     told = [c for c in checks if c.smallest < level]
     mute = [c for c in checks if not c.smallest < level]
@@ -160,21 +143,9 @@ def _no_sign(
     )
 
 
-def summary(results: TaskExchangeabilityResults, title: str | None) -> Summary:
+def summary(results: Any, title: str | None) -> Summary:
     """
     Summary in statsmodels' look.
-
-    Parameters
-    ----------
-    results : TaskExchangeabilityResults
-        The results.
-    title : str, optional
-        Title of the first table.
-
-    Returns
-    -------
-    statsmodels.iolib.summary.Summary
-        Tables and notes.
 
     Examples
     --------
@@ -204,7 +175,7 @@ def _number(value: float) -> str:
     return forg(value, prec=4).strip() if np.isfinite(value) else f"{value:g}"
 
 
-def _header(results: TaskExchangeabilityResults, title: str | None) -> SimpleTable:
+def _header(results: Any, title: str | None) -> SimpleTable:
     data, settings = results.model.data, results.settings
     parts = results.allocation
     ranks = results.exchange.ranks
@@ -239,7 +210,7 @@ def _header(results: TaskExchangeabilityResults, title: str | None) -> SimpleTab
     return table
 
 
-def _intervals(results: TaskExchangeabilityResults) -> SimpleTable:
+def _intervals(results: Any) -> SimpleTable:
     low, high = results.exchange.lower, results.exchange.upper
     naive = results.exchange.naive
     level = f"{results.settings.alpha:.3g}"
@@ -258,7 +229,7 @@ def _intervals(results: TaskExchangeabilityResults) -> SimpleTable:
     )
 
 
-def _band(results: TaskExchangeabilityResults) -> SimpleTable:
+def _band(results: Any) -> SimpleTable:
     gaps = results.model.data.gaps.value
     band = results.exchange.band
     rows = [
@@ -274,7 +245,7 @@ def _band(results: TaskExchangeabilityResults) -> SimpleTable:
     )
 
 
-def _width(results: TaskExchangeabilityResults) -> SimpleTable:
+def _width(results: Any) -> SimpleTable:
     frame = results.widths
     rows = [
         [_number(row[c]) for c in ("W1", "W2", "W3", "total")]
@@ -289,19 +260,9 @@ def _width(results: TaskExchangeabilityResults) -> SimpleTable:
     )
 
 
-def summary_notes(results: TaskExchangeabilityResults) -> list[str]:
+def summary_notes(results: Any) -> list[str]:
     """
     Notes below the tables: what the interval promises, and what the checks say.
-
-    Parameters
-    ----------
-    results : TaskExchangeabilityResults
-        The results.
-
-    Returns
-    -------
-    list of str
-        Complete sentences.
 
     Examples
     --------
@@ -348,7 +309,7 @@ def summary_notes(results: TaskExchangeabilityResults) -> list[str]:
     return notes
 
 
-def _held_out(results: TaskExchangeabilityResults) -> str:
+def _held_out(results: Any) -> str:
     """What leave-one-out says, if it can be done."""
     try:
         found = results.loo()
@@ -376,23 +337,7 @@ def warn_of_intervals(
     """
     Say what an infinite end or a width of zero means, and what would help.
 
-    Parameters
-    ----------
-    data : TaskData
-        Tasks.
-    settings : TaskSettings
-        Settings of the fit.
-    outcome : Exchange
-        Its intervals.
-    weights : ndarray (T,), optional
-        Weights of the historical tasks.
-
-    Warns
-    -----
-    InfiniteIntervalWarning
-        If an end is infinite.
-    DegenerateGapWarning
-        If an interval has no width.
+    Shapes: `weights` (T,).
     """
     infinite = ~(np.isfinite(outcome.lower) & np.isfinite(outcome.upper))
     if infinite.any():

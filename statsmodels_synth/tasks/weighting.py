@@ -7,9 +7,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth._arrays import Floats, as_floats
-from statsmodels_synth.exceptions import AlignmentError, OptionError, format_units, show
-from statsmodels_synth.options import check_choice
+from statsmodels_synth.core.arrays import Floats, as_floats
+from statsmodels_synth.core.messages import format_units, show
+from statsmodels_synth.core.options import check_choice
+from statsmodels_synth.exceptions import AlignmentError, OptionError
 from statsmodels_synth.tasks.options import is_positive
 
 Kernel: TypeAlias = Literal["gaussian"]
@@ -21,19 +22,7 @@ def gaussian_weights(covariates: Floats, at: int, bandwidth: float) -> Floats:
     """
     Gaussian kernel on standardised covariates.
 
-    Parameters
-    ----------
-    covariates : ndarray (T + 1, C)
-        Covariates of the tasks.
-    at : int
-        Position of the task that weights are for.
-    bandwidth : float
-        Bandwidth in standard deviations of each covariate.
-
-    Returns
-    -------
-    ndarray (T + 1,)
-        Weights between 0 and 1; that of the task itself is 1.
+    Shapes: `covariates` (T + 1, C) -> (T + 1,).
 
     Examples
     --------
@@ -52,28 +41,7 @@ def find_weights(
     """
     Weights of the historical tasks for the current one.
 
-    Parameters
-    ----------
-    weights : None, "gaussian", Series or array_like (T,)
-        What the user gave.
-    tasks : pandas.Index (T,)
-        Historical tasks.
-    covariates : DataFrame (T + 1, C), optional
-        For the kernel.
-    bandwidth : float
-        For the kernel.
-
-    Returns
-    -------
-    ndarray (T,) or None
-        None for equal weights.
-
-    Raises
-    ------
-    OptionError
-        If weights are not between 0 and 1, or a kernel has no covariates.
-    AlignmentError
-        If they do not fit the tasks.
+    Shapes: `weights` (T,), `tasks` (T,), `covariates` (T + 1, C) -> (T,).
 
     Examples
     --------

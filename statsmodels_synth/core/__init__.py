@@ -1,0 +1,1 @@
+"""What every part uses: arrays, options, messages, tables; no statistics of ours."""

@@ -1,0 +1,90 @@
+"""Options of the interface: the values that exist and their validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from statsmodels_synth.core.messages import suggest
+from statsmodels_synth.exceptions import OptionError
+
+CovType: TypeAlias = Literal["robust", "cluster"]
+Engine: TypeAlias = Literal["patsy", "formulaic"]
+Kind: TypeAlias = Literal["proxy", "synthetic"]
+Missing: TypeAlias = Literal["drop", "raise"]
+WeightsMethod: TypeAlias = Literal["cov"]
+
+
+#: Number of steps: 1 (identity weight), 2 (two-step), more (iterated), or "cue".
+MaxIter: TypeAlias = int | Literal["cue"]
+
+
+def check_choice(name: str, value: object, alias: Any) -> None:
+    """
+    Raise unless `value` is one of the strings that a Literal alias lists.
+
+    Examples
+    --------
+    >>> check_choice("missing", "dorp", Missing)
+    Traceback (most recent call last):
+    ...
+    statsmodels_synth.exceptions.OptionError: missing='dorp' does not exist. Did you mean 'drop'?
+    """  # noqa: E501
+    known = get_args(alias)
+    if value not in known:
+        raise OptionError(f"{name}={value!r} does not exist.{suggest(value, known)}")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise unless `value` is True or False."""
+    if not isinstance(value, (bool, np.bool_)) and not (
+        isinstance(value, Integral) and value in (0, 1)
+    ):
+        raise OptionError(f"{name}={value!r} does not exist. Give True or False.")
+
+
+def check_alpha(alpha: object, name: str = "alpha") -> float:
+    """
+    Raise unless a level is a number between 0 and 1.
+
+    Examples
+    --------
+    >>> check_alpha(0.1)
+    0.1
+    """
+    if (
+        isinstance(alpha, (bool, np.bool_))
+        or not isinstance(alpha, Real)
+        or not 0 < float(alpha) < 1
+    ):
+        raise OptionError(
+            f"{name}={alpha!r} is not between 0 and 1. Give one minus the level of the "
+            "interval, such as 0.10 for an interval of 90 %."
+        )
+    return float(alpha)
+
+
+def check_count(name: str, value: object, least: int = 1) -> int:
+    """
+    Raise unless an option is a whole number.
+
+    Examples
+    --------
+    >>> check_count("n_boot", 999)
+    999
+    """
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    number = int(value) if isinstance(value, Integral) and whole else least - 1
+    if number < least:
+        raise OptionError(f"{name}={value!r} must be a whole number >= {least}.")
+    return number
+
+
+def check_keywords(where: str, given: Mapping[str, object], known: list[str]) -> None:
+    """Raise if a keyword is not known."""
+    for name in given:
+        if name not in known:
+            raise OptionError(f"{where} has no option {name!r}.{suggest(name, known)}")

@@ -1,0 +1,147 @@
+"""Predictions from results: with a formula, and with standard errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
+from statsmodels_synth.core.statsmodels import cached_value, predictions
+from statsmodels_synth.core.tested import TestedResults
+from statsmodels_synth.exceptions import OptionError
+
+
+class PredictedResults(TestedResults):
+    """
+    The part of results that predicts.
+
+    Attributes
+    ----------
+    model : AugmentedGMM
+        The model.
+    """
+
+    @property
+    def _design_or_raise(self) -> Any:
+        """Aligned arrays of the model, which the rows to predict come from."""
+        return self.model.aligned_or_raise()
+
+    # The three of statsmodels, which ignores warnings of what is no number: for that it
+    # changes the filters of all threads.
+
+    @cached_value  # type: ignore[untyped-decorator]
+    def bse(self) -> Floats:
+        """Standard errors, (p,)."""
+        with np.errstate(all="ignore"):
+            return np.asarray(np.sqrt(np.diag(self.cov_params())))
+
+    @cached_value  # type: ignore[untyped-decorator]
+    def tvalues(self) -> Floats:
+        """Coefficients over their standard errors, (p,)."""
+        with np.errstate(all="ignore"):
+            return np.asarray(self.params / self.bse)
+
+    @cached_value  # type: ignore[untyped-decorator]
+    def pvalues(self) -> Floats:
+        """Two-sided p-values of the hypotheses that a coefficient is zero, (p,)."""
+        law = stats.t(self.df_resid) if self.use_t else stats.norm
+        with np.errstate(all="ignore"):
+            return np.asarray(2.0 * law.sf(np.abs(self.tvalues)))
+
+    @with_filters_kept
+    def predict(
+        self,
+        exog: Any = None,
+        transform: bool = True,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """
+        Predict with the target coefficients.
+
+        Parameters
+        ----------
+        exog : DataFrame or array_like, optional
+            Rows to predict. With a formula, a frame of its variables; without, the
+            regressors: those of a frame are matched by name, those of an array by
+            position. The labelled rows if omitted.
+        transform : bool
+            Whether to apply the formula to `exog`.
+        *args, **kwargs
+            To :meth:`AugmentedGMM.predict`: `which`, and `offset` and `exposure`: one
+            number, one value per row, or a column of `exog`.
+
+        Returns
+        -------
+        ndarray or Series
+            One value per row; NaN where a variable of the formula is missing.
+        """
+        for name in ("offset", "exposure"):
+            if name in kwargs:
+                kwargs[name] = self.model._option_of_rows(kwargs[name], exog, name)
+        if exog is None:
+            _ = self._design_or_raise
+        exog = self.model._rows_to_predict(exog, transform)
+        return super().predict(exog, False, *args, **kwargs)
+
+    @with_one_blas_thread
+    def get_prediction(
+        self,
+        exog: Any = None,
+        *,
+        which: str = "mean",
+        transform: bool = True,
+        average: bool = False,
+        agg_weights: Any = None,
+        row_labels: Any = None,
+        offset: Any = None,
+        exposure: Any = None,
+    ) -> Any:
+        """
+        Predictions with standard errors and confidence intervals.
+
+        Parameters
+        ----------
+        exog : DataFrame or array_like, optional
+            As in :meth:`predict`.
+        which : {"mean", "linear"}
+            Mean of y or linear predictor.
+        transform : bool
+            Whether to apply the formula to `exog`.
+        average : bool
+            Whether to average the predictions over rows.
+        agg_weights : array_like, optional
+            Weights of that average.
+        row_labels : sequence, optional
+            Labels of the rows.
+        offset, exposure : float, array_like or str, optional
+            Of the rows to predict, or a column of `exog`.
+
+        Returns
+        -------
+        PredictionResults
+            The class of statsmodels, with ``summary_frame()`` and ``conf_int()``.
+        """
+        if which not in ("mean", "linear"):
+            raise OptionError(
+                f"which={which!r} does not exist. There are: 'mean', 'linear'."
+            )
+        offset = self.model._option_of_rows(offset, exog, "offset")
+        exposure = self.model._option_of_rows(exposure, exog, "exposure")
+        exog = self.model._rows_to_predict(exog, transform)
+        if exog is None:
+            own = self._design_or_raise.labeled.offset
+            offset = own if offset is None and exposure is None else offset
+        return predictions(
+            self,
+            exog,
+            which=which,
+            average=average,
+            agg_weights=agg_weights,
+            row_labels=row_labels,
+            offset=offset,
+            exposure=exposure,
+        )

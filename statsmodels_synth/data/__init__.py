@@ -1,0 +1,1 @@
+"""From whatever people hold to aligned arrays."""

@@ -1,0 +1,651 @@
+"""The array interface: what the constructor takes, aligned and checked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from statsmodels.genmod import families
+
+from statsmodels_synth.core.arrays import (
+    LEAVE_OUT,
+    Bools,
+    Floats,
+    Positions,
+    as_floats,
+    check_positive,
+    lacking_observed,
+    missing_rows,
+    without_mask,
+)
+from statsmodels_synth.core.messages import are, count, format_units, name_units
+from statsmodels_synth.core.options import Kind, Missing
+from statsmodels_synth.data.checks import (
+    check_coverage,
+    check_endog,
+    check_labeled_design,
+    check_leverage,
+    check_source_design,
+    check_values,
+)
+from statsmodels_synth.data.labeling import find_labeling
+from statsmodels_synth.exceptions import AlignmentError, DataError
+from statsmodels_synth.problem.design import (
+    AlignedDesign,
+    DesignRows,
+    Labeling,
+    SourceArrays,
+    align_design,
+    replicate_weights,
+)
+
+_FORMS = (
+    "Give {name: (endog, exog)} with one row per unit, or {name: (endog, exog, "
+    "units)} with the position of the unit of each row."
+)
+_BY_UNIT = (
+    " Arrays are matched by position: reindex it, or let AugmentedGMM.from_formula "
+    "match the frames by unit."
+)
+
+
+def unit_labels(
+    rows: pd.Index | None,
+    labeled: Bools,
+    given: Mapping[str, Any],
+    proxy: object,
+    synthetic: object,
+) -> pd.Index | None:
+    """
+    Labels of the units, from whatever pandas objects were given.
+
+    Shapes: `rows` (T,), `labeled` (T,) -> (T,).
+    """
+    n_units, n_labeled = len(labeled), int(labeled.sum())
+    parts: list[tuple[str, str, pd.Index]] = []
+    if rows is not None:
+        parts.append(("The index of endog and exog", " Reindex them.", rows))
+    for name, part in given.items():
+        if isinstance(part, pd.Series):
+            text = f"{name}= is a Series whose index"
+            parts.append((text, " Reindex it.", part.index))
+    for mapping in (proxy, synthetic):
+        for name, value in mapping.items() if isinstance(mapping, Mapping) else ():
+            if not isinstance(value, (tuple, list)) or len(value) != 2:
+                continue
+            for what, part in zip(("endog", "exog"), value, strict=True):
+                if isinstance(part, (pd.Series, pd.DataFrame)):
+                    text = f"Source {name!r}: the index of its {what}"
+                    parts.append((text, _BY_UNIT, part.index))
+    index = next((own for *_, own in parts if len(own) == n_units), None)
+    some = rows if index is None else index[labeled]
+    for text, advice, own in parts:
+        # Other lengths are refused where the values are read.
+        expected = {n_labeled: some, n_units: index}.get(len(own))
+        if expected is not None and not own.equals(expected):
+            raise AlignmentError(
+                f"{text} differs from that of the rows it belongs to.{advice}"
+            )
+    return index
+
+
+def labeled_rows(
+    endog: Any, exog: Any, labeled: Any, missing: Missing = "drop"
+) -> tuple[Any, Any, Bools, pd.Index | None, int]:
+    """
+    Labelled rows of endog and exog.
+
+    Shapes: `endog` (T,), `exog` (T, p), `labeled` (T,) -> `labeled` (T,), `index`
+    (T,).
+    """
+    if not isinstance(endog, pd.Series):
+        if isinstance(endog, pd.DataFrame) and endog.shape[1] == 1:
+            endog = endog.iloc[:, 0]
+        else:
+            endog = np.squeeze(as_floats(endog, "endog"))
+    if not isinstance(exog, pd.DataFrame):
+        alone = isinstance(exog, pd.Series)
+        exog = exog.to_frame() if alone else as_floats(exog, "exog")
+        exog = exog[:, None] if exog.ndim == 1 else exog
+    if np.ndim(endog) != 1 or exog.ndim != 2 or len(endog) != len(exog):
+        raise DataError(
+            f"endog has shape {np.shape(endog)} and exog {np.shape(exog)}. They must "
+            "be (rows,) and (rows, columns)."
+        )
+    pandas = [isinstance(part, (pd.Series, pd.DataFrame)) for part in (endog, exog)]
+    if all(pandas) and not endog.index.equals(exog.index):
+        raise AlignmentError("The indexes of endog and exog differ. Reindex one.")
+    if pandas[0] and not pandas[1]:
+        endog = as_floats(endog, "endog")
+    if pandas[1] and not pandas[0]:
+        endog = pd.Series(endog, index=exog.index, name="y")
+    index = endog.index if isinstance(endog, pd.Series) else None
+    values, regressors = as_floats(endog, "endog"), as_floats(exog, "exog")
+    if isinstance(endog, pd.Series):
+        endog = pd.Series(values, endog.index, name=endog.name, copy=False)
+    if isinstance(exog, pd.DataFrame):
+        exog = pd.DataFrame(regressors, exog.index, exog.columns, copy=False)
+    # Regressors matter only where there is a label, which is rare.
+    lacking = np.isnan(values)
+    present = np.flatnonzero(~lacking)
+    incomplete = missing_rows(regressors[present])
+    if incomplete is not None:
+        lacking[present] = incomplete
+    n_incomplete = 0
+    if labeled is None:
+        mask = ~lacking
+        short = np.flatnonzero(~np.isnan(values) & ~mask)
+        n_incomplete = len(short)
+        if n_incomplete and missing == "raise":
+            raise DataError(
+                f"exog is missing for {count(n_incomplete, 'labelled row')} ("
+                f"{name_units(short if index is None else index[short])}). Complete "
+                "them or set missing='drop', which counts them as unlabelled."
+            )
+        rows = np.flatnonzero(mask)
+    else:
+        mask = np.asarray(without_mask(labeled))
+        if mask.dtype == object and pd.isna(mask).any():
+            raise DataError(
+                f"labeled= is missing for {count(int(pd.isna(mask).sum()), 'unit')} "
+                f"(positions {format_units(np.flatnonzero(pd.isna(mask)))}). Say True "
+                "or False for every unit."
+            )
+        if mask.ndim != 1 or mask.dtype != bool:
+            raise DataError(
+                f"labeled= has shape {mask.shape} and type {mask.dtype}. Give one True "
+                "or False per unit."
+            )
+        if len(mask) == len(values):
+            rows = np.flatnonzero(mask)
+        elif int(mask.sum()) == len(values):
+            rows = np.arange(len(values))
+        else:
+            raise DataError(
+                f"endog has {len(values)} rows; labeled= has {len(mask)} units, "
+                f"{int(mask.sum())} of them True. Give endog and exog for all units or "
+                "for the labelled ones."
+            )
+        if lacking[rows].any():
+            bad = rows[lacking[rows]]
+            raise DataError(
+                f"{count(len(bad), 'labelled row')} have missing values ("
+                f"{name_units(bad if index is None else index[bad])}). Complete them "
+                "or set labeled=False for them."
+            )
+    if len(rows) < len(values):
+        if isinstance(endog, pd.Series):
+            endog, exog = endog.iloc[rows], exog.iloc[rows]
+        else:
+            endog, exog = values[rows], regressors[rows]
+    return endog, exog, mask, index, n_incomplete
+
+
+def units_without_exog(exog: Any, labeled: Bools) -> Bools | None:
+    """
+    Units without an observed regressor.
+
+    Shapes: `exog` (T, p), `labeled` (T,) -> (T,).
+    """
+    if len(exog) != len(labeled):
+        return None
+    values = as_floats(exog, "exog")
+    if missing_rows(values) is None:
+        return None
+    gaps = np.isnan(values.reshape(len(labeled), -1)).T
+    return lacking_observed(gaps, labeled)
+
+
+def column_names(exog: Any) -> list[str]:
+    """
+    Names of the columns of exog, as statsmodels makes them up for arrays.
+
+    Shapes: `exog` (n, p).
+    """
+    if isinstance(exog, pd.DataFrame):
+        return [str(c) for c in exog.columns]
+    exog = np.asarray(exog)
+    constant = (
+        np.flatnonzero((np.ptp(exog, axis=0) == 0) & (exog[0] != 0))
+        if len(exog)
+        else np.empty(0, dtype=int)
+    )
+    count, names = 0, []
+    for j in range(exog.shape[1]):
+        if len(constant) and j == constant[0]:
+            names.append("const")
+        else:
+            count += 1
+            names.append(f"x{count}")
+    return names
+
+
+def unit_weights(weights: Any, n_units: int) -> Floats | None:
+    """
+    Check the weights of the units.
+
+    Shapes: `weights` (T,) -> (T,).
+    """
+    if weights is None:
+        return None
+    values = as_floats(weights, "weights")
+    if values.shape != (n_units,):
+        raise DataError(
+            f"weights has shape {values.shape}; there are {n_units} units. Give one "
+            "weight per unit."
+        )
+    check_positive(values, "weights", None, LEAVE_OUT)
+    # Only their ratios matter; as they are, tiny ones would look like rounding.
+    return np.asarray(values / values.mean())
+
+
+def offsets(
+    offset: Any, exposure: Any, family: families.Family, labeled: Bools
+) -> tuple[Floats | None, Floats | None]:
+    """
+    Offset of units and of labelled rows, log exposure included.
+
+    Shapes: `offset, exposure` (T,), `labeled` (T,) -> `by_unit` (T,), `of_labels`
+    (n,).
+    """
+    by_unit: Floats | None = None
+    of_labels: Floats | None = None
+    for name, given in (("offset", offset), ("exposure", exposure)):
+        if given is None:
+            continue
+        values = as_floats(given, name)
+        if values.shape not in ((len(labeled),), (int(labeled.sum()),)):
+            raise DataError(
+                f"{name} has shape {values.shape}; there are {len(labeled)} units, "
+                f"{int(labeled.sum())} labelled. Give one value per unit."
+            )
+        if name == "exposure":
+            require_log_link(family)
+            check_positive(values, "exposure", None)
+            values = np.log(values)
+        bad = ~np.isfinite(values)
+        if bad.any():
+            raise DataError(
+                f"{name} must be finite for every unit; {are(int(bad.sum()))} not "
+                f"({name_units(np.flatnonzero(bad), 'position')})."
+            )
+        if len(values) == len(labeled):
+            by_unit = values if by_unit is None else by_unit + values
+            values = values[labeled]
+        of_labels = values if of_labels is None else of_labels + values
+    return by_unit, of_labels
+
+
+def require_log_link(family: families.Family) -> None:
+    """Raise if the link is no logarithm, so that there is no exposure."""
+    if not isinstance(family.link, families.links.Log):
+        raise DataError(
+            "exposure needs a log link, and the link is "
+            f"{type(family.link).__name__}. Use offset."
+        )
+
+
+def unique_names(
+    proxy: Sequence[Hashable], synthetic: Sequence[Hashable]
+) -> dict[str, str]:
+    """
+    Names of all sources, told apart where both kinds use the same.
+
+    Examples
+    --------
+    >>> unique_names(["gpt4o"], ["gpt4o"])["proxy:gpt4o"]
+    'gpt4o (proxy)'
+    """
+    both = {*map(str, proxy)} & {*map(str, synthetic)}
+    given = [("proxy", n) for n in proxy] + [("synthetic", n) for n in synthetic]
+    names = {
+        f"{kind}:{name}": f"{name} ({kind})" if str(name) in both else str(name)
+        for kind, name in given
+    }
+    repeated = [n for n, times in Counter(names.values()).items() if times > 1]
+    if len(names) < len(given) or repeated:
+        shown = repeated[0] if repeated else str(given[0][1])
+        raise DataError(f"Two sources are named {shown!r}. Rename one.")
+    return names
+
+
+def collect_sources(
+    proxy: object,
+    synthetic: object,
+    *,
+    k_params: int,
+    exog_names: Sequence[str],
+    index: pd.Index | None,
+    n_units: int,
+    weights: Floats | None,
+    offset: Floats | None,
+    missing: Missing,
+) -> list[SourceArrays]:
+    """
+    Convert the `proxy` and `synthetic` arguments of the array interface.
+
+    Shapes: `weights, offset` (T,).
+    """
+    given: dict[Kind, Mapping[str, object]] = {"proxy": {}, "synthetic": {}}
+    kinds: tuple[tuple[Kind, object], ...] = (
+        ("proxy", proxy),
+        ("synthetic", synthetic),
+    )
+    for kind, value in kinds:
+        if isinstance(value, Mapping):
+            given[kind] = value
+        elif value is not None:
+            raise DataError(
+                f"{kind}= is a {type(value).__name__}. {_FORMS} Data frames and "
+                "formulas go to AugmentedGMM.from_formula."
+            )
+    names = unique_names(list(given["proxy"]), list(given["synthetic"]))
+    result = []
+    for kind, sources in given.items():
+        for key, value in sources.items():
+            name = names[f"{kind}:{key}"]
+            if isinstance(value, SourceArrays):
+                arrays = replace(value, name=name, kind=kind)
+                if value.units is not None:
+                    positions = _positions(value.units, name, len(value.endog), n_units)
+                    arrays = _sorted_by_unit(replace(arrays, units=positions))
+            else:
+                arrays = _from_tuple(value, name, kind, exog_names, n_units)
+            if arrays.exog.shape[1] != k_params:
+                raise DataError(
+                    f"Source {name!r} has {count(arrays.exog.shape[1], 'column')} in "
+                    f"exog, the labels have {k_params}. Both need the same columns "
+                    "in the same order, the constant included."
+                )
+            if offset is not None and arrays.offset is None:
+                everyone = slice(0, len(arrays.endog))
+                arrays = replace(arrays, offset=offset[arrays.unit_of(everyone)])
+            arrays = _drop_missing(arrays, missing, index)
+            row_weights, repeated = replicate_weights(arrays.units, weights, n_units)
+            result.append(replace(arrays, weights=row_weights, has_replicates=repeated))
+    return result
+
+
+def _from_tuple(
+    value: object,
+    name: str,
+    kind: Kind,
+    exog_names: Sequence[str],
+    n_units: int,
+) -> SourceArrays:
+    if not isinstance(value, (tuple, list)) or len(value) not in (2, 3):
+        raise DataError(f"Source {name!r} is a {type(value).__name__}. {_FORMS}")
+    endog, exog = value[:2]
+    units = value[2] if len(value) == 3 else None
+    if (
+        isinstance(endog, pd.Series)
+        and isinstance(exog, (pd.Series, pd.DataFrame))
+        and not endog.index.equals(exog.index)
+    ):
+        raise AlignmentError(
+            f"Source {name!r}: the indexes of its endog and exog differ. Reindex one."
+        )
+    if isinstance(exog, pd.DataFrame):
+        columns = [str(c) for c in exog.columns]
+        if columns != list(exog_names):
+            raise AlignmentError(
+                f"Source {name!r} has the exog columns {columns}, the labels have "
+                f"{list(exog_names)}. Give the same columns in the same order."
+            )
+    endog = as_floats(endog, f"Source {name!r}: endog")
+    exog = as_floats(exog, f"Source {name!r}: exog")
+    endog = endog[:, 0] if endog.ndim == 2 and endog.shape[1] == 1 else endog
+    exog = exog[:, None] if exog.ndim == 1 else exog
+    if endog.ndim != 1 or exog.ndim != 2 or len(endog) != len(exog):
+        raise DataError(
+            f"Source {name!r}: endog has shape {endog.shape} and exog {exog.shape}. "
+            "They must be (rows,) and (rows, columns)."
+        )
+    if units is None:
+        if len(endog) != n_units:
+            raise DataError(
+                f"Source {name!r} has {count(len(endog), 'row')} for {n_units} "
+                f"units. {_FORMS}"
+            )
+        return SourceArrays(endog, exog, name=name, kind=kind)
+    positions = _positions(units, name, len(endog), n_units)
+    arrays = SourceArrays(endog, exog, positions, name=name, kind=kind)
+    return _sorted_by_unit(arrays)
+
+
+def _sorted_by_unit(arrays: SourceArrays) -> SourceArrays:
+    """Rows in the order of their units, which the sums over blocks rely on."""
+    units = arrays.units
+    if units is None or not np.any(units[1:] < units[:-1]):
+        return arrays
+    order = np.argsort(units, kind="stable")
+    return arrays.take(order, units[order])
+
+
+def _positions(units: object, name: str, n_rows: int, n_units: int) -> Positions:
+    positions = np.asarray(without_mask(units))
+    if positions.shape != (n_rows,) or positions.dtype.kind not in "iu":
+        raise DataError(
+            f"Source {name!r}: units must be {n_rows} integers, one per row; it has "
+            f"shape {positions.shape} and type {positions.dtype}."
+        )
+    outside = (positions < 0) | (positions >= n_units)
+    if outside.any():
+        raise DataError(
+            f"Source {name!r}: units must be from 0 to {n_units - 1}; "
+            f"{are(int(outside.sum()))} not ("
+            f"{name_units(np.flatnonzero(outside), 'row')})."
+        )
+    return positions.astype(np.intp)
+
+
+def _drop_missing(
+    arrays: SourceArrays, missing: Missing, index: pd.Index | None
+) -> SourceArrays:
+    bad: Bools | None = missing_rows(arrays.endog, arrays.exog, arrays.offset)
+    if bad is None:
+        return arrays
+    if missing == "raise":
+        units = np.flatnonzero(bad)
+        if arrays.units is not None:
+            units = np.unique(arrays.units[units])
+        shown = name_units(units if index is None else index[units])
+        raise DataError(
+            f"Source {arrays.name!r} has {count(int(bad.sum()), 'row')} with missing "
+            f"values ({shown}). Complete them or set missing='drop'."
+        )
+    keep = np.flatnonzero(~bad)
+    units = keep if arrays.units is None else arrays.units[keep]
+    return replace(
+        arrays.take(keep, units), n_dropped=arrays.n_dropped + int(bad.sum())
+    )
+
+
+@dataclass(frozen=True)
+class AlignedRows:
+    """
+    Labelled rows with their names, and everything aligned by unit.
+
+    Parameters
+    ----------
+    endog, exog : Series and DataFrame, or ndarray
+        The n labelled rows, (n,) and (n, p).
+    design : AlignedDesign
+        Aligned arrays.
+    units : pandas.Index (T,)
+        Labels of all units that were given.
+    labeled : ndarray (T,) of bool
+        Which of them are labelled.
+    n_incomplete : int
+        Rows with an outcome but without a regressor.
+    lacking : ndarray (T,) of bool, or None
+        Units without an observed regressor, where the rows of all units were given.
+    """
+
+    endog: Any
+    exog: Any
+    design: AlignedDesign
+    units: pd.Index
+    labeled: Bools
+    n_incomplete: int
+    lacking: Bools | None = None
+
+
+def align_arrays(
+    endog: Any,
+    exog: Any,
+    proxy: Mapping[str, Any] | None,
+    synthetic: Mapping[str, Any] | None,
+    *,
+    labeled: Any,
+    family: families.Family,
+    weights: Any,
+    offset: Any,
+    exposure: Any,
+    missing: Missing,
+    labeling_prob: Any,
+    strata: Any,
+    labeling: Labeling | None,
+    units: pd.Index | None,
+    yname: str | None,
+) -> AlignedRows:
+    """
+    Align and check what the array interface takes.
+
+    Shapes: `units` (T,).
+    """
+    given = exog
+    endog, exog, mask, index, n_incomplete = labeled_rows(endog, exog, labeled, missing)
+    n_units = len(mask)
+    lacking = units_without_exog(given, mask)
+    index = unit_labels(
+        index,
+        mask,
+        {
+            "labeled": labeled,
+            "weights": weights,
+            "offset": offset,
+            "exposure": exposure,
+            "labeling_prob": labeling_prob,
+            "strata": strata,
+        },
+        proxy,
+        synthetic,
+    )
+    unit_offset, label_offset = offsets(offset, exposure, family, mask)
+    weights_ = unit_weights(weights, n_units)
+    labels = DesignRows(
+        as_floats(endog, "endog"),
+        as_floats(exog, "exog"),
+        offset=label_offset,
+        weights=None if weights_ is None else weights_[mask],
+    )
+    names = column_names(exog)
+    sources = collect_sources(
+        proxy,
+        synthetic,
+        k_params=labels.exog.shape[1],
+        exog_names=names,
+        index=index,
+        n_units=n_units,
+        weights=weights_,
+        offset=unit_offset,
+        missing=missing,
+    )
+    if label_offset is not None and any(s.offset is None for s in sources):
+        raise DataError(
+            "offset and exposure have one value per labelled unit, but the sources "
+            f"need one for each of the {n_units} units. Give {n_units} values."
+        )
+    if units is None:
+        units = pd.RangeIndex(n_units) if index is None else index
+    labeled_units = np.flatnonzero(mask)
+    check_problem(
+        labels,
+        labeled_units,
+        sources,
+        units=units,
+        family=family,
+        names=names,
+        yname=yname or str(getattr(endog, "name", None) or "y"),
+    )
+    if labeling is None:
+        labeling = find_labeling(labeling_prob, strata, mask, units)
+    design = align_design(labels, labeled_units, sources, n_units, labeling)
+    return AlignedRows(endog, exog, design, units, mask, n_incomplete, lacking)
+
+
+def check_problem(
+    labels: DesignRows,
+    labeled_units: Positions,
+    sources: Sequence[SourceArrays],
+    *,
+    units: pd.Index,
+    family: families.Family,
+    names: Sequence[str],
+    yname: str,
+) -> None:
+    """
+    Refuse what has no answer, before anything is computed.
+
+    Shapes: `labeled_units` (n,), `units` (T,).
+    """
+    designs = [s.exog for s in sources]
+    check_labels(
+        labels, units[labeled_units], len(units), designs, family, names, yname
+    )
+    p = labels.exog.shape[1]
+    for source in sources:
+        of_row = units if source.units is None else units[source.units]
+        check_coverage(source.units, labeled_units, source.name, units, p)
+        check_source(source, of_row, family, names, yname)
+
+
+def check_labels(
+    labels: DesignRows,
+    units: pd.Index,
+    n_units: int,
+    designs: Sequence[Floats],
+    family: families.Family,
+    names: Sequence[str],
+    yname: str,
+) -> None:
+    """
+    Refuse labelled rows that have no answer.
+
+    Shapes: `units` (n,), `designs` (R, p).
+    """
+    check_values(labels, "data", names, yname, units)
+    check_labeled_design(labels.exog, names, designs)
+    check_leverage(labels.exog, labels.weights, names, units)
+    check_endog(labels.endog, family, "data", yname, units)
+    p, k_sources = labels.exog.shape[1], len(designs)
+    n, needed = len(labels.endog), p * (1 + k_sources)
+    if n <= needed and n < n_units:
+        raise DataError(
+            f"There are {n} labelled units for {p} coefficients and "
+            f"{count(k_sources, 'source')}, which need more than {needed}. Label more "
+            "units, use fewer sources or shorten the formula."
+        )
+
+
+def check_source(
+    source: SourceArrays,
+    units: pd.Index,
+    family: families.Family,
+    names: Sequence[str],
+    yname: str,
+) -> None:
+    """
+    Refuse rows of a source that have no answer.
+
+    Shapes: `units` (R,).
+    """
+    where = f"Source {source.name!r}"
+    check_values(source, where, names, yname, units)
+    check_endog(source.endog, family, where, yname, units)
+    check_source_design(source.exog, source.name, names)

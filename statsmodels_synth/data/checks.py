@@ -1,0 +1,353 @@
+"""Checks of the numbers that enter an estimate: what fails here has no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import scipy.linalg
+import scipy.optimize
+from statsmodels.genmod import families
+
+from statsmodels_synth.core.arrays import Floats, Positions, infinite_rows
+from statsmodels_synth.core.messages import (
+    VALIDITY,
+    count,
+    format_units,
+    name_units,
+    warn,
+)
+from statsmodels_synth.exceptions import (
+    CollinearityError,
+    CoverageWarning,
+    DataError,
+    FewClustersWarning,
+    FewUnitsWarning,
+)
+from statsmodels_synth.problem.design import DesignRows
+from statsmodels_synth.problem.groups import Clusters, cluster_sums
+from statsmodels_synth.problem.scores import admissible_range
+
+#: Share of a bound by which rounding may pass it.
+BEYOND = 1e-9
+#: Columns count as dependent when what one adds is this small a share of it: sums
+#: of squares lose the rest to rounding.
+COLLINEARITY_TOLERANCE = 1e-7
+#: Effective number of labelled units below which a coefficient is warned of. In
+#: simulations a dummy with 2, 3, 4 and 5 ones had intervals with a coverage of .79
+#: to .83, .87, .89 to .91 and .92.
+FEW_UNITS = 4.0
+#: Clusters with labels below which a warning is due.
+FEW_CLUSTERS = 20
+
+
+#: Rows of a source that its columns are first looked at on.
+_PART = 20_000
+
+
+def check_values(
+    rows: DesignRows, where: str, names: Sequence[str], yname: str, units: pd.Index
+) -> None:
+    """Raise if a value is infinite."""
+    bad = infinite_rows(rows.exog)
+    if len(bad):
+        column = int(np.flatnonzero(np.isinf(rows.exog[bad]).any(axis=0))[0])
+        bad = bad[np.isinf(rows.exog[bad, column])]
+        raise DataError(
+            f"{where}: column {names[column]!r} is infinite for "
+            f"{count(len(bad), 'row')} "
+            f"({name_units(units[bad])}). Correct or remove them."
+        )
+    bad = infinite_rows(rows.endog)
+    if len(bad):
+        raise DataError(
+            f"{where}: {yname!r} is infinite for {count(len(bad), 'row')} ("
+            f"{name_units(units[bad])}). Correct or remove them."
+        )
+
+
+def check_endog(
+    endog: Floats, family: families.Family, where: str, yname: str, units: pd.Index
+) -> None:
+    """
+    Raise if a value of y is outside the range of the family.
+
+    Shapes: `endog` (R,).
+    """
+    low, high, low_open, text = admissible_range(family)
+    # What is beyond an end by rounding, as 1 + 1e-12 is, is at it.
+    outside = (endog <= low) if low_open else (endog < low - BEYOND)
+    outside |= endog > high * (1.0 + BEYOND)
+    if outside.any():
+        bad = np.flatnonzero(outside)
+        raise DataError(
+            f"{where}: {yname!r} must be {text} for the "
+            f"{type(family).__name__} family, but {count(len(bad), 'row')} are not, "
+            f"such as {endog[bad[0]]:.10g} ({name_units(units[bad])}). Recode "
+            f"{yname!r} or choose another family."
+        )
+
+
+def dependent_columns(exog: Floats, tolerance: float) -> tuple[list[int], list[int]]:
+    """
+    Columns that are linear combinations of others, and the others.
+
+    Shapes: `exog` (R, p).
+    """
+    length = np.linalg.norm(exog, axis=0)
+    scaled = exog / np.where(length > 0, length, 1.0)
+    upper, pivots = scipy.linalg.qr(scaled, mode="r", pivoting=True)[:2]
+    size = np.abs(np.diag(upper[: exog.shape[1]]))
+    size = np.pad(size, (0, exog.shape[1] - len(size)))
+    rank = int((size > tolerance).sum())
+    if rank == exog.shape[1]:
+        return [], []
+    dependent = [int(j) for j in pivots[rank:]]
+    independent = [int(j) for j in pivots[:rank]]
+    weights = scipy.linalg.lstsq(scaled[:, independent], scaled[:, dependent])[0]
+    used = np.abs(weights).max(axis=1) > 1e-6
+    return sorted(dependent), sorted(np.asarray(independent)[used].tolist())
+
+
+def check_labeled_design(
+    exog: Floats, names: Sequence[str], others: Sequence[Floats]
+) -> None:
+    """
+    Raise unless the labelled rows identify every coefficient.
+
+    Shapes: `exog` (n, p), `others` (R, p).
+    """
+    n, p = exog.shape
+    if n == 0:
+        raise DataError(
+            "There is no labelled unit: no row of data has every variable of the "
+            "formula. Check the outcome column, `labeled` and missing values."
+        )
+    if n <= p:
+        raise DataError(
+            f"There are {n} labelled units for {p} coefficients ({_some(names)}). "
+            "Label more units or shorten the formula."
+        )
+    dependent, partners = dependent_columns(exog, COLLINEARITY_TOLERANCE)
+    if not dependent:
+        return
+    fixed = [
+        names[j]
+        for j in range(p)
+        if np.ptp(exog[:, j]) == 0.0
+        and any(len(e) and np.ptp(e[:, j]) > 0.0 for e in others)
+    ]
+    if fixed:
+        j = list(names).index(fixed[0])
+        raise CollinearityError(
+            f"Column {fixed[0]!r} is {exog[0, j]:g} for all {n} labelled units, though "
+            "not for the others: its coefficient cannot be estimated from the labels. "
+            "Label units where it differs, merge levels, or leave it out."
+        )
+    raise CollinearityError(
+        f"The design of the {n} labelled units is collinear: "
+        f"{_dependence(dependent, partners, names)}. "
+        f"{_remedy(dependent, partners, names)}"
+    )
+
+
+def check_leverage(
+    exog: Floats, weights: Floats | None, names: Sequence[str], units: pd.Index
+) -> None:
+    """
+    Raise if a coefficient is decided by one labelled unit; warn if by a few.
+
+    Shapes: `exog` (n, p), `weights` (n,), `units` (n,).
+    """
+    if weights is not None:
+        exog = exog * np.sqrt(weights)[:, None]
+    left, upper = scipy.linalg.qr(exog, mode="economic")
+    single = np.flatnonzero((left**2).sum(axis=1) >= 1.0 - 1e-8)
+    scale = np.linalg.norm(exog, axis=0)
+    if len(single):
+        # The direction that this unit alone decides.
+        direction = scipy.linalg.solve_triangular(upper, left[single[0]])
+        column = names[int(np.argmax(np.abs(direction) * scale))]
+        raise DataError(
+            f"The coefficient of {column!r} is decided by one labelled unit alone "
+            f"({format_units(units[single[:1]])}), which fits exactly: no standard "
+            "error can be estimated. Label more units like it, merge levels, or leave "
+            f"{column!r} out."
+        )
+    share = _shares(left, upper)
+    number, few = _effective_number(share)
+    if few:
+        listed = ", ".join(f"{names[j]!r} ({number[j]:.1f})" for j in few)
+        most = np.argsort(-share[few[0]], kind="stable")[: round(number[few[0]])]
+        warn(
+            f"These coefficients rest on very few of the {len(exog)} labelled units: "
+            f"{listed}. For {names[few[0]]!r} {name_units(units[most])} count "
+            "most. Intervals of such coefficients may be too short. Label more units "
+            "like these, merge levels, or transform the column.",
+            FewUnitsWarning,
+        )
+
+
+def _shares(left: Floats, upper: Floats) -> Floats:
+    """Squared share of each labelled unit in each coefficient, (p, n), from QR."""
+    return np.asarray(scipy.linalg.solve_triangular(upper, left.T) ** 2)
+
+
+def _effective_number(share: Floats) -> tuple[Floats, list[int]]:
+    """How many equal shares those of each coefficient make, and where they are few."""
+    number = share.sum(axis=1) ** 2 / (share**2).sum(axis=1)
+    return number, [int(j) for j in np.flatnonzero(number < FEW_UNITS)]
+
+
+def check_clusters(clusters: Clusters, exog: Floats, names: Sequence[str]) -> None:
+    """
+    Raise if there are fewer clusters than coefficients; warn of few.
+
+    Shapes: `exog` (n, p).
+    """
+    n, p = clusters.n_labeled, len(names)
+    if n <= p:
+        raise DataError(
+            f"Labelled units are in {count(n, 'cluster')}, too few for "
+            f"{count(p, 'coefficient')} ({_some(names)}). Use smaller clusters, label "
+            "units in more of them, or shorten the formula."
+        )
+    if n < FEW_CLUSTERS:
+        warn(
+            f"Labelled units are in {n} clusters only. Intervals rest on the "
+            "differences between these: with so few they are wide, and may still be "
+            "too short where clusters differ in size or there are many sources.",
+            FewClustersWarning,
+        )
+    share = _shares(*scipy.linalg.qr(exog, mode="economic"))
+    number, few = _effective_number(cluster_sums(share.T, clusters.of_labeled, n).T)
+    if few:
+        listed = ", ".join(f"{names[j]!r} ({number[j]:.1f})" for j in few[:10])
+        warn(
+            f"These coefficients rest on very few of the {n} clusters with labels: "
+            f"{listed}. Their intervals are too short. Label units in more clusters in "
+            "which the column differs.",
+            FewClustersWarning,
+        )
+
+
+def _dependence(
+    dependent: Sequence[int], partners: Sequence[int], names: Sequence[str]
+) -> str:
+    """Which columns depend on which, in words."""
+    columns = ", ".join(repr(names[j]) for j in dependent)
+    if not partners:
+        return f"{columns} is zero in every row"
+    others = ", ".join(repr(names[j]) for j in partners)
+    return f"{columns} is a linear combination of {others}"
+
+
+def _remedy(
+    dependent: Sequence[int], partners: Sequence[int], names: Sequence[str]
+) -> str:
+    """What to do about columns that depend on others."""
+    name = names[dependent[0]]
+    if not partners:
+        level = name.endswith("]")
+        return (
+            "No unit has this level: leave it out of levels= of C(), or call "
+            ".cat.remove_unused_categories()."
+            if level
+            else "Leave it out."
+        )
+    involved = [names[j] for j in (*dependent, *partners)]
+    if (
+        any(own.startswith(("cr(", "cc(")) for own in involved)
+        and "Intercept" in involved
+    ):
+        return (
+            "This spline has a constant of its own: give it constraints='center', or "
+            "write 0 + in the formula."
+        )
+    return "Leave one of them out."
+
+
+def _some(names: Sequence[str]) -> str:
+    """Up to ten names."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more
+
+
+def surely_independent(gram: Floats) -> bool:
+    """
+    Whether columns are independent as far as their sums of squares can tell.
+
+    Shapes: `gram` (p, p).
+    """
+    scale = np.sqrt(np.diag(gram))
+    if not np.all(scale > 0):
+        return False
+    # The eigenvalue is a squared share and smaller than any single one: only near the
+    # tolerance are the columns themselves worth a decomposition.
+    smallest = np.linalg.eigvalsh(gram / np.outer(scale, scale))[0]
+    return bool(smallest > 1e4 * COLLINEARITY_TOLERANCE**2)
+
+
+def check_source_design(exog: Floats, name: str, names: Sequence[str]) -> None:
+    """
+    Raise if the columns of a source are linearly dependent.
+
+    Shapes: `exog` (R, p).
+    """
+    # Columns that are independent on some rows are so on all.
+    part = exog[:: max(1, len(exog) // _PART)]
+    if surely_independent(part.T @ part):
+        return
+    dependent, partners = dependent_columns(exog, COLLINEARITY_TOLERANCE)
+    if dependent:
+        raise CollinearityError(
+            f"Source {name!r}: in its {len(exog)} rows "
+            f"{_dependence(dependent, partners, names)}, so its moments are not "
+            "defined. Leave the source or the column out."
+        )
+
+
+def check_coverage(
+    units: Positions | None,
+    labeled_units: Positions,
+    name: str,
+    index: pd.Index,
+    p: int,
+) -> None:
+    """
+    Raise unless a source covers labelled and unlabelled units; warn of gaps.
+
+    Shapes: `units` (R,), `labeled_units` (n,), `index` (T,).
+    """
+    if units is None:
+        return
+    covered = np.zeros(len(index), dtype=bool)
+    covered[units] = True
+    absent = labeled_units[~covered[labeled_units]]
+    if len(absent) == len(labeled_units):
+        raise DataError(
+            f"Source {name!r} covers none of the {len(labeled_units)} labelled "
+            "units, so its errors cannot be learned. Run the model on the labelled "
+            "units too, or check that units have the same identifiers."
+        )
+    covered_labeled = len(labeled_units) - len(absent)
+    if covered_labeled <= p:
+        raise DataError(
+            f"Source {name!r} covers {count(covered_labeled, 'labelled unit')}, too "
+            f"few to learn its errors in {count(p, 'coefficient')}. Run the model on "
+            "more of the labelled units, or leave the source out."
+        )
+    if len(labeled_units) < len(index) and covered.sum() == covered_labeled:
+        raise DataError(
+            f"Source {name!r} covers no unlabelled unit, so it adds nothing to the "
+            "labels. Give its rows for unlabelled units (a variable that it lacks is "
+            "taken from data, and may be missing there), or leave it out."
+        )
+    if len(absent):
+        warn(
+            f"Source {name!r} lacks {len(absent)} of the {len(labeled_units)} labelled "
+            f"units ({format_units(index[absent])}). Their coverage "
+            f"must have nothing to do with their being labelled. {VALIDITY}",
+            CoverageWarning,
+        )

@@ -1,0 +1,85 @@
+"""The forms in which sources may be given, brought into one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from statsmodels_synth.core.messages import type_name
+from statsmodels_synth.core.options import Kind
+from statsmodels_synth.data.arrays import unique_names
+from statsmodels_synth.data.kinds import is_other_frame, refuse_unread
+from statsmodels_synth.exceptions import DataError
+
+_FORMS = (
+    "Give a DataFrame (or a Series named like a variable of the formula), {name: "
+    "DataFrame}, {variable of the formula: column of data}, or a path of Parquet files "
+    "(ending in '.parquet' or '/')."
+)
+
+
+@dataclass(frozen=True)
+class GivenSource:
+    """
+    One source as the user gave it.
+
+    Parameters
+    ----------
+    name : str
+        Name.
+    kind : {"proxy", "synthetic"}
+        Kind.
+    frame : DataFrame, Table or None
+        Its own frame, in :func:`align_frames` one of pandas; None where it is
+        columns of data.
+    columns : dict
+        From variable to column of data, where it is columns of data.
+    """
+
+    name: str
+    kind: Kind
+    frame: Any
+    columns: dict[str, str]
+
+
+def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
+    """Bring the accepted forms of `proxy` and `synthetic` into one."""
+    forms: dict[Kind, dict[str, Any]] = {}
+    kinds: tuple[tuple[Kind, object], ...] = (
+        ("proxy", proxy),
+        ("synthetic", synthetic),
+    )
+    for kind, value in kinds:
+        if value is None:
+            forms[kind] = {}
+        elif isinstance(value, (pd.DataFrame, pd.Series)) or is_other_frame(value):
+            forms[kind] = {kind: value}
+        elif not isinstance(value, Mapping):
+            refuse_unread(value, f"{kind}=")
+            raise DataError(f"{kind}= is a {type_name(value)}. {_FORMS}")
+        elif value and all(isinstance(v, str) for v in value.values()):
+            forms[kind] = {kind: value}
+        else:
+            forms[kind] = {str(k): v for k, v in value.items()}
+    names = unique_names(list(forms["proxy"]), list(forms["synthetic"]))
+    result = []
+    for kind, sources in forms.items():
+        for key, value in sources.items():
+            name = names[f"{kind}:{key}"]
+            if isinstance(value, pd.Series) and value.name is not None:
+                value = value.to_frame()  # noqa: PLW2901
+            if isinstance(value, pd.DataFrame) or is_other_frame(value):
+                result.append(GivenSource(name, kind, value, {}))
+            elif isinstance(value, Mapping) and all(
+                isinstance(v, str) for v in value.values()
+            ):
+                result.append(GivenSource(name, kind, None, dict(value)))
+            else:
+                refuse_unread(value, f"{kind}={{{key!r}: ...}}")
+                raise DataError(
+                    f"{kind}={{{key!r}: ...}} is a {type_name(value)}. {_FORMS}"
+                )
+    return result

@@ -1,0 +1,1 @@
+"""A formula: read once, learned once, applied to every frame."""

@@ -1,0 +1,286 @@
+"""Reading a formula: which columns, functions and constants it uses."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+import pickle
+import re
+from types import FrameType, ModuleType
+from typing import Any
+
+import formulaic
+from formulaic.transforms import TRANSFORMS
+import numpy as np
+import pandas as pd
+import patsy
+import patsy.builtins
+
+from statsmodels_synth.core.messages import suggest
+from statsmodels_synth.core.options import Engine, check_choice
+from statsmodels_synth.core.statsmodels import default_engine
+from statsmodels_synth.data.formula.syntax import refuse_foreign
+from statsmodels_synth.data.formula.uses import NUMBERS_ONLY, ColumnUses, column_uses
+from statsmodels_synth.exceptions import FormulaError
+
+
+@dataclass(frozen=True)
+class ParsedFormula:
+    """
+    A formula and what it refers to.
+
+    Parameters
+    ----------
+    text : str
+        The formula.
+    engine : {"patsy", "formulaic"}
+        Engine that evaluates it.
+    response, regressors : tuple of str
+        Columns used on the left and on the right of the tilde.
+    namespace : dict
+        Functions and constants of the calling code that it uses.
+    uses : ColumnUses
+        What it uses the columns for.
+    """
+
+    text: str
+    engine: Engine
+    response: tuple[str, ...]
+    regressors: tuple[str, ...]
+    namespace: dict[str, Any] = field(repr=False)
+    uses: ColumnUses = field(default=NUMBERS_ONLY, repr=False)
+
+    @property
+    def left(self) -> str:
+        """Left side of the formula."""
+        return self.text.split("~", 1)[0].strip()
+
+    @property
+    def right(self) -> str:
+        """Right side of the formula."""
+        return self.text.split("~", 1)[1].strip()
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All columns that the formula uses, the outcome's first."""
+        return tuple(dict.fromkeys(self.response + self.regressors))
+
+
+def calling_namespace(
+    frame: FrameType | None, eval_env: int | Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """
+    Names that a formula may use besides columns.
+
+    Captured once as a dict: formulaic's specification does not remember the
+    names, and a later evaluation would look them up elsewhere.
+    """
+    if isinstance(eval_env, Mapping):
+        return dict(eval_env)
+    if eval_env == -1:
+        return {}
+    for _ in range(eval_env or 0):
+        frame = frame.f_back if frame is not None else None
+    return {} if frame is None else {**frame.f_globals, **frame.f_locals}
+
+
+def read_formula(
+    text: str,
+    columns: set[str],
+    namespace: Mapping[str, Any],
+    engine: Engine | None = None,
+) -> ParsedFormula:
+    """
+    Find the columns, functions and constants that a formula uses.
+
+    Examples
+    --------
+    >>> parsed = read_formula("y ~ np.log(x) + C(g)", {"y", "x", "g"}, {"np": np})
+    >>> parsed.response, parsed.regressors
+    (('y',), ('x', 'g'))
+    """
+    if (
+        not isinstance(text, str)
+        or "~" not in text
+        or not text.split("~", maxsplit=1)[0].strip()
+    ):
+        raise FormulaError(
+            f"The formula {text!r} needs an outcome and regressors, such as 'y ~ x'."
+        )
+    engine = default_engine() if engine is None else engine
+    check_choice("engine", engine, Engine)
+
+    def terms_of(side: str) -> set[Any]:
+        quoted = _without_quotes(side) if engine == "formulaic" else side
+        return terms_of_side(quoted, engine)
+
+    refuse_foreign(text, engine, namespace, terms_of)
+    given, text = text, _without_quotes(text) if engine == "formulaic" else text
+    try:
+        sides = factor_codes(text, engine)
+        for codes in sides:
+            for code in codes:
+                ast.parse(code, mode="eval") if code not in columns else None
+    except Exception as error:  # both engines raise many types for bad syntax
+        raise FormulaError(
+            f"{engine} cannot parse {given!r}: {plain_text(error)}"
+        ) from error
+    if len(sides[0]) > 1:
+        raise FormulaError(
+            f"The left side {given.split('~')[0].strip()!r} of the formula {given!r} "
+            f"has {len(sides[0])} terms. Give one outcome; I(a + b) is the sum of two "
+            "columns."
+        )
+    used: dict[str, Any] = {}
+    found: list[tuple[str, ...]] = []
+    for codes in sides:
+        names: dict[str, None] = {}
+        for code in codes:
+            names |= dict.fromkeys(columns_of(code, columns, namespace, text, used))
+        found.append(tuple(names))
+    uses = column_uses([*sides[0], *sides[1]], columns, set(found[0]) - set(found[1]))
+    return ParsedFormula(text, engine, found[0], found[1], used, uses)
+
+
+def plain_text(error: object) -> str:
+    """Message of an engine, on one line and without terminal colours."""
+    text = re.sub(r"\x1b\[[0-9;]*m|[⧛⧚]", "", str(error))
+    return " ".join(text.split())
+
+
+def _without_quotes(text: str) -> str:
+    """
+    Write formulaic's braces and backticks as I() and Q().
+
+    statsmodels orders the terms of a formula by parsing their names again, where
+    ``{x - 1}`` has become ``x - 1``: an x without intercept.
+    """
+    pieces = re.split(r"(\"[^\"]*\"|'[^']*')", text)  # leave strings alone
+    for k in range(0, len(pieces), 2):
+        piece = re.sub(r"`([^`]+)`", r'Q("\1")', pieces[k])
+        pieces[k] = piece.replace("{", "I(").replace("}", ")")
+    return "".join(pieces)
+
+
+def factor_codes(text: str, engine: Engine) -> tuple[list[str], list[str]]:
+    """
+    Python code of the factors on each side of a formula.
+
+    Examples
+    --------
+    >>> factor_codes("y ~ x + x:np.log(z)", "patsy")
+    (['y'], ['x', 'x', 'np.log(z)'])
+    """
+    if engine == "patsy":
+        parsed = patsy.ModelDesc.from_formula(text)
+        sides = [parsed.lhs_termlist, parsed.rhs_termlist]
+        codes = [[f.code for term in side for f in term.factors] for side in sides]
+    else:
+        formula = formulaic.Formula(text)
+        codes = [
+            [f.expr for term in side for f in term.factors if f.expr != "1"]
+            for side in (formula.lhs, formula.rhs)
+        ]
+    return codes[0], codes[1]
+
+
+def terms_of_side(side: str, engine: Engine) -> set[Any]:
+    """Terms of a right side, the constant left out."""
+    if engine == "patsy":
+        terms = patsy.ModelDesc.from_formula(f"~ 0 + {side}").rhs_termlist
+        return {frozenset(f.code for f in term.factors) for term in terms}
+    found = {frozenset(f.expr for f in t.factors) for t in formulaic.Formula(side)}
+    return found - {frozenset({"1"})}
+
+
+def columns_of(
+    code: str,
+    columns: set[str],
+    namespace: Mapping[str, Any],
+    text: str,
+    used: dict[str, Any],
+) -> list[str]:
+    """Columns that one factor uses."""
+    if code in columns:
+        return [code]
+    known = {*dir(builtins), *dir(patsy.builtins), *TRANSFORMS}
+    found = []
+    tree = ast.parse(code, mode="eval")
+    # A column may share its name with a function that is called, as in C(C).
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    # Options, such as the knots of a spline, may be arrays: keyword arguments, and
+    # what follows the column in the engines' own functions.
+    options = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for argument in [
+            *(node.args[1:] if getattr(node.func, "id", "") in known else []),
+            *(k.value for k in node.keywords),
+        ]
+        for inner in ast.walk(argument)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Q":
+            name = getattr(node.args[0], "value", None) if node.args else None
+            if name not in columns:
+                raise _unknown(str(name), text, columns)
+            found.append(str(name))
+        if not isinstance(node, ast.Name):
+            continue
+        if node.id in columns and id(node) not in called:
+            found.append(node.id)
+        elif node.id in namespace:
+            value = namespace[node.id]
+            if isinstance(value, (np.ndarray, pd.Series, pd.Index, list, tuple)) and (
+                id(node) not in options
+            ):
+                raise FormulaError(
+                    f"{node.id!r} in the formula {text!r} is an array of the calling "
+                    "code, not a column. It cannot be matched by unit: make it a "
+                    "column of data and of the sources."
+                )
+            used[node.id] = value
+        elif node.id not in known:
+            raise _unknown(node.id, text, columns)
+    return found
+
+
+def _unknown(name: str, text: str, columns: set[str]) -> FormulaError:
+    return FormulaError(
+        f"{name!r} in the formula {text!r} is not a column of data or of a source."
+        f"{suggest(name, sorted(columns))}"
+    )
+
+
+@dataclass(frozen=True)
+class _Module:
+    """A module in a pickle, by name."""
+
+    name: str
+
+
+def picklable_namespace(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a namespace survives a pickle; a lambda, for one, does not."""
+    result: dict[str, Any] = {}
+    for name, value in namespace.items():
+        if isinstance(value, ModuleType):
+            result[name] = _Module(value.__name__)
+            continue
+        try:
+            pickle.dumps(value)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            continue
+        result[name] = value
+    return result
+
+
+def restored_namespace(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """A namespace from a pickle, with its modules."""
+    return {
+        name: import_module(value.name) if isinstance(value, _Module) else value
+        for name, value in namespace.items()
+    }

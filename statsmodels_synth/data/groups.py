@@ -1,0 +1,139 @@
+"""Clusters as they are given: a column, or one value per unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import pandas as pd
+
+from statsmodels_synth.core.arrays import Bools
+from statsmodels_synth.core.messages import count, format_units, suggest, type_name
+from statsmodels_synth.core.options import CovType
+from statsmodels_synth.data.ids import refuse_rounded_labels, told_apart
+from statsmodels_synth.data.kinds import values_of
+from statsmodels_synth.exceptions import AlignmentError, DataError, OptionError
+from statsmodels_synth.problem.design import AlignedDesign
+from statsmodels_synth.problem.groups import Clusters, number_clusters
+
+
+def read_groups(cov_type: CovType, options: Mapping[str, Any]) -> Any:
+    """The groups among the options of a covariance."""
+    if not isinstance(options, Mapping):
+        raise OptionError(
+            f"cov_kwds is {options!r}. Give a dict: cov_kwds={{'groups': column or "
+            "array}."
+        )
+    if cov_type != "cluster" and "groups" in options:
+        raise OptionError(
+            f"cov_type={cov_type!r} takes no 'groups'. Set cov_type='cluster'."
+        )
+    known = ["groups"] if cov_type == "cluster" else []
+    for name in options:
+        if name not in known:
+            allowed = suggest(name, known) or " Leave cov_kwds out."
+            raise OptionError(f"cov_type={cov_type!r} has no option {name!r}.{allowed}")
+    groups = options.get("groups")
+    if cov_type == "cluster" and groups is None:
+        raise OptionError(
+            "cov_type='cluster' needs the cluster of every unit: cov_kwds={'groups': "
+            "column or array}."
+        )
+    return groups
+
+
+def group_values(
+    groups: Any, units: pd.Index, needed: pd.Index, rows: pd.Index | None, label: str
+) -> NDArray[Any]:
+    """
+    Groups that were given as an array, one for each unit.
+
+    Shapes: `units` (T,) -> (T,).
+    """
+    groups = values_of(groups)
+    advice = "Give one value per unit, or the name of a column."
+    if isinstance(groups, Mapping) or np.ndim(groups) != 1:
+        raise DataError(
+            f"{label} is a {type_name(groups)} of {np.ndim(groups)} dimensions. "
+            f"{advice} There is no clustering in two ways."
+        )
+    if isinstance(groups, pd.Series):
+        by_row = rows is not None and groups.index.equals(rows)
+        counted = isinstance(units, pd.RangeIndex) and rows is None
+        if not (by_row or counted or groups.index.equals(units)):
+            if groups.index.has_duplicates:
+                raise DataError(
+                    f"{label} has two values for one unit. Give one per unit."
+                )
+            if not needed.isin(groups.index).all():
+                raise AlignmentError(
+                    f"{label} is a Series whose index is neither that of data nor that "
+                    "of the units. Reindex it or make it a column of data."
+                )
+            groups = told_apart(groups).reindex(units)
+    values = pd.Series(groups).to_numpy()
+    if rows is not None and len(values) == len(rows) < len(units):
+        missing = np.full(len(units) - len(rows), None)
+        values = np.concatenate([values.astype(object), missing])
+    if len(values) != len(units):
+        raise DataError(
+            f"{label} has {len(values)} values; there are {len(units)} units, those of "
+            f"the sources included. {advice}"
+        )
+    return values
+
+
+def require_groups(absent: Bools, units: pd.Index, label: str) -> None:
+    """
+    Raise if the cluster of a unit is missing.
+
+    Shapes: `absent` (T,), `units` (T,).
+    """
+    if absent.any():
+        raise DataError(
+            f"{label} is missing for {count(int(absent.sum()), 'unit')} "
+            f"({format_units(units[absent])}). Every unit needs a cluster, also those "
+            "of the sources: complete them, or leave these units out."
+        )
+
+
+def find_clusters(
+    groups: NDArray[Any], design: AlignedDesign, units: pd.Index, label: str
+) -> Clusters:
+    """
+    Number the clusters.
+
+    Shapes: `units` (T,).
+    """
+    refuse_rounded_labels(groups, label)
+    of_given, _ = pd.factorize(groups)
+    codes = of_given if design.kept is None else of_given[design.kept]
+    require_groups(codes < 0, units, label)
+    return replace(number_clusters(codes, design.labeled_units), of_given=of_given)
+
+
+def partitioned_clusters(
+    column: str, units: pd.Index, labeled: pd.Series, sizes: pd.Series
+) -> Clusters:
+    """
+    Number the clusters of units that are not in memory.
+
+    Shapes: `units` (n,), `labeled` (n,), `sizes` (C,).
+    """
+    if not labeled.index.equals(units):
+        labeled = labeled.reindex(units)
+    of_labels = pd.Index(labeled)
+    with_labels = of_labels.unique()
+    labels = with_labels.append(sizes.index.difference(with_labels, sort=False))
+    return Clusters(
+        np.empty(0, dtype=np.intp),
+        labels.get_indexer(of_labels),
+        len(with_labels),
+        len(labels),
+        column,
+        labels,
+        sizes.reindex(labels).to_numpy(dtype=np.intp),
+    )

@@ -1,0 +1,96 @@
+"""Ids of units, and categories, whose last digits would be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import pandas as pd
+
+from statsmodels_synth.core.arrays import EXACT
+from statsmodels_synth.core.messages import count, format_units, show
+from statsmodels_synth.exceptions import AlignmentError, DataError
+
+
+def refuse_rounded_ids(index: pd.Index, where: str) -> None:
+    """Raise if ids are floating-point numbers so large that neighbours are the same."""
+    for level, name in zip(_levels_of(index), index.names, strict=True):
+        exact = _exact_up_to(level)
+        if exact is None:
+            continue
+        bad = level[np.abs(level.to_numpy(dtype=float, na_value=np.nan)) >= exact]
+        if len(bad):
+            called = "" if name is None else f" {name!r}"
+            raise AlignmentError(
+                f"{where}: the ids{called} of {count(len(bad), 'unit')} are "
+                f"floating-point numbers of 2**{exact.bit_length() - 1} or more "
+                f"({format_units(bad)}), where neighbouring integers are the same "
+                "number, so units may have been merged. Read the ids as text or "
+                "integers, for example with read_csv(..., dtype={'id': str}); a gap in "
+                "the column is what makes it floating-point."
+            )
+
+
+def _levels_of(index: pd.Index) -> list[pd.Index]:
+    """Distinct ids of each level; of a flat index the ids themselves."""
+    return list(index.levels) if isinstance(index, pd.MultiIndex) else [index]
+
+
+def _exact_up_to(level: pd.Index) -> int | None:
+    """Up to where floats of this type hold every integer; None where it has others."""
+    if level.dtype == object:
+        kind = pd.api.types.infer_dtype(level, skipna=True)
+        return EXACT if kind in ("floating", "mixed-integer-float") else None
+    if not pd.api.types.is_float_dtype(level.dtype):
+        return None
+    digits: int = np.finfo(level.to_numpy(na_value=np.nan).dtype).nmant + 1
+    return 1 << digits
+
+
+def refuse_mixed_ids(ids: pd.Index, others: pd.Index, name: str) -> None:
+    """Raise if ids are floats in one frame and large integers in the other."""
+    pairs = list(zip(_levels_of(ids), _levels_of(others), strict=False))
+    for pair in [*pairs, *((b, a) for a, b in pairs)]:
+        integers, floats = pair
+        if pd.api.types.is_float_dtype(floats.dtype) and _is_large(integers):
+            raise AlignmentError(
+                f"Ids of units are integers beyond 2**53 in one of data and source "
+                f"{name!r} and floating-point numbers in the other, which cannot be "
+                "matched exactly. Make them text or integers in both; a gap in the "
+                "column is what makes it floating-point."
+            )
+
+
+def _is_large(ids: pd.Index) -> bool:
+    """Whether there are integers beyond 2**53."""
+    if not pd.api.types.is_integer_dtype(ids.dtype) or not len(ids):
+        return False
+    return max(int(ids.max()), -int(ids.min())) > EXACT
+
+
+def told_apart(labels: pd.Series) -> pd.Series:
+    """Labels that a gap will not make floats of."""
+    return labels.astype(object) if _is_large(pd.Index(labels)) else labels
+
+
+def refuse_rounded_labels(values: NDArray[Any], label: str) -> None:
+    """Raise if clusters or strata are floats so large that neighbours are the same."""
+    if values.dtype.kind != "f":
+        return
+    bad = values[np.abs(values) >= 2 ** (np.finfo(values.dtype).nmant + 1)]
+    if len(bad):
+        raise DataError(
+            f"{label} has {count(len(bad), 'floating-point number')} so large that "
+            f"neighbouring integers are the same, such as {show(bad[0])}. Read the "
+            "column as text or integers; a gap in it is what makes it floating-point."
+        )
+
+
+def stacked(columns: Sequence[pd.Series]) -> pd.Series:
+    """Columns one below the other, without making floats of large integers."""
+    kinds = {pd.api.types.is_integer_dtype(c.dtype) for c in columns}
+    if len(kinds) > 1 and any(_is_large(pd.Index(c.dropna())) for c in columns):
+        columns = [c.astype(object) for c in columns]
+    return pd.concat(columns, ignore_index=True)

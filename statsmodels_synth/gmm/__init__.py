@@ -1,0 +1,1 @@
+"""The estimator: sums over sources, weights, solution, covariance, tests."""

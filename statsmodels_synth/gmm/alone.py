@@ -1,0 +1,90 @@
+"""Estimates from one source alone, as if it were real: what not to report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.messages import warn
+from statsmodels_synth.exceptions import ConvergenceWarning
+from statsmodels_synth.gmm.solver import STEP_TOLERANCE
+from statsmodels_synth.gmm.sums import SourceState, design_sums
+from statsmodels_synth.gmm.target import MAX_STEPS, relative_step, score_step
+from statsmodels_synth.gmm.weights import SINGULAR, inverse_in_basis
+from statsmodels_synth.problem.design import AlignedDesign
+from statsmodels_synth.problem.scores import Score
+
+
+@dataclass(frozen=True)
+class NaiveEstimate:
+    """
+    Naive estimates of all sources.
+
+    Parameters
+    ----------
+    params : ndarray (M, p)
+        Solutions of each source's own score equations over its covered units.
+    bse : ndarray (M, p)
+        Robust standard errors, replicates of a unit taken as one observation.
+    """
+
+    params: Floats
+    bse: Floats
+
+
+def naive_at_state(design: AlignedDesign, state: SourceState) -> NaiveEstimate:
+    """Naive estimates where they are known, without another pass."""
+    state = state.among(design.n_units)
+    assert state.sums.outer is not None
+    own = state.sums.outer.reshape(state.eta.shape * 2)
+    bse = np.empty_like(state.eta)
+    for m, jacobian in enumerate(state.sums.jacobian):
+        bread = inverse_in_basis(jacobian, design.basis)
+        bse[m] = np.sqrt(np.diag(bread @ own[m, :, m] @ bread.T) / design.n_units)
+    return NaiveEstimate(state.eta.copy(), bse)
+
+
+def naive_estimate(design: AlignedDesign, score: Score, eta: Floats) -> NaiveEstimate:
+    """
+    Newton's method on the all-units moments of every source.
+
+    Shapes: `eta` (M, p).
+    """
+    eta = eta.copy()
+    k_sources, p = eta.shape
+    bse = np.full((k_sources, p), np.nan)
+    unsolved, failed = list(range(k_sources)), []
+    for _ in range(MAX_STEPS):
+        if not unsolved:
+            break
+        with np.errstate(all="ignore"):
+            sums = design_sums(design, score, eta, outer=True)
+        assert sums.outer is not None
+        own = sums.outer.reshape(k_sources, p, k_sources, p)
+        for m in list(unsolved):
+            slope = design.basis.T @ sums.jacobian[m] @ design.basis
+            if not np.all(np.isfinite(slope)) or np.linalg.cond(slope) > SINGULAR:
+                unsolved.remove(m)
+                failed.append(m)
+                continue
+            bread = inverse_in_basis(sums.jacobian[m], design.basis)
+            step = -bread @ sums.mean[m]
+            moved = min(
+                relative_step(step, eta[m], design.column_scale),
+                score_step(step, sums.jacobian[m], own[m, :, m]),
+            )
+            eta[m] += step
+            if moved <= STEP_TOLERANCE:
+                variance = np.diag(bread @ own[m, :, m] @ bread.T) / design.n_units
+                bse[m] = np.sqrt(variance)
+                unsolved.remove(m)
+    for m in [*unsolved, *failed]:
+        eta[m] = np.nan
+        warn(
+            f"Source {design.names[m]!r}: the estimate from this source alone did not "
+            "converge and is shown as NaN. The augmented estimate does not use it.",
+            ConvergenceWarning,
+        )
+    return NaiveEstimate(eta, bse)

@@ -1,0 +1,82 @@
+"""Warnings about a solution: what makes it less than it seems."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from statsmodels_synth.core.messages import warn
+from statsmodels_synth.exceptions import ConvergenceWarning, LabelAgreementWarning
+from statsmodels_synth.gmm.solver import Solution
+from statsmodels_synth.problem.design import AlignedDesign, DesignRows
+
+_OR_SHOWN = (
+    "This holds if its errors are rare. If labels were copied into the source or shown "
+    "to its model (few-shot examples too), its errors for other units are not seen and "
+    "the intervals do not cover: check how it was made."
+)
+#: Labelled units that differ from a source below which a warning is due.
+FEW_DISAGREEMENTS = 4
+
+
+def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> None:
+    """Warn of what makes a solution less than it seems."""
+    if not solution.converged:
+        warn(
+            "The moment conditions were not solved: do not use the estimates. Rescale "
+            "regressors of very different size, give start_params, or use fewer "
+            "sources.",
+            ConvergenceWarning,
+        )
+    elif not solution.settled:
+        warn(
+            f"The estimate was still moving when the weight had been chosen "
+            f"{solution.iterations - 1} times. Raise maxiter, or use maxiter=2 or "
+            "'cue'.",
+            ConvergenceWarning,
+        )
+    if not solution.weight.gain.any():
+        return  # the sources take no part
+    for name, rows in zip(design.names, design.labeled_sources, strict=True):
+        differing, covered = disagreements(rows, design.labeled)
+        if differing >= FEW_DISAGREEMENTS:
+            continue
+        if differing:
+            found = (
+                f"differs from the labels in {differing} of the {covered} units that "
+                "have both, so that all that is known of its errors comes from "
+                + ("this one" if differing == 1 else "these")
+            )
+        else:
+            found = (
+                f"agrees with all {covered} labels that it covers, so nothing is known "
+                f"of its errors but that they are rare: up to {3 / covered:.1%} of its "
+                "rows may be wrong (95 %, rule of three)"
+            )
+        allowed = (
+            "The standard errors allow for one more such unit."
+            if corrected
+            else "The asymptotic standard errors allow for no other."
+        )
+        warn(
+            f"Source {name!r} {found}. {allowed} {_OR_SHOWN}",
+            LabelAgreementWarning,
+        )
+
+
+def disagreements(rows: DesignRows, labels: DesignRows) -> tuple[int, int]:
+    """
+    Labelled units at which a source differs from outcome or regressors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = DesignRows(np.array([0.0, 1.0]), np.ones((2, 1)))
+    >>> disagreements(labels, labels)
+    (0, 2)
+    """
+    unit = rows.unit_positions
+    # What went through single precision is still the same.
+    differs = ~np.isclose(rows.endog, labels.endog[unit], rtol=1e-6, atol=0.0)
+    scale = 1e-6 * np.abs(labels.exog).max(axis=0)
+    differs |= (np.abs(rows.exog - labels.exog[unit]) > scale).any(axis=1)
+    return len(np.unique(unit[differs])), len(np.unique(unit))

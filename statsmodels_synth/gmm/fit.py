@@ -1,0 +1,243 @@
+"""One fit of an aligned design: solve, leave out what is redundant, check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.messages import muted, warn
+from statsmodels_synth.exceptions import (
+    CollinearSourceWarning,
+    FewClustersWarning,
+    FewUnitsWarning,
+    FullyLabeledWarning,
+    OptionError,
+)
+from statsmodels_synth.gmm.alone import (
+    NaiveEstimate,
+    naive_at_state,
+    naive_estimate,
+)
+from statsmodels_synth.gmm.cautions import warn_of
+from statsmodels_synth.gmm.covariance import Inference, infer
+from statsmodels_synth.gmm.jtest import JTest, representativeness
+from statsmodels_synth.gmm.separation import (
+    LABELS,
+    check_exact_fit,
+    check_separation,
+    check_solution,
+)
+from statsmodels_synth.gmm.settings import FitSettings
+from statsmodels_synth.gmm.solver import Solution, solve
+from statsmodels_synth.gmm.sums import SourceState
+from statsmodels_synth.problem.design import AlignedDesign, Target
+from statsmodels_synth.problem.groups import Clusters
+
+
+@dataclass(frozen=True)
+class Fit:
+    """
+    A solved design, and how it was solved: what analyses of a result start from.
+
+    Parameters
+    ----------
+    target : Target
+        The target model.
+    settings : FitSettings
+        Options of the fit.
+    solution : Solution
+        Parameters and sums at them.
+    design : AlignedDesign
+        What was solved: without the sources that take no part.
+    dropped_sources : dict
+        Sources that take no part, with the reason.
+    inference : Inference
+        Covariance and degrees of freedom.
+    clusters : Clusters or None
+        Clusters of the units.
+    sources : SourceState or None
+        What each source says by itself, those that take no part included, where that
+        is known.
+    """
+
+    target: Target
+    settings: FitSettings
+    solution: Solution
+    design: AlignedDesign
+    dropped_sources: dict[str, str]
+    inference: Inference
+    clusters: Clusters | None
+    sources: SourceState | None
+
+    @property
+    def bse(self) -> Floats:
+        """Standard errors, (p,)."""
+        with np.errstate(all="ignore"):
+            return np.asarray(np.sqrt(np.diag(self.inference.covariance)))
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of intervals; infinite where they are normal."""
+        return float(self.inference.df) if self.settings.use_t else float("inf")
+
+    @cached_property
+    def labels_only(self) -> Fit:
+        """The same fit without any source."""
+        if not self.design.k_sources:
+            return self
+        # What is to be warned of was said when this fit was made.
+        with muted(FewUnitsWarning, FewClustersWarning):
+            return fit_labels(
+                self.design,
+                self.target,
+                self.solution.theta_real,
+                self.settings,
+                self.clusters,
+            )
+
+    @cached_property
+    def naive(self) -> NaiveEstimate:
+        """What each source says alone, as if it were real."""
+        state = self.solution.sources
+        if state is None and not self.dropped_sources:
+            state = self.sources
+        if state is not None:
+            return naive_at_state(self.design, state)
+        return naive_estimate(self.design, self.target.score, self.solution.eta)
+
+    @cached_property
+    def representativeness(self) -> list[tuple[JTest, JTest]]:
+        """Tests of all sources together and of each, as :func:`representativeness`."""
+        return representativeness(
+            self.design, self.target.score, self.solution, self.clusters
+        )
+
+    @property
+    def effective_labels(self) -> Floats:
+        """Labels that would give the same standard errors without sources, (p,)."""
+        return self.design.n_labeled * (self.labels_only.bse / self.bse) ** 2
+
+
+def fit_design(
+    design: AlignedDesign,
+    target: Target,
+    theta: Floats,
+    eta: Floats,
+    settings: FitSettings,
+    clusters: Clusters | None = None,
+    known: SourceState | None = None,
+) -> Fit:
+    """
+    Estimate the parameters of an aligned design.
+
+    Shapes: `theta` (p,), `eta` (M, p).
+    """
+    dropped: dict[str, str] = {}
+    _refuse_in_partitions(design, settings)
+    if design.n_labeled == design.n_units and design.k_sources:
+        dropped = dict.fromkeys(design.names, "every unit is labelled")
+        design, eta = design.with_sources([]), eta[:0]
+        warn(
+            "Every unit is labelled, so the sources have nothing to add: the result is "
+            "that of the labels alone. Are data and a source swapped?",
+            FullyLabeledWarning,
+        )
+    elif known is not None:
+        known = known.among(design.n_units)
+    solution = _checked_solution(
+        design, target, theta, eta, settings, clusters, known if len(eta) else None
+    )
+    if len(eta):
+        known = solution.sources
+    if solution.redundant:
+        for m, reason in solution.redundant.items():
+            dropped[design.names[m]] = reason
+            warn(
+                f"Source {design.names[m]!r} is left out: {reason}. The estimate is "
+                "that without it.",
+                CollinearSourceWarning,
+            )
+        keep = [m for m in range(len(eta)) if m not in solution.redundant]
+        design, passes = design.with_sources(keep), solution.passes
+        solution = _checked_solution(
+            design,
+            target,
+            theta,
+            solution.eta[keep],
+            settings,
+            clusters,
+            None if known is None else known.take(keep),
+        )
+        solution = replace(solution, passes=solution.passes + passes)
+    warn_of(design, solution, corrected=settings.use_correction)
+    inference = infer(design, target.score, solution, settings, clusters)
+    # One row per labelled unit, which must not outlive the data in a result.
+    solution = replace(solution, controls=None)
+    return Fit(target, settings, solution, design, dropped, inference, clusters, known)
+
+
+def fit_labels(
+    design: AlignedDesign,
+    target: Target,
+    theta: Floats,
+    settings: FitSettings,
+    clusters: Clusters | None = None,
+) -> Fit:
+    """
+    Estimate from the labels alone, in the settings of another fit.
+
+    Shapes: `theta` (p,).
+    """
+    return fit_design(
+        design.with_sources([]),
+        target,
+        theta,
+        np.empty((0, design.k_params)),
+        replace(settings, maxiter=1),
+        clusters,
+    )
+
+
+def _refuse_in_partitions(design: AlignedDesign, settings: FitSettings) -> None:
+    """Raise if an option needs something of every unit, which is not in memory."""
+    if design.partitions is None:
+        return
+    if settings.maxiter == "cue":
+        raise OptionError(
+            "maxiter='cue' needs something of every unit in memory, and the rows are "
+            "in Dask partitions. If they fit, give frame.compute() instead; else "
+            "leave the option out."
+        )
+
+
+def _checked_solution(
+    design: AlignedDesign,
+    target: Target,
+    theta: Floats,
+    eta: Floats,
+    settings: FitSettings,
+    clusters: Clusters | None,
+    known: SourceState | None,
+) -> Solution:
+    family, names = target.family, target.names
+    check_separation(
+        design.labeled, theta, True, family=family, where=LABELS, names=names
+    )
+    solution = solve(
+        design,
+        target.score,
+        theta,
+        eta,
+        steps=2 if settings.maxiter == "cue" else settings.maxiter,
+        continuous=settings.maxiter == "cue",
+        centered=settings.centered,
+        shrink=settings.shrinks,
+        clusters=clusters,
+        known=known,
+    )
+    check_exact_fit(design.labeled, solution.theta_real, family, target.yname)
+    check_solution(design, solution, family, names)
+    return solution

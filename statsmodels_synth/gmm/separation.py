@@ -1,0 +1,276 @@
+"""Perfect separation and exact fits: outcomes that regressors tell without error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import scipy.linalg
+import scipy.optimize
+from statsmodels.genmod import families
+
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
+from statsmodels_synth.exceptions import (
+    DataError,
+    SeparationError,
+)
+from statsmodels_synth.gmm.solver import Solution
+from statsmodels_synth.problem.design import AlignedDesign, DesignRows, SourceArrays
+from statsmodels_synth.problem.scores import admissible_range
+
+#: Residuals below this share of the outcome's range are rounding of zero, and so
+#: are those below that share of its level, which is all that a number keeps.
+ZERO_RESIDUAL = 1e-9
+ROUNDING = 1e-13
+
+
+def check_exact_fit(
+    labels: DesignRows, theta: Floats, family: families.Family, yname: str
+) -> None:
+    """
+    Raise if the model fits every label exactly: no interval has a width then.
+
+    Shapes: `theta` (p,).
+    """
+    linear = labels.exog @ theta
+    if labels.offset is not None:
+        linear = linear + labels.offset
+    with np.errstate(all="ignore"):
+        error = labels.endog - family.link.inverse(linear)
+    level, spread = np.abs(labels.endog).max(), np.ptp(labels.endog)
+    if np.abs(error).max() <= ZERO_RESIDUAL * spread + ROUNDING * level:
+        raise DataError(
+            f"The regressors fit all {len(labels.endog)} labels of {yname!r} exactly, "
+            "so no standard error can be estimated. Is the outcome an exact function "
+            "of the regressors, or constant?"
+        )
+
+
+#: Rows of the first look for separation.
+_PART = 2000
+#: How often rows that contradict a direction are looked for.
+_ROUNDS = 20
+#: Ratio of eigenvalues of a derivative below which a source may be separated.
+FLAT = 1e-3
+#: What messages call the labelled rows.
+LABELS = "the labelled units"
+
+
+def separating_direction(rows: DesignRows, family: families.Family) -> Floats | None:
+    """
+    Direction along which the outcome is separated (Konis 2007).
+
+    A linear programme looks for a direction ``b`` with ``x b >= 0`` where y is
+    1, ``x b <= 0`` where y is 0, and at least one strict inequality; along it
+    the likelihood rises for ever. For counts: ``x b <= 0`` where y is 0 and
+    ``x b = 0`` elsewhere.
+
+    Shapes: (p,).
+    """
+    sign = _signs(rows.endog, family)
+    if sign is None:
+        return None
+    scale = np.sqrt(np.mean(rows.exog**2, axis=0))
+    scale[scale == 0.0] = 1.0  # a rare dummy may be absent from a part of the rows
+    signed = rows.exog / scale * sign[:, None]
+    open_ended = signed[sign != 0]
+    fixed = (rows.exog / scale)[sign == 0]
+    if not len(open_ended):
+        return None
+    found = scipy.optimize.linprog(
+        -open_ended.sum(axis=0),
+        A_ub=-open_ended,
+        b_ub=np.zeros(len(open_ended)),
+        A_eq=fixed if len(fixed) else None,
+        b_eq=np.zeros(len(fixed)) if len(fixed) else None,
+        bounds=(-1.0, 1.0),
+        method="highs",
+    )
+    if not found.success or -found.fun < 1e-6:
+        return None
+    return np.asarray(found.x)
+
+
+def _signs(endog: Floats, family: families.Family) -> Floats | None:
+    """-1 and 1 where the outcome is at an end of its range; None if it has none."""
+    high = np.inf
+    if isinstance(family, families.Binomial):
+        high = 1.0
+    elif not (
+        isinstance(family.link, families.links.Log) and admissible_range(family)[0] == 0
+    ):
+        return None
+    return np.where(endog <= 0.0, -1.0, np.where(endog >= high, 1.0, 0.0))
+
+
+def check_separation(
+    rows: DesignRows,
+    params: Floats,
+    converged: bool,
+    *,
+    family: families.Family,
+    where: str,
+    names: Sequence[str],
+) -> None:
+    """
+    Raise if the outcome is separated; cheap where nothing hints at it.
+
+    Shapes: `params` (p,).
+    """
+    # Under separation some fitted means run into a bound, at the latest until
+    # the solver's tolerance stops them within 1e-5 of it.
+    extreme = _at_bound(rows, params, family)
+    if converged and not extreme.any():
+        return
+    # Rows that are singled out end at the bound, and what is separated stays
+    # so in any part that holds them: a clean part clears the whole.
+    part, direction = np.flatnonzero(extreme), None
+    everything = len(part) > _PART
+    if not everything:
+        some = np.linspace(0, len(extreme) - 1, _PART).astype(int)
+        part = np.unique(np.r_[part, some])
+        direction = separating_direction(rows.take(part, None), family)
+        everything = direction is not None and len(part) < len(extreme)
+    if everything:
+        direction = separating_direction(rows, family)
+    if direction is not None:
+        raise _separated(rows, direction, where, names)
+
+
+def _separated(
+    rows: DesignRows, direction: Floats, where: str, names: Sequence[str]
+) -> SeparationError:
+    """The error that names what separates these rows."""
+    if np.ptp(rows.endog) == 0.0:
+        reason = f"the outcome is {rows.endog[0]:g} in every row"
+    else:
+        columns = np.flatnonzero(np.abs(direction) > 1e-7)
+        listed = ", ".join(repr(names[int(j)]) for j in columns)
+        reason = f"{listed} tells the outcome without error, in some rows or in all"
+    return SeparationError(
+        f"Perfect separation in {where}: {reason}, so there is no finite estimate. "
+        + (
+            "Leave the column out, merge levels, or label more units."
+            if where.startswith("the")
+            else "Leave the source out, or the column."
+        )
+    )
+
+
+def check_partitions(
+    design: AlignedDesign,
+    m: int,
+    params: Floats,
+    family: families.Family,
+    names: Sequence[str],
+) -> None:
+    """
+    Raise if the outcome of a source is separated whose rows are not in memory.
+
+    A direction that separates some of the rows is tried on all; rows that contradict it
+    join the others, until there is no direction, or one that nothing contradicts.
+
+    Shapes: `params` (p,).
+    """
+    parts = design.partitions
+    assert parts is not None
+    at_bound = parts.total(partial(_rows_at_bound, m=m, params=params, family=family))
+    sample = parts.samples[m]
+    some = np.linspace(0, len(sample.endog) - 1, _PART).astype(int)
+    found = [_plain(sample, np.unique(some)), *at_bound]
+    for _ in range(_ROUNDS):
+        rows = DesignRows(
+            np.concatenate([r.endog for r in found]),
+            np.concatenate([r.exog for r in found]),
+        )
+        direction = separating_direction(rows, family)
+        if direction is None:
+            return
+        scale = np.sqrt(np.mean(rows.exog**2, axis=0))
+        scale[scale == 0.0] = 1.0
+        against = parts.total(
+            partial(_rows_against, m=m, direction=direction / scale, family=family)
+        )
+        if not against:
+            raise _separated(rows, direction, f"source {design.names[m]!r}", names)
+        found += against
+
+
+def _rows_at_bound(
+    sources: tuple[SourceArrays, ...],
+    n_units: int,
+    *,
+    m: int,
+    params: Floats,
+    family: families.Family,
+) -> list[DesignRows]:
+    """Rows of a part whose fitted means are at a bound, at most a few thousand."""
+    rows = np.flatnonzero(_at_bound(sources[m], params, family))
+    return [_plain(sources[m], rows[:_PART])] if len(rows) else []
+
+
+def _rows_against(
+    sources: tuple[SourceArrays, ...],
+    n_units: int,
+    *,
+    m: int,
+    direction: Floats,
+    family: families.Family,
+) -> list[DesignRows]:
+    """Rows of a part that a direction does not separate, the worst ones."""
+    source = sources[m]
+    sign = _signs(source.endog, family)
+    assert sign is not None
+    along = source.exog @ direction
+    margin = np.where(sign == 0.0, -np.abs(along), sign * along)
+    worst = np.argsort(margin)[:_PART]
+    worst = worst[margin[worst] < -1e-9]
+    return [_plain(source, worst)] if len(worst) else []
+
+
+def _plain(rows: DesignRows, keep: Positions) -> DesignRows:
+    return DesignRows(rows.endog[keep], rows.exog[keep])
+
+
+def _at_bound(rows: DesignRows, params: Floats, family: families.Family) -> Bools:
+    """Rows whose fitted mean is within 1e-5 of a bound of its range."""
+    binomial = isinstance(family, families.Binomial)
+    if not binomial and admissible_range(family)[0] != 0.0:
+        return np.zeros(len(rows.endog), dtype=bool)
+    with np.errstate(all="ignore"):
+        linear = rows.exog @ params
+        mean = family.link.inverse(
+            linear if rows.offset is None else linear + rows.offset
+        )
+    if binomial:
+        return np.asarray(~(np.minimum(mean, 1.0 - mean) >= 1e-5))
+    return np.asarray(~(mean >= 1e-5 * float(rows.endog.mean())))
+
+
+def check_solution(
+    design: AlignedDesign,
+    solution: Solution,
+    family: families.Family,
+    names: Sequence[str],
+) -> None:
+    """Raise if a solution owes its values to separation."""
+    fitted = [(design.labeled, solution.theta_real, LABELS)]
+    suspects = []
+    for m, name in enumerate(design.names):
+        # A look at every row of a source is worth it only on suspicion: along a
+        # separated direction the derivative of the score vanishes.
+        slope = design.basis.T @ solution.sums.auxiliary[m, 1] @ design.basis
+        values = np.abs(np.linalg.eigvalsh(slope))
+        if not solution.converged or values.min() < FLAT * values.max():
+            suspects.append((m, f"source {name!r}"))
+    if design.partitions is None:
+        for m, where in suspects:
+            fitted.append((design.sources[m], solution.eta[m], where))
+    for rows, params, where in fitted:
+        check_separation(
+            rows, params, solution.converged, family=family, where=where, names=names
+        )
+    if design.partitions is not None:
+        for m, _ in suspects:
+            check_partitions(design, m, solution.eta[m], family, names)

@@ -1,0 +1,113 @@
+"""Options of a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+
+from statsmodels_synth.core.options import (
+    CovType,
+    MaxIter,
+    WeightsMethod,
+    check_choice,
+    check_flag,
+)
+from statsmodels_synth.exceptions import OptionError
+
+#: What the two main variants are called, in every header, table, figure and page.
+FEW_LABEL_DEFAULT = "few-label default"
+PAPER = "Byun et al. (2025)"
+
+
+#: What statsmodels calls covariances that are robust to heteroskedasticity.
+_ROBUST = {"HC", "HC0", "HC1", "HC2", "HC3", "HC4", "SANDWICH", "WHITE"}
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """
+    Validated settings of one fit.
+
+    Parameters
+    ----------
+    maxiter : int or "cue"
+        Steps of the estimator.
+    weights_method : str
+        How the weight matrix is estimated; "cov" is the inverse second moment.
+    cov_type : str
+        Covariance of the estimates.
+    centered : bool
+        Whether the second moment of the moment conditions is centred.
+    use_t : bool
+        Student t instead of normal quantiles.
+    use_correction : bool
+        Whether control coefficients are shrunken and the covariance is that for few
+        labels.
+    """
+
+    maxiter: MaxIter = 2
+    weights_method: WeightsMethod = "cov"
+    cov_type: CovType = "robust"
+    centered: bool = False
+    use_t: bool = True
+    use_correction: bool = True
+
+    def __post_init__(self) -> None:
+        check_choice("weights_method", self.weights_method, WeightsMethod)
+        if str(self.cov_type).upper() in _ROBUST:
+            raise OptionError(
+                f"cov_type={self.cov_type!r} does not exist by this name. 'robust', "
+                "the default, is of this kind: HC3 for the labels alone, and HC0 with "
+                "use_correction=False. There are: 'robust', 'cluster'."
+            )
+        check_choice("cov_type", self.cov_type, CovType)
+        whole = isinstance(self.maxiter, Integral) and not isinstance(
+            self.maxiter, bool
+        )
+        if self.maxiter != "cue" and not (whole and int(self.maxiter) >= 1):
+            raise OptionError(
+                f"maxiter={self.maxiter!r} does not exist. Give 1 (one-step), 2 "
+                "(two-step, the default), a larger integer (iterated) or 'cue'."
+            )
+        for name in ("centered", "use_t", "use_correction"):
+            check_flag(name, getattr(self, name))
+
+        if self.maxiter == "cue" and self.use_correction:
+            raise OptionError(
+                "maxiter='cue' has no correction for few labels. Leave use_correction "
+                "out, or use maxiter=2."
+            )
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether the control coefficients are shrunken."""
+        return self.use_correction and self.maxiter != 1
+
+    @property
+    def covariance_note(self) -> str:
+        """What the standard errors are, in a sentence."""
+        clustered = " and to dependence within clusters" * (self.cov_type == "cluster")
+        kind = (
+            "corrected for few " + ("clusters" if clustered else "labels")
+            if self.use_correction
+            else "asymptotic"
+        )
+        return (
+            f"Standard errors are {kind}, and robust to misspecification of the model"
+            f"{clustered}."
+        )
+
+    @property
+    def variant(self) -> str:
+        """Variant of GMM-Synth, as the summary prints it."""
+        if self.shrinks:
+            return FEW_LABEL_DEFAULT
+        if self.maxiter == "cue":
+            return "continuously updated"
+        two_step = "two-step, centred" if self.centered else PAPER
+        return {1: "one-step", 2: two_step}.get(self.maxiter, "iterated")
+
+    @property
+    def method(self) -> str:
+        """Name of the estimator with its variant."""
+        return f"GMM-Synth, {self.variant}"

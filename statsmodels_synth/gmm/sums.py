@@ -1,0 +1,285 @@
+"""Clusters of units, and sums over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.problem.design import AlignedDesign, DesignRows
+from statsmodels_synth.problem.groups import Clusters, all_sums
+from statsmodels_synth.problem.scores import Score
+
+
+def cluster_scores(
+    design: AlignedDesign, score: Score, eta: Floats, clusters: Clusters
+) -> Floats:
+    """
+    Scores of the sources over all units, summed by cluster.
+
+    Shapes: `eta` (M, p) -> (C, M p).
+    """
+    if design.partitions is None:
+        blocks = score_blocks(design.sources, design.n_units, score, eta)
+        return all_sums(blocks, clusters, eta.size)
+    assert clusters.column is not None
+    scores = partial(score_blocks, score=score, eta=eta)
+    sums = design.partitions.group_sums(clusters.column, scores, eta.size)
+    return sums.reindex(clusters.labels).to_numpy()
+
+
+#: Units per block: a block of ten columns and its copies fit in the L2 cache.
+BLOCK_SIZE = 4096
+
+
+@dataclass(frozen=True)
+class SourceSums:
+    """
+    Sums or means over units of the moments of the sources.
+
+    Parameters
+    ----------
+    mean : ndarray (M, p)
+        Scores.
+    jacobian : ndarray (M, p, p)
+        Their derivative.
+    outer : ndarray (M p, M p) or None
+        Second moment across all sources, if it was asked for.
+    """
+
+    mean: Floats
+    jacobian: Floats
+    outer: Floats | None
+
+    def __add__(self, other: SourceSums) -> SourceSums:
+        """Sums over two sets of units together."""
+        outer = None
+        if self.outer is not None and other.outer is not None:
+            outer = self.outer + other.outer
+        return SourceSums(self.mean + other.mean, self.jacobian + other.jacobian, outer)
+
+    def over(self, n_units: float) -> SourceSums:
+        """Means, from sums."""
+        outer = None if self.outer is None else self.outer / n_units
+        return SourceSums(self.mean / n_units, self.jacobian / n_units, outer)
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """
+    The estimate of each source over all its units, and the sums at it.
+
+    It does not depend on the labels: every fit on the same sources shares it.
+
+    Parameters
+    ----------
+    eta : ndarray (M, p)
+        Estimates.
+    sums : SourceSums
+        Means at these, with second moment.
+    n_units : int
+        Number of units T that the means are over.
+    """
+
+    eta: Floats
+    sums: SourceSums
+    n_units: int
+
+    def take(self, keep: Sequence[int]) -> SourceState:
+        """Some of the sources."""
+        rows = list(keep)
+        k_sources, p = self.eta.shape
+        assert self.sums.outer is not None
+        outer = self.sums.outer.reshape((k_sources, p) * 2)[rows][:, :, rows]
+        size = len(rows) * p
+        sums = SourceSums(
+            self.sums.mean[rows], self.sums.jacobian[rows], outer.reshape(size, size)
+        )
+        return SourceState(self.eta[rows], sums, self.n_units)
+
+    def among(self, n_units: int) -> SourceState:
+        """The same where more or fewer units that no source covers are counted."""
+        if n_units == self.n_units:
+            return self
+        return SourceState(self.eta, self.sums.over(n_units / self.n_units), n_units)
+
+
+def row_factors(
+    source: DesignRows, rows: slice, linear: Floats, score: Score
+) -> tuple[Floats, Floats]:
+    """
+    Weighted score factors of a block of rows of a source.
+
+    Shapes: `linear` (rows,) -> `factor, derivative` (rows,).
+    """
+    if source.offset is not None:
+        linear += source.offset[rows]
+    factor, derivative = score.factors(source.endog[rows], linear)
+    if source.weights is not None:
+        factor *= source.weights[rows]
+        derivative *= source.weights[rows]
+    return factor, derivative
+
+
+def unit_scores(
+    source: DesignRows, rows: slice, factor: Floats, start: int, out: Floats
+) -> None:
+    """
+    Write the scores of a block of units, replicates averaged.
+
+    Shapes: `factor` (rows,), `out` (units, p).
+    """
+    exog = source.exog[rows]
+    if source.units is None:
+        np.multiply(exog, factor[:, None], out=out)
+        return
+    out[:] = 0.0
+    if not len(factor):
+        return
+    local = source.units[rows] - start
+    scores = exog * factor[:, None]
+    if source.has_replicates:
+        first = np.flatnonzero(np.r_[True, local[1:] != local[:-1]])
+        scores = np.add.reduceat(scores, first, axis=0)
+        local = local[first]
+    out[local] = scores
+
+
+def score_blocks(
+    sources: tuple[DesignRows, ...],
+    n_units: int,
+    score: Score,
+    eta: Floats,
+    block_size: int = BLOCK_SIZE,
+) -> Iterator[tuple[slice, Floats]]:
+    """
+    Scores of the sources, block by block.
+
+    Shapes: `eta` (M, p) -> `scores` (units, M p).
+    """
+    p = eta.shape[1]
+    buffer = np.empty((block_size, eta.size))
+    for start in range(0, n_units, block_size):
+        stop = min(start + block_size, n_units)
+        block = buffer[: stop - start]
+        for m, source in enumerate(sources):
+            rows = source.rows(start, stop)
+            factor, _ = row_factors(source, rows, source.exog[rows] @ eta[m], score)
+            unit_scores(source, rows, factor, start, block[:, m * p : (m + 1) * p])
+        yield slice(start, stop), block
+
+
+def design_sums(
+    design: AlignedDesign,
+    score: Score,
+    eta: Floats,
+    *,
+    outer: bool = False,
+    unit_weights: Floats | None = None,
+    block_size: int = BLOCK_SIZE,
+) -> SourceSums:
+    """
+    Mean scores of the sources over all units, wherever their rows are.
+
+    Shapes: `eta` (M, p), `unit_weights` (M, T).
+    """
+    if design.partitions is None:
+        return source_sums(
+            design.sources,
+            design.n_units,
+            score,
+            eta,
+            outer=outer,
+            unit_weights=unit_weights,
+            block_size=block_size,
+        )
+    assert unit_weights is None
+    part = partial(part_sums, score=score, eta=eta, outer=outer, block_size=block_size)
+    return design.partitions.total(part).over(design.n_units)
+
+
+def source_sums(
+    sources: tuple[DesignRows, ...],
+    n_units: int,
+    score: Score,
+    eta: Floats,
+    *,
+    outer: bool = False,
+    unit_weights: Floats | None = None,
+    block_size: int = BLOCK_SIZE,
+) -> SourceSums:
+    """
+    One pass over rows in memory, as means: :func:`part_sums` divided by T.
+
+    Shapes: `eta` (M, p), `unit_weights` (M, T).
+    """
+    return part_sums(
+        sources,
+        n_units,
+        score,
+        eta,
+        outer=outer,
+        unit_weights=unit_weights,
+        block_size=block_size,
+    ).over(n_units)
+
+
+def part_sums(
+    sources: tuple[DesignRows, ...],
+    n_units: int,
+    score: Score,
+    eta: Floats,
+    *,
+    outer: bool = False,
+    unit_weights: Floats | None = None,
+    block_size: int = BLOCK_SIZE,
+) -> SourceSums:
+    """
+    One pass over the rows of some units.
+
+    Shapes: `eta` (M, p), `unit_weights` (M, units).
+    """
+    k_sources, p = eta.shape
+    # Per source the Jacobian and, in the last column, the mean: one product of
+    # x with both weights gives them at once.
+    both = np.zeros((k_sources, p, p + 1))
+    cross = np.zeros((k_sources, p, k_sources * p))
+    # Blocks are transposed once: products with p long rows are what BLAS and the
+    # vector units do best. The last row of `scores` is never used; with all rows
+    # NumPy would take A @ A.T for a symmetric update, which is slower at this size.
+    columns, weighted = np.empty((p, block_size)), np.empty((p + 1, block_size))
+    scores = np.zeros((k_sources * p + 1, block_size if outer else 0))
+    for start in range(0, n_units, block_size):
+        stop = min(start + block_size, n_units)
+        for m, source in enumerate(sources):
+            rows = source.rows(start, stop)
+            exog = source.exog[rows]
+            if len(exog) > columns.shape[1]:  # replicates
+                columns, weighted = (np.empty((k, len(exog))) for k in (p, p + 1))
+            x, w = columns[:, : len(exog)], weighted[:, : len(exog)]
+            np.copyto(x, exog.T)
+            factor, derivative = row_factors(source, rows, eta[m] @ x, score)
+            if unit_weights is not None:
+                derivative = derivative * unit_weights[m][source.unit_of(rows)]
+            np.multiply(x, derivative, out=w[:p])
+            w[p] = factor
+            both[m] += x @ w.T
+            if outer:
+                own = scores[m * p : (m + 1) * p, : stop - start]
+                if source.units is None:
+                    np.multiply(x, factor, out=own)
+                else:
+                    unit_scores(source, rows, factor, start, own.T)
+        if outer:
+            block = scores[:, : stop - start]
+            for m in range(k_sources):  # the upper triangle
+                product = block[m * p : (m + 1) * p] @ block[m * p :].T
+                cross[m, :, m * p :] += product[:, :-1]
+    second_moment = None
+    if outer:
+        upper = np.triu(cross.reshape(k_sources * p, k_sources * p))
+        second_moment = upper + np.triu(upper, 1).T
+    return SourceSums(both[:, :, p], both[:, :, :p], second_moment)

@@ -1,0 +1,195 @@
+"""Weight matrices of the stacked moments, and the linear algebra around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.gmm.moments import MomentSums
+from statsmodels_synth.problem.design import AlignedDesign
+
+#: Condition number of the labelled design above which the first step is taken in
+#: an orthonormal basis. On the survey of the demo, with x in other units, the
+#: paper's identity weight did as well as the orthonormal one at 12, failed to
+#: converge in 8 % of the draws at 38, in 40 % at 68 and in 67 % at 260, where the
+#: mean squared error of the rest was 3.5 times as large.
+ILL_CONDITIONED = 25.0
+#: Directions of Omega whose share of the variance is below this are rounding.
+RANK_TOLERANCE = 1e-12
+#: Condition number of a Jacobian beyond which a Newton step is rounding.
+SINGULAR = 1e14
+#: A source is redundant when others explain all but this share of a moment.
+REDUNDANT_SHARE = 1e-10
+#: Scores of a source below this share of the labels' scores are rounding of zero.
+ZERO_SCORE = 1e-9
+
+
+@dataclass(frozen=True)
+class Weight:
+    """
+    Optimal weight of the moments, partitioned for the two sub-problems.
+
+    Parameters
+    ----------
+    whiten : ndarray (rank, 2 M p)
+        ``whiten' whiten`` is the (generalised) inverse of Omega_22.
+    gain : ndarray (p, 2 M p)
+        ``Omega_12 Omega_22^-1``: regression of the labelled score on the
+        moments of the sources.
+    """
+
+    whiten: Floats
+    gain: Floats
+
+    @property
+    def rank(self) -> int:
+        """Number of linearly independent moments of the sources."""
+        return int(self.whiten.shape[0])
+
+
+def block_jacobian(auxiliary: Floats) -> Floats:
+    """
+    Jacobian of the moments of the sources with respect to all of eta.
+
+    Shapes: `auxiliary` (M, 2, p, p) -> (2 M p, M p).
+    """
+    k_sources, _, p, _ = auxiliary.shape
+    full = np.zeros((k_sources, 2 * p, k_sources, p))
+    for m in range(k_sources):
+        full[m, :, m] = auxiliary[m].reshape(2 * p, p)
+    return full.reshape(2 * k_sources * p, k_sources * p)
+
+
+def block_basis(basis: Floats, n_moments: int, p: int) -> Floats:
+    """
+    The same change of basis for the coefficients of every source.
+
+    Shapes: `basis` (p, p) -> (M p, M p).
+    """
+    return np.asarray(np.kron(np.eye(n_moments // (2 * p)), basis), dtype=float)
+
+
+def is_ill_conditioned(basis: Floats) -> bool:
+    """
+    Whether the first step of the paper would depend too much on the units of x.
+
+    Shapes: `basis` (p, p).
+    """
+    return bool(np.linalg.cond(basis) > ILL_CONDITIONED)
+
+
+def first_weight(design: AlignedDesign) -> Weight:
+    """
+    Weight of the first step: the identity, so that theta is labelled-only.
+
+    The paper's identity weight depends on the units of x. With regressors as
+    different as a constant and an age in years it is dominated by one moment
+    and its eta can end up far from any sensible value, and the weight of the
+    second step with it. An ill-conditioned design therefore gets the identity
+    in the basis in which the labelled design is orthonormal, which does not
+    depend on units.
+    """
+    p, blocks = design.k_params, 2 * design.k_sources
+    root: Floats = design.basis.T if is_ill_conditioned(design.basis) else np.eye(p)
+    whiten = np.asarray(np.kron(np.eye(blocks), root), dtype=float)
+    return Weight(whiten, np.zeros((p, blocks * p)))
+
+
+def all_units_weight(design: AlignedDesign) -> Weight:
+    """
+    Weight under which eta is the estimate of each source over all its units.
+
+    The labelled moments of the sources then say nothing about eta. With equal
+    labelling probabilities they have asymptotically nothing to say; in small samples
+    their weight is noise.
+    """
+    p, k_sources = design.k_params, design.k_sources
+    rows = np.kron(np.array([[0.0, 1.0]]), design.basis.T)
+    whiten = np.asarray(np.kron(np.eye(k_sources), rows), dtype=float)
+    return Weight(whiten, np.zeros((p, 2 * k_sources * p)))
+
+
+def optimal_weight(omega: Floats, basis: Floats) -> Weight:
+    """
+    Weight from the second moment of the stacked moments.
+
+    Shapes: `omega` (q, q), `basis` (p, p).
+    """
+    p = basis.shape[0]
+    blocks = (len(omega) - p) // p
+    change = np.kron(np.eye(blocks), basis.T)
+    omega_22 = change @ omega[p:, p:] @ change.T
+    whiten = inverse_root(omega_22, RANK_TOLERANCE).T @ change
+    return Weight(whiten, (omega[:p, p:] @ whiten.T) @ whiten)
+
+
+def inverse_root(matrix: Floats, negligible: float = 0.0) -> Floats:
+    """
+    Root of the generalised inverse of a second moment.
+
+    Shapes: `matrix` (k, k) -> (k, rank).
+    """
+    scale = np.sqrt(np.diag(matrix))
+    inverse = np.zeros_like(scale)
+    some = scale > negligible * scale.max(initial=0.0)
+    np.divide(1.0, scale, out=inverse, where=some)
+    values, vectors = np.linalg.eigh(matrix * np.outer(inverse, inverse))
+    keep = values > RANK_TOLERANCE * values.max(initial=0.0)
+    return np.asarray(inverse[:, None] * vectors[:, keep] / np.sqrt(values[keep]))
+
+
+def inverse_in_basis(matrix: Floats, basis: Floats) -> Floats:
+    """
+    Inverse of a Jacobian, computed where it is well scaled.
+
+    Shapes: `matrix` (p, p), `basis` (p, p) -> (p, p).
+    """
+    inverse = np.linalg.inv(basis.T @ matrix @ basis)
+    return np.asarray(basis @ inverse @ basis.T, dtype=float)
+
+
+def scaled_lstsq(matrix: Floats, target: Floats) -> Floats:
+    """
+    Least squares with columns brought to unit length first.
+
+    Shapes: `matrix` (rows, k), `target` (rows,) -> (k,).
+    """
+    length = np.linalg.norm(matrix, axis=0)
+    length[length == 0.0] = 1.0
+    solution = scipy.linalg.lstsq(matrix / length, target)[0]
+    return np.asarray((solution.T / length).T)
+
+
+def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]:
+    """Sources whose moments are zero or repeat those of the sources before them."""
+    p, k_sources = design.k_params, design.k_sources
+    own = sums.source_outer()
+    per_label = design.n_units / design.n_labeled
+    labels_rms = np.sqrt(np.diag(sums.omega())[:p] * per_label) / design.column_scale
+    basis, size = design.basis, p * k_sources
+    change = np.kron(np.eye(k_sources), basis.T)
+    outer = change @ own.reshape(size, size) @ change.T
+    redundant: dict[int, str] = {}
+    kept: list[int] = []
+    for m in range(k_sources):
+        here = np.arange(m * p, (m + 1) * p)
+        rms = np.sqrt(np.diag(own[m, :, m])) / design.column_scale
+        if rms.max() <= ZERO_SCORE * labels_rms.max():
+            redundant[m] = (
+                "its outcome is an exact function of its regressors, so that its "
+                "scores are all zero"
+            )
+            continue
+        both = np.r_[np.array(kept, dtype=int), here]
+        scale = np.sqrt(np.diag(outer)[both])
+        scale[scale == 0.0] = 1.0
+        values = np.linalg.eigvalsh(outer[np.ix_(both, both)] / np.outer(scale, scale))
+        if values[0] <= REDUNDANT_SHARE:
+            others = ", ".join(repr(design.names[k // p]) for k in kept[::p])
+            redundant[m] = f"its moments are collinear with those of {others}"
+            continue
+        kept.extend(here.tolist())
+    return redundant

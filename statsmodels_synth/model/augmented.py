@@ -1,0 +1,673 @@
+"""The model: takes the data in, puts the parts to work, hands the results out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import pandas as pd
+from statsmodels.genmod import families
+
+from statsmodels_synth.core.arrays import Floats, as_floats
+from statsmodels_synth.core.options import (
+    CovType,
+    Engine,
+    MaxIter,
+    Missing,
+    WeightsMethod,
+    check_choice,
+    check_flag,
+    check_keywords,
+)
+from statsmodels_synth.core.process import with_one_blas_thread
+from statsmodels_synth.data.arrays import AlignedRows, align_arrays
+from statsmodels_synth.data.checks import check_clusters
+from statsmodels_synth.data.dask import partitioned
+from statsmodels_synth.data.formula.learn import LearnedFormula
+from statsmodels_synth.data.formula.parse import calling_namespace
+from statsmodels_synth.data.frames import On, UnitColumns
+from statsmodels_synth.data.from_frames import constructor_arguments
+from statsmodels_synth.data.groups import (
+    find_clusters,
+    group_values,
+    partitioned_clusters,
+    read_groups,
+)
+from statsmodels_synth.data.kinds import any_partitioned
+from statsmodels_synth.data.label_sets import read_sets, share_units
+from statsmodels_synth.exceptions import (
+    DataError,
+    OptionError,
+)
+from statsmodels_synth.gmm.fit import fit_design, fit_labels
+from statsmodels_synth.gmm.settings import FitSettings
+from statsmodels_synth.gmm.solver import solve_sources
+from statsmodels_synth.gmm.sums import SourceState
+from statsmodels_synth.model.many import FIT_KEYS, ManyFits
+from statsmodels_synth.model.stacked import StackedMomentsGMM
+from statsmodels_synth.problem.design import Labeling, Target
+from statsmodels_synth.problem.groups import Clusters
+from statsmodels_synth.problem.scores import glm_score
+from statsmodels_synth.results.augmented import (
+    AugmentedGMMResults,
+    AugmentedGMMResultsWrapper,
+)
+
+_FORMULA_KEYS = [
+    *("proxy", "synthetic", "on", "labeled", "labeling_prob", "strata", "family"),
+    *("weights", "offset", "exposure", "missing", "engine", "eval_env"),
+]
+_INIT_KEYS = [
+    *("proxy", "synthetic", "labeled", "family", "weights", "offset", "exposure"),
+    *("missing", "hasconst", "labeling_prob", "strata"),
+]
+
+
+class AugmentedGMM(StackedMomentsGMM):
+    r"""
+    Regression on human labels, augmented by imperfect proxies and synthetic data.
+
+    The estimator (GMM-Synth, [1]_) solves the score equations of a generalised
+    linear model on the labelled units, and uses the scores of every source, on
+    labelled and on all units, to remove what is predictable from their noise.
+    Estimates are valid when units are labelled at random or with known
+    probabilities, and the sources are made in the same way for labelled and
+    unlabelled units.
+
+    Parameters
+    ----------
+    endog : array_like (T,) or (n,)
+        Human labels, NaN where a unit is not labelled; or, with `labeled`, the
+        labels of the n labelled units only.
+    exog : array_like (T, p) or (n, p)
+        Regressors as people observed them, the constant included. Rows of
+        unlabelled units are not used.
+    proxy : mapping, optional
+        From name to ``(endog, exog)`` with T rows, NaN where a unit is not
+        covered, or to ``(endog, exog, units)`` with any number of rows, where
+        `units` gives the position of each row's unit; several rows of one unit
+        are replicates.
+    synthetic : mapping, optional
+        Synthetic sources in the same form. The estimator treats both alike.
+    labeled : array_like of bool (T,), optional
+        Which units are labelled. If omitted, those without NaN.
+    family : statsmodels.genmod.families.Family, optional
+        Family and link of the target model. Gaussian if omitted.
+    weights : array_like (T,), optional
+        Weight of each unit, above 0; multiplies every score of the unit.
+    offset : array_like, optional
+        Offset of the linear predictor, one value per row of `endog`.
+    exposure : array_like, optional
+        Its log is added to the offset; with a log link only.
+    missing : {"drop", "raise"}
+        What to do with incomplete rows of sources.
+    hasconst : bool, optional
+        Whether `exog` has a constant; found out if omitted.
+    labeling_prob : float or array_like, optional
+        Probability with which each unit was chosen for labelling, NaN allowed where
+        it was not; one number if all had the same. If omitted, all had the same.
+    strata : array_like (T,), optional
+        Stratum of each unit, where a fixed number of units was labelled in each: the
+        probabilities are then the shares that were.
+    **kwargs
+        Set by :meth:`from_formula`.
+
+    Attributes
+    ----------
+    endog, exog : ndarray (n,), (n, p)
+        The labelled rows.
+    aligned : AlignedDesign
+        All arrays, aligned by unit.
+    n_units : int
+        Number of units T that are labelled or covered.
+    nmoms, k_params : int
+        Moment conditions ``p + 2 M p`` and target coefficients p.
+
+    Raises
+    ------
+    DataError
+        If lengths disagree, values are infinite or outside the family's range,
+        labels are too few, a source covers no labelled or no unlabelled unit.
+    CollinearityError
+        If the columns of the labelled rows or of a source are dependent.
+    OptionError
+        If an option does not exist.
+
+    See Also
+    --------
+    from_formula : The same from data frames, matched by unit.
+
+    Notes
+    -----
+    The explanation of the method in the documentation has every equation, with
+    the function that computes it.
+
+    References
+    ----------
+    .. [1] Byun, Y., Gupta, S., Lipton, Z. C., Childers, R. L. and Wilder, B. (2025).
+       Valid inference with imperfect synthetic data. NeurIPS 2025,
+       arXiv:2508.06635.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import statsmodels.api as sm
+    >>> from statsmodels_synth import AugmentedGMM
+    >>> rng = np.random.default_rng(0)
+    >>> x = sm.add_constant(rng.normal(size=2000))
+    >>> truth = x @ [1.0, 0.5] + rng.normal(size=2000)
+    >>> guess = truth + rng.normal(scale=0.5, size=2000) + 0.3
+    >>> labels = np.where(np.arange(2000) < 200, truth, np.nan)
+    >>> result = AugmentedGMM(labels, x, proxy={"llm": (guess, x)}).fit()
+    >>> result.params.round(2)
+    array([0.97, 0.53])
+    >>> result.effective_nobs.round()
+    array([650., 765.])
+    """
+
+    @with_one_blas_thread
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        proxy: Mapping[str, Any] | None = None,
+        synthetic: Mapping[str, Any] | None = None,
+        labeled: Any = None,
+        family: families.Family | None = None,
+        weights: Any = None,
+        offset: Any = None,
+        exposure: Any = None,
+        missing: Missing = "drop",
+        hasconst: bool | None = None,
+        labeling_prob: Any = None,
+        strata: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        learned: LearnedFormula | None = kwargs.pop("learned", None)
+        units: pd.Index | None = kwargs.pop("unit_index", None)
+        labeling: Labeling | None = kwargs.pop("labeling", None)
+        aligned: AlignedRows | None = kwargs.pop("aligned", None)
+        state: SourceState | None = kwargs.pop("source_state", None)
+        check_keywords("AugmentedGMM", kwargs, _INIT_KEYS)
+        check_choice("missing", missing, Missing)
+        family = families.Gaussian() if family is None else family
+        self.target_score = glm_score(family)
+        if aligned is None:
+            aligned = align_arrays(
+                endog,
+                exog,
+                proxy,
+                synthetic,
+                labeled=labeled,
+                family=family,
+                weights=weights,
+                offset=offset,
+                exposure=exposure,
+                missing=missing,
+                labeling_prob=labeling_prob,
+                strata=strata,
+                labeling=labeling,
+                units=units,
+                yname=None if learned is None else learned.yname,
+            )
+        self.aligned = aligned.design
+        #: All units that were given, also those that are neither labelled nor covered.
+        self.given_units = units = aligned.units
+        if self.aligned.kept is not None:
+            units = units[self.aligned.kept]
+        self.unit_index = units
+        self.n_units = self.aligned.n_units
+        self.n_incomplete = aligned.n_incomplete
+        self.lacking_units = aligned.lacking
+        self.aligned_basis = self.aligned.basis
+        self.family = family
+        self.learned = learned
+        self.engine: Engine | None = learned.parsed.engine if learned else None
+        p = self.aligned.k_params
+        super().__init__(
+            aligned.endog, aligned.exog, None, k_params=p, hasconst=hasconst
+        )
+        self.nmoms = p * (1 + 2 * self.aligned.k_sources)
+        self.df_model = float(p - self.k_constant)
+        self.df_resid = float(self.aligned.n_labeled - p)
+        # Everything the constructor takes, so that statsmodels can build the
+        # model again from (endog, exog, **kwds).
+        self.proxy, self.synthetic, self.labeled = proxy, synthetic, aligned.labeled
+        self.weights, self.offset, self.exposure = weights, offset, exposure
+        self.missing, self.hasconst = missing, hasconst
+        self.labeling_prob, self.strata = labeling_prob, strata
+        #: Further columns of the units, with a formula.
+        self.unit_columns: UnitColumns | None = None
+        self._init_keys = list(_INIT_KEYS)
+        self._data_attr.extend(
+            ["proxy", "synthetic", "labeled", "weights", "offset", "exposure"]
+        )
+        self._data_attr.extend(
+            ["labeling_prob", "strata", "unit_columns", "given_units", "lacking_units"]
+        )
+        #: What each source says by itself, once a fit has found it: the next fit on
+        #: the same sources needs no pass over their rows.
+        self.source_state: SourceState | None = state
+        self._data_attr.extend(["aligned", "unit_index", "instrument", "source_state"])
+        self._data_attr.extend(["data.frame", "data.orig_endog", "data.orig_exog"])
+        if learned is not None:
+            self.formula = learned.parsed.text
+            self.data.model_spec = learned.spec
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        proxy: Any = None,
+        synthetic: Any = None,
+        *,
+        on: On = None,
+        labeled: Any = None,
+        labeling_prob: Any = None,
+        strata: Any = None,
+        family: families.Family | None = None,
+        weights: Any = None,
+        offset: Any = None,
+        exposure: Any = None,
+        missing: Missing = "drop",
+        engine: Engine | None = None,
+        eval_env: int | Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> AugmentedGMM:
+        """
+        Create the model from a formula and data frames, matched by unit.
+
+        Estimates are valid when units are labelled at random or with known
+        probabilities, and the sources are made in the same way for labelled and
+        unlabelled units.
+
+        Parameters
+        ----------
+        formula : str
+            For example ``"polite ~ hedge + np.log(length)"``.
+        data : DataFrame or Table
+            Rows with human labels, or all units with NaN where nobody labelled.
+            One row per unit; the index identifies units unless `on` is given. Of
+            pandas, polars or pyarrow, here and below; the last two have no index,
+            so their rows are matched by `on`, or counted.
+        proxy, synthetic : DataFrame, Table or mapping, optional
+            A frame; ``{name: frame, ...}`` for several; or ``{variable: column}``
+            for columns of `data` that stand in for variables of the formula (also
+            ``{name: {variable: column}}``). A variable that a frame does not have
+            is taken from `data` for that unit. Several rows of a unit are
+            replicates.
+        on : str or sequence of str, optional
+            Column that identifies units in `data` and every frame.
+        labeled : array_like of bool or str, optional
+            Which rows of `data` are labelled, or the column that says so. If
+            omitted, the rows in which every variable of the formula is present.
+        labeling_prob : float, str or array_like, optional
+            Probability with which each unit was chosen for labelling: one number, a
+            column, or one value per row of `data`. If omitted, all had the same.
+        strata : str or array_like, optional
+            Column that says which stratum a unit is in (or one value per row of
+            `data`), where a fixed number of units was labelled in each stratum.
+        family : statsmodels.genmod.families.Family, optional
+            Family and link. Gaussian if omitted.
+        weights, offset, exposure : str or array_like, optional
+            Column, or one value per row of `data`.
+        missing : {"drop", "raise"}
+            Whether incomplete labelled units count as unlabelled, and incomplete
+            rows of sources as not covered (the summary gives the numbers), or
+            raise.
+        engine : {"patsy", "formulaic"}, optional
+            Formula engine; statsmodels' option if omitted.
+        eval_env : int or mapping, optional
+            Where the formula's functions are looked up: frames above the caller,
+            -1 for nowhere, or the names themselves.
+        **kwargs
+            `hasconst`; anything else is an error.
+
+        Returns
+        -------
+        AugmentedGMM
+            The model, ready to fit.
+
+        Raises
+        ------
+        AlignmentError
+            If frames cannot be matched.
+        FormulaError
+            If the formula cannot be evaluated on a frame.
+        DataError
+            See :class:`AugmentedGMM`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth import AugmentedGMM
+        >>> units = pd.DataFrame({"x": range(40)})
+        >>> units["llm"] = units.x * 2.0 + units.x % 3
+        >>> units["y"] = (units.llm + units.x % 2).where(units.x % 4 < 2)
+        >>> model = AugmentedGMM.from_formula("y ~ x", units, proxy={"y": "llm"})
+        >>> model.fit().n_labeled
+        20
+        """
+        check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
+        check_choice("missing", missing, Missing)
+        if any_partitioned(data, proxy, synthetic):
+            found = partitioned()(
+                formula,
+                data,
+                proxy,
+                synthetic,
+                namespace=calling_namespace(sys._getframe(1), eval_env),
+                engine=engine,
+                on=on,
+                family=families.Gaussian() if family is None else family,
+                labeled=labeled,
+                labeling_prob=labeling_prob,
+                strata=strata,
+                weights=weights,
+                offset=offset,
+                exposure=exposure,
+                missing=missing,
+            )
+            return cls(**found, family=family, **kwargs)
+        arguments = constructor_arguments(
+            formula,
+            data,
+            proxy,
+            synthetic,
+            namespace=calling_namespace(sys._getframe(1), eval_env),
+            engine=engine,
+            on=on,
+            labeled=labeled,
+            labeling_prob=labeling_prob,
+            strata=strata,
+            weights=weights,
+            offset=offset,
+            exposure=exposure,
+            missing=missing,
+        )
+        model = cls(**arguments.keywords, family=family, **kwargs)
+        model.unit_columns = arguments.columns
+        model.n_incomplete = arguments.n_incomplete
+        model.data.frame = arguments.data
+        return model
+
+    @with_one_blas_thread
+    def fit(
+        self,
+        start_params: Any = None,
+        maxiter: MaxIter = 2,
+        weights_method: WeightsMethod = "cov",
+        cov_type: CovType = "robust",
+        cov_kwds: Mapping[str, Any] | None = None,
+        use_t: bool | None = None,
+        centered: bool = False,
+        use_correction: bool | None = None,
+        **kwargs: Any,
+    ) -> AugmentedGMMResultsWrapper:
+        """
+        Estimate the coefficients.
+
+        Parameters
+        ----------
+        start_params : array_like, optional
+            Start for theta (p,), or for theta and eta (p + M p,).
+        maxiter : int or "cue"
+            1: the labelled-only estimate. 2: two-step, by default the variant for few
+            labels; with ``use_correction=False`` the estimator of Byun et al. (2025).
+            Larger: iterated, at most so many steps. "cue": continuously updated.
+        weights_method : {"cov"}
+            How the weight is estimated: inverse second moment of the moments.
+        cov_type : {"robust", "cluster"}
+            Covariance, robust to misspecification of the target model; "cluster" also
+            to dependence within clusters. By default it changes the estimate as well:
+            what is taken off for the sources is learned from whole clusters, and with
+            very few, such as 5, may be nothing. The summary says by how much.
+        cov_kwds : mapping, optional
+            For "cluster": ``{"groups": ...}``, the name of a column or the cluster of
+            each unit. "robust" has none.
+        use_t : bool, optional
+            Student t instead of normal quantiles, with n minus the effective number
+            of estimated coefficients as degrees of freedom, or one less than the
+            number of clusters with labels, minus those of the sources. As
+            `use_correction` if omitted.
+        centered : bool
+            Whether the second moment of the moments is centred; not in the paper.
+        use_correction : bool, optional
+            True, if omitted but for "cue": what is taken off is shrunken as far as
+            few labels demand, with standard errors for few labels (see
+            :mod:`statsmodels_synth.gmm.few_labels` and
+            :mod:`statsmodels_synth.gmm.few_labels`). False: estimator and asymptotic
+            interval of Byun et al. (2025), where `maxiter` is 2.
+        **kwargs
+            Anything else is an error.
+
+        Returns
+        -------
+        AugmentedGMMResultsWrapper
+            See :class:`~statsmodels_synth.results.augmented.AugmentedGMMResults`.
+
+        Raises
+        ------
+        SeparationError
+            If the labels or a source are perfectly separated.
+        OptionError
+            If an option does not exist.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the moment conditions were not solved.
+        CollinearSourceWarning
+            If a source was dropped because it repeats others.
+        LabelAgreementWarning
+            If a source agrees with every label, or with all but a few.
+        """
+        check_keywords("fit", kwargs, FIT_KEYS)
+        if use_correction is None:
+            use_correction = maxiter != "cue"
+        check_flag("use_correction", use_correction)
+        settings = FitSettings(
+            maxiter,
+            weights_method,
+            cov_type,
+            centered,
+            use_correction if use_t is None else use_t,
+            use_correction,
+        )
+        _ = self.aligned_or_raise()
+        known = self._known_sources(start_params)
+        theta, eta = self._start(start_params, known)
+        groups = read_groups(cov_type, {} if cov_kwds is None else cov_kwds)
+        clusters = None if groups is None else self._clusters(groups)
+        fit = fit_design(
+            self.aligned, self._target, theta, eta, settings, clusters, known
+        )
+        if start_params is None and fit.sources is not None:
+            self.source_state = fit.sources
+        return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit))
+
+    @with_one_blas_thread
+    def fit_many(
+        self,
+        endog: Any,
+        exog: Any = None,
+        *,
+        labeling_prob: Any = None,
+        strata: Any = None,
+        **kwargs: Any,
+    ) -> ManyFits:
+        """
+        Fit many sets of labels, or many human outcomes, on the same sources.
+
+        The passes over the rows of the sources are made once, here, and shared. Each
+        fit gives the numbers of a model built with its labels.
+
+        Parameters
+        ----------
+        endog : array_like (T, K), DataFrame, mapping, or list of Series
+            Labels of each set, NaN where a unit is not labelled in it. The columns of a
+            DataFrame, or the keys of a mapping from name to a Series or to an array
+            (T,), name the sets. Pandas objects are matched by their index to the units
+            (:attr:`given_units`) and need no rows for units that are not labelled;
+            arrays have one row for each unit, in that order. With a formula these are
+            values of its left side.
+        exog : array_like (T, p) or DataFrame, optional
+            Regressors as people observed them, the constant included. If omitted, those
+            that the model has: of its labelled units, and with a formula of every row
+            of `data`; one that lacks a regressor counts as unlabelled.
+        labeling_prob, strata : array_like (T,), optional
+            How units are chosen for labelling, if not as in the model.
+        **kwargs
+            Options of :meth:`fit`, the same for all.
+
+        Returns
+        -------
+        ManyFits
+            Iterable with a length; ``fits[k]`` is a normal result.
+
+        Raises
+        ------
+        AlignmentError, DataError
+            If rows cannot be matched to units. What is wrong with the labels of a set
+            is said when it is fitted, with its name.
+
+        See Also
+        --------
+        fit : One fit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import statsmodels.api as sm
+        >>> from statsmodels_synth import AugmentedGMM
+        >>> rng = np.random.default_rng(0)
+        >>> x = sm.add_constant(rng.normal(size=2000))
+        >>> y = x @ [1.0, 0.5] + rng.normal(size=2000)
+        >>> guess = y + rng.normal(scale=0.5, size=2000) + 0.3
+        >>> model = AugmentedGMM(y, x, proxy={"llm": (guess, x)},
+        ...                      labeled=np.arange(2000) < 200)
+        >>> sets = np.full((2000, 3), np.nan)
+        >>> for k in range(3):
+        ...     chosen = rng.choice(2000, size=200, replace=False)
+        ...     sets[chosen, k] = y[chosen]
+        >>> fits = model.fit_many(sets, x)  # for result in tqdm(fits): ...
+        >>> [result.params.round(2).tolist() for result in fits]
+        [[1.0, 0.5], [0.97, 0.49], [0.99, 0.52]]
+        """
+        model = self
+        check_keywords("fit_many", kwargs, FIT_KEYS)
+        shared = share_units(model, exog, labeling_prob, strata)
+        sets = read_sets(endog, shared.units)
+        passes = 0
+        design, start = model.aligned, kwargs.get("start_params")
+        given = start is not None and np.size(start) > model.k_params
+        if model.source_state is None and design.k_sources and not given:
+            model.source_state, passes = solve_sources(
+                design,
+                model.target_score,
+                model.labeled_start(),
+                model.sources_start(),
+            )
+        return ManyFits(model, shared, sets, kwargs, passes)
+
+    def with_labels(self, aligned: AlignedRows, **kwargs: Any) -> AugmentedGMM:
+        """The same model with other labels."""
+        given = self
+        model = type(given)(
+            aligned.endog,
+            aligned.exog,
+            proxy=given.proxy,
+            synthetic=given.synthetic,
+            family=given.family,
+            weights=given.weights,
+            missing=given.missing,
+            hasconst=given.hasconst,
+            learned=None if given.learned is None else given.learned.twin(),
+            aligned=aligned,
+            source_state=given.source_state,
+            **kwargs,
+        )
+        model.unit_columns = given.unit_columns
+        model.data.frame = getattr(given.data, "frame", None)
+        return model
+
+    def _clusters(self, groups: Any) -> Clusters:
+        """Cluster of each unit, from a column or one value per unit."""
+        partitions = self.aligned.partitions
+        if partitions is not None:
+            if not isinstance(groups, str):
+                raise OptionError(
+                    "groups must be the name of a column where rows are in partitions. "
+                    "Make it a column of data."
+                )
+            found = partitioned_clusters(
+                groups, self.unit_index, *partitions.groups(groups)
+            )
+            check_clusters(found, self.aligned.labeled.exog, self.exog_names)
+            return found
+        label = f"groups={groups!r}" if isinstance(groups, str) else "groups"
+        values = self._values_by_unit(groups, label)
+        found = find_clusters(values, self.aligned, self.unit_index, label)
+        check_clusters(found, self.aligned.labeled.exog, self.exog_names)
+        return found
+
+    def _values_by_unit(
+        self, given: Any, label: str, *, of_data_first: bool = False
+    ) -> NDArray[Any]:
+        """A column, or one value per unit, for all units that were given."""
+        columns = self.unit_columns
+        if not isinstance(given, str):
+            rows = None if columns is None else self.data.frame.index
+            return group_values(given, self.given_units, self.unit_index, rows, label)
+        if columns is None:
+            raise OptionError(
+                f"{label} names a column, but the model was made from arrays. Give one "
+                "value per unit."
+            )
+        if of_data_first:
+            return columns.of_data_first(given, label).to_numpy()
+        return columns.values(given, label).to_numpy()
+
+    def _start(self, start: Any, known: SourceState | None) -> tuple[Floats, Floats]:
+        if start is None:
+            return self.labeled_start(), self._eta_start(known)
+        values = as_floats(start, "start_params")
+        p, full = self.k_params, self.k_params * (1 + self.aligned.k_sources)
+        if values.shape not in {(p,), (full,)} or not np.all(np.isfinite(values)):
+            raise DataError(
+                f"start_params must be {p} finite values for theta"
+                + (f", or {full} for theta and eta" if full > p else "")
+                + f"; it has shape {values.shape}."
+            )
+        if values.shape == (full,):
+            return self._split(values)
+        return values, self._eta_start(known)
+
+    def _known_sources(self, start: Any) -> SourceState | None:
+        """What the sources say, if it is known and no other start was given for eta."""
+        return None if np.size(start) > self.k_params else self.source_state
+
+    def _eta_start(self, known: SourceState | None) -> Floats:
+        return self.sources_start() if known is None else known.eta
+
+    def labeled_only(self) -> AugmentedGMMResultsWrapper:
+        """
+        The same model without sources, fitted with the default settings.
+
+        Returns
+        -------
+        AugmentedGMMResultsWrapper
+            Labelled-only result.
+        """
+        fit = fit_labels(
+            self.aligned_or_raise(), self._target, self.labeled_start(), FitSettings()
+        )
+        return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit))
+
+    @property
+    def _target(self) -> Target:
+        return Target(self.family, self.target_score, self.exog_names, self.endog_names)

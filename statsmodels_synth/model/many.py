@@ -1,0 +1,108 @@
+"""Many sets of labels on the same sources: fitted one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from operator import index
+from typing import Any
+
+from statsmodels_synth.core.process import with_one_blas_thread
+from statsmodels_synth.data.arrays import (
+    AlignedRows,
+)
+from statsmodels_synth.data.label_sets import (
+    LabelSets,
+    SharedUnits,
+    align_labels,
+)
+from statsmodels_synth.exceptions import SynthError
+
+FIT_KEYS = [
+    *("start_params", "maxiter", "weights_method", "cov_type", "cov_kwds", "use_t"),
+    *("centered", "use_correction"),
+]
+
+
+class ManyFits:
+    """
+    Fits of one model to many sets of labels, made when they are asked for.
+
+    Made by :meth:`AugmentedGMM.fit_many`. Nothing is kept: every ``fits[k]`` and every
+    loop fits again. It has a length, so that a progress bar such as
+    ``tqdm(fits)`` knows it, and can be pickled, so that joblib can share it out.
+
+    Parameters
+    ----------
+    model : AugmentedGMM
+        The model whose sources all fits share.
+    shared : SharedUnits
+        What they have in common.
+    sets : LabelSets
+        Their labels.
+    options : dict
+        Options of :meth:`AugmentedGMM.fit`.
+    passes : int
+        Passes over the rows of the sources that were made for all fits together.
+
+    Attributes
+    ----------
+    names : list
+        Name of each set: the columns or keys of `endog`, or 0 to K - 1.
+    passes : int
+        Passes over the rows of the sources that were made for all fits together.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        shared: SharedUnits,
+        sets: LabelSets,
+        options: dict[str, Any],
+        passes: int,
+    ) -> None:
+        self._model, self._shared, self._sets = model, shared, sets
+        self._options, self.passes = options, passes
+
+    @property
+    def names(self) -> list[Hashable]:
+        """Name of each set of labels."""
+        return list(self._sets.names)
+
+    def __len__(self) -> int:
+        """Return the number of sets."""
+        return len(self._sets.names)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Fit one set after the other."""
+        return (self[k] for k in range(len(self)))
+
+    @with_one_blas_thread
+    def __getitem__(self, k: int) -> Any:
+        """Fit one set."""
+        k = range(len(self))[index(k)]
+        try:
+            aligned = align_labels(self._shared, *self._sets.labels(k))
+            model = self._model.with_labels(aligned, **self._labeling(aligned))
+            return model.fit(**self._options)
+        except SynthError as error:
+            name = self._sets.names[k]
+            raise type(error)(f"Labels {name!r}: {error}") from error
+
+    def __repr__(self) -> str:
+        """Say what it is."""
+        return (
+            f"<{len(self)} fits of {type(self._model).__name__}, made when asked for>"
+        )
+
+    def _labeling(self, aligned: AlignedRows) -> dict[str, Any]:
+        """How the units were chosen and their offset, as the constructor takes it."""
+        shared, model = self._shared, self._model
+        offset, exposure = model.offset, model.exposure
+        if shared.offset is not None and shared.offset.positions is not None:
+            offset, exposure = aligned.design.labeled.offset, None
+        return {
+            "labeling_prob": shared.labeling_prob,
+            "strata": shared.strata,
+            "offset": offset,
+            "exposure": exposure,
+        }

@@ -1,0 +1,1 @@
+"""What is to be estimated: aligned arrays, scores, clusters; no frames."""

@@ -1,0 +1,817 @@
+"""
+Results of :class:`~statsmodels_synth.AugmentedGMM`.
+
+The analyses are imported when they are asked for: most fits need none, and they would
+add a quarter to the time that it takes to import this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.inherited import Withheld
+from statsmodels_synth.core.options import check_keywords
+from statsmodels_synth.core.prediction import PredictedResults
+from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
+from statsmodels_synth.core.statsmodels import (
+    GMMResults,
+    LikelihoodModelResults,
+    cache_readonly,
+    cached_data,
+    populate_wrapper,
+)
+from statsmodels_synth.core.tested import NamedResultsWrapper
+from statsmodels_synth.exceptions import DataError
+from statsmodels_synth.gmm.alone import NaiveEstimate
+from statsmodels_synth.gmm.covariance import explained_share
+from statsmodels_synth.gmm.jtest import (
+    JTest,
+    hansen_j,
+    reference_table,
+)
+from statsmodels_synth.gmm.moments import moment_blocks
+from statsmodels_synth.gmm.solver import theta_without_clusters
+from statsmodels_synth.problem.design import AlignedDesign, source_facts
+from statsmodels_synth.results.figure import plot_coefficients
+from statsmodels_synth.results.summary import model_infos
+from statsmodels_synth.results.summary import summary as make_summary
+from statsmodels_synth.results.summary import summary2 as make_summary2
+
+if TYPE_CHECKING:
+    from statsmodels_synth.diagnostics import Diagnostics
+    from statsmodels_synth.estimators.comparison import Comparison
+    from statsmodels_synth.estimators.methods import Method, Own
+    from statsmodels_synth.gmm.fit import Fit
+    from statsmodels_synth.planning import Plan
+
+
+class AugmentedGMMResults(
+    PredictedResults,
+    GMMResults,  # type: ignore[misc]
+):
+    r"""
+    Results of a regression on labels augmented by imperfect sources.
+
+    Everything that statsmodels' results offer (``params``, ``bse``,
+    ``conf_int``, ``t_test``, ``wald_test``, ``predict``, ...) refers to the p
+    target coefficients alone. Made by :meth:`AugmentedGMM.fit`.
+
+    Parameters
+    ----------
+    model : AugmentedGMM
+        The model.
+    fit : Fit
+        Parameters, sums at them, the design that was solved and the sources that
+        take no part.
+
+    Attributes
+    ----------
+    params : ndarray (p,)
+        Target coefficients.
+    n_labeled, n_units : int
+        Labelled units n and all units T.
+    auxiliary_params : DataFrame (M, p)
+        eta, the coefficients of each source.
+    converged : bool
+        Whether the moment conditions were solved.
+    settled : bool
+        Whether the last step of an iterated estimator hardly moved anything.
+    iterations : int
+        Steps of the estimator.
+    passes : int
+        Passes over the rows of the sources that the fit took.
+    dropped_sources : dict
+        Sources that took no part, with the reason.
+    df_resid, df_model : float
+        Degrees of freedom of the t distribution: ``n - p`` less the effective number
+        of control coefficients (clusters less one instead of ``n - p``); and p
+        without the constant.
+    n_clusters : int or None
+        Clusters with a labelled unit.
+    """
+
+    calc_cov_params = Withheld(
+        "Use cov_params(), the covariance of the target coefficients; influence has "
+        "what each unit contributes to it."
+    )
+    compare_j = Withheld(
+        "A difference of two J is a test where one set of moments is part of the "
+        "other. Use representativeness(), which has it for each source."
+    )
+    #: Rows that ``summary_col`` adds below the coefficients.
+    default_model_infos: ClassVar[dict[str, Any]] = model_infos()
+
+    def __init__(
+        self,
+        model: Any,
+        fit: Fit,
+    ) -> None:
+        solution, design, settings = fit.solution, fit.design, fit.settings
+        # Not GMMResults.__init__: it computes a covariance by numeric
+        # differentiation and sets df_resid to infinity, which breaks summary2
+        # and f_test.
+        LikelihoodModelResults.__init__(self, model, solution.theta)
+        self._cache: dict[str, Any] = {}
+        self.nobs = float(design.n_labeled)
+        self.df_model = float(design.k_params - model.k_constant)
+        self.df_resid = fit.inference.df
+        self.use_t = settings.use_t
+        self.settings = settings
+        self.n_labeled = design.n_labeled
+        self.n_units = design.n_units
+        self.converged = solution.converged
+        self.settled = solution.settled
+        self.iterations = solution.iterations
+        self.passes = solution.passes
+        self.dropped_sources = fit.dropped_sources
+        self.cov_type = settings.cov_type
+        self.n_clusters = None if fit.clusters is None else fit.clusters.n_labeled
+        self.labeling = design.labeling.name
+        self.cov_kwds = {"description": settings.covariance_note}
+        self._solution = solution
+        self._fit: Fit | None = fit
+        self._design: AlignedDesign | None = design
+        self._clusters = fit.clusters
+        self._influence_map = fit.inference.map
+        self.cov_params_default = fit.inference.covariance
+        self._data_attr.extend(["_fit", "_design", "_clusters"])
+
+    @cache_readonly  # type: ignore[untyped-decorator]
+    @with_one_blas_thread
+    def influence(self) -> pd.DataFrame:
+        """
+        Influence of each unit on each coefficient, (T, p).
+
+        Returns
+        -------
+        DataFrame
+            Row t is ``K g_t`` (see :mod:`statsmodels_synth.gmm.covariance`); the sum of
+            their outer products over T squared is the asymptotic covariance of the
+            estimates, with no correction for few labels.
+        """
+        design, solution = self._design_or_raise, self._solution
+        values = np.empty((design.n_units, design.k_params))
+        blocks = moment_blocks(
+            design, self.model.target_score, solution.theta, solution.eta
+        )
+        for units, moments in blocks:
+            values[units] = moments @ self._influence_map.T
+        return pd.DataFrame(
+            values, index=self.model.unit_index, columns=self.model.exog_names
+        )
+
+    def _wrapped(self) -> AugmentedGMMResultsWrapper:
+        return AugmentedGMMResultsWrapper(self)
+
+    # What the sources contribute
+
+    @property
+    def source_names(self) -> list[str]:
+        """Names of the sources that took part, in order."""
+        return [row[0] for row in self._source_facts]
+
+    # ``_summary_cache`` is statsmodels' own: what it holds survives remove_data().
+
+    @property
+    def _source_facts(self) -> list[tuple[str, str, int, int, float, int]]:
+        """Name, kind, covered, covered labelled, replicates, dropped rows."""
+        return self._summary_cache(  # type: ignore[no-any-return]
+            "source_facts", lambda: source_facts(self._design_or_raise)
+        )
+
+    @property
+    @with_one_blas_thread
+    def _naive(self) -> NaiveEstimate:
+        return self._summary_cache(  # type: ignore[no-any-return]
+            "naive", lambda: self._fit_or_raise().naive
+        )
+
+    def _fit_or_raise(self) -> Fit:
+        """The fit; an error where the data of this result were removed."""
+        _ = self._design_or_raise
+        assert self._fit is not None
+        state = self.model.source_state
+        if self._fit.sources is None and self._fit.design.k_sources and state:
+            # Another fit of the model has found it since.
+            self._fit = replace(self._fit, sources=state)
+        return self._fit
+
+    def _fit_to_analyse(self) -> Fit:
+        """The fit that analyses start from, which need the data of the model too."""
+        _ = self.model.aligned_or_raise()
+        return self._fit_or_raise()
+
+    @property
+    def real_only(self) -> AugmentedGMMResultsWrapper:
+        """
+        The labelled-only result: the same class, without any source.
+
+        Returns
+        -------
+        AugmentedGMMResultsWrapper
+            Its parameters are those of statsmodels' GLM on the labelled rows,
+            its covariance the robust one: HC3, by clusters CR3, and with
+            ``use_correction=False`` HC0.
+        """
+        if not self.source_names:
+            return self._wrapped()
+        return self._summary_cache(  # type: ignore[no-any-return]
+            "real_only",
+            lambda: AugmentedGMMResultsWrapper(
+                AugmentedGMMResults(self.model, self._fit_or_raise().labels_only)
+            ),
+        )
+
+    @property
+    def _without_clusters(self) -> Floats | None:
+        """Estimate of the same fit without clusters, where these can change it."""
+        if not (self.settings.shrinks and self.n_clusters and self.source_names):
+            return None
+        return self._summary_cache(  # type: ignore[no-any-return]
+            "without_clusters",
+            lambda: theta_without_clusters(
+                self._design_or_raise, self.model.target_score, self._solution
+            ),
+        )
+
+    @property
+    def _design_or_raise(self) -> AlignedDesign:
+        if self._design is None:
+            raise DataError(
+                "The data were removed with remove_data(), and this needs them. Ask "
+                "for it before."
+            )
+        return self._design
+
+    @property
+    @with_filters_kept
+    def auxiliary_params(self) -> pd.DataFrame:
+        """Coefficients eta of each source, (M, p)."""
+        return pd.DataFrame(
+            self._solution.eta, index=self.source_names, columns=self.model.exog_names
+        )
+
+    @property
+    @with_filters_kept
+    def naive_params(self) -> pd.DataFrame:
+        """
+        Estimate from each source alone, as if it were real, (M, p).
+
+        Returns
+        -------
+        DataFrame
+            One row per source. Biased by whatever the LLM gets wrong.
+        """
+        return pd.DataFrame(
+            self._naive.params, index=self.source_names, columns=self.model.exog_names
+        )
+
+    @property
+    @with_filters_kept
+    def naive_bse(self) -> pd.DataFrame:
+        """
+        Robust standard errors that go with :attr:`naive_params`, (M, p).
+
+        Returns
+        -------
+        DataFrame
+            One row per source. They know nothing of the bias.
+        """
+        return pd.DataFrame(
+            self._naive.bse, index=self.source_names, columns=self.model.exog_names
+        )
+
+    @property
+    @with_filters_kept
+    def sources(self) -> pd.DataFrame:
+        """
+        What each source is and how much it knows, one row per source.
+
+        Returns
+        -------
+        DataFrame
+            `kind`; `covered` units and `covered_labeled` ones; `replicates` per
+            covered unit; `dropped_rows` with missing values; `explained`, the
+            share of the labelled score that the source explains; then
+            ``naive[name]``, the estimate from the source alone.
+        """
+        frame = pd.DataFrame(
+            self._source_facts,
+            columns=[
+                "source",
+                "kind",
+                "covered",
+                "covered_labeled",
+                "replicates",
+                "dropped_rows",
+            ],
+        ).set_index("source")
+        frame["explained"] = explained_share(
+            self._solution.sums, self.model.aligned_basis, self.n_labeled
+        )
+        naive = self.naive_params
+        naive.columns = [f"naive[{name}]" for name in naive.columns]
+        return pd.concat([frame, naive], axis=1)
+
+    @cache_readonly  # type: ignore[untyped-decorator]
+    @with_filters_kept
+    def variance_reduction(self) -> Floats:
+        """
+        Share of the labelled-only variance that the sources remove, (p,).
+
+        Returns
+        -------
+        ndarray or Series
+            ``1 - Var / Var_real`` per coefficient; negative where the
+            estimated variance is larger than that of the labels alone.
+        """
+        real = np.asarray(self.real_only.bse)
+        return np.asarray(1.0 - (np.asarray(self.bse) / real) ** 2)
+
+    @cache_readonly  # type: ignore[untyped-decorator]
+    @with_filters_kept
+    def effective_nobs(self) -> Floats:
+        """
+        Labels that would give the same standard error without sources, (p,).
+
+        Returns
+        -------
+        ndarray or Series
+            ``n Var_real / Var`` per coefficient.
+        """
+        return np.asarray(self.n_labeled / (1.0 - np.asarray(self.variance_reduction)))
+
+    # What to make of them
+
+    @with_filters_kept
+    def compare(
+        self,
+        methods: Sequence[Method | Own] | None = None,
+        *,
+        alpha: float = 0.05,
+        learner: Any = None,
+        seed: int = 0,
+    ) -> Comparison:
+        """
+        Estimate with every other method, on the same data.
+
+        Parameters
+        ----------
+        methods : sequence of str, optional
+            Which of ``"labels only"``, ``"naive"``, ``"naive pooled"``, ``"PPI"``,
+            ``"PPI++"``, ``"PPI++ by coefficient"``, ``"PPI++Synth"``,
+            ``"predict-then-debias"``, ``"DSL"``, ``"RePPI"``, ``"GMM-Synth"``. All that
+            the sources allow if omitted; methods with one source get a line for each.
+            A function of yours is a method as well: it is called with the aligned
+            problem (``problem.design``, ``problem.score``, ``problem.theta``, the
+            labelled-only estimate, ...) and returns results with ``params``, ``bse``
+            and ``conf_int()``, or the pair ``(params, covariance)``.
+        alpha : float
+            One minus the level of the intervals.
+        learner : object, optional
+            For DSL and RePPI: a regressor with scikit-learn's ``fit`` and ``predict``.
+            A random forest if omitted; where scikit-learn is missing the two are left
+            out, which a note says.
+        seed : int
+            Seed of folds and of the random forest.
+
+        Returns
+        -------
+        Comparison
+            Prints as one table per coefficient; ``.table`` is the data frame, and
+            ``.plot()`` draws it.
+
+        Raises
+        ------
+        OptionError
+            If a method does not exist.
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        statsmodels_synth.estimators : The methods by themselves.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> result = study_model(make_study()).fit()
+        >>> found = result.compare(["labels only", "naive", "GMM-Synth"])
+        >>> found.table.loc["educ", ["estimate", "std_err", "valid"]].round(3)
+                       estimate  std_err  valid
+        method
+        labels only       0.013    0.108   True
+        naive (guess)    -0.020    0.053  False
+        naive (draws)     0.026    0.032  False
+        GMM-Synth         0.013    0.078   True
+        """
+        from statsmodels_synth.estimators.comparison import compare  # noqa: PLC0415
+
+        # Rows in partitions are refused here, or every method would be left out.
+        _ = self._fit_to_analyse().design.sources
+        return compare(self, methods, alpha, learner, seed)
+
+    @with_filters_kept
+    def plot_compare(
+        self,
+        methods: Sequence[Method | Own] | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """
+        Draw the intervals of all methods.
+
+        Parameters
+        ----------
+        methods : sequence of str, optional
+            As in :meth:`compare`.
+        ax : matplotlib.axes.Axes, optional
+            Axes for a single coefficient; a new figure if omitted.
+        **kwargs
+            `coefficients`, to :meth:`Comparison.plot`; the rest to :meth:`compare`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure.
+        """
+        shown = kwargs.pop("coefficients", None)
+        return self.compare(methods, **kwargs).plot(shown, ax)
+
+    @with_filters_kept
+    def diagnostics(
+        self,
+        by: Any = None,
+        n_influential: int = 5,
+        *,
+        blind: bool | str | Sequence[str] = False,
+    ) -> Diagnostics:
+        """
+        Ask of every source whether it is to be trusted, and what it is worth.
+
+        Parameters
+        ----------
+        by : str or array_like, optional
+            Column, or one value per unit, that splits the units into groups in which
+            the errors of the sources are compared. The value of a unit is that of data
+            where data has one, else that of a source. Numbers with many values are cut
+            at their quartiles.
+        n_influential : int
+            Units to list that move a coefficient most.
+        blind : bool, str or sequence of str
+            Say with True that all sources, or with their names that some, were made
+            without any label: none was copied into them or shown to a model, few-shot
+            examples included. Without it a source that agrees with (almost) all labels
+            is not recommended.
+
+        Returns
+        -------
+        Diagnostics
+            Prints as tables, and the verdict last; every table is a data frame, and
+            ``.plot()`` draws the correlations of the labels' scores with those of the
+            sources.
+
+        Raises
+        ------
+        DataError
+            If there is no source, the fit did not converge, the data were removed, or
+            `by` cannot be used.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> found = study_model(make_study()).fit().diagnostics()
+        >>> found.bias.loc["draws", ["bias", "std_err"]].round(3)
+                      bias  std_err
+        coefficient
+        Intercept    1.858    0.659
+        age         -0.016    0.007
+        educ         0.013    0.084
+        income      -0.066    0.027
+        """
+        from statsmodels_synth.diagnostics import diagnose  # noqa: PLC0415
+        from statsmodels_synth.results.units import (  # noqa: PLC0415
+            given_units,
+            groups_by,
+        )
+
+        fit = self._fit_to_analyse()
+        _ = fit.design.sources  # rows in partitions are refused first
+        groups = None if by is None else groups_by(self.model, by)
+        given = given_units(self.model, fit)
+        return diagnose(fit, given, groups, n_influential, blind=blind)
+
+    @with_filters_kept
+    def plot_diagnostics(self, ax: Any = None) -> Any:
+        """
+        Draw how what labels and sources say of the same units is correlated.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes, if there is one source; a new figure if omitted.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure.
+        """
+        return self.diagnostics(n_influential=0).plot(ax)
+
+    @with_filters_kept
+    def plan(self) -> Plan:
+        """
+        Plan another study with this one as its pilot.
+
+        Returns
+        -------
+        Plan
+            ``expect()``: standard errors, widths and power at other sizes and with
+            other sources; ``labels_needed()``: for a width or a power; ``cheapest()``:
+            the mix of labels, units and draws at given prices.
+
+        Raises
+        ------
+        DataError
+            If the fit did not converge, or the data were removed.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> plan = study_model(make_study()).fit().plan()
+        >>> needed = plan.labels_needed(width=0.25, coefficients="educ")
+        >>> int(needed["n"].iloc[0])
+        418
+        """
+        from statsmodels_synth.planning import make_plan  # noqa: PLC0415
+
+        return make_plan(self._fit_to_analyse(), self.model.data.const_idx)
+
+    @with_filters_kept
+    def plot_plan(
+        self, coefficient: str | None = None, ax: Any = None, *, alpha: float = 0.05
+    ) -> Any:
+        """
+        Draw the expected width of the interval against the number of labels.
+
+        Parameters
+        ----------
+        coefficient : str, optional
+            The coefficient; the first that is not the constant if omitted.
+        ax : matplotlib.axes.Axes, optional
+            Axes; a new figure if omitted.
+        alpha : float
+            One minus the level of the interval.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure.
+        """
+        return self.plan().plot(coefficient, ax, alpha=alpha)
+
+    # What statsmodels' results offer
+
+    def jtest(self) -> JTest:
+        """
+        Test whether labelled units look like the rest to the sources.
+
+        Each source has a mean score over the labelled units and one over all. If units
+        are labelled at random or with known probabilities, and the sources are made in
+        the same way for labelled and unlabelled units, the two differ by chance only.
+
+        Returns
+        -------
+        JTest
+            Unpacks as ``statistic, pvalue, df``: Hansen's J with the variance that
+            holds if the labels were drawn as the model supposes (the usual one with
+            ``use_correction=False`` and no clusters); its p-value, NaN where there is
+            no source or the fit did not converge; the number of overidentifying
+            restrictions, M p, less where moments repeat each other. `distribution`
+            names the reference: "chi2", or, with clusters, strata or labelling
+            probabilities, "F": J is then Hotelling's T-squared, and the p-value is
+            ``scipy.stats.f.sf(fvalue, df_num, df_denom)``.
+
+        See Also
+        --------
+        representativeness : The same for each source.
+
+        References
+        ----------
+        Hansen, L. P. (1982). Large sample properties of generalized method of
+        moments estimators. Econometrica, 50, 1029-1054.
+        """
+        if not self.converged:
+            return JTest(float("nan"), float("nan"), 0)
+        if self.settings.use_correction or self.n_clusters is not None:
+            return self._representativeness[0][0]
+        usual = hansen_j(
+            self._solution.sums,
+            self._solution.weight,
+            self._solution.criterion,
+            self.n_units,
+            basis=self.model.aligned_basis,
+            optimal=self.settings.maxiter != 1,
+            centered=self.settings.centered,
+        )
+        return JTest(*usual)
+
+    @with_filters_kept
+    def representativeness(self) -> pd.DataFrame:
+        """
+        Test for each source whether labelled units look like the rest to it.
+
+        Returns
+        -------
+        DataFrame
+            One row for all sources together and one for each. `statistic`, `pvalue`,
+            `df`: the source by itself. `c_statistic`, `c_pvalue`: what it adds to the
+            other sources, the C statistic (a difference of two J). A source with a
+            small `pvalue` disagrees with the choice of labels; one with a large
+            `c_pvalue` says nothing that the others do not say. The reference is
+            chi-squared; with clusters, strata or labelling probabilities Hotelling's
+            T-squared: five more columns then have `fvalue` and `df_denom`, whose
+            numerator has `df`, and likewise `c_fvalue`, `c_df`, `c_df_denom`.
+
+        References
+        ----------
+        Eichenbaum, M. S., Hansen, L. P. and Singleton, K. J. (1988). A time series
+        analysis of representative agent models of consumption and leisure choice
+        under uncertainty. Quarterly Journal of Economics, 103, 51-78.
+        """
+        return reference_table(self._representativeness, self.source_names)
+
+    @property
+    @with_one_blas_thread
+    def _representativeness(self) -> list[tuple[JTest, JTest]]:
+        return self._summary_cache(  # type: ignore[no-any-return]
+            "representativeness", lambda: self._fit_or_raise().representativeness
+        )
+
+    @property
+    def jval(self) -> float:
+        """Statistic of :meth:`jtest`."""
+        return self.jtest().statistic
+
+    @property
+    def weights(self) -> Floats:
+        """
+        Optimal weight of two-step GMM at the estimate, Omega^-1, (q, q).
+
+        The default for few labels does not use it: its eta is what each source says
+        over all its units, and its control coefficients are shrunken.
+        """
+        omega = self._solution.sums.omega(self.settings.centered)
+        return np.asarray(np.linalg.pinv(omega, hermitian=True))
+
+    def get_bse(self, **kwargs: Any) -> Floats:
+        """
+        Standard errors, as :attr:`bse`.
+
+        Shapes: (p,).
+        """
+        check_keywords("get_bse", kwargs, [])
+        return np.asarray(self.bse)
+
+    @property
+    def q(self) -> float:
+        """
+        Statistic of :meth:`jtest` over T.
+
+        With ``use_correction=False``, no clusters and two or more steps this is the
+        minimised GMM criterion. The default minimises none.
+        """
+        return self.jtest().statistic / self.n_units
+
+    @cached_data  # type: ignore[untyped-decorator]
+    def fittedvalues(self) -> Floats:
+        """Fitted means of the labelled units, (n,)."""
+        _ = self._design_or_raise
+        return np.asarray(self.model.predict(self.params))
+
+    @cached_data  # type: ignore[untyped-decorator]
+    def resid(self) -> Floats:
+        """Labels minus fitted means, (n,)."""
+        _ = self._design_or_raise
+        return np.asarray(self.model.endog - self.fittedvalues)
+
+    @with_one_blas_thread
+    def summary(
+        self,
+        yname: str | None = None,
+        xname: list[str] | None = None,
+        title: str | None = None,
+        alpha: float = 0.05,
+    ) -> Any:
+        """
+        Tables for people: the estimate, and what the sources bought.
+
+        Parameters
+        ----------
+        yname : str, optional
+            Name of the outcome.
+        xname : list of str, optional
+            Names of the coefficients.
+        title : str, optional
+            Title of the first table.
+        alpha : float
+            One minus the level of the confidence intervals.
+
+        Returns
+        -------
+        statsmodels.iolib.summary.Summary
+            Prints as text; ``as_latex()``, ``as_html()``, ``as_csv()``.
+        """
+        return make_summary(self, yname, xname, title, alpha)
+
+    @with_one_blas_thread
+    def summary2(
+        self,
+        yname: str | None = None,
+        xname: list[str] | None = None,
+        title: str | None = None,
+        alpha: float = 0.05,
+        float_format: str = "%.4f",
+    ) -> Any:
+        """
+        The same content as :meth:`summary` in statsmodels' second layout.
+
+        Parameters
+        ----------
+        yname : str, optional
+            Name of the outcome.
+        xname : list of str, optional
+            Names of the coefficients.
+        title : str, optional
+            Title of the table.
+        alpha : float
+            One minus the level of the confidence intervals.
+        float_format : str
+            Format of numbers.
+
+        Returns
+        -------
+        statsmodels.iolib.summary2.Summary
+            Prints as text.
+        """
+        return make_summary2(self, yname, xname, title, alpha, float_format)
+
+    @with_filters_kept
+    def plot_coefficients(
+        self, ax: Any = None, *, alpha: float = 0.05, drop_intercept: bool = True
+    ) -> Any:
+        """
+        Draw labelled-only, naive and augmented estimates with intervals.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into; a new figure if omitted.
+        alpha : float
+            One minus the level of the intervals.
+        drop_intercept : bool
+            Whether to leave out the constant, whose scale is often another.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure.
+        """
+        return plot_coefficients(self, ax, alpha=alpha, drop_intercept=drop_intercept)
+
+    @with_filters_kept
+    def remove_data(self) -> None:
+        """
+        Remove everything that has one value per unit, labels first of all.
+
+        What the summary, the tables and the figure need is computed before, so
+        that they still work; so does :meth:`predict`. Influence, residuals and
+        the frames are gone, and no human label is left in a pickle. With a
+        formula, a pickle of the result predicts from design matrices only.
+        """
+        _ = self._representativeness, self._without_clusters
+        if self.source_names:
+            _ = self._naive
+            self.real_only.remove_data()
+
+        super().remove_data()
+
+
+class AugmentedGMMResultsWrapper(NamedResultsWrapper):
+    """Results with pandas labels wherever the input had them."""
+
+    _attrs: ClassVar[dict[str, str]] = {
+        "variance_reduction": "columns",
+        "effective_nobs": "columns",
+    }
+    _wrap_attrs = NamedResultsWrapper._wrap_attrs | _attrs
+    _wrap_methods = NamedResultsWrapper._wrap_methods
+
+
+populate_wrapper(AugmentedGMMResultsWrapper, AugmentedGMMResults)
