@@ -19,6 +19,7 @@ ARROWS: dict[str, set[str]] = {
     "exceptions": set(),
     "core": {"exceptions"},
     "problem": {"core"},
+    "scores": {"problem"},
     "data": {"problem"},
     "gmm": {"problem"},
     "estimators": {"gmm"},
@@ -27,7 +28,7 @@ ARROWS: dict[str, set[str]] = {
     "results": {"estimators", "diagnostics", "planning"},
     "model": {"results", "data"},
     "tasks": {"core"},
-    "__init__": {"model", "tasks"},
+    "__init__": {"model", "scores", "tasks"},
     "demo": {"__init__"},
     "r": {"__init__"},
 }

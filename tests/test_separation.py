@@ -12,6 +12,7 @@ from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SeparationError
 from statsmodels_synth.gmm.separation import check_separation
 from statsmodels_synth.problem.design import DesignRows
+from statsmodels_synth.problem.scores.glm import glm_score
 from tests.dense import Array
 
 ROWS = 60_000
@@ -82,7 +83,7 @@ def look(y: Array, x: Array, params: Any, *, converged: bool) -> None:
         DesignRows(y, x),
         np.asarray(params),
         converged,
-        family=sm.families.Binomial(),
+        score=glm_score(sm.families.Binomial()),
         where="source 'p'",
         names=NAMES,
     )

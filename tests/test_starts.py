@@ -9,9 +9,9 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.gmm.starts import FEW_ROWS, GLM_ROWS, source_start, start_params
+from statsmodels_synth.gmm.starts import FEW_ROWS, GLM_ROWS, source_start, start_of
 from statsmodels_synth.problem.design import DesignRows
-from statsmodels_synth.problem.scores import glm_score
+from statsmodels_synth.problem.scores.glm import glm_score
 
 F = sm.families
 FAMILIES = {
@@ -48,8 +48,8 @@ def test_a_start_is_near_the_estimate(name: str, case: str) -> None:
     family = FAMILIES[name]
     rows = make_rows(family, case)
     assert len(rows.endog) > FEW_ROWS
-    start = source_start(rows, family, glm_score(family))
-    estimate = start_params(rows, family)
+    start = source_start(rows, glm_score(family))
+    estimate = start_of(rows, glm_score(family))
     if case == "alternating":  # constant in the part: only its sum with the others
         start, estimate = (rows.exog @ b for b in (start, estimate))
         assert np.all(np.isfinite(start))
@@ -68,5 +68,5 @@ def test_a_fit_whose_start_misleads() -> None:
     ).fit()
     assert result.converged
     assert not result.dropped_sources
-    estimate = start_params(DesignRows(guess, rows.exog), family)
+    estimate = start_of(DesignRows(guess, rows.exog), glm_score(family))
     np.testing.assert_allclose(result.auxiliary_params.iloc[0], estimate, atol=1e-4)

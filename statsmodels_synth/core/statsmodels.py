@@ -95,13 +95,12 @@ def predictions(
         "row_labels": row_labels,
         "pred_kwds": {"offset": offset, "exposure": exposure},
     }
-    if average:
+    link = results.model.target_score.link
+    if average or (link is None and which == "mean"):
         return _prediction_inference.get_prediction_delta(
-            results, which=which, average=True, agg_weights=agg_weights, **kwds
+            results, which=which, average=average, agg_weights=agg_weights, **kwds
         )
     if which == "linear":
         return _prediction_inference.get_prediction_linear(results, **kwds)
     kwds["pred_kwds"]["which"] = "mean"
-    return _prediction_inference.get_prediction_monotonic(
-        results, link=results.model.family.link, **kwds
-    )
+    return _prediction_inference.get_prediction_monotonic(results, link=link, **kwds)

@@ -42,6 +42,7 @@ from statsmodels_synth.problem.design import (
     align_design,
     replicate_weights,
 )
+from statsmodels_synth.problem.scores import TargetScore
 
 _FORMS = (
     "Give {name: (endog, exog)} with one row per unit, or {name: (endog, exog, "
@@ -244,7 +245,7 @@ def unit_weights(weights: Any, n_units: int) -> Floats | None:
 
 
 def offsets(
-    offset: Any, exposure: Any, family: families.Family, labeled: Bools
+    offset: Any, exposure: Any, score: TargetScore, labeled: Bools
 ) -> tuple[Floats | None, Floats | None]:
     """
     Offset of units and of labelled rows, log exposure included.
@@ -264,7 +265,7 @@ def offsets(
                 f"{int(labeled.sum())} labelled. Give one value per unit."
             )
         if name == "exposure":
-            require_log_link(family)
+            require_log_link(score)
             check_positive(values, "exposure", None)
             values = np.log(values)
         bad = ~np.isfinite(values)
@@ -280,12 +281,14 @@ def offsets(
     return by_unit, of_labels
 
 
-def require_log_link(family: families.Family) -> None:
+def require_log_link(score: TargetScore) -> None:
     """Raise if the link is no logarithm, so that there is no exposure."""
-    if not isinstance(family.link, families.links.Log):
+    if not isinstance(score.link, families.links.Log):
         raise DataError(
             "exposure needs a log link, and the link is "
-            f"{type(family.link).__name__}. Use offset."
+            f"{type(score.link).__name__}. Use offset."
+            if score.link is not None
+            else f"exposure needs a log link, and {score.called} has none. Use offset."
         )
 
 
@@ -502,7 +505,7 @@ def align_arrays(
     synthetic: Mapping[str, Any] | None,
     *,
     labeled: Any,
-    family: families.Family,
+    score: TargetScore,
     weights: Any,
     offset: Any,
     exposure: Any,
@@ -536,7 +539,7 @@ def align_arrays(
         proxy,
         synthetic,
     )
-    unit_offset, label_offset = offsets(offset, exposure, family, mask)
+    unit_offset, label_offset = offsets(offset, exposure, score, mask)
     weights_ = unit_weights(weights, n_units)
     labels = DesignRows(
         as_floats(endog, "endog"),
@@ -569,7 +572,7 @@ def align_arrays(
         labeled_units,
         sources,
         units=units,
-        family=family,
+        score=score,
         names=names,
         yname=yname or str(getattr(endog, "name", None) or "y"),
     )
@@ -585,7 +588,7 @@ def check_problem(
     sources: Sequence[SourceArrays],
     *,
     units: pd.Index,
-    family: families.Family,
+    score: TargetScore,
     names: Sequence[str],
     yname: str,
 ) -> None:
@@ -595,14 +598,12 @@ def check_problem(
     Shapes: `labeled_units` (n,), `units` (T,).
     """
     designs = [s.exog for s in sources]
-    check_labels(
-        labels, units[labeled_units], len(units), designs, family, names, yname
-    )
+    check_labels(labels, units[labeled_units], len(units), designs, score, names, yname)
     p = labels.exog.shape[1]
     for source in sources:
         of_row = units if source.units is None else units[source.units]
         check_coverage(source.units, labeled_units, source.name, units, p)
-        check_source(source, of_row, family, names, yname)
+        check_source(source, of_row, score, names, yname)
 
 
 def check_labels(
@@ -610,7 +611,7 @@ def check_labels(
     units: pd.Index,
     n_units: int,
     designs: Sequence[Floats],
-    family: families.Family,
+    score: TargetScore,
     names: Sequence[str],
     yname: str,
 ) -> None:
@@ -622,7 +623,7 @@ def check_labels(
     check_values(labels, "data", names, yname, units)
     check_labeled_design(labels.exog, names, designs)
     check_leverage(labels.exog, labels.weights, names, units)
-    check_endog(labels.endog, family, "data", yname, units)
+    check_endog(labels.endog, score, "data", yname, units)
     p, k_sources = labels.exog.shape[1], len(designs)
     n, needed = len(labels.endog), p * (1 + k_sources)
     if n <= needed and n < n_units:
@@ -636,7 +637,7 @@ def check_labels(
 def check_source(
     source: SourceArrays,
     units: pd.Index,
-    family: families.Family,
+    score: TargetScore,
     names: Sequence[str],
     yname: str,
 ) -> None:
@@ -647,5 +648,5 @@ def check_source(
     """
     where = f"Source {source.name!r}"
     check_values(source, where, names, yname, units)
-    check_endog(source.endog, family, where, yname, units)
+    check_endog(source.endog, score, where, yname, units)
     check_source_design(source.exog, source.name, names)

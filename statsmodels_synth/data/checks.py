@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import scipy.linalg
 import scipy.optimize
-from statsmodels.genmod import families
 
 from statsmodels_synth.core.arrays import Floats, Positions, infinite_rows
 from statsmodels_synth.core.messages import (
@@ -27,7 +26,7 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.problem.design import DesignRows
 from statsmodels_synth.problem.groups import Clusters, cluster_sums
-from statsmodels_synth.problem.scores import admissible_range
+from statsmodels_synth.problem.scores import TargetScore
 
 #: Share of a bound by which rounding may pass it.
 BEYOND = 1e-9
@@ -68,24 +67,24 @@ def check_values(
 
 
 def check_endog(
-    endog: Floats, family: families.Family, where: str, yname: str, units: pd.Index
+    endog: Floats, score: TargetScore, where: str, yname: str, units: pd.Index
 ) -> None:
     """
-    Raise if a value of y is outside the range of the family.
+    Raise if a value of y is outside the range of the target model.
 
     Shapes: `endog` (R,).
     """
-    low, high, low_open, text = admissible_range(family)
+    low, high, text = score.low, score.high, score.range_text
     # What is beyond an end by rounding, as 1 + 1e-12 is, is at it.
-    outside = (endog <= low) if low_open else (endog < low - BEYOND)
+    outside = (endog <= low) if score.low_open else (endog < low - BEYOND)
     outside |= endog > high * (1.0 + BEYOND)
     if outside.any():
         bad = np.flatnonzero(outside)
         raise DataError(
-            f"{where}: {yname!r} must be {text} for the "
-            f"{type(family).__name__} family, but {count(len(bad), 'row')} are not, "
+            f"{where}: {yname!r} must be {text} for "
+            f"{score.called}, but {count(len(bad), 'row')} are not, "
             f"such as {endog[bad[0]]:.10g} ({name_units(units[bad])}). Recode "
-            f"{yname!r} or choose another family."
+            f"{yname!r} or choose another {score.kind}."
         )
 
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from statsmodels.genmod import families
 
 from statsmodels_synth.core.arrays import (
     Bools,
@@ -36,6 +35,7 @@ from statsmodels_synth.problem.design import (
     align_design,
     covered_units,
 )
+from statsmodels_synth.problem.scores import TargetScore
 
 _BY_UNIT = (
     "Give one row per unit, NaN where it is not labelled, or pandas objects indexed by "
@@ -250,7 +250,7 @@ class SharedUnits:
         Weight of each unit, with a mean of one.
     labeling_prob, strata : array_like or None
         How units are chosen, as it was given.
-    family : statsmodels.genmod.families.Family
+    score : TargetScore
         Family of the target model.
     names : tuple of str
         Names of the coefficients.
@@ -270,7 +270,7 @@ class SharedUnits:
     weights: Floats | None
     labeling_prob: Any
     strata: Any
-    family: families.Family
+    score: TargetScore
     names: tuple[str, ...]
     yname: str
     missing: Missing
@@ -300,7 +300,7 @@ def share_units(model: Any, exog: Any, labeling_prob: Any, strata: Any) -> Share
             known = np.full(len(units), np.nan)
             known[labeled] = as_floats(labeling_prob, "labeling_prob")
             labeling_prob = known
-    _, of_labels = offsets(model.offset, model.exposure, model.family, mask)
+    _, of_labels = offsets(model.offset, model.exposure, model.target_score, mask)
     return SharedUnits(
         units=units,
         sources=sources,
@@ -310,7 +310,7 @@ def share_units(model: Any, exog: Any, labeling_prob: Any, strata: Any) -> Share
         weights=unit_weights(model.weights, len(units)),
         labeling_prob=labeling_prob,
         strata=strata,
-        family=model.family,
+        score=model.target_score,
         names=tuple(model.exog_names),
         yname=str(model.endog_names),
         missing=model.missing,
@@ -370,7 +370,7 @@ def _known_offset(model: Any, mask: Bools, of_labels: Floats) -> ByUnit:
     )
     given = [v for v in (model.offset, model.exposure) if v is not None]
     if all(len(v) == len(mask) for v in given):
-        by_unit, _ = offsets(model.offset, model.exposure, model.family, mask)
+        by_unit, _ = offsets(model.offset, model.exposure, model.target_score, mask)
         assert by_unit is not None
         return ByUnit(by_unit, None, "offset", advice)
     return ByUnit(of_labels, np.flatnonzero(mask), "offset", advice)
@@ -404,7 +404,7 @@ def align_labels(
     )
     own, names = units[positions], shared.names
     designs = [s.exog for s in shared.sources]
-    check_labels(labels, own, n_units, designs, shared.family, names, shared.yname)
+    check_labels(labels, own, n_units, designs, shared.score, names, shared.yname)
     for source in shared.sources:
         check_coverage(source.units, positions, source.name, units, len(names))
     mask = np.zeros(n_units, dtype=bool)

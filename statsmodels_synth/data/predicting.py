@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from statsmodels.genmod import families
 
 from statsmodels_synth.core.arrays import Floats, as_floats, check_positive
 from statsmodels_synth.core.messages import count, suggest
@@ -21,6 +20,7 @@ from statsmodels_synth.data.kinds import (
     to_pandas,
 )
 from statsmodels_synth.exceptions import AlignmentError, DataError
+from statsmodels_synth.problem.scores import TargetScore
 
 WHERE = "the rows to predict"
 #: Names that statsmodels makes up where none were given.
@@ -126,7 +126,7 @@ def option_of_rows(value: Any, exog: Any, option: str) -> Any:
 
 
 def total_offset(
-    offset: Any, exposure: Any, n_rows: int, family: families.Family
+    offset: Any, exposure: Any, n_rows: int, score: TargetScore
 ) -> Floats | float:
     """
     What is added to the linear predictor of rows.
@@ -145,7 +145,7 @@ def total_offset(
                 "number for all."
             )
         if name == "exposure":
-            require_log_link(family)
+            require_log_link(score)
             known = np.atleast_1d(values)
             check_positive(known[~np.isnan(known)], "exposure", None)
             values = np.log(values)

@@ -17,7 +17,7 @@ from statsmodels_synth.gmm.moments import labeled_scores
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.gmm.weights import inverse_in_basis, inverse_root
 from statsmodels_synth.problem.design import AlignedDesign
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class LabeledMoves:
 
 
 def labeled_moves(
-    design: AlignedDesign, score: Score, solution: Solution
+    design: AlignedDesign, score: TargetScore, solution: Solution
 ) -> LabeledMoves:
     """Contributions of the labelled units at a solution."""
     n, p, k_sources = design.n_labeled, design.k_params, design.k_sources

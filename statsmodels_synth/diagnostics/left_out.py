@@ -23,13 +23,13 @@ from statsmodels_synth.problem.design import (
     rows_of_labeled,
 )
 from statsmodels_synth.problem.groups import Clusters, number_clusters
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 
 def params_without(
     unit: int,
     design: AlignedDesign,
-    score: Score,
+    score: TargetScore,
     solution: Solution,
     settings: FitSettings,
     clusters: Clusters | None,

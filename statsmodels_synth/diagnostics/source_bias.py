@@ -31,7 +31,7 @@ from statsmodels_synth.gmm.sums import design_sums
 from statsmodels_synth.gmm.weights import inverse_in_basis, inverse_root
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.groups import Clusters, all_sums
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 #: The correction for few labels leaves at least this share of the asymptotic variance
 #: of a bias: a tenth of the standard error.
@@ -71,7 +71,7 @@ class BiasTest:
 
 def joint_influence(
     design: AlignedDesign,
-    score: Score,
+    score: TargetScore,
     solution: Solution,
     map_: Floats,
     naive: Floats,
@@ -104,7 +104,7 @@ def joint_influence(
 
 def joint_covariance(
     design: AlignedDesign,
-    score: Score,
+    score: TargetScore,
     solution: Solution,
     map_: Floats,
     naive: Floats,
@@ -197,7 +197,7 @@ def bias_test(bias: Floats, covariance: Floats, bse: Floats, df: float) -> BiasT
 
 def strongest_units(
     design: AlignedDesign,
-    score: Score,
+    score: TargetScore,
     solution: Solution,
     map_: Floats,
     bse: Floats,
@@ -223,7 +223,7 @@ def strongest_units(
 
 
 def _left_out_bonus(
-    design: AlignedDesign, score: Score, solution: Solution, map_: Floats
+    design: AlignedDesign, score: TargetScore, solution: Solution, map_: Floats
 ) -> Floats:
     """What leaving a label out changes beyond its influence, (n, p)."""
     p, n_units = design.k_params, design.n_units

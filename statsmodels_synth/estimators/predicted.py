@@ -18,7 +18,7 @@ import numpy as np
 from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.gmm.sums import BLOCK_SIZE, row_factors, source_sums, unit_scores
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, SourceArrays
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class SourceScores:
     ----------
     design : AlignedDesign
         Aligned arrays.
-    score : Score
+    score : TargetScore
         Target model.
     sources : tuple of SourceArrays
         Sources that predict.
@@ -96,14 +96,14 @@ class SourceScores:
     """
 
     design: AlignedDesign
-    score: Score
+    score: TargetScore
     sources: tuple[SourceArrays, ...]
     rows: tuple[DesignRows, ...]
     mix: Floats
 
     @classmethod
     def of(
-        cls, design: AlignedDesign, score: Score, shares: dict[int, float]
+        cls, design: AlignedDesign, score: TargetScore, shares: dict[int, float]
     ) -> SourceScores:
         """Mixture of some of the sources of a design."""
         return cls(

@@ -46,7 +46,7 @@ from statsmodels_synth.estimators.rectify import (
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.gmm.sums import source_sums
-from statsmodels_synth.problem.scores import GaussianIdentityScore
+from statsmodels_synth.problem.scores.glm import GaussianIdentityScore
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted

@@ -17,7 +17,7 @@ from statsmodels_synth.gmm.separation import LABELS, check_separation
 from statsmodels_synth.gmm.target import solve_target
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.groups import Clusters
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 #: A model or its results: whatever has a fit, or can be fitted. The classes come later
 #: in the flow of data, so that this part knows them by what they have.
@@ -53,8 +53,8 @@ class Problem:
     dropped: dict[str, str]
 
     @property
-    def score(self) -> Score:
-        """Score of the target model."""
+    def score(self) -> TargetScore:
+        """TargetScore of the target model."""
         return self.model.target_score  # type: ignore[no-any-return]
 
     @property
@@ -122,7 +122,7 @@ def problem_of(fitted: Fitted) -> Problem:
         design.labeled,
         start,
         True,
-        family=given.family,
+        score=given.target_score,
         where=LABELS,
         names=given.exog_names,
     )

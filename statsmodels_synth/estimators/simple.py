@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from statsmodels.genmod.generalized_linear_model import GLM
 
 from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.messages import warn
 from statsmodels_synth.core.options import Kind
 from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.estimators.predicted import SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
-from statsmodels_synth.exceptions import DataError
+from statsmodels_synth.exceptions import ConvergenceWarning, DataError
 from statsmodels_synth.gmm.sums import row_factors, source_sums
+from statsmodels_synth.gmm.target import solve_target
 from statsmodels_synth.gmm.weights import inverse_in_basis
-from statsmodels_synth.problem.design import DesignRows
+from statsmodels_synth.problem.design import DesignRows, align_design
 from statsmodels_synth.problem.groups import all_sums, cluster_sums
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def naive_pooled(model: Fitted) -> EstimatorResultsWrapper:
     """
     problem = problem_of(model)
     problem.position(None)
-    design, family = problem.design, problem.model.family
+    design = problem.design
     labeled = np.zeros(design.n_units, dtype=bool)
     labeled[design.labeled_units] = True
     units = [design.labeled_units]
@@ -206,16 +207,15 @@ def naive_pooled(model: Fitted) -> EstimatorResultsWrapper:
         units.append(source.unit_positions[others])
         parts.append(source.take(others, None))
     rows = _stacked(parts)
-    # Weights multiply scores, as everywhere.
-    found = GLM(
-        rows.endog,
-        rows.exog,
-        family=family,
-        offset=rows.offset,
-        var_weights=rows.weights,
-    ).fit(tol=1e-12)
-    theta, size = np.asarray(found.params), len(rows.endog)
-    if not found.converged:  # which statsmodels warns of
+    size = len(rows.endog)
+    pooled = align_design(rows, np.arange(size), [], size)
+    start = problem.score.start(rows.endog, rows.exog, rows.offset, rows.weights)
+    theta, solved = solve_target(pooled, problem.score, start, np.zeros(len(start)))
+    if not solved:
+        warn(
+            "naive pooled: the equations were not solved. Do not use the estimate.",
+            ConvergenceWarning,
+        )
         return results_of(
             problem,
             theta,

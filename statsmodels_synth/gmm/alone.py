@@ -14,7 +14,7 @@ from statsmodels_synth.gmm.sums import SourceState, design_sums
 from statsmodels_synth.gmm.target import MAX_STEPS, relative_step, score_step
 from statsmodels_synth.gmm.weights import SINGULAR, inverse_in_basis
 from statsmodels_synth.problem.design import AlignedDesign
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ def naive_at_state(design: AlignedDesign, state: SourceState) -> NaiveEstimate:
     return NaiveEstimate(state.eta.copy(), bse)
 
 
-def naive_estimate(design: AlignedDesign, score: Score, eta: Floats) -> NaiveEstimate:
+def naive_estimate(
+    design: AlignedDesign, score: TargetScore, eta: Floats
+) -> NaiveEstimate:
     """
     Newton's method on the all-units moments of every source.
 

@@ -44,7 +44,7 @@ from statsmodels_synth.gmm.weights import (
 )
 from statsmodels_synth.problem.design import AlignedDesign, Labeling
 from statsmodels_synth.problem.groups import Clusters, cluster_sums, labeled_sums
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 
 def influence_map(sums: MomentSums, weight: Weight, basis: Floats) -> Floats:
@@ -153,7 +153,7 @@ class Inference:
 
 def infer(
     design: AlignedDesign,
-    score: Score,
+    score: TargetScore,
     solution: Solution,
     settings: FitSettings,
     clusters: Clusters | None,

@@ -24,12 +24,12 @@ from statsmodels_synth.gmm.weights import (
     optimal_weight,
 )
 from statsmodels_synth.problem.design import AlignedDesign
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 
 def _continuously_update(
     design: AlignedDesign,
-    score: Score,
+    score: TargetScore,
     theta: Floats,
     eta: Floats,
     sums: MomentSums,
@@ -97,7 +97,7 @@ def _tilt(design: AlignedDesign, factors: Floats) -> AlignedDesign:
 
 
 def _tilted_target(
-    design: AlignedDesign, score: Score, theta: Floats, factors: Floats
+    design: AlignedDesign, score: TargetScore, theta: Floats, factors: Floats
 ) -> tuple[Floats, bool]:
     """
     Theta of continuously updated GMM, whose Omega_12 depends on theta itself.
@@ -109,7 +109,7 @@ def _tilted_target(
 
 
 def _tilted_auxiliary(
-    design: AlignedDesign, score: Score, eta: Floats, factors: Floats
+    design: AlignedDesign, score: TargetScore, eta: Floats, factors: Floats
 ) -> Floats:
     """Jacobian of the moments of the sources, each unit weighted by its factor."""
     theta = np.zeros(design.k_params)

@@ -63,11 +63,11 @@ from statsmodels_synth.gmm.sums import (
 )
 from statsmodels_synth.gmm.weights import RANK_TOLERANCE, inverse_root
 from statsmodels_synth.problem.design import AlignedDesign
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 
 def unrelated_scores(
-    design: AlignedDesign, score: Score, eta: Floats, h: Floats
+    design: AlignedDesign, score: TargetScore, eta: Floats, h: Floats
 ) -> Floats:
     """
     Second moment of the score of each source if its outcome had nothing to do with x.

@@ -42,7 +42,7 @@ from statsmodels_synth.gmm.weights import (
 )
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.groups import Clusters, cluster_sums
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 
 def hansen_j(
@@ -217,7 +217,7 @@ class Difference:
 
 def labeled_difference(
     design: AlignedDesign,
-    score: Score,
+    score: TargetScore,
     solution: Solution,
     clusters: Clusters | None,
 ) -> Difference:
@@ -254,7 +254,7 @@ def labeled_difference(
 
 def representativeness(
     design: AlignedDesign,
-    score: Score,
+    score: TargetScore,
     solution: Solution,
     clusters: Clusters | None,
 ) -> list[tuple[JTest, JTest]]:

@@ -35,7 +35,7 @@ from statsmodels_synth.gmm.sums import (
     unit_scores,
 )
 from statsmodels_synth.problem.design import AlignedDesign
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 #: Weight of a row's score, in medians of it, above which an unrelated outcome counts no
 #: more.
@@ -105,7 +105,7 @@ class MomentSums:
 
 
 def target_scores(
-    design: AlignedDesign, score: Score, theta: Floats
+    design: AlignedDesign, score: TargetScore, theta: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """
     Scores of the labels alone.
@@ -120,7 +120,7 @@ def target_scores(
 
 
 def labeled_scores(
-    design: AlignedDesign, score: Score, theta: Floats, eta: Floats
+    design: AlignedDesign, score: TargetScore, theta: Floats, eta: Floats
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """
     Scores of the labelled units: their own and those of the sources for them.
@@ -144,7 +144,7 @@ def labeled_scores(
 
 def moment_sums(
     design: AlignedDesign,
-    score: Score,
+    score: TargetScore,
     theta: Floats,
     eta: Floats,
     *,
@@ -212,7 +212,7 @@ def stack_second_moment(
 
 def moment_blocks(
     design: AlignedDesign,
-    score: Score,
+    score: TargetScore,
     theta: Floats,
     eta: Floats,
     *,

@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 import scipy.linalg
 import scipy.optimize
-from statsmodels.genmod import families
 
 from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.exceptions import (
@@ -17,7 +16,7 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, SourceArrays
-from statsmodels_synth.problem.scores import admissible_range
+from statsmodels_synth.problem.scores import TargetScore
 
 #: Residuals below this share of the outcome's range are rounding of zero, and so
 #: are those below that share of its level, which is all that a number keeps.
@@ -26,7 +25,7 @@ ROUNDING = 1e-13
 
 
 def check_exact_fit(
-    labels: DesignRows, theta: Floats, family: families.Family, yname: str
+    labels: DesignRows, theta: Floats, score: TargetScore, yname: str
 ) -> None:
     """
     Raise if the model fits every label exactly: no interval has a width then.
@@ -37,7 +36,7 @@ def check_exact_fit(
     if labels.offset is not None:
         linear = linear + labels.offset
     with np.errstate(all="ignore"):
-        error = labels.endog - family.link.inverse(linear)
+        error = labels.endog - score.mean(linear)
     level, spread = np.abs(labels.endog).max(), np.ptp(labels.endog)
     if np.abs(error).max() <= ZERO_RESIDUAL * spread + ROUNDING * level:
         raise DataError(
@@ -57,7 +56,7 @@ FLAT = 1e-3
 LABELS = "the labelled units"
 
 
-def separating_direction(rows: DesignRows, family: families.Family) -> Floats | None:
+def separating_direction(rows: DesignRows, score: TargetScore) -> Floats | None:
     """
     Direction along which the outcome is separated (Konis 2007).
 
@@ -68,7 +67,7 @@ def separating_direction(rows: DesignRows, family: families.Family) -> Floats | 
 
     Shapes: (p,).
     """
-    sign = _signs(rows.endog, family)
+    sign = _signs(rows.endog, score)
     if sign is None:
         return None
     scale = np.sqrt(np.mean(rows.exog**2, axis=0))
@@ -92,16 +91,11 @@ def separating_direction(rows: DesignRows, family: families.Family) -> Floats | 
     return np.asarray(found.x)
 
 
-def _signs(endog: Floats, family: families.Family) -> Floats | None:
+def _signs(endog: Floats, score: TargetScore) -> Floats | None:
     """-1 and 1 where the outcome is at an end of its range; None if it has none."""
-    high = np.inf
-    if isinstance(family, families.Binomial):
-        high = 1.0
-    elif not (
-        isinstance(family.link, families.links.Log) and admissible_range(family)[0] == 0
-    ):
+    if not score.separable:
         return None
-    return np.where(endog <= 0.0, -1.0, np.where(endog >= high, 1.0, 0.0))
+    return np.where(endog <= score.low, -1.0, np.where(endog >= score.high, 1.0, 0.0))
 
 
 def check_separation(
@@ -109,7 +103,7 @@ def check_separation(
     params: Floats,
     converged: bool,
     *,
-    family: families.Family,
+    score: TargetScore,
     where: str,
     names: Sequence[str],
 ) -> None:
@@ -120,7 +114,7 @@ def check_separation(
     """
     # Under separation some fitted means run into a bound, at the latest until
     # the solver's tolerance stops them within 1e-5 of it.
-    extreme = _at_bound(rows, params, family)
+    extreme = _at_bound(rows, params, score)
     if converged and not extreme.any():
         return
     # Rows that are singled out end at the bound, and what is separated stays
@@ -130,10 +124,10 @@ def check_separation(
     if not everything:
         some = np.linspace(0, len(extreme) - 1, _PART).astype(int)
         part = np.unique(np.r_[part, some])
-        direction = separating_direction(rows.take(part, None), family)
+        direction = separating_direction(rows.take(part, None), score)
         everything = direction is not None and len(part) < len(extreme)
     if everything:
-        direction = separating_direction(rows, family)
+        direction = separating_direction(rows, score)
     if direction is not None:
         raise _separated(rows, direction, where, names)
 
@@ -162,7 +156,7 @@ def check_partitions(
     design: AlignedDesign,
     m: int,
     params: Floats,
-    family: families.Family,
+    score: TargetScore,
     names: Sequence[str],
 ) -> None:
     """
@@ -175,7 +169,7 @@ def check_partitions(
     """
     parts = design.partitions
     assert parts is not None
-    at_bound = parts.total(partial(_rows_at_bound, m=m, params=params, family=family))
+    at_bound = parts.total(partial(_rows_at_bound, m=m, params=params, score=score))
     sample = parts.samples[m]
     some = np.linspace(0, len(sample.endog) - 1, _PART).astype(int)
     found = [_plain(sample, np.unique(some)), *at_bound]
@@ -184,13 +178,13 @@ def check_partitions(
             np.concatenate([r.endog for r in found]),
             np.concatenate([r.exog for r in found]),
         )
-        direction = separating_direction(rows, family)
+        direction = separating_direction(rows, score)
         if direction is None:
             return
         scale = np.sqrt(np.mean(rows.exog**2, axis=0))
         scale[scale == 0.0] = 1.0
         against = parts.total(
-            partial(_rows_against, m=m, direction=direction / scale, family=family)
+            partial(_rows_against, m=m, direction=direction / scale, score=score)
         )
         if not against:
             raise _separated(rows, direction, f"source {design.names[m]!r}", names)
@@ -203,10 +197,10 @@ def _rows_at_bound(
     *,
     m: int,
     params: Floats,
-    family: families.Family,
+    score: TargetScore,
 ) -> list[DesignRows]:
     """Rows of a part whose fitted means are at a bound, at most a few thousand."""
-    rows = np.flatnonzero(_at_bound(sources[m], params, family))
+    rows = np.flatnonzero(_at_bound(sources[m], params, score))
     return [_plain(sources[m], rows[:_PART])] if len(rows) else []
 
 
@@ -216,11 +210,11 @@ def _rows_against(
     *,
     m: int,
     direction: Floats,
-    family: families.Family,
+    score: TargetScore,
 ) -> list[DesignRows]:
     """Rows of a part that a direction does not separate, the worst ones."""
     source = sources[m]
-    sign = _signs(source.endog, family)
+    sign = _signs(source.endog, score)
     assert sign is not None
     along = source.exog @ direction
     margin = np.where(sign == 0.0, -np.abs(along), sign * along)
@@ -233,25 +227,24 @@ def _plain(rows: DesignRows, keep: Positions) -> DesignRows:
     return DesignRows(rows.endog[keep], rows.exog[keep])
 
 
-def _at_bound(rows: DesignRows, params: Floats, family: families.Family) -> Bools:
+def _at_bound(rows: DesignRows, params: Floats, score: TargetScore) -> Bools:
     """Rows whose fitted mean is within 1e-5 of a bound of its range."""
-    binomial = isinstance(family, families.Binomial)
-    if not binomial and admissible_range(family)[0] != 0.0:
+    if not score.separable:
         return np.zeros(len(rows.endog), dtype=bool)
     with np.errstate(all="ignore"):
         linear = rows.exog @ params
-        mean = family.link.inverse(
-            linear if rows.offset is None else linear + rows.offset
-        )
-    if binomial:
-        return np.asarray(~(np.minimum(mean, 1.0 - mean) >= 1e-5))
-    return np.asarray(~(mean >= 1e-5 * float(rows.endog.mean())))
+        mean = score.mean(linear if rows.offset is None else linear + rows.offset)
+    above = mean - score.low
+    if np.isfinite(score.high):
+        width = score.high - score.low
+        return np.asarray(~(np.minimum(above, score.high - mean) >= 1e-5 * width))
+    return np.asarray(~(above >= 1e-5 * float(rows.endog.mean() - score.low)))
 
 
 def check_solution(
     design: AlignedDesign,
     solution: Solution,
-    family: families.Family,
+    score: TargetScore,
     names: Sequence[str],
 ) -> None:
     """Raise if a solution owes its values to separation."""
@@ -269,8 +262,8 @@ def check_solution(
             fitted.append((design.sources[m], solution.eta[m], where))
     for rows, params, where in fitted:
         check_separation(
-            rows, params, solution.converged, family=family, where=where, names=names
+            rows, params, solution.converged, score=score, where=where, names=names
         )
     if design.partitions is not None:
         for m, _ in suspects:
-            check_partitions(design, m, solution.eta[m], family, names)
+            check_partitions(design, m, solution.eta[m], score, names)

@@ -53,7 +53,7 @@ from statsmodels_synth.gmm.weights import (
 )
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.groups import Clusters, labeled_sums
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 #: Relative step below which eta counts as solved. Gauss-Newton converges
 #: quadratically here, and the last step is applied to the mean as well, so the
@@ -132,7 +132,7 @@ class _Auxiliary:
     def __init__(
         self,
         design: AlignedDesign,
-        score: Score,
+        score: TargetScore,
         theta: Floats,
         eta: Floats,
         known: SourceState | None,
@@ -232,7 +232,11 @@ class _Auxiliary:
 
 
 def _with_target(
-    design: AlignedDesign, score: Score, theta: Floats, eta: Floats, sums: MomentSums
+    design: AlignedDesign,
+    score: TargetScore,
+    theta: Floats,
+    eta: Floats,
+    sums: MomentSums,
 ) -> MomentSums:
     """Replace what depends on theta in sums whose source part is known."""
     p, n_units = design.k_params, design.n_units
@@ -249,7 +253,7 @@ def _with_target(
 @np.errstate(all="ignore")
 def solve(
     design: AlignedDesign,
-    score: Score,
+    score: TargetScore,
     theta: Floats,
     eta: Floats,
     *,
@@ -342,7 +346,7 @@ def _controls(
 
 
 def theta_without_clusters(
-    design: AlignedDesign, score: Score, solution: Solution
+    design: AlignedDesign, score: TargetScore, solution: Solution
 ) -> Floats:
     """
     The shrunken estimate, had its control coefficients been learned from units.
@@ -361,7 +365,7 @@ def theta_without_clusters(
 
 
 def solve_sources(
-    design: AlignedDesign, score: Score, theta: Floats, eta: Floats
+    design: AlignedDesign, score: TargetScore, theta: Floats, eta: Floats
 ) -> tuple[SourceState | None, int]:
     """
     What each source says over all its units.

@@ -1,5 +1,5 @@
 """
-Starting values, from the GLM of the family.
+Starting values, from the target model on some of the rows.
 
 The labelled rows are few and are fitted in full. Of a source a part of the rows
 is enough: what it misses, the solver corrects on all rows in two or three
@@ -12,12 +12,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from statsmodels.genmod import families
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.gmm.sums import source_sums
 from statsmodels_synth.problem.design import DesignRows
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 #: Rows of a source that GLM is fitted to, where there are more than FEW_ROWS.
 FEW_ROWS = 20_000
@@ -26,9 +25,6 @@ GLM_ROWS = 2_000
 #: these. Where it has not arrived after so many steps, GLM is asked again.
 MANY_ROWS = 200_000
 MAX_STEPS = 8
-#: Steps of reweighted least squares, and by how much the last may change the deviance.
-MAX_REWEIGHTED = 100
-SMALL_DEVIANCE = 1e-6
 #: Condition number above which a column is as good as absent from these rows.
 SINGULAR = 1e8
 #: Step, as a share of the coefficients' size, that is far below the sampling error.
@@ -40,64 +36,13 @@ FLAT = 1e3
 DOUBT = 0.5
 
 
-def start_params(rows: DesignRows, family: families.Family) -> Floats:
-    """
-    Estimate of a GLM, by iteratively reweighted least squares.
-
-    The same numbers as ``GLM.fit(tol=1e-6)`` of statsmodels, which warns of much that
-    does not matter in a start: whether the problem has a solution, and the solver found
-    it, is judged on the moments themselves. Not to hear its warnings would be to change
-    the filters of all threads.
-
-    Shapes: (p,).
-    """
-    with np.errstate(all="ignore"):
-        params = _reweighted(rows, family)
-    if params is None:
-        return np.zeros(rows.exog.shape[1])
-    return np.where(np.isfinite(params), params, 0.0)
-
-
-def _reweighted(rows: DesignRows, family: families.Family) -> Floats | None:
-    """Weighted regressions on the linearised outcome, until the deviance stands."""
-    endog, exog = rows.endog, rows.exog
-    offset = 0.0 if rows.offset is None else rows.offset
-    own = 1.0 if rows.weights is None else rows.weights
-    params, mean = None, family.starting_mu(endog)
-    linear, scale = family.link(mean), _scale(rows, family, mean)
-    before = family.deviance(endog, mean, own, scale=scale)
-    if np.isnan(before):
-        return None
-    for _ in range(MAX_REWEIGHTED):
-        root = np.sqrt(own * family.weights(mean))
-        working = linear + family.link.deriv(mean) * (endog - mean) - offset
-        if not (np.all(np.isfinite(root)) and np.all(np.isfinite(working))):
-            return None
-        params = np.linalg.lstsq(exog * root[:, None], working * root, rcond=-1)[0]
-        linear = exog @ params + offset
-        mean = family.link.inverse(linear)
-        # In units of the dispersion, which that of the step before is close to.
-        deviance = family.deviance(endog, mean, own, scale=scale)
-        scale = _scale(rows, family, mean)
-        if abs(deviance - before) <= SMALL_DEVIANCE:
-            break
-        before = deviance
-    return params
-
-
-def _scale(rows: DesignRows, family: families.Family, mean: Floats) -> float:
-    """Dispersion, where the family does not fix it: Pearson's, as in statsmodels."""
-    if isinstance(
-        family, (families.Binomial, families.Poisson, families.NegativeBinomial)
-    ):
-        return 1.0
-    own = 1.0 if rows.weights is None else rows.weights
-    total = np.sum(own * (rows.endog - mean) ** 2 / family.variance(mean))
-    return float(total / (len(rows.endog) - rows.exog.shape[1]))
+def start_of(rows: DesignRows, score: TargetScore) -> Floats:
+    """A finite estimate on these rows to start from, (p,), by the target model."""
+    return score.start(rows.endog, rows.exog, rows.offset, rows.weights)
 
 
 def source_start(
-    rows: DesignRows, family: families.Family, score: Score, *, is_sample: bool = False
+    rows: DesignRows, score: TargetScore, *, is_sample: bool = False
 ) -> Floats:
     """
     Estimate from some of the rows of a source.
@@ -106,52 +51,46 @@ def source_start(
     """
     total = len(rows.endog)
     if total <= FEW_ROWS and not is_sample:
-        return start_params(rows, family)
+        return start_of(rows, score)
     part = rows
     if total > FEW_ROWS:
         part = _spread(rows, max(FEW_ROWS, min(total // 10, MANY_ROWS)))
-        start = start_params(_spread(rows, GLM_ROWS), family)
+        start = start_of(_spread(rows, GLM_ROWS), score)
         found = _newton(part, score, start)
         if found is not None and (
-            score.is_canonical or _better(part, family, found, start)
+            score.is_canonical or _better(part, score, found, start)
         ):
             return found
     some = _spread(rows, FEW_ROWS)
-    params = start_params(some, family)
+    params = start_of(some, score)
     if not _is_flat(some, score, params):
         return params
     # All outcomes of a rare level are alike in these rows, not in all: from infinity
     # the solver would not come back.
     mixed = (1.0 - DOUBT) * some.endog + DOUBT * some.endog.mean()
-    return start_params(replace(some, endog=mixed), family)
+    return start_of(replace(some, endog=mixed), score)
 
 
-def _better(
-    rows: DesignRows, family: families.Family, found: Floats, start: Floats
-) -> bool:
+def _better(rows: DesignRows, score: TargetScore, found: Floats, start: Floats) -> bool:
     """
-    Whether the deviance did not rise.
+    Whether the loss did not rise.
 
     Scores that are not canonical also vanish where every mean is at the end of its
     range, far from any estimate.
     """
     offset = 0.0 if rows.offset is None else rows.offset
-    weights = 1.0 if rows.weights is None else rows.weights
-    with np.errstate(all="ignore"):
-        after, before = (
-            family.deviance(
-                rows.endog, family.link.inverse(rows.exog @ params + offset), weights
-            )
-            for params in (found, start)
-        )
-    return bool(after <= before)
+    after, before = (
+        score.loss(rows.endog, rows.exog @ params + offset, rows.weights)
+        for params in (found, start)
+    )
+    return after is None or before is None or bool(after <= before)
 
 
 def _root_mean_squares(exog: Floats) -> Floats:
     return np.asarray(np.sqrt(np.einsum("ij,ij->j", exog, exog) / len(exog)))
 
 
-def _is_flat(rows: DesignRows, score: Score, params: Floats) -> bool:
+def _is_flat(rows: DesignRows, score: TargetScore, params: Floats) -> bool:
     """Whether the score hardly depends on the parameters in some direction."""
     scale = _root_mean_squares(rows.exog)
     keep = scale > 0.0
@@ -170,7 +109,7 @@ def _spread(rows: DesignRows, n_rows: int) -> DesignRows:
     return rows.take(slice(None, None, -(-len(rows.endog) // n_rows)), None)
 
 
-def _newton(rows: DesignRows, score: Score, params: Floats) -> Floats | None:
+def _newton(rows: DesignRows, score: TargetScore, params: Floats) -> Floats | None:
     """Newton's method until a step is small; None where it does not come to that."""
     scale = _root_mean_squares(rows.exog)
     scale[scale == 0.0] = 1.0  # a rare dummy may be absent

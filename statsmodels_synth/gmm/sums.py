@@ -11,11 +11,11 @@ import numpy as np
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows
 from statsmodels_synth.problem.groups import Clusters, all_sums
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 
 def cluster_scores(
-    design: AlignedDesign, score: Score, eta: Floats, clusters: Clusters
+    design: AlignedDesign, score: TargetScore, eta: Floats, clusters: Clusters
 ) -> Floats:
     """
     Scores of the sources over all units, summed by cluster.
@@ -108,7 +108,7 @@ class SourceState:
 
 
 def row_factors(
-    source: DesignRows, rows: slice, linear: Floats, score: Score
+    source: DesignRows, rows: slice, linear: Floats, score: TargetScore
 ) -> tuple[Floats, Floats]:
     """
     Weighted score factors of a block of rows of a source.
@@ -151,7 +151,7 @@ def unit_scores(
 def score_blocks(
     sources: tuple[DesignRows, ...],
     n_units: int,
-    score: Score,
+    score: TargetScore,
     eta: Floats,
     block_size: int = BLOCK_SIZE,
 ) -> Iterator[tuple[slice, Floats]]:
@@ -174,7 +174,7 @@ def score_blocks(
 
 def design_sums(
     design: AlignedDesign,
-    score: Score,
+    score: TargetScore,
     eta: Floats,
     *,
     outer: bool = False,
@@ -204,7 +204,7 @@ def design_sums(
 def source_sums(
     sources: tuple[DesignRows, ...],
     n_units: int,
-    score: Score,
+    score: TargetScore,
     eta: Floats,
     *,
     outer: bool = False,
@@ -230,7 +230,7 @@ def source_sums(
 def part_sums(
     sources: tuple[DesignRows, ...],
     n_units: int,
-    score: Score,
+    score: TargetScore,
     eta: Floats,
     *,
     outer: bool = False,

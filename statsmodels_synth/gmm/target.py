@@ -9,7 +9,7 @@ from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.gmm.moments import target_scores
 from statsmodels_synth.gmm.weights import SINGULAR
 from statsmodels_synth.problem.design import AlignedDesign
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 #: Relative step below which theta counts as solved.
 TARGET_TOLERANCE = 1e-12
@@ -20,7 +20,7 @@ MAX_HALVINGS = 30
 
 
 def solve_target(
-    design: AlignedDesign, score: Score, theta: Floats, shift: Floats
+    design: AlignedDesign, score: TargetScore, theta: Floats, shift: Floats
 ) -> tuple[Floats, bool]:
     """
     Newton's method for ``mean(a psi(theta)) = shift`` on the labelled rows.

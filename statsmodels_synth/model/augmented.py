@@ -50,7 +50,7 @@ from statsmodels_synth.model.many import FIT_KEYS, ManyFits
 from statsmodels_synth.model.stacked import StackedMomentsGMM
 from statsmodels_synth.problem.design import Labeling, Target
 from statsmodels_synth.problem.groups import Clusters
-from statsmodels_synth.problem.scores import glm_score
+from statsmodels_synth.problem.scores import read_score
 from statsmodels_synth.results.augmented import (
     AugmentedGMMResults,
     AugmentedGMMResultsWrapper,
@@ -58,11 +58,11 @@ from statsmodels_synth.results.augmented import (
 
 _FORMULA_KEYS = [
     *("proxy", "synthetic", "on", "labeled", "labeling_prob", "strata", "family"),
-    *("weights", "offset", "exposure", "missing", "engine", "eval_env"),
+    *("score", "weights", "offset", "exposure", "missing", "engine", "eval_env"),
 ]
 _INIT_KEYS = [
     *("proxy", "synthetic", "labeled", "family", "weights", "offset", "exposure"),
-    *("missing", "hasconst", "labeling_prob", "strata"),
+    *("missing", "hasconst", "labeling_prob", "strata", "score"),
 ]
 
 
@@ -112,6 +112,9 @@ class AugmentedGMM(StackedMomentsGMM):
     strata : array_like (T,), optional
         Stratum of each unit, where a fixed number of units was labelled in each: the
         probabilities are then the shares that were.
+    score : Score, optional
+        Another target model, in place of `family`: an object with a method
+        ``factors(endog, linear)``, see :class:`~statsmodels_synth.scores.Score`.
     **kwargs
         Set by :meth:`from_formula`.
 
@@ -184,6 +187,7 @@ class AugmentedGMM(StackedMomentsGMM):
         hasconst: bool | None = None,
         labeling_prob: Any = None,
         strata: Any = None,
+        score: Any = None,
         **kwargs: Any,
     ) -> None:
         learned: LearnedFormula | None = kwargs.pop("learned", None)
@@ -193,8 +197,7 @@ class AugmentedGMM(StackedMomentsGMM):
         state: SourceState | None = kwargs.pop("source_state", None)
         check_keywords("AugmentedGMM", kwargs, _INIT_KEYS)
         check_choice("missing", missing, Missing)
-        family = families.Gaussian() if family is None else family
-        self.target_score = glm_score(family)
+        self.target_score = read_score(family, score)
         if aligned is None:
             aligned = align_arrays(
                 endog,
@@ -202,7 +205,7 @@ class AugmentedGMM(StackedMomentsGMM):
                 proxy,
                 synthetic,
                 labeled=labeled,
-                family=family,
+                score=self.target_score,
                 weights=weights,
                 offset=offset,
                 exposure=exposure,
@@ -223,7 +226,7 @@ class AugmentedGMM(StackedMomentsGMM):
         self.n_incomplete = aligned.n_incomplete
         self.lacking_units = aligned.lacking
         self.aligned_basis = self.aligned.basis
-        self.family = family
+        self.family, self._own_score = self.target_score.family, score
         self.learned = learned
         self.engine: Engine | None = learned.parsed.engine if learned else None
         p = self.aligned.k_params
@@ -270,6 +273,7 @@ class AugmentedGMM(StackedMomentsGMM):
         labeling_prob: Any = None,
         strata: Any = None,
         family: families.Family | None = None,
+        score: Any = None,
         weights: Any = None,
         offset: Any = None,
         exposure: Any = None,
@@ -313,6 +317,9 @@ class AugmentedGMM(StackedMomentsGMM):
             `data`), where a fixed number of units was labelled in each stratum.
         family : statsmodels.genmod.families.Family, optional
             Family and link. Gaussian if omitted.
+        score : Score, optional
+            Another target model, in place of `family`: see
+            :class:`~statsmodels_synth.scores.Score`.
         weights, offset, exposure : str or array_like, optional
             Column, or one value per row of `data`.
         missing : {"drop", "raise"}
@@ -363,7 +370,7 @@ class AugmentedGMM(StackedMomentsGMM):
                 namespace=calling_namespace(sys._getframe(1), eval_env),
                 engine=engine,
                 on=on,
-                family=families.Gaussian() if family is None else family,
+                score=read_score(family, score),
                 labeled=labeled,
                 labeling_prob=labeling_prob,
                 strata=strata,
@@ -372,7 +379,7 @@ class AugmentedGMM(StackedMomentsGMM):
                 exposure=exposure,
                 missing=missing,
             )
-            return cls(**found, family=family, **kwargs)
+            return cls(**found, family=family, score=score, **kwargs)
         arguments = constructor_arguments(
             formula,
             data,
@@ -389,7 +396,7 @@ class AugmentedGMM(StackedMomentsGMM):
             exposure=exposure,
             missing=missing,
         )
-        model = cls(**arguments.keywords, family=family, **kwargs)
+        model = cls(**arguments.keywords, family=family, score=score, **kwargs)
         model.unit_columns = arguments.columns
         model.n_incomplete = arguments.n_incomplete
         model.data.frame = arguments.data
@@ -583,6 +590,7 @@ class AugmentedGMM(StackedMomentsGMM):
             proxy=given.proxy,
             synthetic=given.synthetic,
             family=given.family,
+            score=given._own_score,
             weights=given.weights,
             missing=given.missing,
             hasconst=given.hasconst,
@@ -668,6 +676,11 @@ class AugmentedGMM(StackedMomentsGMM):
         )
         return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit))
 
+    def _get_init_kwds(self) -> dict[str, Any]:
+        """What builds the model again; `score` is a method of stock GMM."""
+        kwds: dict[str, Any] = super()._get_init_kwds()
+        return kwds | {"score": self._own_score}
+
     @property
     def _target(self) -> Target:
-        return Target(self.family, self.target_score, self.exog_names, self.endog_names)
+        return Target(self.target_score, self.exog_names, self.endog_names)

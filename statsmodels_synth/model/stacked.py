@@ -22,10 +22,10 @@ from statsmodels_synth.data.predicting import (
 )
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.gmm.moments import moment_blocks, moment_sums
-from statsmodels_synth.gmm.starts import source_start, start_params
+from statsmodels_synth.gmm.starts import source_start, start_of
 from statsmodels_synth.gmm.weights import block_jacobian
 from statsmodels_synth.problem.design import AlignedDesign
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 
 class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
@@ -40,8 +40,8 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
     ----------
     aligned : AlignedDesign
         Arrays, aligned by unit.
-    target_score : Score
-        Score of the target model.
+    target_score : TargetScore
+        TargetScore of the target model.
     family : statsmodels.genmod.families.Family
         Its family and link.
     learned : LearnedFormula or None
@@ -64,7 +64,7 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
     )
 
     aligned: AlignedDesign
-    target_score: Score
+    target_score: TargetScore
     family: families.Family
     learned: LearnedFormula | None
     n_units: int
@@ -195,7 +195,7 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
         ndarray (p,)
             Theta.
         """
-        return start_params(self.aligned_or_raise().labeled, self.family)
+        return start_of(self.aligned_or_raise().labeled, self.target_score)
 
     @with_one_blas_thread
     def sources_start(self) -> Floats:
@@ -214,7 +214,7 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
             sampled = zip(partitions.samples, partitions.facts, strict=True)
             some = [(rows, len(rows.endog) < fact.n_rows) for rows, fact in sampled]
         eta = [
-            source_start(rows, self.family, self.target_score, is_sample=is_sample)
+            source_start(rows, self.target_score, is_sample=is_sample)
             for rows, is_sample in some
         ]
         return np.array(eta).reshape(len(some), self.k_params)
@@ -275,9 +275,9 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
             linear = exog @ np.asarray(params) + (0.0 if own is None else own)
         else:
             linear = np.asarray(design_rows(exog, self.exog_names)) @ np.asarray(params)
-        linear = linear + total_offset(offset, exposure, len(linear), self.family)
+        linear = linear + total_offset(offset, exposure, len(linear), self.target_score)
         return np.asarray(
-            linear if which == "linear" else self.family.link.inverse(linear)
+            linear if which == "linear" else self.target_score.mean(linear)
         )
 
     def remove_data(self) -> None:

@@ -41,7 +41,7 @@ from statsmodels_synth.planning.prediction import (
 )
 from statsmodels_synth.problem.design import AlignedDesign, Labeling
 from statsmodels_synth.problem.groups import all_sums, labeled_sums
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 #: Units per block.
 _BLOCK = 4096
@@ -180,7 +180,7 @@ class Pilot:
     noise: tuple[ReplicateNoise, ...]
 
 
-def pilot_of(fit: Fit, score: Score, settings: FitSettings) -> Pilot:
+def pilot_of(fit: Fit, score: TargetScore, settings: FitSettings) -> Pilot:
     """Take the variance of a fit apart."""
     design, clusters, map_ = fit.design, fit.clusters, fit.inference.map
     solution, p = fit.solution, design.k_params
@@ -287,7 +287,7 @@ def _within_strata(
 
 
 def replicate_noise(
-    design: AlignedDesign, m: int, score: Score, eta: Floats
+    design: AlignedDesign, m: int, score: TargetScore, eta: Floats
 ) -> ReplicateNoise:
     """
     Covariance of the scores of rows within their unit.

@@ -15,12 +15,11 @@ from typing import Any, Protocol, TypeVar, cast
 import numpy as np
 import pandas as pd
 import scipy.linalg
-from statsmodels.genmod import families
 
 from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.core.options import Kind
 from statsmodels_synth.exceptions import DataError
-from statsmodels_synth.problem.scores import Score
+from statsmodels_synth.problem.scores import TargetScore
 
 Rows = TypeVar("Rows", bound="DesignRows")
 Sums = TypeVar("Sums")
@@ -496,17 +495,14 @@ class Target:
 
     Parameters
     ----------
-    family : statsmodels.genmod.families.Family
-        Family and link.
-    score : Score
-        Its score.
+    score : TargetScore
+        Its score, and all that is asked of the model.
     names : sequence of str
         Names of the coefficients.
     yname : str
         Name of the outcome.
     """
 
-    family: families.Family
-    score: Score
+    score: TargetScore
     names: Sequence[str]
     yname: str

@@ -127,10 +127,8 @@ def sources_frame(results: Any) -> pd.DataFrame:
 
 
 def _header(results: Any) -> list[tuple[str, str]]:
-    family = results.model.family
     pairs = [
-        ("Family", type(family).__name__),
-        ("Link", type(family.link).__name__),
+        *results.model.target_score.title,
         ("Method", "GMM-Synth" if results.source_names else "Labels only"),
     ]
     if results.source_names:

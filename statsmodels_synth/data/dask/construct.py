@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import dask
 import numpy as np
 import pandas as pd
-from statsmodels.genmod import families
 
 from statsmodels_synth.core.arrays import as_floats, check_positive
 from statsmodels_synth.core.messages import (
@@ -80,6 +79,7 @@ from statsmodels_synth.problem.design import (
     SourceFacts,
     assemble_design,
 )
+from statsmodels_synth.problem.scores import TargetScore
 
 #: Rows of each source in the sample that starts are estimated from.
 SAMPLE_ROWS = 200_000
@@ -116,7 +116,7 @@ def partitioned_arguments(
     namespace: dict[str, Any],
     engine: Engine | None,
     on: On,
-    family: families.Family,
+    score: TargetScore,
     labeled: Any,
     labeling_prob: Any,
     strata: Any,
@@ -163,7 +163,7 @@ def partitioned_arguments(
     look = _first_looks(plan, frames.columns_of_data, [part[0] for part in parts])
     plan = replace(plan, types=typed_rows(plan, pd.concat([look.labeled, look.first])))
     learned = _learn(plan, look, [part[0] for part in parts])
-    plan = replace(plan, learned=learned, family=family)
+    plan = replace(plan, learned=learned, score=score)
     facts = _describe(plan, parts)
     if plan.matches_frames and on is None:
         own = [s.frame is not None for s in plan.given]
@@ -172,7 +172,7 @@ def partitioned_arguments(
     if "weights" in options:
         scale = facts.n_given / facts.weight_sum
         plan = replace(plan, weight_scale=scale)
-    return _arguments(plan, facts, look, frames, parts, labeling_prob, family)
+    return _arguments(plan, facts, look, frames, parts, labeling_prob, score)
 
 
 def read_input(data: Any, proxy: Any, synthetic: Any) -> Input:
@@ -362,7 +362,7 @@ def _arguments(
     frames: PartFrames,
     parts: list[tuple[Any, ...]],
     labeling_prob: Any,
-    family: families.Family,
+    score: TargetScore,
 ) -> dict[str, Any]:
     """Check the whole, and put it together."""
     learned = plan.learned
@@ -370,7 +370,7 @@ def _arguments(
     labels, names = facts.labels, learned.exog_names
     units = labels.endog.index
     n, p = labels.exog.shape
-    _, offset = offsets(labels.offset, labels.exposure, family, np.ones(n, dtype=bool))
+    _, offset = offsets(labels.offset, labels.exposure, score, np.ones(n, dtype=bool))
     weights = None
     if facts.weights is not None:
         check_positive(facts.weights, "weights", units)
@@ -396,7 +396,7 @@ def _arguments(
         units,
         facts.n_units,
         [s.exog for s in facts.samples],
-        family,
+        score,
         names,
         learned.yname,
     )

@@ -17,7 +17,6 @@ import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
-from statsmodels.genmod import families
 
 from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.core.messages import option_label
@@ -39,6 +38,7 @@ from statsmodels_synth.problem.design import (
     rows_of_labeled,
     without_idle_units,
 )
+from statsmodels_synth.problem.scores import TargetScore
 
 #: Rows of data per part that types and plain columns are learned on.
 FIRST_ROWS = 20
@@ -66,8 +66,8 @@ class PartPlan:
         Rows of data that tell the type of each variable.
     learned : LearnedFormula or None
         The formula with its levels, means and knots, once they are learned.
-    family : statsmodels.genmod.families.Family or None
-        Family with its link.
+    score : TargetScore or None
+        The target model.
     weight_scale : float
         What the weights of the units are multiplied with, so that their mean is one.
     """
@@ -79,7 +79,7 @@ class PartPlan:
     missing: Missing
     types: pd.DataFrame
     learned: LearnedFormula | None = None
-    family: families.Family | None = None
+    score: TargetScore | None = None
     weight_scale: float = 1.0
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -361,12 +361,12 @@ def _stride(n_rows: int, most: int) -> int:
 
 def _check_rows(plan: PartPlan, source: SourceArrays, frames: AlignedFrames) -> None:
     assert plan.learned is not None
-    assert plan.family is not None
+    assert plan.score is not None
     own = next(f for f in frames.sources if f.name == source.name)
     where, yname = f"Source {source.name!r}", plan.learned.yname
     units = frames.units[own.units]
     check_values(source, where, plan.learned.exog_names, yname, units)
-    check_endog(source.endog, plan.family, where, yname, units)
+    check_endog(source.endog, plan.score, where, yname, units)
 
 
 def _labeling(

@@ -1,0 +1,47 @@
+"""A user's own score, with the answers that hold for any model where it has none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.messages import type_name
+from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.problem.scores.protocol import TargetScore
+
+
+class PluginScore(TargetScore):
+    """
+    What :class:`~statsmodels_synth.scores.Score` has, checked row by row.
+
+    Parameters
+    ----------
+    own : Score
+        The user's object.
+    """
+
+    def __init__(self, own: Any) -> None:
+        self.own = own
+        self.name = type(own).__name__
+        for name in self.OPTIONAL:
+            if hasattr(own, name):
+                setattr(self, name, getattr(own, name))
+
+    def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
+        """Score factor and its derivative, (rows,) each, as the object returns them."""
+        found = self.own.factors(endog, linear)
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise OptionError(
+                f"factors() of {type_name(self.own)} must return two arrays, the score "
+                f"of each row and its derivative; it returns a {type_name(found)}."
+            )
+        factor, derivative = (np.array(part, dtype=float) for part in found)
+        for what, part in (("score", factor), ("derivative", derivative)):
+            if part.shape != linear.shape:
+                raise OptionError(
+                    f"factors() of {type_name(self.own)} must return one {what} per "
+                    f"row, an array of shape {linear.shape}; it has shape {part.shape}."
+                )
+        return factor, derivative

@@ -1,0 +1,11 @@
+"""
+Scores of target models: what ``score=`` takes.
+
+>>> from statsmodels_synth.scores import TargetScore
+>>> TargetScore().low
+-inf
+"""
+
+from statsmodels_synth.problem.scores import Score, TargetScore
+
+__all__ = ["Score", "TargetScore"]
