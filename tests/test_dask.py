@@ -407,13 +407,14 @@ def test_unit_in_two_places_of_a_part() -> None:
 
 def test_frames_that_may_not_count_the_same_units() -> None:
     units = draw().reset_index(drop=True)
-    made = units.set_index(np.arange(UNITS) + 10)
+    # No column says which rows belong together.
+    made = units[["made_y"]].assign(x=-units["x"]).set_index(np.arange(UNITS) + 10)
     with pytest.raises(AlignmentError, match="10 units of the sources are not in data"):
         AugmentedGMM.from_formula(
             "y ~ x",
             dd.from_pandas(units, npartitions=2),
             synthetic=dd.from_pandas(
-                made.drop(columns="y").rename(columns={"made_y": "y"}), npartitions=2
+                made.rename(columns={"made_y": "y"}), npartitions=2
             ),
             family=sm.families.Binomial(),
         )
@@ -564,7 +565,7 @@ def test_rows_to_predict_are_in_memory() -> None:
 
 def test_what_to_install_where_dask_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "statsmodels_synth.data.dask.construct", None)
-    with pytest.raises(ImportError, match=r'pip install "statsmodels-synth\[dask\]"'):
+    with pytest.raises(ImportError, match=r'pip install "\.\[dask\]"'):
         AugmentedGMM.from_formula("y ~ x", "units/", **WIDE)
 
 

@@ -494,7 +494,7 @@ def test_a_refusal_in_a_source_is_shown_with_its_units(
     for part in (
         "Source 'proxy': column 'y' has 'I cannot answer' in 3 rows",
         "(units 9, 259, 509), 'inf'",
-        "'inf' in 1 row (units 11)",
+        "'inf' in 1 row (unit 11)",
         "errors='coerce'",
     ):
         assert part in str(raised.value)
