@@ -43,6 +43,7 @@ from statsmodels_synth.data.columns import (
     matched_type,
     native,
     plain_columns,
+    refuse_nested,
     uses_beside,
 )
 from statsmodels_synth.data.compared import CountedFrame
@@ -216,6 +217,7 @@ def _labeled_mask(data: pd.DataFrame, labeled: object) -> Bools | None:
                 f"{suggest(labeled, list(data.columns))}"
             )
         labeled = data[labeled]
+    refuse_nested(labeled, "labeled")
     check_row_index(labeled, data.index, "labeled")
     mask = np.asarray(values_of(labeled))
     if mask.shape != (len(data),):
@@ -348,7 +350,7 @@ def _refuse_other_counts(
                 "same units. Set on= to the column that identifies units, or set "
                 "the index of both."
             )
-    if _is_default(index) and _counts_from_one(units):
+    if _is_default(index) and _counts_from_one(units) and len(index) > len(units):
         raise AlignmentError(
             f"data counts its rows from 1 to {len(units)} and source "
             f"{name!r} from 0 to {len(index) - 1}, so the two do not count "
