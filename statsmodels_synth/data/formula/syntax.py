@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 import re
 from typing import Any
@@ -244,15 +245,14 @@ def _refuse_constants(tokens: Sequence[_Token], text: str) -> None:
         if not token.level:
             continue
         if token.text == "-" and before in _ARITHMETIC:
-            constant = before == "+" and after in {"0", "1"}
-            if not constant:
-                raise _no_value(tokens, k, text, f"'{before} -' computes nothing")
+            what = f"'{before} -' joins no terms"
+            raise _no_value(tokens, k, text, what)
         if token.kind != "number" or token.text not in {"0", "1"}:
             continue
         if ":" in (before, after) or before in {"**", "^"}:
             continue
         if {before, after} & {"*", "/"} or _is_operand(tokens, token.group):
-            raise _no_value(tokens, k, text, f"{token.text} there is no number")
+            raise _no_value(tokens, k, text, f"{token.text} is no number there")
 
 
 def _is_operand(tokens: Sequence[_Token], opening: int) -> bool:
@@ -281,17 +281,19 @@ def _no_value(tokens: Sequence[_Token], k: int, text: str, what: str) -> Formula
         and token.group == -1
         and (
             token.text in {"~", "+"}
-            or (token.text == "-" and tokens[j - 1].text not in _ARITHMETIC and j != k)
+            or (token.text == "-" and tokens[j - 1].text not in {"~", *_ARITHMETIC})
         )
     ]
     if tokens[k].text == "-" and tokens[k - 1].text == "-":
         joins = [j for j in joins if j != k - 1]
     first = max((j for j in joins if j < k), default=-1) + 1
     last = min((tokens[j].start for j in joins if j > k), default=len(text))
-    term = text[tokens[first].start : last].strip()
+    term = text[tokens[first].start : last].strip().replace(":", "*")
+    with suppress(SyntaxError):
+        term = ast.unparse(ast.parse(term, mode="eval"))
     return _error(
         text,
-        f"{what}, since * and / make interactions",
+        f"{what}, where * and / make interactions, and + and - add and remove terms",
         f"Write I({term}) for the value",
     )
 
