@@ -186,3 +186,29 @@ def test_a_slope_that_is_far_off_does_not_drown_the_labels() -> None:
         assert np.all(fit.bse < 1.8 * fits[0].bse)
         assert np.all(fit.bse < fit.real_only.bse)
     np.testing.assert_allclose(fits[1].bse, fits[2].bse, rtol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.90, 0.95, 1.0])
+@pytest.mark.parametrize("binary", [True, False])
+def test_copies_in_most_labelled_units_are_never_relied_on(
+    share: float, binary: bool
+) -> None:
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        data = pd.DataFrame({"x": rng.normal(size=1500)})
+        human = data["x"] + rng.normal(size=1500)
+        guess = human + 0.7 * rng.normal(size=1500)
+        if binary:
+            human = (human > 0).astype(float)
+            guess = human.where(rng.uniform(size=1500) > 0.15, 1 - human)
+        copied = (data.index < 200) & (rng.uniform(size=1500) < share)
+        data["guess"] = guess.mask(copied, human)
+        data["y"] = human.where(data.index < 200)
+        model = AugmentedGMM.from_formula("y ~ x", data, proxy={"y": "guess"})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = model.fit()
+        text = " ".join(result.diagnostics().verdict)
+        assert "say so with blind=True" in text
+        assert " Rely on" not in text
+        assert "blind=True" not in " ".join(result.diagnostics(blind=True).verdict)

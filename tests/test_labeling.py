@@ -346,3 +346,44 @@ def test_unequal_probabilities_in_the_long_run() -> None:
     # The mean estimate has an error of a 17th of the spread of one.
     bias = np.mean(estimates, axis=0) - truth
     assert (np.abs(bias) < 3.5 * np.std(estimates, axis=0) / np.sqrt(300)).all()
+
+
+@pytest.mark.parametrize("form", ["column", "number", "arrays", "many", "dask"])
+def test_a_regressor_missing_at_random_beside_probabilities(form: str) -> None:
+    """Of the units that have it the share is right, labelled ones before they drop."""
+    rng = np.random.default_rng(6)
+    data = pd.DataFrame({"x": rng.normal(size=1500)})
+    outcome = data["x"] + rng.normal(size=1500)
+    data["guess"], data["p"] = outcome + rng.normal(size=1500), 0.2
+    data["p"] += 0.1 * (data["x"] > 0) * (form not in ("number",))
+    data["y"] = outcome.where(rng.uniform(size=1500) < data["p"])
+    data.loc[rng.uniform(size=1500) < 0.3, "x"] = np.nan
+    if form == "dask":
+        dd = pytest.importorskip("dask.dataframe")
+    known = data.dropna(subset=["x"]).reset_index(drop=True)
+    options = {"proxy": {"y": "guess"}, "labeling_prob": "p"}
+    wanted = AugmentedGMM.from_formula("y ~ x", known, **options).fit()
+
+    def fitted(frame: pd.DataFrame, prob: float) -> Any:
+        own = frame.assign(p=frame["p"] * prob)
+        if form == "number":
+            return AugmentedGMM.from_formula(
+                "y ~ x", own, proxy={"y": "guess"}, labeling_prob=0.2 * prob
+            ).fit()
+        if form in ("column", "dask"):
+            given = dd.from_pandas(own, npartitions=3) if form == "dask" else own
+            return AugmentedGMM.from_formula("y ~ x", given, **options).fit()
+        if form == "many":
+            model = AugmentedGMM.from_formula("y ~ x", own, proxy={"y": "guess"})
+            return model.fit_many(own[["y"]], labeling_prob=own["p"])[0]
+        exog = sm.add_constant(own[["x"]])
+        rows = np.flatnonzero(own["x"].notna())
+        source = (own["guess"].iloc[rows], exog.iloc[rows], rows)
+        return AugmentedGMM(
+            own["y"], exog, proxy={"guess": source}, labeling_prob=own["p"]
+        ).fit()
+
+    np.testing.assert_allclose(fitted(data, 1.0).params, wanted.params, rtol=1e-6)
+    # A false probability is still refused.
+    with pytest.raises(DataError, match="labeling_prob sums to"):
+        fitted(data, 0.7)

@@ -554,3 +554,47 @@ def test_a_list_and_a_generator_of_series() -> None:
     for given in (columns, (column for column in columns)):
         found = [r.params for r in model.fit_many(given, problem.x)]
         np.testing.assert_array_equal(found, expected)
+
+
+def test_options_of_fit_many_are_matched_by_unit() -> None:
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"x": rng.normal(size=400)}, [f"u{k}" for k in range(400)])
+    data["h"] = np.where(data["x"] > 0, "high", "low")
+    data["p"] = np.where(data["h"] == "high", 0.5, 0.2)
+    outcome = data["x"] + rng.normal(size=400)
+    data["guess"] = outcome + rng.normal(size=400)
+    data["y"] = outcome.where(rng.uniform(size=400) < data["p"])
+    model = AugmentedGMM.from_formula("y ~ x", data, proxy={"y": "guess"})
+    shuffled = data.sample(frac=1, random_state=1)
+    for option, column in (("labeling_prob", "p"), ("strata", "h")):
+        wanted = AugmentedGMM.from_formula(
+            "y ~ x", data, proxy={"y": "guess"}, **{option: column}
+        ).fit()
+        forms = [data[column], shuffled[column], dict(shuffled[column])]
+        for given in [*forms, data[column].to_numpy()]:
+            found = model.fit_many(data[["y"]], **{option: given})[0]
+            np.testing.assert_allclose(found.params, wanted.params, rtol=1e-7)
+            np.testing.assert_allclose(found.bse, wanted.bse, rtol=1e-7)
+        with pytest.raises(AlignmentError, match=f"{option} has 400 units .* not know"):
+            model.fit_many(data[["y"]], **{option: data[column].reset_index(drop=True)})
+        with pytest.raises(OptionError, match=rf"{option}= is a dict, whose keys"):
+            AugmentedGMM.from_formula(
+                "y ~ x", data, proxy={"y": "guess"}, **{option: dict(data[column])}
+            )
+        with pytest.raises(OptionError, match=rf"as in frame\['{column}'\]"):
+            AugmentedGMM.from_formula(
+                "y ~ x", data, proxy={"y": "guess"}, **{option: data[[column]]}
+            )
+
+
+def test_a_count_does_not_name_units_that_are_numbers() -> None:
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"x": rng.normal(size=200)}, rng.permutation(200))
+    outcome = data["x"] + rng.normal(size=200)
+    data["guess"] = outcome + rng.normal(size=200)
+    data["y"] = outcome.where(np.arange(200) < 60)
+    model = AugmentedGMM.from_formula("y ~ x", data, proxy={"y": "guess"})
+    for sets in (data[["y"]], data[["y"]].dropna()):
+        model.fit_many(sets)
+        with pytest.raises(AlignmentError, match=r"counts .* rows and the units of"):
+            model.fit_many(sets.reset_index(drop=True))

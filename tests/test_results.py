@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from statsmodels.iolib.summary2 import summary_col
+from statsmodels.stats.contrast import ContrastResults
 from statsmodels.tools.sm_exceptions import ConvergenceWarning as StatsmodelsWarning
 
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.demo import fit_study, main, make_study
-from statsmodels_synth.exceptions import DataError
+from statsmodels_synth.exceptions import DataError, OptionError
 from tests import dense
 from tests.problems import model_of
 
@@ -492,3 +493,29 @@ def test_naive_estimates_need_no_other_pass(kind: str) -> None:
     default, other = model.fit(), model.fit(use_correction=False)
     np.testing.assert_allclose(default.naive_params, other.naive_params, rtol=1e-7)
     np.testing.assert_allclose(default.naive_bse, other.naive_bse, rtol=1e-7)
+
+
+def test_intervals_of_predictions_and_contrasts_check_their_level() -> None:
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"x": rng.normal(size=200)})
+    data["guess"] = data["x"] + rng.normal(size=200)
+    data["y"] = (data["guess"] + rng.normal(size=200)).where(data.index < 80)
+    result = AugmentedGMM.from_formula("y ~ x", data, proxy={"y": "guess"}).fit()
+    found = result.get_prediction(data[:3])
+    test = result.t_test("x = 0")
+    for level in (95, 0, True):
+        for call in (found.conf_int, found.summary_frame, test.conf_int):
+            with pytest.raises(OptionError, match="is not between 0 and 1"):
+                call(alpha=level)
+    with pytest.raises(OptionError, match="is not between 0 and 1"):
+        test.conf_int(95)
+    with pytest.raises(OptionError, match="obs=True asks for an interval of a single"):
+        found.conf_int(obs=True)
+    # What is right is that of statsmodels, also from a pickle.
+    np.testing.assert_allclose(test.conf_int(0.1)[0], result.conf_int(0.1).loc["x"])
+    for own in (found, test):
+        again = pickle.loads(pickle.dumps(own))
+        np.testing.assert_array_equal(
+            again.conf_int(alpha=0.1), own.conf_int(alpha=0.1)
+        )
+    assert isinstance(test, ContrastResults)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
+import uuid
 
 import numpy as np
 import pandas as pd
@@ -194,6 +196,134 @@ def test_units_with_names_are_matched_by_them() -> None:
     fitted(data.set_axis(names), source.set_axis(names))
     data.index.name = source.index.name = "row"
     fitted(data, source)
+
+
+def labelled() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Labelled rows of a file, and all of its rows from another file, shuffled."""
+    data, source = frames()
+    noise = np.random.default_rng(2).normal(size=N)
+    return data[data["y"].notna()], source[["y", "id"]].assign(x=source["x"] + noise)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        # The index that the rows had in their own file.
+        lambda data, source: (data[3:], source),
+        lambda data, source: (data.sample(60, random_state=1), source),
+        # Units are the index of one file; the other has them as a column.
+        lambda data, source: (
+            data.assign(id=data["id"].rank().astype(int))[3:],
+            source.assign(id=source["id"].rank().astype(int)).set_index("id"),
+        ),
+        lambda data, source: (
+            data.assign(id=data["id"].rank().astype(int)).set_index("id"),
+            source.assign(id=source["id"].rank().astype(int))[::-1],
+        ),
+    ],
+    ids=["filtered", "sampled", "index of the source", "index of data"],
+)
+def test_rows_matched_by_an_index_that_an_id_contradicts(made: Any) -> None:
+    data, source = made(*labelled())
+    match = r"column 'id' differs in \d+ of \d+ matched units: unit .* Set on='id'\."
+    with pytest.raises(AlignmentError, match=match):
+        fitted(data, source)
+    fitted(data, source, on="id")
+
+
+def test_labelled_rows_counted_from_one() -> None:
+    """As R writes them; the source counts all rows, from 0."""
+    data, source = (f[["x", "y"]] for f in frames())
+    data = data.dropna()
+    data.index = pd.RangeIndex(1, len(data) + 1)
+    with pytest.raises(AlignmentError, match="rows from 1 to 100 and source 'proxy'"):
+        fitted(data, source[["y"]].assign(x=0.0))
+
+
+def test_an_agreeing_column_of_groups_does_not_acquit() -> None:
+    data, source = frames()
+    source = source.set_index("id").loc[data["id"]].reset_index()
+    for frame in (data, source):
+        frame["school"] = np.arange(N) // 10
+        frame["year"] = 2000 + np.arange(N) % 10
+    shuffled = source.sample(frac=1, random_state=4).sort_values(
+        "school", kind="stable", ignore_index=True
+    )
+    for column in ("id", "year"):
+        # Alone it may be a design; with the school it says which row is which.
+        kept = ["y", "school", column]
+        fitted(data[["x", *kept]], source[kept])
+        with pytest.raises(AlignmentError, match=f"column {column!r} has"):
+            fitted(data[["x", *kept]], shuffled[kept])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "other"),
+    [
+        ("day", lambda v: datetime.date(2020, 1, 1) + datetime.timedelta(v), None),
+        ("u", lambda v: uuid.UUID(int=v), None),
+        ("b", lambda v: f"{v}".encode(), None),
+        ("t", lambda v: ("a", v), None),
+        ("m", lambda v: v if v % 2 else f"s{v}", None),
+        ("ts", lambda v: pd.Timestamp(2020, 1, 1) + pd.Timedelta(v, "h"), str),
+        ("lat", lambda v: v / 7, np.float32),
+        ("pid", int, None),
+        ("title", lambda v: f"Text {v}", lambda v: f"text {v[5:]} "),
+    ],
+)
+def test_types_of_ids(name: str, value: Any, other: Any) -> None:
+    data, source = frames()
+    for frame in (data, source):
+        frame[name] = [value(int(v)) for v in frame["id"]]
+    if other is not None:
+        source[name] = [other(v) for v in source[name]]
+    right = source.set_index("id").loc[data["id"]].reset_index()
+    data = data[["x", "y", name]]
+    with pytest.raises(AlignmentError, match=f"column {name!r} has the same"):
+        fitted(data, source[["y", name]])
+    fitted(data, right[["y", name]])
+
+
+def test_names_of_ids_that_differ() -> None:
+    data, source = frames()
+    data, source = (
+        f[["x", "y", "id"]].rename(columns={"id": "doc"}) for f in (data, source)
+    )
+    source = source[["y", "doc"]].rename(columns={"doc": "document"})
+    with pytest.raises(AlignmentError, match="renaming 'document' to 'doc'"):
+        fitted(data, source)
+    # Posts and those that they answer: each has the ids of others.
+    parent = data["doc"].sample(frac=1, random_state=1).to_numpy()
+    fitted(data, source[["y"]].assign(parent_id=parent))
+
+
+@pytest.mark.parametrize("name", ["score", "order", "seed", "batch"])
+def test_ranks_and_counters_are_no_ids(name: str) -> None:
+    data, source = frames()
+    source = source.set_index("id").loc[data["id"]].reset_index()
+    data, source = data[["x", "y"]], source[["y"]]
+    rng = np.random.default_rng(5)
+    orders = rng.permutation(N), rng.permutation(N)
+    made: list[Any] = [
+        [v + 1 for v in orders],
+        [(v + 1) / N for v in orders],
+        [pd.Series(v // 2).rank() for v in orders],
+    ]
+    if name != "score":
+        made.append([v * 7 for v in orders])
+    for own, other in made:
+        fitted(data.assign(**{name: own}), source.assign(**{name: other}))
+    with pytest.raises(AlignmentError, match="column 'id' has the same values"):
+        fitted(data.assign(id=orders[0]), source.assign(id=orders[1]))
+
+
+def test_synthetic_units_have_other_covariates() -> None:
+    data, source = frames()
+    kept = ["x", "y", "k", "income"]
+    data["income"], source["income"] = data["id"] * 13, source["id"] * 13
+    AugmentedGMM.from_formula("y ~ x", data[kept], synthetic=source[kept]).fit()
+    with pytest.raises(AlignmentError, match="column 'id' has the same values"):
+        AugmentedGMM.from_formula("y ~ x", data, synthetic=source).fit()
 
 
 @pytest.mark.parametrize("column", ["id", "text"])

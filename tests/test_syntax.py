@@ -155,3 +155,63 @@ def test_a_function_of_the_caller_goes_first() -> None:
     data, proxy = frames()
     model = AugmentedGMM.from_formula("y ~ factor(x)", data, proxy=proxy)
     np.testing.assert_allclose(model.exog[:, 1], 2 * data["x"][: N // 2])
+
+
+@pytest.mark.parametrize("engine", ["patsy", "formulaic"])
+@pytest.mark.parametrize(
+    ("right", "write"),
+    [
+        ("x * -1", "I(x * -1)"),
+        ("(-1)*x", "I(-1 * x)"),
+        ("-1*x", "I(-1 * x)"),
+        ("x*0 + z", "I(x * 0)"),
+        ("z + 1/x", "I(1 / x)"),
+        ("x - -z", "I(x - -z)"),
+        ("z + x/1", "I(x / 1)"),
+        ("(x + 1):z", "I((x + 1) * z)"),
+        ("(x - 1)/z", "I((x - 1) / z)"),
+        ("x + -z", "I(-z)"),
+        ("x + -1", "I(-1)"),
+    ],
+)
+def test_numbers_that_compute_nothing(engine: Any, right: str, write: str) -> None:
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame(rng.normal(size=(90, 3)), columns=["x", "z", "y"])
+    data["guess"] = data["y"] + rng.normal(size=90)
+    with pytest.raises(FormulaError) as caught:
+        AugmentedGMM.from_formula(
+            f"y ~ {right}", data, proxy={"y": "guess"}, engine=engine
+        )
+    assert f"Write {write} for the value." in str(caught.value)
+
+
+@pytest.mark.parametrize("engine", ["patsy", "formulaic"])
+def test_constants_of_functions(engine: Any) -> None:
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame(rng.normal(size=(300, 2)), columns=["x", "y"])
+    data["age"] = rng.integers(18, 90, 300)
+    data["guess"] = data["y"] + rng.normal(size=300)
+    data.loc[200:, "y"] = np.nan
+    cuts, other = [-9.0, 0.0, 9.0], np.ones(300)
+
+    def fitted(right: str, **columns: Any) -> Any:
+        return AugmentedGMM.from_formula(
+            f"y ~ {right}",
+            data.assign(**columns),
+            proxy={"y": "guess"},
+            engine=engine,
+            eval_env={"np": np, "cuts": cuts, "other": other},
+        ).fit()
+
+    wanted = fitted("h", h=(data["x"] > 0) + 1.0).params
+    assert other.size == len(data)
+    found = fitted("np.digitize(x, cuts)").params
+    np.testing.assert_allclose(found, wanted, rtol=1e-8)
+    with pytest.raises(FormulaError, match="'other' in the formula"):
+        fitted("np.maximum(x, other)")
+    odd = fitted("odd", odd=data["age"] % 2.0).params
+    np.testing.assert_allclose(fitted("I(age & 1)").params, odd, rtol=1e-8)
+    if engine == "formulaic":  # patsy has no lambda
+        square = fitted("s", s=data["x"] ** 2).params
+        found = fitted("x.apply(lambda v: v * v)").params
+        np.testing.assert_allclose(found, square, rtol=1e-8)

@@ -8,8 +8,13 @@ import numpy as np
 from scipy import stats
 
 from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.options import check_alpha
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
-from statsmodels_synth.core.statsmodels import cached_value, predictions
+from statsmodels_synth.core.statsmodels import (
+    cached_value,
+    predictions,
+    with_levels_checked,
+)
 from statsmodels_synth.core.tested import TestedResults
 from statsmodels_synth.exceptions import OptionError
 
@@ -135,7 +140,7 @@ class PredictedResults(TestedResults):
         if exog is None:
             own = self._design_or_raise.labeled.offset
             offset = own if offset is None and exposure is None else offset
-        return predictions(
+        found = predictions(
             self,
             exog,
             which=which,
@@ -145,3 +150,4 @@ class PredictedResults(TestedResults):
             offset=offset,
             exposure=exposure,
         )
+        return with_levels_checked(found, check_alpha)

@@ -8,7 +8,7 @@ file to change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 import threading
 from typing import Any
@@ -22,6 +22,7 @@ from statsmodels.sandbox.regression.gmm import GMM, GMMResults
 from statsmodels.tools._decorators import cache_readonly, cached_data, cached_value
 
 from statsmodels_synth.core.options import Engine
+from statsmodels_synth.exceptions import OptionError
 
 __all__ = [
     "GMM",
@@ -68,6 +69,60 @@ def formula_engine(engine: Engine | None) -> Iterator[None]:
             yield
         finally:
             options.formula_engine = before
+
+
+def with_levels_checked(found: Any, check: Callable[[Any], object]) -> Any:
+    """
+    Predictions or contrasts of statsmodels, whose intervals check their arguments.
+
+    statsmodels' own take a level of 95, and pass over keywords that they do not know.
+    The object stays of its class: of a subclass that is made here.
+    """
+    own = type(found)
+
+    def conf_int(self: Any, *args: Any, **kwargs: Any) -> Any:
+        check_interval(args, kwargs, check)
+        return own.conf_int(self, *args, **kwargs)
+
+    def summary_frame(self: Any, *args: Any, **kwargs: Any) -> Any:
+        check_interval(args, kwargs, check)
+        return own.summary_frame(self, *args, **kwargs)
+
+    members = {"conf_int": conf_int, "summary_frame": summary_frame}
+    kept = {name: made for name, made in members.items() if hasattr(own, name)}
+    for name, made in kept.items():
+        made.__doc__ = getattr(own, name).__doc__
+    # Pickles look for the class by its name, and find that of statsmodels.
+    kept["__reduce_ex__"] = lambda self, _: (
+        _restored,
+        (own, dict(self.__dict__)),
+    )
+    found.__class__ = type(own.__name__, (own,), {**kept, "__module__": own.__module__})
+    return found
+
+
+def _restored(own: type, state: dict[str, Any]) -> Any:
+    """An object of statsmodels with its attributes."""
+    made = own.__new__(own)
+    made.__dict__.update(state)
+    return made
+
+
+def check_interval(
+    args: tuple[Any, ...], kwargs: dict[str, Any], check: Callable[[Any], object]
+) -> None:
+    """Raise for an interval that does not exist, or a level that is none."""
+    if kwargs.get("obs"):
+        raise OptionError(
+            "obs=True asks for an interval of a single outcome, which does not exist "
+            "here: the model says nothing of the law of the errors. Leave it out for "
+            "the interval of the mean."
+        )
+    kwargs.pop("obs", None)
+    levels = [kwargs["alpha"]] if "alpha" in kwargs else list(args)
+    for level in levels:
+        if level is not None and not isinstance(level, (str, list)):
+            check(level)
 
 
 def predictions(

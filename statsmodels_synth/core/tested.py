@@ -18,6 +18,7 @@ from statsmodels_synth.core.statsmodels import (
     LikelihoodModelResults,
     LikelihoodResultsWrapper,
     formula_engine,
+    with_levels_checked,
 )
 from statsmodels_synth.exceptions import (
     DataError,
@@ -176,9 +177,10 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
             The class of statsmodels.
         """
         with self._readable(r_matrix):
-            return super().t_test(
+            found = super().t_test(
                 self._combinations(r_matrix), self._square(cov_p), use_t
             )
+            return with_levels_checked(found, check_alpha)
 
     def wald_test(self, r_matrix: Any, cov_p: Any = None, **kwargs: Any) -> Any:
         """

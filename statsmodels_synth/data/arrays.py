@@ -577,7 +577,7 @@ def align_arrays(
         yname=yname or str(getattr(endog, "name", None) or "y"),
     )
     if labeling is None:
-        labeling = find_labeling(labeling_prob, strata, mask, units)
+        labeling = find_labeling(labeling_prob, strata, mask, units, lacking)
     design = align_design(labels, labeled_units, sources, n_units, labeling)
     return AlignedRows(endog, exog, design, units, mask, n_incomplete, lacking)
 

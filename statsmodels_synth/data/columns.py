@@ -20,7 +20,7 @@ from statsmodels_synth.core.messages import (
 from statsmodels_synth.data.formula.uses import ColumnUses
 from statsmodels_synth.data.kinds import refuse_unread, values_of
 from statsmodels_synth.data.types import odd_values, plain_column, refuse_times
-from statsmodels_synth.exceptions import AlignmentError, DataError
+from statsmodels_synth.exceptions import AlignmentError, DataError, OptionError
 
 #: Options whose values are only told apart, so that they may be text.
 TEXT_ALLOWED = ("strata",)
@@ -45,6 +45,21 @@ def check_row_index(value: object, index: pd.Index, option: str) -> None:
         )
 
 
+def refuse_nested(value: object, option: str) -> None:
+    """Raise for values of rows in a dict or a frame."""
+    if isinstance(value, Mapping):
+        raise OptionError(
+            f"{option}= is a {type_name(value)}, whose keys would be lost. Make it a "
+            f"column, as in data[{option!r}] = data['id'].map(...), and give its name."
+        )
+    if isinstance(value, pd.DataFrame):
+        only = repr(str(value.columns[0])) if value.shape[1] else "..."
+        raise OptionError(
+            f"{option}= is a DataFrame. Give one column of it, as in frame[{only}], or "
+            "the name of a column of data."
+        )
+
+
 def with_columns(
     data: pd.DataFrame, **given: object
 ) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -57,6 +72,7 @@ def with_columns(
         if isinstance(value, str):
             named[option] = value
             continue
+        refuse_nested(value, option)
         check_row_index(value, data.index, option)
         value = values_of(value)  # noqa: PLW2901
         values = (

@@ -43,13 +43,15 @@ from statsmodels_synth.data.columns import (
     matched_type,
     native,
     plain_columns,
+    refuse_nested,
     uses_beside,
 )
+from statsmodels_synth.data.compared import CountedFrame
 from statsmodels_synth.data.forms import GivenSource
 from statsmodels_synth.data.formula.uses import ColumnUses
 from statsmodels_synth.data.ids import refuse_mixed_ids, refuse_rounded_ids, stacked
 from statsmodels_synth.data.kinds import column_of, names_of_columns, values_of
-from statsmodels_synth.data.row_order import CountedFrame, refuse_other_order
+from statsmodels_synth.data.row_order import refuse_other_order
 from statsmodels_synth.data.types import refuse_text_numbers
 from statsmodels_synth.exceptions import AlignmentError, DataError
 
@@ -177,7 +179,8 @@ def align_frames(
         keyed, own, units, tuple(others), tuple(dict.fromkeys([*regressors, *extra]))
     )
     if on is None and types is None:
-        _refuse_other_order(columns, set(response), set(regressors))
+        drawn = {g.name for g, _ in framed if g.kind == "synthetic"}
+        _refuse_other_order(columns, set(response), set(regressors), drawn)
     return AlignedFrames(
         units=units,
         data=plain.frame,
@@ -191,14 +194,15 @@ def align_frames(
 
 
 def _refuse_other_order(
-    columns: UnitColumns, response: set[str], regressors: set[str]
+    columns: UnitColumns, response: set[str], regressors: set[str], drawn: set[str]
 ) -> None:
     """Raise if a column that frames share says that their rows are others."""
-    named = [("data", columns.data)]
-    named += [(f"source {name!r}", frame) for name, frame in columns.sources]
+    named = [("data", columns.data, False)]
+    named += [(f"source {n!r}", frame, n in drawn) for n, frame in columns.sources]
     others = columns.others or (None,) * len(named)
     frames = [
-        CountedFrame(*own, other) for own, other in zip(named, others, strict=True)
+        CountedFrame(where, frame, other, made_up)
+        for (where, frame, made_up), other in zip(named, others, strict=True)
     ]
     refuse_other_order(frames, response, regressors)
 
@@ -213,6 +217,7 @@ def _labeled_mask(data: pd.DataFrame, labeled: object) -> Bools | None:
                 f"{suggest(labeled, list(data.columns))}"
             )
         labeled = data[labeled]
+    refuse_nested(labeled, "labeled")
     check_row_index(labeled, data.index, "labeled")
     mask = np.asarray(values_of(labeled))
     if mask.shape != (len(data),):
@@ -319,6 +324,41 @@ def _is_default(index: pd.Index) -> bool:
     return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
 
 
+def _counts_from_one(index: pd.Index) -> bool:
+    """Whether an index is 1, 2, ..., as R numbers rows."""
+    return index.name is None and index.equals(pd.RangeIndex(1, len(index) + 1))
+
+
+def _refuse_other_counts(
+    units: pd.Index, index: pd.Index, in_data: Bools, name: str
+) -> None:
+    """Raise if rows are only counted, and those of a source in another way."""
+    if _is_default(units):
+        if _is_default(index) and len(index) != len(units):
+            raise AlignmentError(
+                f"data and source {name!r} have default indexes of different "
+                f"length ({len(units)} and {len(index)}), so rows would be matched "
+                "by position. Set on= to the column that identifies units, or set "
+                "the index of both."
+            )
+        strange = index[~in_data]
+        if len(strange):
+            raise AlignmentError(
+                f"data has the default index 0 to {len(units) - 1}, but source "
+                f"{name!r} has units that are not in it "
+                f"({format_units(strange.unique())}), so the two do not count the "
+                "same units. Set on= to the column that identifies units, or set "
+                "the index of both."
+            )
+    if _is_default(index) and _counts_from_one(units) and len(index) > len(units):
+        raise AlignmentError(
+            f"data counts its rows from 1 to {len(units)} and source "
+            f"{name!r} from 0 to {len(index) - 1}, so the two do not count "
+            "the same units. Set on= to the column that identifies units, or set "
+            "the index of both."
+        )
+
+
 def _all_units(
     data: pd.DataFrame,
     framed: list[tuple[GivenSource, pd.DataFrame]],
@@ -341,23 +381,8 @@ def _all_units(
         same = index.nlevels == data.index.nlevels
         place = units.get_indexer(index) if same else np.full(len(index), -1)
         in_data = (place >= 0) & (place < len(data))
-        if on is None and _is_default(data.index):
-            if _is_default(index) and len(index) != len(data):
-                raise AlignmentError(
-                    f"data and source {given.name!r} have default indexes of different "
-                    f"length ({len(data)} and {len(index)}), so rows would be matched "
-                    "by position. Set on= to the column that identifies units, or set "
-                    "the index of both."
-                )
-            strange = index[~in_data]
-            if len(strange):
-                raise AlignmentError(
-                    f"data has the default index 0 to {len(data) - 1}, but source "
-                    f"{given.name!r} has units that are not in it "
-                    f"({format_units(strange.unique())}), so the two do not count the "
-                    "same units. Set on= to the column that identifies units, or set "
-                    "the index of both."
-                )
+        if on is None:
+            _refuse_other_counts(data.index, index, in_data, given.name)
         if not in_data.any():
             raise AlignmentError(
                 f"Source {given.name!r} has no unit in common with data: its units are "

@@ -26,6 +26,7 @@ from statsmodels_synth.data.frames import (
     unit_keys,
 )
 from statsmodels_synth.data.kinds import is_other_frame, names_of_columns, to_pandas
+from statsmodels_synth.data.labeling import find_labeling
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.problem.design import SourceArrays
 
@@ -77,7 +78,7 @@ def constructor_arguments(
         check_frame(data)
     originals = [data, *(s.frame for s in given if s.frame is not None)]
     known = {str(name) for frame in originals for name in names_of_columns(frame)}
-    parsed = read_formula(formula, known, namespace, engine)
+    parsed = read_formula(formula, known, namespace, engine, len(data))
     data, given = _pandas_frames(
         data,
         given,
@@ -122,6 +123,10 @@ def constructor_arguments(
     if "strata" in named:
         name = named["strata"]
         strata = columns.complete(name, option_label("strata", name)).to_numpy()
+    labeling, lacking = None, columns.lacking(mask)
+    if labeling_prob is not None and lacking.any():
+        # These could not have been labelled, nor counted if they were.
+        labeling = find_labeling(labeling_prob, strata, mask, frames.units, lacking)
     keywords = {
         "endog": labels.endog,
         "exog": labels.exog,
@@ -134,6 +139,7 @@ def constructor_arguments(
         "missing": missing,
         "labeling_prob": labeling_prob,
         "strata": strata,
+        "labeling": labeling,
         "learned": learned,
         "unit_index": frames.units,
     }

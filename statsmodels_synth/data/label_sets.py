@@ -158,10 +158,16 @@ def positions_of(index: pd.Index, units: pd.Index, what: str) -> Positions | Non
     """
     if index.equals(units):
         return None
-    if _counts(index) and _counts(units):
+    if _counts(index) and pd.api.types.is_integer_dtype(units.dtype):
+        # The numbers of units in another order are no less integers than a count.
+        there = (
+            f"there are {len(units)} units"
+            if _counts(units)
+            else f"the units of the model are {format_units(units[:3])} and so on"
+        )
         raise AlignmentError(
-            f"The index of {what} counts {len(index)} rows and there are {len(units)} "
-            f"units, so it does not say which unit a row is. {_BY_UNIT}"
+            f"The index of {what} counts {len(index)} rows and {there}, so it does not "
+            f"say which unit a row is. {_BY_UNIT}"
         )
     if index.has_duplicates:
         twice = index[index.duplicated()].unique()
@@ -178,6 +184,27 @@ def positions_of(index: pd.Index, units: pd.Index, what: str) -> Positions | Non
             "leave these out, or build the model with them."
         )
     return np.asarray(positions, dtype=np.intp)
+
+
+def _values_by_unit(value: Any, units: pd.Index, what: str) -> Any:
+    """
+    An option of all units in their order, where pandas or a dict says which they are.
+
+    Shapes: `units` (T,) -> (T,).
+    """
+    if isinstance(value, Mapping):
+        value = pd.Series(value)
+    if not isinstance(value, pd.Series):
+        return value
+    place = positions_of(value.index, units, what)
+    if place is None:
+        return value
+    inverse = np.full(len(units), -1)
+    inverse[place] = np.arange(len(value))
+    kept = value.reset_index(drop=True).reindex(
+        np.where(inverse < 0, len(value), inverse)
+    )
+    return kept.set_axis(units)
 
 
 def _counts(index: pd.Index) -> bool:
@@ -286,6 +313,8 @@ def share_units(model: Any, exog: Any, labeling_prob: Any, strata: Any) -> Share
     design, units = model.aligned_or_raise(), model.given_units
     mask = np.asarray(model.labeled)
     labeled, sources = np.flatnonzero(mask), design.sources
+    labeling_prob = _values_by_unit(labeling_prob, units, "labeling_prob")
+    strata = _values_by_unit(strata, units, "strata")
     if design.kept is not None:
         kept = design.kept
         sources = tuple(replace(s, units=kept[s.units]) for s in sources)
@@ -376,6 +405,22 @@ def _known_offset(model: Any, mask: Bools, of_labels: Floats) -> ByUnit:
     return ByUnit(of_labels, np.flatnonzero(mask), "offset", advice)
 
 
+def _without_exog(exog: ByUnit, labeled: Bools) -> Bools | None:
+    """
+    Units without an observed regressor, among those of which rows are at hand.
+
+    Shapes: `labeled` (T,) -> (T,).
+    """
+    if exog.positions is None:
+        return units_without_exog(exog.values, labeled)
+    own = units_without_exog(exog.values, labeled[exog.positions])
+    if own is None:
+        return None
+    lacking = np.zeros(len(labeled), dtype=bool)
+    lacking[exog.positions] = own
+    return lacking
+
+
 def align_labels(
     shared: SharedUnits, positions: Positions, values: Floats
 ) -> AlignedRows:
@@ -409,7 +454,8 @@ def align_labels(
         check_coverage(source.units, positions, source.name, units, len(names))
     mask = np.zeros(n_units, dtype=bool)
     mask[positions] = True
-    labeling = find_labeling(shared.labeling_prob, shared.strata, mask, units)
+    lacking = _without_exog(shared.exog, mask)
+    labeling = find_labeling(shared.labeling_prob, shared.strata, mask, units, lacking)
     design = align_design(
         labels, positions, shared.sources, n_units, labeling, shared.covered
     )

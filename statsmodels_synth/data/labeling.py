@@ -9,6 +9,7 @@ import pandas as pd
 
 from statsmodels_synth.core.arrays import Bools, Floats, as_floats, without_mask
 from statsmodels_synth.core.messages import are, count, format_units, name_units, show
+from statsmodels_synth.data.columns import refuse_nested
 from statsmodels_synth.data.ids import refuse_rounded_labels
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.problem.design import Labeling
@@ -18,11 +19,20 @@ from statsmodels_synth.problem.design import Labeling
 FAR = 5.0
 
 
-def find_labeling(prob: Any, strata: Any, labeled: Bools, units: pd.Index) -> Labeling:
+def find_labeling(
+    prob: Any,
+    strata: Any,
+    labeled: Bools,
+    units: pd.Index,
+    lacking: Bools | None = None,
+) -> Labeling:
     """
     Read `labeling_prob` or `strata`.
 
-    Shapes: `prob` (T,), `strata` (T,), `labeled` (T,), `units` (T,).
+    Units of `lacking` could not have been labelled; those that count as unlabelled for
+    want of a regressor are among them.
+
+    Shapes: `prob` (T,), `strata` (T,), `labeled` (T,), `units` (T,), `lacking` (T,).
 
     Examples
     --------
@@ -37,6 +47,7 @@ def find_labeling(prob: Any, strata: Any, labeled: Bools, units: pd.Index) -> La
                 f"{name}={given!r} is no value per unit. In the array interface give "
                 "one for each; columns go to AugmentedGMM.from_formula."
             )
+        refuse_nested(given, name)
     if strata is not None:
         return _stratified(strata, labeled, units)
     if prob is None:
@@ -54,7 +65,9 @@ def find_labeling(prob: Any, strata: Any, labeled: Bools, units: pd.Index) -> La
     known[labeled if len(values) < n_units else slice(None)] = values
     check_never(known, labeled, units)
     _check_prob(known[labeled], units[labeled])
-    _check_sum(known, labeled)
+    of_units = len(values) == n_units and n < n_units
+    eligible = slice(None) if lacking is None or not of_units else ~lacking
+    _check_sum(known[eligible], labeled[eligible])
     of_labeled = known[labeled]
     return Labeling() if np.ptp(of_labeled) == 0.0 else Labeling(of_labeled)
 

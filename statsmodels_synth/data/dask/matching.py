@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 import pandas as pd
 
 from statsmodels_synth.core.messages import count, show, unknown_column
+from statsmodels_synth.data.compared import CountedFrame, as_in
 from statsmodels_synth.data.dask.dask_rows import compute, meta_of, objects_kept
 from statsmodels_synth.data.row_order import (
-    CountedFrame,
     disagreeing,
     is_counted,
+    may_be_others,
     other_order,
     share_needed,
 )
@@ -301,7 +302,8 @@ def refuse_other_units(
     """
     data = frames.frames[0]
     for frame, name in zip(frames.frames[1:], frames.names[1:], strict=True):
-        if not all(is_counted(meta_of(own).index) for own in (data, frame)):
+        indexes = [meta_of(own).index for own in (data, frame)]
+        if not (all(map(is_counted, indexes)) and may_be_others(*indexes)):
             continue
         pair = replace(
             frames,
@@ -333,20 +335,22 @@ def _refuse_rows(
         return  # refused by itself
     place = first.frame.index.get_indexer(second.frame.index)
     at = place[place >= 0], np.flatnonzero(place >= 0)
-    pairs = disagreeing(first, second, response, at)
+    pairs, _ = disagreeing(first, second, response, at)
     for pair in sorted(pairs, key=lambda pair: pair.names[0] in regressors):
         name, some = pair.names[0], pair.some_that_differ()
         if len(some) < 2:
             continue
         step = dask.delayed(_found)
-        found = pd.concat(compute([step(part, name, some) for part in data]))
+        kind = pair.kind
+        found = pd.concat(compute([step(part, name, some, kind) for part in data]))
         needed = 1 if name in regressors else share_needed(name, some)
         if found.is_unique and len(found) >= max(2, needed * len(some)):
             units = second.frame.index[at[1]]
             raise other_order(first, second, [pair], units, regressors)
 
 
-def _found(part: pd.DataFrame, name: str, some: pd.Series) -> pd.Series:
+def _found(part: pd.DataFrame, name: str, some: pd.Series, kind: str) -> pd.Series:
     """Values of a column that are among some."""
-    column: pd.Series = part[name].astype(some.dtype)
-    return column[column.isin(some)]
+    given = part[name] if name in part else pd.Series(part.index)
+    column = as_in(given, kind, some)
+    return some.iloc[:0] if column is None else column[column.isin(some)]

@@ -382,6 +382,7 @@ def _labeling(
         labeled[frames.labeled_rows] = True
         check_never(every, labeled, frames.units)
         prob = every[labeled]
+        every = every[~frames.columns.lacking(labeled)]
         prob_sums = np.array(
             [np.nansum(every), np.nansum(every * (1.0 - every)), np.isnan(every).sum()]
         )

@@ -92,9 +92,12 @@ def read_formula(
     columns: set[str],
     namespace: Mapping[str, Any],
     engine: Engine | None = None,
+    n_rows: int | None = None,
 ) -> ParsedFormula:
     """
     Find the columns, functions and constants that a formula uses.
+
+    A constant of `n_rows` values may be a column that was not given as one.
 
     Examples
     --------
@@ -139,7 +142,9 @@ def read_formula(
     for codes in sides:
         names: dict[str, None] = {}
         for code in codes:
-            names |= dict.fromkeys(columns_of(code, columns, namespace, text, used))
+            names |= dict.fromkeys(
+                columns_of(code, columns, namespace, text, used, n_rows)
+            )
         found.append(tuple(names))
     uses = column_uses([*sides[0], *sides[1]], columns, set(found[0]) - set(found[1]))
     return ParsedFormula(text, engine, found[0], found[1], used, uses)
@@ -202,6 +207,7 @@ def columns_of(
     namespace: Mapping[str, Any],
     text: str,
     used: dict[str, Any],
+    n_rows: int | None = None,
 ) -> list[str]:
     """Columns that one factor uses."""
     if code in columns:
@@ -211,25 +217,15 @@ def columns_of(
     tree = ast.parse(code, mode="eval")
     # A column may share its name with a function that is called, as in C(C).
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    # Options, such as the knots of a spline, may be arrays: keyword arguments, and
-    # what follows the column in the engines' own functions.
-    options = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        for argument in [
-            *(node.args[1:] if getattr(node.func, "id", "") in known else []),
-            *(k.value for k in node.keywords),
-        ]
-        for inner in ast.walk(argument)
-    }
+    options, later = _options(tree, known)
+    bound = _bound(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Q":
             name = getattr(node.args[0], "value", None) if node.args else None
             if name not in columns:
                 raise _unknown(str(name), text, columns)
             found.append(str(name))
-        if not isinstance(node, ast.Name):
+        if not isinstance(node, ast.Name) or id(node) in bound:
             continue
         if node.id in columns and id(node) not in called:
             found.append(node.id)
@@ -237,6 +233,7 @@ def columns_of(
             value = namespace[node.id]
             if isinstance(value, (np.ndarray, pd.Series, pd.Index, list, tuple)) and (
                 id(node) not in options
+                and not (id(node) in later and len(value) != n_rows)
             ):
                 raise FormulaError(
                     f"{node.id!r} in the formula {text!r} is an array of the calling "
@@ -247,6 +244,54 @@ def columns_of(
         elif node.id not in known:
             raise _unknown(node.id, text, columns)
     return found
+
+
+def _options(tree: ast.AST, known: set[str]) -> tuple[set[int], set[int]]:
+    """
+    Places of options, such as the knots of a spline, which may be arrays.
+
+    First keyword arguments, and what follows the column in the engines' own functions;
+    then what follows the first argument of others, such as bins.
+    """
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+    def inside(arguments: list[ast.expr]) -> set[int]:
+        return {id(inner) for own in arguments for inner in ast.walk(own)}
+
+    options, later = set(), set()
+    for call in calls:
+        options |= inside([k.value for k in call.keywords])
+        engines = getattr(call.func, "id", "") in known
+        (options if engines else later).update(inside(call.args[1:]))
+        if isinstance(call.func, ast.Attribute):
+            # Of a method of a column, as in g.map(levels), the first as well.
+            later |= inside(call.args)
+    return options, later
+
+
+def _bound(tree: ast.AST) -> set[int]:
+    """Places where a name is a parameter of a lambda, or runs in a comprehension."""
+    bound: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda):
+            every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            names = {argument.arg for argument in every}
+        elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)):
+            targets = [own.target for own in node.generators]
+            names = {
+                inner.id
+                for target in targets
+                for inner in ast.walk(target)
+                if isinstance(inner, ast.Name)
+            }
+        else:
+            continue
+        bound |= {
+            id(inner)
+            for inner in ast.walk(node)
+            if isinstance(inner, ast.Name) and inner.id in names
+        }
+    return bound
 
 
 def _unknown(name: str, text: str, columns: set[str]) -> FormulaError:

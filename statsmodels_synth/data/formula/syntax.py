@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 import re
 from typing import Any
@@ -106,6 +107,7 @@ def refuse_foreign(
             f"The formula {text!r} needs an outcome and regressors, such as 'y ~ x'."
         )
     _refuse_powers(tokens, text, engine)
+    _refuse_constants(tokens, text)
     _refuse_removals(tokens, tildes[0], text, terms_of)
 
 
@@ -235,6 +237,67 @@ def _refuse_powers(tokens: Sequence[_Token], text: str, engine: Engine) -> None:
             raise _error(text, "'^' is no operator of patsy", "Write ** instead")
 
 
+def _refuse_constants(tokens: Sequence[_Token], text: str) -> None:
+    """Of numbers only 0 and 1 mean something, where terms are joined."""
+    for k, token in enumerate(tokens):
+        before = tokens[k - 1].text if k else "~"
+        after = tokens[k + 1].text if k + 1 < len(tokens) else ""
+        if not token.level:
+            continue
+        if token.text == "-" and before in _ARITHMETIC:
+            what = f"'{before} -' joins no terms"
+            raise _no_value(tokens, k, text, what)
+        if token.kind != "number" or token.text not in {"0", "1"}:
+            continue
+        if ":" in (before, after) or before in {"**", "^"}:
+            continue
+        if {before, after} & {"*", "/"} or _is_operand(tokens, token.group):
+            raise _no_value(tokens, k, text, f"{token.text} is no number there")
+
+
+def _is_operand(tokens: Sequence[_Token], opening: int) -> bool:
+    """Whether a bracket is multiplied by something."""
+    if opening < 0:
+        return False
+    close = next(
+        (
+            k
+            for k in range(opening + 1, len(tokens))
+            if tokens[k].text == ")" and tokens[k].group == tokens[opening].group
+        ),
+        len(tokens),
+    )
+    sides = {t.text for t in (*tokens[max(0, opening - 1) : opening],)}
+    sides |= {t.text for t in tokens[close + 1 : close + 2]}
+    return bool(sides & {"*", "/", ":"}) or _is_operand(tokens, tokens[opening].group)
+
+
+def _no_value(tokens: Sequence[_Token], k: int, text: str, what: str) -> FormulaError:
+    """Error for arithmetic outside of I(), with the term that it stands in."""
+    joins = [
+        j
+        for j, token in enumerate(tokens)
+        if token.level
+        and token.group == -1
+        and (
+            token.text in {"~", "+"}
+            or (token.text == "-" and tokens[j - 1].text not in {"~", *_ARITHMETIC})
+        )
+    ]
+    if tokens[k].text == "-" and tokens[k - 1].text == "-":
+        joins = [j for j in joins if j != k - 1]
+    first = max((j for j in joins if j < k), default=-1) + 1
+    last = min((tokens[j].start for j in joins if j > k), default=len(text))
+    term = text[tokens[first].start : last].strip().replace(":", "*")
+    with suppress(SyntaxError):
+        term = ast.unparse(ast.parse(term, mode="eval"))
+    return _error(
+        text,
+        f"{what}, where * and / make interactions, and + and - add and remove terms",
+        f"Write I({term}) for the value",
+    )
+
+
 def _start_of(tokens: Sequence[_Token], k: int) -> int:
     """First token of the operand that ends at token k."""
     depth = 0
@@ -299,6 +362,8 @@ def _refuse_bits(tree: ast.Expression, frame: pd.DataFrame, text: str) -> None:
             operands, sign = [node.left, node.right], signs[type(node.op)]
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert):
             operands = [node.operand]
+        if sign == "&" and _is_parity(operands, frame):
+            continue
         number = next((o for o in operands if _is_number(o, frame)), None)
         if number is not None:
             shown = ast.unparse(number)
@@ -310,6 +375,17 @@ def _refuse_bits(tree: ast.Expression, frame: pd.DataFrame, text: str) -> None:
             raise _error(
                 text, f"{sign!r} acts on the bits of {shown}, which is a number", advice
             )
+
+
+def _is_parity(operands: Sequence[ast.expr], frame: pd.DataFrame) -> bool:
+    """Whether the bits of whole numbers are asked for, as in ``age & 1``."""
+    whole = [
+        o for o in operands if isinstance(o, ast.Constant) and type(o.value) is int
+    ]
+    names = [o.id for o in operands if isinstance(o, ast.Name) and o.id in frame]
+    return len(whole) == len(names) == 1 and bool(
+        pd.api.types.is_integer_dtype(frame[names[0]].dtype)
+    )
 
 
 def _is_number(node: ast.expr, frame: pd.DataFrame) -> bool:
