@@ -11,14 +11,23 @@ BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: demo test docs bench lint types unit r r-setup r-check clean
-# Each step builds on what those before it have set up.
+# Each step builds on what those before it have set up, except in pairs: steps that keep
+# one core busy each. The output of one is then shown after that of the other.
+ifndef PAIRED
 .NOTPARALLEL:
+endif
+SHOWN = $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+PAIR = +$(MAKE) --no-print-directory --jobs=2 $(SHOWN) PAIRED=yes
 
 demo: $(VENV)/plot.stamp
 	$(BIN)/python -m statsmodels_synth.demo --figure demo-output/coefficients.png
 
 # R comes first: the tests of the bridge are among the others, and skip without it.
-test: r-setup lint types unit r-check docs
+# Nothing is installed while a pair runs.
+test: r-setup $(VENV)/docs.stamp
+	$(PAIR) lint types
+	$(MAKE) --no-print-directory unit
+	$(PAIR) r-check docs
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -52,9 +52,12 @@ class PredictedResults(TestedResults):
     @cached_value  # type: ignore[untyped-decorator]
     def pvalues(self) -> Floats:
         """Two-sided p-values of the hypotheses that a coefficient is zero, (p,)."""
-        law = stats.t(self.df_resid) if self.use_t else stats.norm
         with np.errstate(all="ignore"):
-            return np.asarray(2.0 * law.sf(np.abs(self.tvalues)))
+            size = np.abs(self.tvalues)
+            tail = (
+                stats.t.sf(size, self.df_resid) if self.use_t else stats.norm.sf(size)
+            )
+        return np.asarray(2.0 * tail)
 
     @with_filters_kept
     def predict(

@@ -37,9 +37,9 @@ from statsmodels_synth.gmm.weights import (
     RANK_TOLERANCE,
     SINGULAR,
     Weight,
-    block_basis,
     block_jacobian,
     optimal_weight,
+    repeated_block,
     scaled_lstsq,
 )
 from statsmodels_synth.problem.design import AlignedDesign, Labeling
@@ -56,7 +56,8 @@ def influence_map(sums: MomentSums, weight: Weight, basis: Floats) -> Floats:
     p = len(sums.target)
     gain = weight.gain
     if weight.rank:
-        jacobian = block_jacobian(sums.auxiliary) @ block_basis(basis, len(gain.T), p)
+        k_sources = len(sums.auxiliary)
+        jacobian = block_jacobian(sums.auxiliary) @ repeated_block(basis, k_sources)
         whitened = weight.whiten @ jacobian
         gain = gain - gain @ jacobian @ scaled_lstsq(whitened, weight.whiten)
     stacked = np.hstack([np.eye(p), -gain])

@@ -39,6 +39,7 @@ from statsmodels_synth.gmm.weights import (
     block_jacobian,
     inverse_root,
     optimal_weight,
+    repeated_block,
 )
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.groups import Clusters, cluster_sums
@@ -185,7 +186,7 @@ class Difference:
 
     def test(self, part: Positions) -> JTest:
         """Test that some of the means do not differ."""
-        turn = np.kron(np.eye(len(part) // len(self.basis)), self.basis)
+        turn = repeated_block(self.basis, len(part) // len(self.basis))
         variance = turn.T @ self.variance[np.ix_(part, part)] @ turn
         varying = int(np.count_nonzero(np.diag(variance) > 0.0))
         if varying > self.df:

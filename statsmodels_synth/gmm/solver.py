@@ -43,12 +43,12 @@ from statsmodels_synth.gmm.target import (
 from statsmodels_synth.gmm.weights import (
     Weight,
     all_units_weight,
-    block_basis,
     block_jacobian,
     first_weight,
     inverse_in_basis,
     optimal_weight,
     redundant_sources,
+    repeated_block,
     scaled_lstsq,
 )
 from statsmodels_synth.problem.design import AlignedDesign
@@ -179,7 +179,7 @@ class _Auxiliary:
                 return False
             # In the basis in which the labelled design is orthonormal: in that of
             # x the normal equations may be too ill-conditioned to be solved.
-            turned = block_basis(self.design.basis, len(jacobian), p)
+            turned = repeated_block(self.design.basis, self.design.k_sources)
             step = turned @ scaled_lstsq(whitened @ turned, -residual)
             step = step.reshape(self.eta.shape)
             relative = relative_step(step, self.eta, self.design.column_scale)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.gmm.moments import MomentSums
@@ -23,6 +22,8 @@ RANK_TOLERANCE = 1e-12
 SINGULAR = 1e14
 #: A source is redundant when others explain all but this share of a moment.
 REDUNDANT_SHARE = 1e-10
+#: Singular values below this share are zero.
+EPSILON = float(np.finfo(float).eps)
 #: Scores of a source below this share of the labels' scores are rounding of zero.
 ZERO_SCORE = 1e-9
 
@@ -63,13 +64,16 @@ def block_jacobian(auxiliary: Floats) -> Floats:
     return full.reshape(2 * k_sources * p, k_sources * p)
 
 
-def block_basis(basis: Floats, n_moments: int, p: int) -> Floats:
+def repeated_block(block: Floats, k: int) -> Floats:
     """
-    The same change of basis for the coefficients of every source.
+    The same block k times along the diagonal; a tenth of the time of np.kron.
 
-    Shapes: `basis` (p, p) -> (M p, M p).
+    Shapes: `block` (rows, columns) -> (k rows, k columns).
     """
-    return np.asarray(np.kron(np.eye(n_moments // (2 * p)), basis), dtype=float)
+    rows, columns = block.shape
+    full, each = np.zeros((k, rows, k, columns)), np.arange(k)
+    full[each, :, each] = block
+    return full.reshape(k * rows, k * columns)
 
 
 def is_ill_conditioned(basis: Floats) -> bool:
@@ -94,8 +98,7 @@ def first_weight(design: AlignedDesign) -> Weight:
     """
     p, blocks = design.k_params, 2 * design.k_sources
     root: Floats = design.basis.T if is_ill_conditioned(design.basis) else np.eye(p)
-    whiten = np.asarray(np.kron(np.eye(blocks), root), dtype=float)
-    return Weight(whiten, np.zeros((p, blocks * p)))
+    return Weight(repeated_block(root, blocks), np.zeros((p, blocks * p)))
 
 
 def all_units_weight(design: AlignedDesign) -> Weight:
@@ -107,9 +110,8 @@ def all_units_weight(design: AlignedDesign) -> Weight:
     their weight is noise.
     """
     p, k_sources = design.k_params, design.k_sources
-    rows = np.kron(np.array([[0.0, 1.0]]), design.basis.T)
-    whiten = np.asarray(np.kron(np.eye(k_sources), rows), dtype=float)
-    return Weight(whiten, np.zeros((p, 2 * k_sources * p)))
+    rows = np.hstack([np.zeros((p, p)), design.basis.T])
+    return Weight(repeated_block(rows, k_sources), np.zeros((p, 2 * k_sources * p)))
 
 
 def optimal_weight(omega: Floats, basis: Floats) -> Weight:
@@ -120,7 +122,7 @@ def optimal_weight(omega: Floats, basis: Floats) -> Weight:
     """
     p = basis.shape[0]
     blocks = (len(omega) - p) // p
-    change = np.kron(np.eye(blocks), basis.T)
+    change = repeated_block(basis.T, blocks)
     omega_22 = change @ omega[p:, p:] @ change.T
     whiten = inverse_root(omega_22, RANK_TOLERANCE).T @ change
     return Weight(whiten, (omega[:p, p:] @ whiten.T) @ whiten)
@@ -159,7 +161,7 @@ def scaled_lstsq(matrix: Floats, target: Floats) -> Floats:
     """
     length = np.linalg.norm(matrix, axis=0)
     length[length == 0.0] = 1.0
-    solution = scipy.linalg.lstsq(matrix / length, target)[0]
+    solution = np.linalg.lstsq(matrix / length, target, rcond=EPSILON)[0]
     return np.asarray((solution.T / length).T)
 
 
@@ -170,7 +172,7 @@ def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]
     per_label = design.n_units / design.n_labeled
     labels_rms = np.sqrt(np.diag(sums.omega())[:p] * per_label) / design.column_scale
     basis, size = design.basis, p * k_sources
-    change = np.kron(np.eye(k_sources), basis.T)
+    change = repeated_block(basis.T, k_sources)
     outer = change @ own.reshape(size, size) @ change.T
     redundant: dict[int, str] = {}
     kept: list[int] = []

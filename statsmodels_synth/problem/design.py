@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
@@ -258,22 +259,22 @@ class AlignedDesign:
             )
         return cast("tuple[SourceArrays, ...]", self.source_rows)
 
-    @property
+    @cached_property
     def partitions(self) -> Partitions | None:
         """Where the rows of the sources are, if not in memory."""
         return None if isinstance(self.source_rows, tuple) else self.source_rows
 
-    @property
+    @cached_property
     def k_sources(self) -> int:
         """Number of sources, M."""
         return len(self.labeled_sources)
 
-    @property
+    @cached_property
     def k_params(self) -> int:
         """Number of target coefficients, p."""
         return int(self.labeled.exog.shape[1])
 
-    @property
+    @cached_property
     def n_labeled(self) -> int:
         """Number of labelled units, n."""
         return int(self.labeled.exog.shape[0])

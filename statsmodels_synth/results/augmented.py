@@ -301,23 +301,20 @@ class AugmentedGMMResults(
             share of the labelled score that the source explains; then
             ``naive[name]``, the estimate from the source alone.
         """
-        frame = pd.DataFrame(
-            self._source_facts,
-            columns=[
-                "source",
-                "kind",
-                "covered",
-                "covered_labeled",
-                "replicates",
-                "dropped_rows",
-            ],
-        ).set_index("source")
-        frame["explained"] = explained_share(
+        parts = zip(
+            self._source_facts, self._explained, self._naive.params, strict=True
+        )
+        rows = [(*facts[1:], explained, *naive) for facts, explained, naive in parts]
+        columns = ["kind", "covered", "covered_labeled", "replicates", "dropped_rows"]
+        columns += ["explained", *(f"naive[{name}]" for name in self.model.exog_names)]
+        return pd.DataFrame(rows, self.source_names, columns)
+
+    @property
+    def _explained(self) -> Floats:
+        """Share of the labelled score that each source explains, (M,)."""
+        return explained_share(
             self._solution.sums, self.model.aligned_basis, self.n_labeled
         )
-        naive = self.naive_params
-        naive.columns = [f"naive[{name}]" for name in naive.columns]
-        return pd.concat([frame, naive], axis=1)
 
     @cache_readonly  # type: ignore[untyped-decorator]
     @with_filters_kept
@@ -331,7 +328,7 @@ class AugmentedGMMResults(
             ``1 - Var / Var_real`` per coefficient; negative where the
             estimated variance is larger than that of the labels alone.
         """
-        real = np.asarray(self.real_only.bse)
+        real = self.real_only._results.bse
         return np.asarray(1.0 - (np.asarray(self.bse) / real) ** 2)
 
     @cache_readonly  # type: ignore[untyped-decorator]

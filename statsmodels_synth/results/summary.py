@@ -11,6 +11,7 @@ from statsmodels.iolib.summary2 import Summary as Summary2
 from statsmodels.iolib.summary2 import summary_params
 from statsmodels.iolib.table import SimpleTable
 
+from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import VALIDITY, count
 from statsmodels_synth.core.tables import NotesSummary
 from statsmodels_synth.gmm.settings import FEW_LABEL_DEFAULT, PAPER
@@ -78,11 +79,12 @@ def summary2(
         float_format=float_format,
     )
     if results.source_names:
-        gains = gains_frame(results)
-        if xname is not None:
-            gains.index = pd.Index(xname)
-        table.add_df(gains, float_format=float_format)
-        sources = sources_frame(results).astype({"units": str, "labelled": str})
+        names = results.model.exog_names if xname is None else xname
+        bought = pd.DataFrame(gains(results), pd.Index(names), _GAINS_COLUMNS)
+        table.add_df(bought, float_format=float_format)
+        sources = pd.DataFrame(
+            source_rows(results), results.source_names, _SOURCE_COLUMNS
+        )
         table.add_df(sources, float_format=float_format)
     table.add_title("Augmented GMM Results" if title is None else title)
     for note in summary_notes(results):  # this layout wraps by itself
@@ -90,40 +92,31 @@ def summary2(
     return table
 
 
-def gains_frame(results: Any) -> pd.DataFrame:
+_GAINS_COLUMNS = ["labels only", "std err", "var. reduction", "eff. labels"]
+
+
+def gains(results: Any) -> Floats:
     """
     Labelled-only estimate beside what the sources bought.
 
     Shapes: (p, 4).
     """
-    real = results.real_only
-    return pd.DataFrame(
-        {
-            "labels only": np.asarray(real.params),
-            "std err": np.asarray(real.bse),
-            "var. reduction": np.asarray(results.variance_reduction),
-            "eff. labels": np.asarray(results.effective_nobs),
-        },
-        index=pd.Index(results.model.exog_names),
+    real = results.real_only._results  # without names, which the table has
+    return np.column_stack(
+        [real.params, real.bse, results.variance_reduction, results.effective_nobs]
     )
 
 
-def sources_frame(results: Any) -> pd.DataFrame:
-    """
-    Sources as the summary lists them.
+_SOURCE_COLUMNS = ["kind", "units", "labelled", "rows/unit", "score explained"]
 
-    Shapes: (M, 5).
-    """
-    frame = results.sources
-    return pd.DataFrame(
-        {
-            "kind": frame["kind"],
-            "units": frame["covered"],
-            "labelled": frame["covered_labeled"],
-            "rows/unit": frame["replicates"],
-            "score explained": frame["explained"],
-        }
-    ).rename_axis(None)
+
+def source_rows(results: Any) -> list[tuple[str, str, str, float, float]]:
+    """What the summary says of each source, in the order of its columns."""
+    facts = zip(results._source_facts, results._explained, strict=True)
+    return [
+        (kind, str(units), str(labelled), per_unit, float(explained))
+        for (_, kind, units, labelled, per_unit, _), explained in facts
+    ]
 
 
 def _header(results: Any) -> list[tuple[str, str]]:
@@ -156,19 +149,13 @@ def _header(results: Any) -> list[tuple[str, str]]:
 
 
 def _gains_table(results: Any, names: list[str]) -> SimpleTable:
-    frame = gains_frame(results)
     rows = [
-        [
-            forg(row["labels only"], prec=4),
-            forg(row["std err"]),
-            f"{row['var. reduction']:.1%}",
-            f"{row['eff. labels']:.0f}",
-        ]
-        for _, row in frame.iterrows()
+        [forg(estimate, prec=4), forg(error), f"{reduction:.1%}", f"{labels:.0f}"]
+        for estimate, error, reduction, labels in gains(results)
     ]
     return SimpleTable(
         rows,
-        list(frame.columns),
+        _GAINS_COLUMNS,
         names,
         title="What the sources bought",
         txt_fmt=fmt_params,
@@ -176,21 +163,14 @@ def _gains_table(results: Any, names: list[str]) -> SimpleTable:
 
 
 def _sources_table(results: Any) -> SimpleTable:
-    frame = sources_frame(results)
     rows = [
-        [
-            row["kind"],
-            str(row["units"]),
-            str(row["labelled"]),
-            f"{row['rows/unit']:.3g}",
-            f"{row['score explained']:.1%}",
-        ]
-        for _, row in frame.iterrows()
+        [kind, units, labelled, f"{per_unit:.3g}", f"{explained:.1%}"]
+        for kind, units, labelled, per_unit, explained in source_rows(results)
     ]
     return SimpleTable(
         rows,
-        list(frame.columns),
-        list(frame.index),
+        _SOURCE_COLUMNS,
+        results.source_names,
         title="Sources",
         txt_fmt=fmt_params,
     )
@@ -228,12 +208,11 @@ def summary_notes(results: Any) -> list[str]:
             f"{n_incomplete} units with an outcome (or declared labelled) lack another "
             "variable and count as unlabelled."
         )
-    if results.source_names:
-        notes += [
-            f"Source {name!r}: {rows} rows with missing values are left out."
-            for name, rows in results.sources["dropped_rows"].items()
-            if rows
-        ]
+    notes += [
+        f"Source {name!r}: {rows} rows with missing values are left out."
+        for name, *_, rows in results._source_facts
+        if rows
+    ]
     if not results.converged:
         notes.insert(0, "NOT CONVERGED: do not use these numbers.")
     return notes
@@ -352,7 +331,7 @@ def _label_note(results: Any) -> str:
         return ""
     n, k = results.n_labeled, 0
     if results.source_names:
-        n = min(n, int(results.sources["covered_labeled"].min()))
+        n = min(n, *(labelled for _, _, _, labelled, *_ in results._source_facts))
         k = len(results.source_names) * results.model.k_params
     if n >= FEW_LABELS and k <= MANY_MOMENTS * n:
         return ""

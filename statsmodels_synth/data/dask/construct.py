@@ -57,7 +57,7 @@ from statsmodels_synth.data.dask.parts import (
 from statsmodels_synth.data.forms import GivenSource, given_sources
 from statsmodels_synth.data.formula.engines import levels_of, states_of, values_code
 from statsmodels_synth.data.formula.learn import LearnedFormula
-from statsmodels_synth.data.formula.parse import columns_of, factor_codes, read_formula
+from statsmodels_synth.data.formula.parse import columns_of, read_formula
 from statsmodels_synth.data.frames import On
 from statsmodels_synth.data.from_frames import no_label
 from statsmodels_synth.data.kinds import (
@@ -297,7 +297,7 @@ def _learnable(
 ) -> tuple[Learnable, list[str]]:
     """Columns whose levels or values are needed from all rows, and stateful factors."""
     parsed = learned.parsed
-    _, codes = factor_codes(parsed.text, parsed.engine)
+    _, codes = parsed.codes
     levels: list[tuple[str, ...]] = []
     factors: list[str] = []
     columns: dict[str, None] = {}

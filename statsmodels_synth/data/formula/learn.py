@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
+import patsy
 
 from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.core.messages import (
@@ -41,7 +42,6 @@ from statsmodels_synth.data.formula.engines import (
 )
 from statsmodels_synth.data.formula.parse import (
     ParsedFormula,
-    factor_codes,
     picklable_namespace,
     plain_text,
     restored_namespace,
@@ -70,6 +70,8 @@ _PLAIN_ROWS = 10
 #: Engines align frames, and pandas records warnings of the whole process meanwhile: two
 #: threads that overlap would leave it so, and no warning would be heard any more.
 _ENGINE = threading.RLock()
+#: What plain columns need besides their frame.
+_NO_NAMES = patsy.EvalEnvironment([])
 #: Before pandas 3 a frame made of columns changes with them.
 _VIEWS = int(pd.__version__.partition(".")[0]) < 3
 
@@ -130,15 +132,30 @@ class LearnedFormula:
         parsed, labels, frame = self.parsed, self.labels, self.frame
         assert labels is not None
         assert frame is not None
-        codes = factor_codes(parsed.text, parsed.engine)
-        refuse_bitwise(codes[0], labels, parsed.text)
-        refuse_bitwise(codes[1], frame, parsed.text)
+        refuse_bitwise(parsed.codes[0], labels, parsed.text)
+        refuse_bitwise(parsed.codes[1], frame, parsed.text)
         self._exog: Floats | None = None
+        self._plain_left = self._plain_column(parsed.left, labels)
+        self.left_spec: Any = None
+        self.yname = parsed.codes[0][0]
+        if self._plain_left is None:
+            self._learn_left(labels)
+        self._plain_right = self._learn_plain(frame)
+        if self._plain_right is None:
+            matrix = self._learn_right(frame)
+            if self.states is not None:
+                self.spec = with_states(self.spec, parsed.engine, self.states)
+                matrix = self._matrices(self.spec, frame, "data", prediction=True)
+            self._exog = self._finite(matrix, "data")
+        self._levels = levels_of_columns(self.spec, parsed)
+        self._refuse_row_dependence()
+
+    def _learn_left(self, labels: pd.DataFrame) -> None:
+        """Learn the left side on these rows, where it is more than a column."""
+        parsed = self.parsed
         # The intercept keeps both engines from mistaking the left side alone
         # for a one-sided formula.
-        self._plain_left = self._plain_column(parsed.left, labels)
-        some = labels if self._plain_left is None else labels.iloc[:_PLAIN_ROWS]
-        left, _ = self._matrices(f"{parsed.left} ~ 1", some, "data")
+        left, _ = self._matrices(f"{parsed.left} ~ 1", labels, "data")
         self.left_spec = (
             left.design_info if parsed.engine == "patsy" else left.model_spec
         )
@@ -152,34 +169,29 @@ class LearnedFormula:
                 f"The outcome {parsed.left!r} is not numeric: it has {values}. Recode "
                 "it as numbers, 0 and 1 for a binary outcome."
             )
-        self._plain_right = self._learn_plain(frame)
-        if self._plain_right is None:
-            matrix = self._learn_right(frame)
-            if self.states is not None:
-                self.spec = with_states(self.spec, parsed.engine, self.states)
-                matrix = self._matrices(self.spec, frame, "data", prediction=True)
-            self._exog = self._finite(matrix, "data")
-        self._levels = levels_of_columns(self.spec, parsed)
-        self._refuse_row_dependence()
 
     def _learn_right(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Learn the right side on these rows."""
         manager = FormulaManager(self.parsed.engine)
         right = self._matrices(f"~ {self.parsed.right}", frame, "data", manager)
         self.spec = manager.spec
-        if not right.shape[1]:
+        self._refuse_names()
+        return right  # type: ignore[no-any-return]
+
+    def _refuse_names(self) -> None:
+        """Raise if the right side has no column, or two of one name."""
+        names = self.exog_names
+        if not names:
             raise FormulaError(
                 f"The formula {self.parsed.text!r} has no regressor, not even a "
                 "constant."
             )
-        names = self.exog_names
         doubled = next((name for name in names if names.count(name) > 1), None)
         if doubled is not None:
             raise FormulaError(
                 f"The formula {self.parsed.text!r} has two terms named {doubled!r}. "
                 "Rename the column."
             )
-        return right  # type: ignore[no-any-return]
 
     def specification_of(self, code: str, frame: pd.DataFrame) -> Any:
         """What the engine learns for one factor of the right side alone."""
@@ -210,11 +222,18 @@ class LearnedFormula:
 
     def _learn_plain(self, frame: pd.DataFrame) -> Columns | None:
         """Learn the right side on a few rows, where it is plain columns only."""
-        _, codes = factor_codes(self.parsed.text, self.parsed.engine)
-        if not all(self._plain_column(code, frame) for code in codes):
+        plain = {code: self._plain_column(code, frame) for code in self.parsed.codes[1]}
+        if not all(plain.values()):
             return None
-        self._learn_right(frame.iloc[:_PLAIN_ROWS])
-        return plain_columns_of(self.spec, self.parsed.engine, frame)
+        some = frame.iloc[:_PLAIN_ROWS]
+        if self.parsed.engine == "patsy":  # which learns without a design matrix
+            self.spec = patsy.incr_dbuilder(
+                f"~ {self.parsed.right}", lambda: iter([some]), _NO_NAMES
+            )
+            self._refuse_names()
+        else:
+            self._learn_right(some)
+        return plain_columns_of(self.spec, self.parsed.engine, plain)
 
     @property
     def exog_names(self) -> list[str]:

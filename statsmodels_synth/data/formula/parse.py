@@ -23,7 +23,7 @@ from statsmodels_synth.core.messages import suggest
 from statsmodels_synth.core.options import Engine, check_choice
 from statsmodels_synth.core.statsmodels import default_engine
 from statsmodels_synth.data.formula.syntax import refuse_foreign
-from statsmodels_synth.data.formula.uses import NUMBERS_ONLY, ColumnUses, column_uses
+from statsmodels_synth.data.formula.uses import ColumnUses, column_uses
 from statsmodels_synth.exceptions import FormulaError
 
 
@@ -44,6 +44,8 @@ class ParsedFormula:
         Functions and constants of the calling code that it uses.
     uses : ColumnUses
         What it uses the columns for.
+    codes : tuple of two lists of str
+        Code of the factors on each side.
     """
 
     text: str
@@ -51,7 +53,8 @@ class ParsedFormula:
     response: tuple[str, ...]
     regressors: tuple[str, ...]
     namespace: dict[str, Any] = field(repr=False)
-    uses: ColumnUses = field(default=NUMBERS_ONLY, repr=False)
+    uses: ColumnUses = field(repr=False)
+    codes: tuple[list[str], list[str]] = field(repr=False)
 
     @property
     def left(self) -> str:
@@ -147,7 +150,7 @@ def read_formula(
             )
         found.append(tuple(names))
     uses = column_uses([*sides[0], *sides[1]], columns, set(found[0]) - set(found[1]))
-    return ParsedFormula(text, engine, found[0], found[1], used, uses)
+    return ParsedFormula(text, engine, found[0], found[1], used, uses, sides)
 
 
 def plain_text(error: object) -> str:

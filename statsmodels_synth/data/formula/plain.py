@@ -9,7 +9,7 @@ matrix, and that needs no engine.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -71,7 +71,9 @@ def all_numeric(frame: pd.DataFrame, names: Sequence[str | None]) -> bool:
     return True
 
 
-def plain_columns_of(spec: Any, engine: Engine, frame: pd.DataFrame) -> Columns | None:
+def plain_columns_of(
+    spec: Any, engine: Engine, plain: Mapping[str, str | None]
+) -> Columns | None:
     """Columns of a design matrix, if each is the constant or a plain column."""
     terms = (
         [([f.code for f in term.factors], 1) for term in spec.terms]
@@ -85,7 +87,7 @@ def plain_columns_of(spec: Any, engine: Engine, frame: pd.DataFrame) -> Columns 
         return None
     found: list[str | None] = []
     for codes, width in terms:
-        name = plain_column(codes[0], frame) if len(codes) == 1 else None
+        name = plain.get(codes[0]) if len(codes) == 1 else None
         if width != 1 or (codes and name is None):
             return None
         found.append(name)
