@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 import re
 
@@ -55,16 +54,3 @@ def test_superseded_claims_are_gone() -> None:
         text = words(page).lower()
         found = [claim for claim in SUPERSEDED if claim in text]
         assert not found, f"{page.relative_to(ROOT)} says {found}"
-
-
-def test_functions_of_the_method_page_exist() -> None:
-    text = (ROOT / "docs/explanation/method.md").read_text(encoding="utf-8")
-    table = text[text.index("## Where it is computed") :]
-    names = re.findall(r"`([\w.]+\.\w+)`", table)
-    assert len(names) > 15
-    for name in names:
-        found, parts = statsmodels_synth, name.split(".")
-        for k, part in enumerate(parts, start=1):
-            if not hasattr(found, part):
-                importlib.import_module(f"statsmodels_synth.{'.'.join(parts[:k])}")
-            found = getattr(found, part)

@@ -50,6 +50,8 @@ def naive_estimate(design: AlignedDesign, score: Score, eta: Floats) -> NaiveEst
     """
     Newton's method on the all-units moments of every source.
 
+    Eq. (source-eta).
+
     Shapes: `eta` (M, p).
     """
     eta = eta.copy()

@@ -120,7 +120,7 @@ class FamilyScore:
         self.family = family
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
-        """See :class:`Score`."""
+        """See :class:`Score`. Eq. (score)."""
         link, variance = self.family.link, self.family.variance
         mean = link.inverse(linear)
         slope = link.inverse_deriv(linear)
