@@ -1,4 +1,4 @@
-"""Models of the problems that :mod:`tests.dense` simulates, and the real data."""
+"""Models of the problems that the reference simulates, and the real data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from statsmodels_synth import AugmentedGMM
-from tests import dense
+from tests.reference import dense
 
 SHARED = Path(__file__).parents[2] / "shared"
 needs_data = pytest.mark.skipif(

@@ -16,9 +16,9 @@ from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import AlignmentError, DataError, FewClustersWarning
 from statsmodels_synth.problem.groups import cluster_sums
 from statsmodels_synth.results.summary import summary_notes
-from tests import dense
-from tests.dense import Array
 from tests.problems import frames, model_of
+from tests.reference import dense
+from tests.reference.dense import Array
 
 T = 360
 

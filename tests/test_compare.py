@@ -19,8 +19,8 @@ from statsmodels_synth.exceptions import (
     DataError,
     OptionError,
 )
-from tests import dense
 from tests.problems import model_of
+from tests.reference import dense
 from tests.test_estimators import Sample
 
 mpl.use("Agg")

@@ -11,9 +11,9 @@ from scipy import stats
 import statsmodels.api as sm
 
 from statsmodels_synth.exceptions import FewClustersWarning, FewUnitsWarning
-from tests import dense, loops
-from tests.dense import Array
 from tests.problems import model_of
+from tests.reference import dense, loops
+from tests.reference.dense import Array
 
 
 def small(kind: str, k_sources: int, seed: int) -> dense.Problem:

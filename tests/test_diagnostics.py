@@ -36,9 +36,9 @@ from statsmodels_synth.diagnostics.source_bias import (
 from statsmodels_synth.diagnostics.subgroups import group_errors, make_groups
 from statsmodels_synth.diagnostics.verdict import Evidence, _worth, holm, number
 from statsmodels_synth.exceptions import DataError, OptionError, SynthWarning
-from tests import dense
-from tests.dense import PAPER, Array
 from tests.problems import model_of, needs_data
+from tests.reference import dense
+from tests.reference.dense import PAPER, Array
 from tests.test_oracle import politeness
 
 #: The verdicts, word by word; after a deliberate change write them again with

@@ -27,7 +27,7 @@ import numpy as np
 import pytest
 
 from statsmodels_synth import AugmentedGMM
-from tests import dense
+from tests.reference import dense
 
 DRAWS, N_UNITS, N_LABELED, P = 120, 1500, 300, 3
 CHANCE = P / N_LABELED

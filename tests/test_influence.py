@@ -12,8 +12,8 @@ from statsmodels_synth.gmm.covariance import influence_map, sandwich
 from statsmodels_synth.gmm.moments import moment_sums
 from statsmodels_synth.gmm.target import solve_target
 from statsmodels_synth.gmm.weights import optimal_weight
-from tests import dense
 from tests.problems import model_of
+from tests.reference import dense
 
 
 @pytest.mark.parametrize("k_sources", [1, 2])

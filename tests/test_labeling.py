@@ -14,9 +14,9 @@ from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.data.labeling import find_labeling
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.problem.design import Labeling
-from tests import dense, loops
-from tests.dense import Array
 from tests.problems import frames, model_of
+from tests.reference import dense, loops
+from tests.reference.dense import Array
 
 T = 400
 

@@ -24,8 +24,8 @@ from statsmodels_synth.exceptions import (
     SynthError,
 )
 from statsmodels_synth.gmm import sums as module
-from tests import dense
 from tests.problems import frames, model_of
+from tests.reference import dense
 
 PAPER = dense.PAPER
 CLOSE: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-13}

@@ -14,8 +14,8 @@ from scipy.linalg import block_diag
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
-from tests import dense
 from tests.problems import SHARED, needs_data
+from tests.reference import dense
 
 
 def expected(name: str) -> dict[str, Any]:

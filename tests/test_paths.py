@@ -18,8 +18,8 @@ from statsmodels_synth.gmm.moments import moment_blocks, moment_sums
 from statsmodels_synth.gmm.solver import solve
 from statsmodels_synth.gmm.weights import block_jacobian, optimal_weight
 from statsmodels_synth.problem.design import AlignedDesign
-from tests import dense
 from tests.problems import model_of
+from tests.reference import dense
 
 
 def with_design_weights(

@@ -21,9 +21,9 @@ from statsmodels_synth.planning.plan import Plan
 from statsmodels_synth.planning.power import power_of_test, ratio_for_power
 from statsmodels_synth.planning.prediction import VarianceParts, with_gain
 from statsmodels_synth.planning.search import Aim, cheapest_sizes, fewest_labels
-from tests import dense
-from tests.dense import Array
 from tests.problems import frames, model_of
+from tests.reference import dense
+from tests.reference.dense import Array
 
 
 def problem(kind: str = "gaussian", **kwargs: Any) -> dense.Problem:

@@ -15,7 +15,7 @@ import statsmodels.api as sm
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import CollinearSourceWarning
 from statsmodels_synth.gmm.moments import moment_blocks, moment_sums
-from tests import dense
+from tests.reference import dense
 
 KINDS = st.sampled_from(["gaussian", "binomial", "poisson"])
 SEEDS = st.integers(0, 10_000)

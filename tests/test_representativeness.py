@@ -19,9 +19,9 @@ from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.gmm.weights import all_units_weight
 from statsmodels_synth.problem.design import AlignedDesign, Labeling, align_design
 from statsmodels_synth.problem.groups import Clusters
-from tests import dense, loops
-from tests.dense import Array
 from tests.problems import model_of
+from tests.reference import dense, loops
+from tests.reference.dense import Array
 
 
 class Relabelled:

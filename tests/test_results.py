@@ -18,8 +18,8 @@ from statsmodels.tools.sm_exceptions import ConvergenceWarning as StatsmodelsWar
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.demo import fit_study, main, make_study
 from statsmodels_synth.exceptions import DataError, OptionError
-from tests import dense
 from tests.problems import model_of
+from tests.reference import dense
 
 
 def survey(n_units: int = 500, n_labeled: int = 150, seed: int = 1) -> pd.DataFrame:

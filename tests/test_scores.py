@@ -19,7 +19,7 @@ from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.estimators import naive_pooled, ppi
 from statsmodels_synth.exceptions import DataError, OptionError, SeparationError
 from statsmodels_synth.scores import TargetScore
-from tests import dense
+from tests.reference import dense
 
 BEND = 1.345
 

@@ -13,7 +13,7 @@ from statsmodels_synth.exceptions import SeparationError
 from statsmodels_synth.gmm.separation import check_separation
 from statsmodels_synth.problem.design import DesignRows
 from statsmodels_synth.problem.scores.glm import glm_score
-from tests.dense import Array
+from tests.reference.dense import Array
 
 ROWS = 60_000
 #: As many as the first look takes, evenly spaced.

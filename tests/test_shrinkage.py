@@ -15,9 +15,9 @@ from statsmodels_synth.gmm.few_labels import (
     control_coefficients,
 )
 from statsmodels_synth.gmm.moments import MomentSums
-from tests import dense, loops
-from tests.dense import Array
 from tests.problems import model_of
+from tests.reference import dense, loops
+from tests.reference.dense import Array
 
 
 def with_gaps(problem: dense.Problem, seed: int) -> dense.Problem:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 import re
 
@@ -57,14 +56,14 @@ def test_superseded_claims_are_gone() -> None:
         assert not found, f"{page.relative_to(ROOT)} says {found}"
 
 
-def test_functions_of_the_method_page_exist() -> None:
-    text = (ROOT / "docs/explanation/method.md").read_text(encoding="utf-8")
-    table = text[text.index("## Where it is computed") :]
-    names = re.findall(r"`([\w.]+\.\w+)`", table)
-    assert len(names) > 15
-    for name in names:
-        found, parts = statsmodels_synth, name.split(".")
-        for k, part in enumerate(parts, start=1):
-            if not hasattr(found, part):
-                importlib.import_module(f"statsmodels_synth.{'.'.join(parts[:k])}")
-            found = getattr(found, part)
+def test_where_new_code_goes_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    text = text[text.index("## Where new code goes") : text.index("## What a change")]
+    paths = {path for path in re.findall(r"`([\w/.-]+)`", text) if "/" in path}
+    assert len(paths) > 30
+    for path in paths:
+        # A room is a folder, or the module that it grew from.
+        room = f"{path.rstrip('/')}.py" if path.endswith("/") else path
+        places = [root / name for root in (ROOT, PACKAGE) for name in (path, room)]
+        inside = path.startswith(".venv")
+        assert inside or any(place.exists() for place in places), path

@@ -62,6 +62,8 @@ def explained_shares(labels: Floats, sources: Floats) -> tuple[float, Floats]:
     """
     Share of what labelled units contribute that sources explain.
 
+    Eq. (explained).
+
     Shapes: `labels` (n, p), `sources` (n, k) -> `by_coefficient` (p,).
 
     Examples

@@ -52,6 +52,8 @@ def naive_estimate(
     """
     Newton's method on the all-units moments of every source.
 
+    Eq. (source-eta).
+
     Shapes: `eta` (M, p).
     """
     eta = eta.copy()

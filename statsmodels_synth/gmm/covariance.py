@@ -51,6 +51,8 @@ def influence_map(sums: MomentSums, weight: Weight, basis: Floats) -> Floats:
     """
     Linear map from the moments of a unit to its influence on theta.
 
+    Eq. (covariance).
+
     Shapes: `basis` (p, p) -> (p, q).
     """
     p = len(sums.target)
@@ -72,6 +74,8 @@ def sandwich(sums: MomentSums, map_: Floats, n_units: int, centered: bool) -> Fl
     """
     Covariance ``K Omega K' / T``.
 
+    Eq. (covariance).
+
     Shapes: `map_` (p, q) -> (p, p).
     """
     cov = map_ @ sums.omega(centered) @ map_.T / n_units
@@ -83,6 +87,8 @@ def stratified(
 ) -> Floats:
     r"""
     Covariance when the number of labels in each stratum was fixed.
+
+    Eq. (stratified).
 
     What the labels of a stratum have in common is then no matter of chance, except for
     the share of the stratum that they are: that of an infinite population,
@@ -110,6 +116,8 @@ def stratified(
 def explained_share(sums: MomentSums, basis: Floats, n_labeled: int) -> Floats:
     """
     Share of the labelled score that each source explains, alone.
+
+    Eq. (explained).
 
     Shapes: `basis` (p, p) -> (M,).
     """
@@ -159,7 +167,7 @@ def infer(
     settings: FitSettings,
     clusters: Clusters | None,
 ) -> Inference:
-    """Covariance and degrees of freedom at a solution."""
+    """Covariance and degrees of freedom at a solution. Eq. (clustered), Eq. (df)."""
     sums, p, theta = solution.sums, design.k_params, solution.theta
     n = design.n_labeled if clusters is None else clusters.n_labeled
     with np.errstate(all="ignore"):  # a solver that ran off, which the result says

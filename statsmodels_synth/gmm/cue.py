@@ -37,6 +37,8 @@ def _continuously_update(
     """
     Minimise ``gbar_2' Omega_22(eta)^-1 gbar_2`` over eta.
 
+    Eq. (criterion).
+
     Continuously updated GMM (Hansen, Heaton and Yaron 1996), with theta
     concentrated out: it has as many moments as components, so that the criterion
     over all parameters has its minimum where this one has.

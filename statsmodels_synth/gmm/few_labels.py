@@ -72,6 +72,8 @@ def unrelated_scores(
     """
     Second moment of the score of each source if its outcome had nothing to do with x.
 
+    Eq. (unrelated).
+
     The outcome of another unit, the mean of its replicates, in place of the unit's own:
     the score is linear in the outcome, so its mean square over all outcomes needs only
     their mean and variance.
@@ -191,6 +193,8 @@ def control_coefficients(
     """
     Stack the full and the scalar regression, and nothing.
 
+    Eq. (stack).
+
     Shapes: `psi` (G, p), `h` (G, M p), `basis` (p, p).
     """
     n, p = psi.shape
@@ -232,6 +236,8 @@ def _alignment(sums: MomentSums, basis: Floats) -> Floats:
     """
     Maps that turn the score of a source into units of the labelled one, (M, p, p).
 
+    Eq. (scalar).
+
     A source that repeats the labels has the influence of the labels, not their
     score, where its coefficients are others: ``D_1^{-1} psi = D_m^{-1} h_m``.
     """
@@ -241,7 +247,7 @@ def _alignment(sums: MomentSums, basis: Floats) -> Floats:
 
 
 def _full(y: Floats, z: Floats, pseudo: Floats) -> _Candidate:
-    """Every component of y on all of z, by ridge regression."""
+    """Every component of y on all of z, by ridge regression. Eq. (full)."""
     n, k_sources, p = z.shape
     gram = np.einsum("gmi,gnj->minj", z, z, optimize=True)
     for m in range(k_sources):
@@ -260,7 +266,11 @@ def _full(y: Floats, z: Floats, pseudo: Floats) -> _Candidate:
 def _scalar(
     y: Floats, z: Floats, pseudo: Floats, metric: Floats, alignment: Floats
 ) -> _Candidate:
-    """One multiple per source of its aligned score, for all components at once."""
+    """
+    One multiple per source of its aligned score, for all components at once.
+
+    Eq. (scalar).
+    """
     _, k_sources, p = z.shape
     aligned = np.einsum("gmj,mij->gmi", z, alignment)
     x, target = aligned @ metric, y @ metric
@@ -285,6 +295,8 @@ def _simplex_weights(
 ) -> tuple[float, float]:
     """
     Least-squares weights of two predictions, not negative and at most one in sum.
+
+    Eq. (stack-weights).
 
     A convex problem in the triangle: its solution is inside, or the best point of
     one of the three sides.
@@ -360,6 +372,8 @@ def labeled_influence(
     """
     Influence of labelled units or clusters, with and without their own part in it.
 
+    Eq. (jackknife), Eq. (unrelated).
+
     Shapes: `derivatives` (n,), `psi` (G, p), `psi_unaided` (G, p), `h` (G, M p),
     `moments` (M, p, p), `clusters` (n,).
     """
@@ -389,7 +403,11 @@ def labeled_influence(
 
 
 def _without_unit(x: Floats, derivatives: Floats, inverse: Floats, v: Floats) -> Floats:
-    """Rows ``(D - d x x')^-1 v`` by the formula of Sherman and Morrison, (n, 2, p)."""
+    """
+    Rows ``(D - d x x')^-1 v`` by the formula of Sherman and Morrison, (n, 2, p).
+
+    Eq. (jackknife).
+    """
     turned = x @ inverse
     room = 1.0 - derivatives * np.einsum("ti,ti->t", turned, x)
     along = np.einsum("tki,ti->tk", v, turned)
@@ -400,7 +418,7 @@ def _without_unit(x: Floats, derivatives: Floats, inverse: Floats, v: Floats) ->
 def _without_cluster(
     x: Floats, derivatives: Floats, slope: Floats, v: Floats, clusters: Positions
 ) -> Floats:
-    """Rows ``(D - D_c)^-1 v`` for every cluster, (G, 2, p)."""
+    """Rows ``(D - D_c)^-1 v`` for every cluster, (G, 2, p). Eq. (jackknife)."""
     order = np.argsort(clusters, kind="stable")
     bounds = np.searchsorted(clusters[order], np.arange(len(v) + 1))
     result = np.empty_like(v)
@@ -418,6 +436,8 @@ def corrected_covariance(
 ) -> Floats:
     """
     Small-sample covariance from the asymptotic one.
+
+    Eq. (corrected).
 
     Shapes: `covariance` (p, p), `total` (G, p) -> (p, p).
     """

@@ -117,7 +117,11 @@ class Fit:
 
     @property
     def effective_labels(self) -> Floats:
-        """Labels that would give the same standard errors without sources, (p,)."""
+        """
+        Labels that would give the same standard errors without sources, (p,).
+
+        Eq. (effective).
+        """
         return self.design.n_labeled * (self.labels_only.bse / self.bse) ** 2
 
 
@@ -188,6 +192,8 @@ def fit_labels(
 ) -> Fit:
     """
     Estimate from the labels alone, in the settings of another fit.
+
+    Eq. (labels-only).
 
     Shapes: `theta` (p,).
     """

@@ -59,6 +59,8 @@ def hansen_j(
     """
     Hansen's test of the overidentifying restrictions.
 
+    Eq. (hansen).
+
     Shapes: `basis` (p, p).
     """
     k_auxiliary = sums.auxiliary.shape[0] * sums.auxiliary.shape[-1]
@@ -185,7 +187,7 @@ class Difference:
     basis: Floats
 
     def test(self, part: Positions) -> JTest:
-        """Test that some of the means do not differ."""
+        """Test that some of the means do not differ. Eq. (representative)."""
         turn = repeated_block(self.basis, len(part) // len(self.basis))
         variance = turn.T @ self.variance[np.ix_(part, part)] @ turn
         varying = int(np.count_nonzero(np.diag(variance) > 0.0))
@@ -203,7 +205,11 @@ class Difference:
     def judge(
         self, statistic: float, k: int, others: float = 0.0, k_others: int = 0
     ) -> JTest:
-        """Hold a quadratic form, or what it adds to others, to its reference."""
+        """
+        Hold a quadratic form, or what it adds to others, to its reference.
+
+        Eq. (hotelling).
+        """
         nan = float("nan")
         if k <= 0:
             return JTest(statistic, nan, max(k, 0), nan)
@@ -222,7 +228,11 @@ def labeled_difference(
     solution: Solution,
     clusters: Clusters | None,
 ) -> Difference:
-    """Compare the scores of the sources on labelled and on all units."""
+    """
+    Compare the scores of the sources on labelled and on all units.
+
+    Eq. (representative).
+    """
     n, n_units, p = design.n_labeled, design.n_units, design.k_params
     size = design.k_sources * p
     _, z, *_ = labeled_scores(design, score, solution.theta, solution.eta)

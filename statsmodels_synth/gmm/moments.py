@@ -75,6 +75,8 @@ class MomentSums:
         """
         Second moment of the moments.
 
+        Eq. (omega).
+
         Shapes: (q, q).
         """
         if self.second_moment is None:
@@ -109,6 +111,8 @@ def target_scores(
 ) -> tuple[Floats, Floats, Floats]:
     """
     Scores of the labels alone.
+
+    Eq. (score).
 
     Shapes: `theta` (p,) -> `psi` (n, p), `target` (p, p), `derivatives` (n,).
     """
@@ -155,6 +159,8 @@ def moment_sums(
     """
     Mean, Jacobian and, if asked, second moment of the stacked moments.
 
+    Eq. (moments).
+
     Shapes: `theta` (p,), `eta` (M, p).
     """
     n_units, k_sources, p = design.n_units, design.k_sources, design.k_params
@@ -182,6 +188,8 @@ def stack_second_moment(
 ) -> Floats:
     """
     Put the blocks of Omega in the order of the moments.
+
+    Eq. (omega).
 
     Only the block of two all-units moments needs every unit; wherever a
     labelled moment takes part, the product vanishes off the labelled units.
@@ -220,6 +228,8 @@ def moment_blocks(
 ) -> Iterator[tuple[slice, Floats]]:
     """
     The stacked moments themselves, block by block.
+
+    Eq. (moments).
 
     Shapes: `theta` (p,), `eta` (M, p) -> `moments` (units, q).
     """

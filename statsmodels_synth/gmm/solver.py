@@ -169,6 +169,7 @@ class _Auxiliary:
         return solved
 
     def _iterate(self, weight: Weight) -> bool:
+        """Gauss-Newton steps under one weight. Eq. (eta-hat), Eq. (source-eta)."""
         p, before = self.design.k_params, np.inf
         contraction = 0.0 if self.score.is_linear else 1.0
         for count in range(MAX_STEPS):
@@ -266,6 +267,8 @@ def solve(
 ) -> Solution:
     """
     Estimate theta and eta by one-step, two-step, iterated or continuous GMM.
+
+    Eq. (criterion), Eq. (theta-hat), Eq. (shrunken).
 
     Shapes: `theta` (p,), `eta` (M, p).
     """
@@ -369,6 +372,8 @@ def solve_sources(
 ) -> tuple[SourceState | None, int]:
     """
     What each source says over all its units.
+
+    Eq. (source-eta).
 
     Shapes: `theta` (p,), `eta` (M, p).
     """

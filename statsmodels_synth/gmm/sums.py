@@ -20,6 +20,8 @@ def cluster_scores(
     """
     Scores of the sources over all units, summed by cluster.
 
+    Eq. (clustered).
+
     Shapes: `eta` (M, p) -> (C, M p).
     """
     if design.partitions is None:
@@ -129,6 +131,8 @@ def unit_scores(
 ) -> None:
     """
     Write the scores of a block of units, replicates averaged.
+
+    Eq. (source-score).
 
     Shapes: `factor` (rows,), `out` (units, p).
     """

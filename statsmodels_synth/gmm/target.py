@@ -25,6 +25,8 @@ def solve_target(
     """
     Newton's method for ``mean(a psi(theta)) = shift`` on the labelled rows.
 
+    Eq. (labels-only), Eq. (theta-hat), Eq. (shrunken).
+
     Shapes: `theta` (p,), `shift` (p,) -> `theta` (p,).
     """
 

@@ -89,6 +89,8 @@ def first_weight(design: AlignedDesign) -> Weight:
     """
     Weight of the first step: the identity, so that theta is labelled-only.
 
+    Eq. (labels-only).
+
     The paper's identity weight depends on the units of x. With regressors as
     different as a constant and an age in years it is dominated by one moment
     and its eta can end up far from any sensible value, and the weight of the
@@ -105,6 +107,8 @@ def all_units_weight(design: AlignedDesign) -> Weight:
     """
     Weight under which eta is the estimate of each source over all its units.
 
+    Eq. (source-eta).
+
     The labelled moments of the sources then say nothing about eta. With equal
     labelling probabilities they have asymptotically nothing to say; in small samples
     their weight is noise.
@@ -117,6 +121,8 @@ def all_units_weight(design: AlignedDesign) -> Weight:
 def optimal_weight(omega: Floats, basis: Floats) -> Weight:
     """
     Weight from the second moment of the stacked moments.
+
+    Eq. (eta-hat), Eq. (theta-hat).
 
     Shapes: `omega` (q, q), `basis` (p, p).
     """

@@ -106,6 +106,8 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
         """
         Moment conditions of every unit.
 
+        Eq. (moments).
+
         Parameters
         ----------
         params : array_like (p + M p,)

@@ -143,7 +143,7 @@ class VarianceParts:
         return self._variances(n, n_units)[1]
 
     def _variances(self, n: Floats, n_units: Floats) -> tuple[Floats, Floats]:
-        """Variance without the sources and with them, (k, p) each."""
+        """Variance without the sources and with them, (k, p) each. Eq. (planned)."""
         u = (self.n / np.asarray(n, dtype=float))[:, None]
         t = (self.n_units / np.asarray(n_units, dtype=float))[:, None]
         alone = self.labels * u + self.units * t + self.excess * _square(u, self.excess)

@@ -181,7 +181,7 @@ class Pilot:
 
 
 def pilot_of(fit: Fit, score: TargetScore, settings: FitSettings) -> Pilot:
-    """Take the variance of a fit apart."""
+    """Take the variance of a fit apart. Eq. (double-sampling)."""
     design, clusters, map_ = fit.design, fit.clusters, fit.inference.map
     solution, p = fit.solution, design.k_params
     psi, h, *_ = labeled_scores(design, score, solution.theta, solution.eta)

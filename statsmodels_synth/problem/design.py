@@ -312,6 +312,8 @@ def replicate_weights(
     """
     Row weights that average replicates and carry the weights of the units.
 
+    Eq. (source-score).
+
     Shapes: `units` (R,), `unit_weights` (T,) -> `weights` (R,).
 
     Examples
@@ -426,6 +428,8 @@ def assemble_design(
 ) -> AlignedDesign:
     """
     Add what follows from the labelled rows: weights, basis and scale.
+
+    Eq. (design-weight).
 
     Shapes: `labeled_units` (n,), `kept` (T,).
     """

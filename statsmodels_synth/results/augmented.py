@@ -322,6 +322,8 @@ class AugmentedGMMResults(
         """
         Share of the labelled-only variance that the sources remove, (p,).
 
+        Eq. (reduction).
+
         Returns
         -------
         ndarray or Series
@@ -336,6 +338,8 @@ class AugmentedGMMResults(
     def effective_nobs(self) -> Floats:
         """
         Labels that would give the same standard error without sources, (p,).
+
+        Eq. (effective).
 
         Returns
         -------

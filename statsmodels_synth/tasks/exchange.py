@@ -107,6 +107,8 @@ def band_ranks(n_tasks: int, alpha: float) -> tuple[int, int]:
     """
     Ranks of the order statistics that bound a gap.
 
+    Eq. (ranks).
+
     Examples
     --------
     >>> band_ranks(40, 0.07), band_ranks(10, 0.07)
@@ -244,6 +246,8 @@ def coverage_gap(weights: Floats, distance: float | Floats) -> float:
     """
     Bound on the coverage that is lost where tasks are not exchangeable.
 
+    Eq. (gap-bound).
+
     For independent tasks whose distribution is within total variation distance
     ``d_j`` of that of the current one, coverage falls by at most
     ``sum_j w_j (2 d_j - d_j^2) / (1 + sum_j w_j)``, whatever else is true.
@@ -272,7 +276,7 @@ def _parts(
     settings: TaskSettings,
     n_tasks: int,
 ) -> tuple[GapIntervals, tuple[Floats, Floats]]:
-    """Intervals of gaps (T, D) and of synthetic quantities (T + 1, D)."""
+    """Intervals of gaps (T, D) and of synthetic quantities (T + 1, D). Eq. (finite)."""
     if settings.algorithm == "finite":
         return GapIntervals(gap, gap, gap), (point, point)
     level = _gap_level(allocation, settings, n_tasks)
@@ -288,6 +292,8 @@ def exchange(
 ) -> Exchange:
     """
     Interval for the current task.
+
+    Eq. (coverage).
 
     Shapes: `point` (T + 1, D), `gap` (T, D), `weights` (T,).
 

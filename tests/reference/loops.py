@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import scipy.optimize
 import statsmodels.api as sm
 
-from tests import dense
+from tests.reference import dense
 
 Array = NDArray[np.float64]
 

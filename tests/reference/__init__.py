@@ -1,0 +1,1 @@
+"""The equations once more, plainly: what the package is tested against."""
