@@ -150,7 +150,12 @@ def _header(results: Any) -> list[tuple[str, str]]:
 
 def _gains_table(results: Any, names: list[str]) -> SimpleTable:
     rows = [
-        [forg(estimate, prec=4), forg(error), f"{reduction:.1%}", f"{labels:.0f}"]
+        [
+            forg(estimate, prec=4),
+            forg(error),
+            f"{round(float(reduction), 3) + 0.0:.1%}",  # no -0.0%
+            f"{labels:.0f}",
+        ]
         for estimate, error, reduction, labels in gains(results)
     ]
     return SimpleTable(
@@ -195,7 +200,7 @@ def summary_notes(results: Any) -> list[str]:
             "share of its variance that the sources remove. Eff. labels: how many "
             "labels would give the same standard error without them."
         )
-        if np.any(np.asarray(results.variance_reduction) < 0):
+        if np.any(np.asarray(results.variance_reduction) <= -0.0005):  # as printed
             notes.append(
                 "Where the variance reduction is negative the sources bought nothing: "
                 "both variances are estimates, at different coefficients."
