@@ -522,7 +522,7 @@ def test_intervals_of_predictions_and_contrasts_check_their_level() -> None:
 
 
 def test_a_reduction_of_nothing_has_no_sign() -> None:
-    result = fit_study(make_study())
+    result = fit_study(make_study())[1]._results
     for reduction, shown, noted in ((-4e-4, " 0.0%", False), (-0.02, "-2.0%", True)):
         result._cache["variance_reduction"] = np.full(len(result.params), reduction)
         text = " ".join(result.summary().as_text().split())

@@ -180,7 +180,8 @@ def _equal(own: pd.Series, its: pd.Series) -> Bools:
 def _as_kind(column: pd.Series, own: str, kind: str) -> pd.Series | None:
     """Values of a column as those of another kind; None if some cannot be."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
+        # As NumPy has them: whole numbers of which some are missing become floats.
+        column = pd.Series(np.asarray(column), column.index, name=column.name)
     if kind == "number" and own == "number":
         # Decimals are objects.
         return column.astype(float) if _inferred(column) == "decimal" else column

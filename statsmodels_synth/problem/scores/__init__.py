@@ -4,7 +4,7 @@ Scores of target models: one file for each kind, and one row of a table.
 The moment function of the paper, psi(theta; y, x), is the score of the target model.
 With one linear predictor ``eta = x @ theta + offset`` in a row it is ``x`` times a
 scalar ``s(y, eta)``, and its derivative is ``x x'`` times ``s'``. All else in this
-package works with these two numbers per row, Eq. (score).
+package works with these two numbers per row.
 """
 
 from __future__ import annotations
