@@ -60,7 +60,9 @@ def main() -> int:
             return 1
         (tarball,) = Path(place).glob(f"{PACKAGE}_*.tar.gz")
         checked = run(
-            [r.executable, "CMD", "check", "--no-manual", tarball], environment
+            [r.executable, "CMD", "check", "--no-manual", tarball],
+            environment,
+            seconds=1800,
         )
         folder = Path(place) / f"{PACKAGE}.Rcheck"
         log = folder / "00check.log"

@@ -92,7 +92,7 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
   family <- as_family(family)
   design <- build_design(
     formula, data, proxy, synthetic,
-    family = family, on = on,
+    family = family, on = unit_column(on, substitute(on)),
     labeled = capture(substitute(labeled), env),
     labeling_prob = capture(substitute(labeling_prob), env),
     strata = capture(substitute(strata), env),
@@ -214,6 +214,9 @@ new_augmented_gmm <- function(value, design, family, formula, call) {
       representativeness = representativeness_frame(
         value$representativeness, unlist(value$sources$name)
       ),
+      c_reference = if (!is.null(value$c_reference)) {
+        stats::setNames(as.data.frame(value$c_reference), c("c.f", "c.df", "c.df2"))
+      },
       method = value$method,
       steps = value$steps,
       use_correction = value$use_correction,

@@ -63,6 +63,10 @@ suggest <- function(value, known) {
     return("")
   }
   if (is.character(value) && length(value) == 1L && !is.na(value)) {
+    begun <- known[startsWith(tolower(known), tolower(value))]
+    if (nchar(value) > 1L && length(begun) == 1L) {
+      return(sprintf(" Did you mean '%s'?", begun))
+    }
     distance <- utils::adist(value, known, ignore.case = TRUE)[1L, ]
     near <- which.min(distance)
     if (distance[[near]] <= max(1L, min(2L, nchar(value) - 2L), nchar(value) %/% 3L)) {

@@ -26,7 +26,9 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
   formula <- expand_formula(formula, data, reserved)
   variables <- formula_variables(formula, data, given)
   declared <- declared_rows(options$labeled, data)
+  refuse_text_numbers(formula, data, variables$response)
   frames <- align_frames(data, given, variables, on, declared, missing)
+  refuse_infinite(formula, frames)
   learned <- learn_design(formula, frames, family, contrasts)
   labeled <- integer(length(frames$units))
   labeled[frames$rows] <- 1L

@@ -14,7 +14,8 @@
 #'   `insight::find_statistic()` knows a closed list of classes and refuses others;
 #'   `insight::get_statistic()` says which statistic it is. `performance::r2()` is the
 #'   share of the variance of the outcome that the fitted means explain among the
-#'   labelled units, each counted by its weight over its probability of being labelled.
+#'   labelled units, each counted by its weight over its probability of being labelled:
+#'   not Tjur's R2, which `performance::r2()` of a logistic [stats::glm()] is.
 #'
 #' @section car, lmtest and multcomp:
 #'   `car::linearHypothesis()`, `car::Anova()` and `lmtest::waldtest()` use F with

@@ -10,7 +10,7 @@ align_frames <- function(data, given, variables, on, declared, missing) {
   for (source in given) {
     check_source_columns(source, data, variables$all)
   }
-  matched <- match_units(data, given, on)
+  matched <- match_units(data, given, on, variables)
   frame <- select_columns(data, variables$all, "data")
   labelled <- labelled_rows(frame, variables$response, declared, missing, matched$units)
   sources <- Map(align_source, given, matched$positions, MoreArgs = list(

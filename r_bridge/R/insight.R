@@ -90,7 +90,11 @@ r2.augmented_gmm <- function(model, ...) {
   centre <- sum(weight * model$y) / sum(weight)
   explained <- 1 - sum(weight * (model$y - model$fitted.values)^2) /
     sum(weight * (model$y - centre)^2)
-  structure(list(R2 = c(R2 = explained)), class = c("r2_generic", "list"))
+  # What print() writes before the number.
+  name <- "Variance explained among the labelled units"
+  structure(
+    list(R2 = stats::setNames(explained, name)), class = c("r2_generic", "list")
+  )
 }
 
 # The columns that the formula uses, at the labelled units. A model frame has them

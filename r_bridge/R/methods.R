@@ -11,7 +11,8 @@
 #'   mean with respect to the linear predictor (`"working"`).
 #' @param data Data frame to build the design matrix of; the labelled rows if omitted.
 #' @param full Ignored.
-#' @param fit,scale,k As in [stats::extractAIC()], which is an error here.
+#' @param fit,scale,k,scope As in [stats::extractAIC()] and [stats::add1()], which are
+#'   errors here.
 #' @param complete Ignored: no coefficient is aliased.
 #' @param digits Significant digits.
 #' @param ... Nothing: arguments that a method does not have are errors.
@@ -20,8 +21,9 @@
 #'   work as for [stats::glm()]; `update()` evaluates the call anew. Intervals use
 #'   Student's t with `df.residual()` degrees of freedom, or the normal distribution
 #'   where these are infinite. The estimate maximises no likelihood, so that `logLik()`,
-#'   `deviance()`, `AIC()`, `BIC()`, `anova()` and `step()` are errors; nested models are
-#'   compared with `lmtest::waldtest()` or `car::linearHypothesis()`. `sigma()` exists in
+#'   `deviance()`, `AIC()`, `BIC()`, `anova()`, `add1()`, `drop1()` and `step()` are errors,
+#'   as are lmtest's tests that refit by least squares, such as `bptest()`; nested models
+#'   are compared with `lmtest::waldtest()` or `car::linearHypothesis()`. `sigma()` exists in
 #'   the gaussian family: the residual standard deviation among the labelled units, each
 #'   counted by its weight over its probability of being labelled.
 #'
@@ -135,6 +137,7 @@ family.augmented_gmm <- function(object, ...) {
 #' @rdname augmented_gmm-methods
 #' @export
 model.frame.augmented_gmm <- function(formula, ...) {
+  refuse_least_squares_test(parent.frame())
   refuse_arguments("model.frame", ...)
   formula$model
 }

@@ -28,6 +28,7 @@
 predict.augmented_gmm <- function(object, newdata, type = c("link", "response"),
                                   se.fit = FALSE, interval = c("none", "confidence"),
                                   level = 0.95, ...) {
+  refuse_tjur(parent.frame(), ...)
   refuse_arguments("predict", ...)
   check_flag(se.fit, "se.fit")
   interval <- choose_interval(interval)
@@ -143,12 +144,12 @@ check_new_variables <- function(object, terms, newdata) {
     absent, function(name) is_constant(name, object, terms, newdata), NA
   )
   if (!all(known)) {
-    refuse_absent(absent[!known], names(newdata))
+    refuse_absent(absent[!known], names(newdata), needed)
   }
   if (length(absent) && nrow(newdata)) {
     longer <- newdata[c(seq_len(nrow(newdata)), 1L), , drop = FALSE]
     if (!can_evaluate(terms, newdata) || !can_evaluate(terms, longer)) {
-      refuse_absent(absent, names(newdata))
+      refuse_absent(absent, names(newdata), needed)
     }
   }
   names(newdata)[!is.na(match_names(names(newdata), needed))]
@@ -175,13 +176,29 @@ is_constant <- function(name, object, terms, newdata) {
     !(length(get(name, envir = environment(terms))) %in% c(object$nobs, object$n_units))
 }
 
-refuse_absent <- function(absent, known) {
-  several <- length(absent) > 1L
+refuse_absent <- function(absent, known, needed) {
   synth_stop(sprintf(
     "newdata has no column%s %s, which the formula needs.%s",
-    if (several) "s" else "", format_units(absent),
-    if (several) "" else suggest(absent, known)
+    if (length(absent) > 1L) "s" else "", format_units(absent),
+    misspelt(absent, setdiff(known, needed))
   ))
+}
+
+# Which of the columns that nobody needs may be meant. It is newdata that is to be
+# corrected: the name in the formula is right.
+misspelt <- function(absent, others) {
+  for (name in absent) {
+    near <- sub("^ Did you mean '(.*)'\\?$", "\\1", suggest(name, others))
+    # One letter in place of another is no misspelling.
+    if (near %in% others && utils::adist(near, name) < max(nchar(near), nchar(name))) {
+      return(sprintf(" Should its column '%s' be named '%s'?", near, name))
+    }
+  }
+  if (length(others)) {
+    sprintf(" It has: %s.", format_units(others, 10L))
+  } else {
+    ""
+  }
 }
 
 new_frame <- function(object, terms, newdata) {

@@ -19,21 +19,16 @@ print.augmented_gmm <- function(x, digits = max(3L, getOption("digits") - 3L), .
 
 # The default, or what the paper has: readers who cite it must see which.
 method_name <- function(x) {
-  if (!has_sources(x)) {
-    return("Labels only")
-  }
-  two_step <- identical(as.character(x$steps), "2")
-  if (isTRUE(x$use_correction) && !identical(as.character(x$steps), "1")) {
-    "GMM-Synth, few-label default"
-  } else if (isFALSE(x$use_correction) && two_step && !isTRUE(x$centered)) {
-    "GMM-Synth, Byun et al. (2025)"
-  } else {
-    x$method
-  }
+  if (has_sources(x)) x$method else "Labels only"
 }
 
 papers_own <- function(x) {
-  if (has_sources(x) && isTRUE(x$use_correction)) {
+  if (!has_sources(x)) {
+    return(NULL)
+  }
+  if (identical(as.character(x$steps), "1")) {
+    "  (one step is the estimate of the labels only; the default is maxiter = 2)"
+  } else if (isTRUE(x$use_correction)) {
     "  (use_correction = FALSE gives the estimator of Byun et al. 2025)"
   }
 }

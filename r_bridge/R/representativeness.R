@@ -21,8 +21,13 @@
 #'   `representativeness()`: a data frame of class `representativeness`, one row for all
 #'   sources together and one for each. `statistic`, `p.value`, `df`: the source by
 #'   itself. `c.statistic`, `c.p.value`: what it adds to the other sources (a difference
-#'   of two J). `f`, `df2`: `pf(f, df, df2, lower.tail = FALSE)` is `p.value`. A source with a small `p.value` disagrees with the choice of labels; one
-#'   with a large `c.p.value` says nothing that the others do not say.
+#'   of two J). `f`, `df2`: `pf(f, df, df2, lower.tail = FALSE)` is `p.value`; likewise
+#'   `c.f`, `c.df`, `c.df2` for `c.p.value`. A source with a small `p.value` disagrees
+#'   with the choice of labels; one with a large `c.p.value` says nothing that the others
+#'   do not say.
+#'
+#' @details Package lmtest has a `jtest()` of its own, for non-nested models. With lmtest
+#'   attached after this package write `statsmodelssynth::jtest(fit)`.
 #'
 #' @references Hansen, L. P. (1982). Large sample properties of generalized method of
 #'   moments estimators. *Econometrica*, 50, 1029-1054.
@@ -50,6 +55,7 @@ representativeness.augmented_gmm <- function(object, ...) {
   as_f <- hotelling(table$statistic, table$df, variance_df)
   table$f <- as_f$f
   table$df2 <- as_f$df2
+  table[c("c.f", "c.df", "c.df2")] <- added_reference(object, table, variance_df)
   structure(
     table, variance_df = variance_df, class = c("representativeness", "data.frame")
   )
@@ -100,6 +106,17 @@ name_reference <- function(variance_df) {
       "'f', 'df' and 'df2' have it as F."
     ), whole(variance_df)
   )
+}
+
+# The same for what a source adds: Python's, or with labels drawn at random chi-squared
+# with as many restrictions as the source has.
+added_reference <- function(object, table, variance_df) {
+  if (!is.null(object$c_reference)) {
+    return(object$c_reference)
+  }
+  known <- !is.na(table$c.statistic) & is.infinite(variance_df)
+  df <- ifelse(known, table$df, NaN)
+  list(table$c.statistic / df, df, ifelse(known, Inf, NaN))
 }
 
 # A statistic as a value of F, whose p-value is pf(f, df, df2, lower.tail = FALSE). With

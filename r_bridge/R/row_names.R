@@ -2,7 +2,7 @@
 # numbers the rows of every data frame:
 # * Row names that are text were given by someone: they identify units.
 # * Row names 1 to n in two frames of the same number of rows: rows correspond by
-#   position, unless a column that both have says that they do not.
+#   position, unless a column that both have says that they do not (row_order.R).
 # * Other numbers (what subset() and order() leave behind, or 1 to n in frames of
 #   different length) count rows of a frame that is no longer there. They are matched
 #   only where the two frames prove that they count the same rows: columns that both
@@ -10,8 +10,9 @@
 #   `labelled <- subset(all, !is.na(y))` goes with `proxy = all`, but not with a file
 #   of guesses in an order of its own; that needs `on = `.
 
-row_name_ids <- function(data, sources) {
+row_name_ids <- function(data, sources, variables) {
   ids <- lapply(sources, function(source) source_row_names(data, source))
+  refuse_shuffled_rows(data, sources[vapply(ids, is.null, NA)], variables)
   list(data = new_id(list(row_names(data))), sources = ids)
 }
 
@@ -77,6 +78,13 @@ refuse_mixed_names <- function(data, source) {
 refuse_other_order <- function(data, source) {
   ours <- identifiers(data)
   theirs <- identifiers(source$frame)
+  agreed <- vapply(intersect(names(ours), names(theirs)), function(name) {
+    looks_like_id(name) && identical(alike(ours[[name]], theirs[[name]])[["a"]],
+      alike(ours[[name]], theirs[[name]])[["b"]])
+  }, NA)
+  if (any(agreed)) {
+    return(invisible())
+  }
   for (name in names(source$frame)) {
     for (own in names(ours)) {
       a <- ours[[own]]
@@ -87,8 +95,12 @@ refuse_other_order <- function(data, source) {
         b <- comparable(column(source$frame, name))
         refused <- !is.null(b) && (in_other_rows(a, b) || differ(a, b))
       } else {
-        # A column of another name can be an identifier, but numbers agree by chance.
-        refused <- !is.null(b) && (same || is.character(b)) && in_other_rows(a, b)
+        # A column of another name can be an identifier, but numbers agree by chance,
+        # unless both are named like one, and neither frame has the other's.
+        named <- same || is.character(b) ||
+          looks_like_id(own) && looks_like_id(name) &&
+            !own %in% names(source$frame) && !name %in% names(data)
+        refused <- !is.null(b) && named && in_other_rows(a, b)
       }
       if (refused) {
         refuse_position(source, own, name)
@@ -121,7 +133,7 @@ same_name <- function(a, b) {
 }
 
 looks_like_id <- function(name) {
-  grepl("(^|[^a-z])(id|ids|uid|uuid|key|doi|isbn)$", tolower(name)) ||
+  grepl("(^|[^a-z])(id|ids|uid|uuid|unit|key|doi|isbn)$", tolower(name)) ||
     grepl("[a-z](ID|Id)$", name)
 }
 

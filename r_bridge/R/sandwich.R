@@ -19,8 +19,10 @@
 #'   already and of the kind HC3: corrected for few labels. Other types are errors, as
 #'   are `sandwich::vcovBS()` (its bootstrap redraws the rows of `data` alone, without
 #'   those of sources) and `clubSandwich::vcovCR()` (it takes the labelled rows for the
-#'   whole sample). For standard errors robust to clusters, and corrected for few of
-#'   them, fit with `cluster =`.
+#'   whole sample). `sandwich::vcovCL()` does not correct for few clusters, and
+#'   `lmtest::coeftest()` keeps the degrees of freedom of the fit: below 50 clusters with
+#'   labelled units it warns. For standard errors and degrees of freedom that are right
+#'   with few clusters, fit with `cluster =`.
 #'
 #'   Let \eqn{E} hold the influence of each unit on the estimate and \eqn{V} be
 #'   `vcov(fit)`, which is corrected for few labels, so that \eqn{S = E'E} is near
@@ -30,13 +32,14 @@
 #'   `estfun()` is \eqn{E A D} and `bread()` is \eqn{N D^{-1}} with the number of rows
 #'   \eqn{N}.
 #'
-#' @return `vcovHC()`: a covariance matrix. `estfun()`: a matrix with a row per unit or cluster and a column per
+#' @return `vcovHC()`: a covariance matrix. `estfun()`: a matrix with a row per unit or
+#'   cluster and a column per
 #'   coefficient. `bread()`: a square matrix.
 #' @examplesIf synth_available() && requireNamespace("sandwich", quietly = TRUE)
 #' units <- transform(mtcars, mpg = replace(mpg, 13:32, NA), guess = 34 - 4 * wt)
 #' fit <- augmented_gmm(mpg ~ wt, units, proxy = c(mpg = "guess"))
 #' all.equal(sandwich::sandwich(fit), vcov(fit))
-#' sandwich::vcovCL(fit, cluster = units$cyl)
+#' head(sandwich::estfun(fit))
 #' @name sandwich-methods
 NULL
 
@@ -137,17 +140,53 @@ check_asker <- function(x, n, asker) {
   if (is.null(cluster)) {
     return(invisible())
   }
-  given <- if (inherits(cluster, "formula")) {
-    tryCatch(
-      n_rows(stats::expand.model.frame(x, cluster, na.expand = FALSE)),
-      error = function(e) NA_integer_
-    )
-  } else {
-    NROW(cluster)
-  }
+  groups <- cluster_frame(x, cluster)
+  given <- if (is.null(groups)) NA_integer_ else n_rows(groups)
   if (!identical(as.integer(given), as.integer(n))) {
     refuse_cluster(x, n, given, cluster)
   }
+  warn_few_clusters(x, groups)
+}
+
+# The columns that sandwich will cluster by, or NULL where it will not find them.
+cluster_frame <- function(x, cluster) {
+  if (!inherits(cluster, "formula")) {
+    return(as.data.frame(cluster))
+  }
+  tryCatch(
+    stats::model.frame(
+      cluster, stats::expand.model.frame(x, cluster, na.expand = FALSE),
+      na.action = stats::na.pass
+    ),
+    error = function(e) NULL
+  )
+}
+
+# vcovCL() does not correct for few clusters, and what calls it keeps the degrees of
+# freedom of the fit. Below this number of clusters intervals are visibly too short.
+few_clusters <- 50L
+
+warn_few_clusters <- function(x, groups) {
+  # Clusters without labels say little of the estimate.
+  labelled <- match(names(x$residuals), as.character(x$units))
+  rows <- if (anyNA(labelled)) seq_len(n_rows(groups)) else labelled
+  found <- min(vapply(groups, function(group) length(unique(group[rows])), 0L))
+  if (found >= few_clusters) {
+    return(invisible())
+  }
+  synth_warn(sprintf(
+    paste(
+      "vcovCL() sums over %s with labelled units and does not correct for so few:",
+      "standard errors are too small, and tests such as coeftest() still have the %s of",
+      "the fit. Fit with cluster = in augmented_gmm(), which corrects both."
+    ),
+    count(found, "cluster"),
+    if (is.finite(x$df.residual)) {
+      sprintf("%.0f degrees of freedom", x$df.residual)
+    } else {
+      "normal distribution"
+    }
+  ), "FewClustersWarning")
 }
 
 refuse_cluster <- function(x, n, given, cluster) {

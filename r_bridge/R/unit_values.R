@@ -69,8 +69,14 @@ complete_values <- function(resolved, option, frames) {
   absent <- which(is.na(values))
   if (length(absent)) {
     by_row <- is.null(resolved$column) && all(absent > n_rows(frames$data))
+    given <- resolved$values
+    if (!is.null(resolved$column) && resolved$column %in% names(frames$data)) {
+      given <- column(frames$data, resolved$column)
+    }
+    is_nan <- is.numeric(given) && length(given) >= max(absent) && all(is.nan(given[absent]))
     synth_stop(sprintf(
-      "%s is missing for %s (%s). %s", option_label(option, resolved),
+      "%s is %s for %s (%s). %s", option_label(option, resolved),
+      if (is_nan) "NaN" else "missing",
       count(length(absent), "unit"), format_units(frames$units[absent]),
       if (by_row) {
         "They are in a source only: name a column that data and the source have."

@@ -4,11 +4,11 @@
 
 # Labels of the T units, those of data first, and for each source the position of the
 # unit of each row.
-match_units <- function(data, given, on) {
+match_units <- function(data, given, on, variables) {
   n <- n_rows(data)
   framed <- vapply(given, has_frame, NA)
   ids <- if (is.null(on)) {
-    row_name_ids(data, given[framed])
+    row_name_ids(data, given[framed], variables)
   } else {
     column_ids(data, given[framed], on)
   }
@@ -112,6 +112,21 @@ some_units <- function(id) {
 }
 
 # --- on = ---
+
+# `on` is a name: say so where a column was written without quotes.
+unit_column <- function(on, expr) {
+  value <- tryCatch(on, error = identity)
+  bare <- if (is.symbol(expr)) expr else if (is_one_sided(expr)) expr[[2L]]
+  meant <- is_one_sided(expr) || inherits(value, "error") || !is.character(value)
+  if (is.symbol(bare) && !is.null(value) && meant) {
+    synth_stop(sprintf(
+      "on = %s is no text. Give the name of the column in quotes: on = \"%s\".",
+      deparse1(expr), as.character(bare)
+    ), "OptionError")
+  }
+  if (inherits(value, "error")) stop(value)
+  value
+}
 
 column_ids <- function(data, sources, on) {
   if (!is.character(on) || !length(on) || anyNA(on)) {

@@ -143,6 +143,7 @@ def describe(wrapped: Any) -> dict[str, Any]:
         "j_variance_df": variance_df(result) if hotelling(result) else np.inf,
         "representativeness_df": variance_df(result),
         "representativeness": result.representativeness().iloc[:, :5],
+        "c_reference": added_reference(result.representativeness()),
         "method": settings.method if result.source_names else "Labels only",
         "steps": settings.maxiter,
         "use_correction": settings.use_correction,
@@ -173,6 +174,12 @@ def variance_df(result: Any) -> float:
     if result._design_or_raise.labeling.prob is not None:
         return float(result.n_labeled - 1)
     return float("inf")
+
+
+def added_reference(table: pd.DataFrame) -> pd.DataFrame | None:
+    """F, and both degrees of freedom, of what each source adds, where it has them."""
+    columns = ["c_fvalue", "c_df", "c_df_denom"]
+    return table[columns].astype(float) if "c_fvalue" in table else None
 
 
 def cluster_codes(result: Any, given: Any) -> Any:

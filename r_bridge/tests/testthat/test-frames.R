@@ -314,3 +314,108 @@ test_that("large sources take little time", {
   time <- system.time(design(y ~ x + g, data, source, on = "id"))[["elapsed"]]
   expect_lt(time, 10)
 })
+
+test_that("a column with the same values in another order forbids to go by position", {
+  data <- all[c("x", "z", "y")]
+  data$words <- rep_len(1:27, 80)
+  source <- transform(data, y = all$gy)
+  set.seed(1)
+  shuffled <- source[sample(80), ]
+  rownames(shuffled) <- NULL
+  ask <- function(data, source, pattern, formula = y ~ words) {
+    expect_error(design(formula, data, source), pattern, class = "AlignmentError")
+  }
+  columns <- c("words", "y")
+  ask(data[columns], shuffled[columns], "'words' has the same values in another order")
+  if (requireNamespace("tibble", quietly = TRUE)) {
+    ask(tibble::as_tibble(data[columns]), tibble::as_tibble(shuffled[columns]), "'words'")
+  }
+  text <- function(frame) transform(frame[columns], words = as.character(words))
+  ask(data[columns], text(shuffled), "'words'")
+  # In the same order, drawn anew, or where an identifier agrees: by position.
+  silent <- function(source, data = NULL) {
+    data <- if (is.null(data)) all_words else data
+    expect_null(design(y ~ words, data, source)$sources[[1]]$units)
+  }
+  all_words <- data[columns]
+  silent(source[columns])
+  silent(transform(shuffled[columns], words = rev(words) + 1L))
+  silent(shuffled["y"])
+  silent(
+    transform(shuffled[columns], id = 80:1), transform(data[columns], id = 80:1)
+  )
+  # Few values each are no evidence, many such columns are.
+  few <- as.data.frame(replicate(8, sample(0:1, 80, TRUE)))
+  names(few) <- paste0("d", 1:8)
+  other <- few[sample(80), ]
+  rownames(other) <- NULL
+  two <- c("d1", "d2")
+  expect_null(design(
+    y ~ words, cbind(data[columns], few[two]), cbind(shuffled["y"], other[two])
+  )$sources[[1]]$units)
+  ask(cbind(data[columns], few), cbind(shuffled["y"], other), "have the same values")
+  # Sources with each other, in what data does not have.
+  ask(data[columns], list(a = cbind(source["y"], n = 1:80), b = cbind(source["y"], n = 80:1)),
+    "source 'a' and source 'b'.*'n' has the same values.*on = \"n\", in data too")
+  expect_snapshot(error = TRUE, design(y ~ words, data[columns], shuffled[columns]))
+})
+
+test_that("identifiers of two names are compared", {
+  data <- cbind(unit = 1:80, all[c("x", "y")])
+  source <- data.frame(id = 80:1, y = all$gy)
+  expect_error(design(y ~ x, data, source), "'unit' of data and column 'id'",
+    class = "AlignmentError")
+  expect_null(design(y ~ x, data, transform(source, id = 1:80))$sources[[1]]$units)
+  # Not where either has the other's name as well: then numbers agree by chance.
+  both <- transform(source, id = 1:80, unit = 1:80)
+  expect_null(design(y ~ x, cbind(data, id = 1:80), both)$sources[[1]]$units)
+})
+
+test_that("a column without quotes in on is told apart", {
+  frame <- guesses
+  ask <- function(value) {
+    expect_error(value, "on = \"id\"", fixed = TRUE, class = "OptionError")
+  }
+  ask(augmented_gmm(formula, all, frame, on = id))
+  ask(augmented_gmm(formula, all, frame, on = ~id))
+  id <- 1:3
+  ask(augmented_gmm(formula, all, frame, on = id))
+  expect_identical(unit_column("id", quote(id)), "id")
+  expect_null(unit_column(NULL, quote(id)))
+})
+
+test_that("numbers as text are refused, and names of levels are not", {
+  data <- all
+  data$words <- as.character(rep_len(1:27, 80))
+  expect_snapshot(error = TRUE, design(y ~ words, data))
+  data$words[c(2, 5)] <- "refused"
+  expect_snapshot(error = TRUE, design(y ~ x + words, data))
+  data$half <- as.character(rep_len(c(0.5, 1), 80))
+  expect_error(design(y ~ half, data), "holds numbers as text", class = "DataError")
+  # A category, said or seen.
+  data$words[data$words == "refused"] <- "1"
+  expect_error(design(y ~ factor(words), data, labeled = rep(TRUE, 80)), NA)
+  data$few <- rep_len(c("1", "2", "3"), 80)
+  expect_identical(ncol(design(y ~ few, data)$labels$exog), 3L)
+  data$code <- rep_len(sprintf("%03d", 1:30), 80)
+  expect_error(design(y ~ code, data), NA)
+  # The outcome.
+  data$y <- as.character(data$y)
+  expect_error(design(y ~ x, data), "'y' holds numbers as text.*as.numeric\\(\\)\\.$",
+    class = "DataError")
+})
+
+test_that("infinite values are counted over all rows", {
+  data <- all
+  data$x[c(3, 50, 60)] <- Inf
+  expect_error(design(formula, data, c(y = "gy")),
+    "'x' is infinite for 3 rows (units 3, 50, 60)", fixed = TRUE, class = "DataError")
+  expect_error(design(y ~ I(1 / x), data), NA)
+})
+
+test_that("NaN is called so", {
+  expect_error(design(formula, all, weights = replace(rep(1, 80), 3, NaN)),
+    "weights is NaN for 1 unit (3)", fixed = TRUE)
+  expect_error(design(formula, all, weights = replace(rep(1, 80), 3, NA)),
+    "weights is missing for 1 unit (3)", fixed = TRUE)
+})

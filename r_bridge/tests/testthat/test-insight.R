@@ -85,7 +85,7 @@ test_that("performance::r2 is that of lm() for labels alone, and else weighted",
   alone <- labels_only(example_fit())
   base <- lm(formula(alone), alone$model)
   expect_equal(unname(performance::r2(alone)$R2), summary(base)$r.squared)
-  expect_output(print(performance::r2(alone)), "R2: 0[.]")
+  expect_output(print(performance::r2(alone)), "labelled units: 0[.]")
   # Each label stands for as many units as its weight says.
   alone$weights <- rep(c(1, 3), length.out = 40)
   copies <- rep(1:40, alone$weights)
@@ -94,4 +94,18 @@ test_that("performance::r2 is that of lm() for labels alone, and else weighted",
     unname(performance::r2(alone)$R2),
     1 - sum(residuals(alone)[copies]^2) / sum((y - mean(y))^2)
   )
+})
+
+test_that("R2 says what it is, and others are refused by name", {
+  skip_if_not_installed("performance")
+  fit <- example_fit("binomial")
+  r2 <- performance::r2(fit)
+  expect_output(print(r2), "Variance explained among the labelled units")
+  expect_equal(r2$R2[[1]], 1 - sum(fit$residuals^2) / sum((fit$y - mean(fit$y))^2))
+  for (name in c("r2_tjur", "r2_mcfadden", "r2_nagelkerke", "r2_coxsnell")) {
+    measure <- getExportedValue("performance", name)
+    expect_error(measure(fit), sprintf("There is no %s() of this fit", name),
+      fixed = TRUE, class = "OptionError")
+  }
+  expect_error(predict(fit, re.form = NULL), "no argument 're.form'", fixed = TRUE)
 })

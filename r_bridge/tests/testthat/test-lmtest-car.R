@@ -87,3 +87,15 @@ test_that("multcomp::glht has Student's t, of whole degrees of freedom", {
   )
   expect_identical(multcomp::glht(normal(fit), "x = 0")$df, 0)
 })
+
+test_that("tests that refit by least squares are refused by name", {
+  skip_if_not_installed("lmtest")
+  fit <- example_fit("binomial")
+  for (name in c("bptest", "dwtest", "resettest", "bgtest", "gqtest", "harvtest")) {
+    test <- getExportedValue("lmtest", name)
+    expect_error(test(fit), sprintf("lmtest::%s() would refit", name), fixed = TRUE,
+      class = "OptionError")
+  }
+  expect_error(model.frame(fit), NA)
+  expect_error(lmtest::coeftest(fit), NA)
+})

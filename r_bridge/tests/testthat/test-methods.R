@@ -139,3 +139,10 @@ test_that("labels_only keeps what the notes say of the labels alone", {
 test_that("labels_only takes a fit only", {
   expect_snapshot(error = TRUE, labels_only(lm(mpg ~ wt, mtcars)))
 })
+
+test_that("add1 and drop1 are refused by name", {
+  fit <- example_fit()
+  expect_error(add1(fit, ~ . + size), "which add1() needs", fixed = TRUE,
+    class = "OptionError")
+  expect_error(drop1(fit), "which drop1() needs", fixed = TRUE, class = "OptionError")
+})

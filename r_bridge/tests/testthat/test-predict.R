@@ -156,3 +156,14 @@ test_that("intervals are those of lm(), and of the link for means", {
     predict(fit, interval = "confidence", level = 95)
   })
 })
+
+test_that("suggestions go in the right direction", {
+  fit <- example_fit()
+  expect_error(predict(fit, interval = "conf"), "Did you mean 'confidence'?", fixed = TRUE)
+  expect_error(predict(fit, data.frame(x = 1, grup = "a")),
+    "newdata has no column 'group', which the formula needs. Should its column 'grup' be named 'group'?",
+    fixed = TRUE)
+  expect_error(predict(fit, data.frame(xx = 1, grup = "a")), "be named 'x'?", fixed = TRUE)
+  expect_error(predict(fit, data.frame(x = 1, size = 2)), "It has: 'size'.", fixed = TRUE)
+  expect_error(predict(fit, data.frame(x = 1)), "'group', which the formula needs.$")
+})

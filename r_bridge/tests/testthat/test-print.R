@@ -41,6 +41,12 @@ test_that("print and summary say which estimator it is", {
   default <- "^GMM-Synth, few-label default.*\\(use_correction = FALSE gives .* Byun et al"
   expect_match(said(fit), default)
   expect_match(said(example_fit(cluster = TRUE)), default)
+  fit$steps <- 1L
+  fit$method <- "GMM-Synth, one-step"
+  expect_match(said(fit), "^GMM-Synth, one-step.*estimate of the labels only")
+  expect_false(any(grepl("Byun", said(fit))))
+  fit$steps <- 2L
+  fit$method <- "GMM-Synth, Byun et al. (2025)"
   fit$use_correction <- FALSE
   expect_match(said(fit), "^GMM-Synth, Byun et al. \\(2025\\)")
   expect_false(any(grepl("use_correction", said(fit))))

@@ -46,3 +46,16 @@ test_that("representativeness prints a table, and is a data frame", {
   table$p.value[2] <- 1e-9
   expect_true(any(grepl("<1e-04", capture.output(print(table)))))
 })
+
+test_that("what a source adds has its reference too", {
+  table <- representativeness(example_fit())
+  added <- table[-1, ]
+  expect_equal(added$c.p.value,
+    pf(added$c.f, added$c.df, added$c.df2, lower.tail = FALSE))
+  expect_true(all(is.na(unlist(table[1, c("c.f", "c.df", "c.df2")]))))
+  fit <- example_fit(cluster = TRUE)
+  fit$c_reference <- data.frame(
+    c.f = c(NaN, 0.4, 0.3), c.df = c(NaN, 4, 4), c.df2 = c(NaN, 12, 12)
+  )
+  expect_identical(representativeness(fit)$c.f, c(NaN, 0.4, 0.3))
+})

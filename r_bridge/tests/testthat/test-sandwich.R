@@ -40,7 +40,7 @@ test_that("units can be clustered anew", {
   skip_if_not_installed("sandwich")
   fit <- example_fit()
   village <- fit_units()$village
-  got <- sandwich::vcovCL(fit, cluster = village, cadjust = FALSE)
+  got <- suppressWarnings(sandwich::vcovCL(fit, cluster = village, cadjust = FALSE))
   d <- fit$slope
   sums <- rowsum(sandwich::estfun(fit), village) %*% solve(d)
   expect_equal(got, crossprod(sums), tolerance = 1e-10)
@@ -97,4 +97,26 @@ test_that("without contributions the reason is given", {
   fit <- example_fit()
   fit$influence <- fit$influence[1:3, ]
   expect_error(estfun.augmented_gmm(fit), "too few clusters", class = "DataError")
+})
+
+test_that("few clusters are warned of", {
+  skip_if_not_installed("sandwich")
+  fit <- example_fit()
+  two <- rep(1:2, 60)
+  expect_warning(sandwich::vcovCL(fit, cluster = two), "2 clusters with labelled units",
+    class = "FewClustersWarning")
+  expect_warning(sandwich::vcovCL(fit, cluster = two), "cluster = in augmented_gmm()",
+    fixed = TRUE)
+  expect_warning(sandwich::vcovCL(fit, cluster = data.frame(two, 1:120)), "2 clusters")
+  # 40 units are labelled: those without a label do not make clusters many.
+  expect_warning(sandwich::vcovCL(fit, cluster = 1:120), "40 clusters")
+  expect_silent(sandwich::sandwich(fit))
+  # Where names of labelled units are not known, all clusters count.
+  names(fit$residuals) <- paste0("q", 1:40)
+  expect_silent(sandwich::vcovCL(fit, cluster = rep(1:60, 2)))
+  skip_if_not_installed("lmtest")
+  expect_warning(
+    lmtest::coeftest(fit, vcov. = sandwich::vcovCL, cluster = two),
+    sprintf("2 clusters.*%.0f degrees of freedom of the fit", fit$df.residual)
+  )
 })
