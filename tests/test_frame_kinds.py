@@ -320,14 +320,13 @@ def test_rows_are_not_matched_by_position(convert: Convert) -> None:
 @pytest.mark.parametrize(
     ("value", "read"),
     [
-        (pl.LazyFrame({"y": [1.0]}), r"polars LazyFrame.*\.collect\(\)"),
         (ds.dataset(pa.table({"y": [1.0]})), r"pyarrow Dataset.*\.to_table\(\)"),
         (
             pa.table({"y": [1.0]}).to_reader(),
             r"pyarrow RecordBatchReader.*\.read_all\(\)",
         ),
     ],
-    ids=["polars", "dataset", "reader"],
+    ids=["dataset", "reader"],
 )
 def test_what_is_not_in_memory(value: Any, read: str) -> None:
     data, llm, _ = make_frames()

@@ -73,8 +73,8 @@ def with_columns(
             named[option] = value
             continue
         refuse_nested(value, option)
-        check_row_index(value, data.index, option)
         value = values_of(value)  # noqa: PLW2901
+        check_row_index(value, data.index, option)
         values = (
             pd.Series(value).to_numpy()
             if option in TEXT_ALLOWED

@@ -11,7 +11,7 @@ import pandas as pd
 from statsmodels_synth.core.messages import type_name
 from statsmodels_synth.core.options import Kind
 from statsmodels_synth.data.arrays import unique_names
-from statsmodels_synth.data.kinds import is_other_frame, refuse_unread
+from statsmodels_synth.data.kinds import is_other_frame, opened, refuse_unread
 from statsmodels_synth.exceptions import DataError
 
 _FORMS = (
@@ -52,7 +52,8 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
         ("proxy", proxy),
         ("synthetic", synthetic),
     )
-    for kind, value in kinds:
+    for kind, table in kinds:
+        value = opened(table)
         if value is None:
             forms[kind] = {}
         elif isinstance(value, (pd.DataFrame, pd.Series)) or is_other_frame(value):
@@ -63,12 +64,14 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
         elif value and all(isinstance(v, str) for v in value.values()):
             forms[kind] = {kind: value}
         else:
+            refuse_unread(value, f"{kind}=")
             forms[kind] = {str(k): v for k, v in value.items()}
     names = unique_names(list(forms["proxy"]), list(forms["synthetic"]))
     result = []
     for kind, sources in forms.items():
         for key, value in sources.items():
             name = names[f"{kind}:{key}"]
+            value = opened(value)  # noqa: PLW2901
             if isinstance(value, pd.Series) and value.name is not None:
                 value = value.to_frame()  # noqa: PLW2901
             if isinstance(value, pd.DataFrame) or is_other_frame(value):

@@ -50,7 +50,12 @@ from statsmodels_synth.data.compared import CountedFrame
 from statsmodels_synth.data.forms import GivenSource
 from statsmodels_synth.data.formula.uses import ColumnUses
 from statsmodels_synth.data.ids import refuse_mixed_ids, refuse_rounded_ids, stacked
-from statsmodels_synth.data.kinds import column_of, names_of_columns, values_of
+from statsmodels_synth.data.kinds import (
+    Uncollected,
+    further_column,
+    names_of_columns,
+    values_of,
+)
 from statsmodels_synth.data.row_order import refuse_other_order
 from statsmodels_synth.data.types import refuse_text_numbers
 from statsmodels_synth.exceptions import AlignmentError, DataError
@@ -218,8 +223,9 @@ def _labeled_mask(data: pd.DataFrame, labeled: object) -> Bools | None:
             )
         labeled = data[labeled]
     refuse_nested(labeled, "labeled")
+    labeled = values_of(labeled)
     check_row_index(labeled, data.index, "labeled")
-    mask = np.asarray(values_of(labeled))
+    mask = np.asarray(labeled)
     if mask.shape != (len(data),):
         raise DataError(
             f"labeled= has shape {mask.shape}; data has {len(data)} rows. Give one "
@@ -561,7 +567,8 @@ class UnitColumns:
         Unit labels: those of data first.
     others : tuple of (DataFrame, Table or None)
         For data and then every source, the frame of another library that it was
-        made of: its other columns are converted when they are asked for.
+        made of: its other columns are converted when they are asked for, and
+        collected by unit where rows have no order.
     needed : tuple of str
         Columns of data that a labelled unit needs besides its outcome.
     """
@@ -571,6 +578,12 @@ class UnitColumns:
     units: pd.Index
     others: tuple[Any, ...] = ()
     needed: tuple[str, ...] = ()
+
+    @property
+    def unordered(self) -> Uncollected | None:
+        """The table that data were collected from, if its rows have no order."""
+        other = self.others[0] if self.others else None
+        return other if isinstance(other, Uncollected) else None
 
     def lacking(self, labeled: Bools) -> Bools:
         """
@@ -672,6 +685,4 @@ def _column(frame: pd.DataFrame, name: str, other: Any = None) -> pd.Series | No
         return frame[name]
     if name in frame.index.names:
         return pd.Series(frame.index.get_level_values(name))
-    if other is not None and name in names_of_columns(other):
-        return column_of(other, name)
-    return None
+    return further_column(other, name, frame.index)

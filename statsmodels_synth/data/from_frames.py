@@ -25,7 +25,15 @@ from statsmodels_synth.data.frames import (
     align_frames,
     unit_keys,
 )
-from statsmodels_synth.data.kinds import is_other_frame, names_of_columns, to_pandas
+from statsmodels_synth.data.kinds import (
+    further_columns,
+    is_other_frame,
+    names_of_columns,
+    opened,
+    refuse_positions,
+    refuse_values_by_row,
+    to_pandas,
+)
 from statsmodels_synth.data.labeling import find_labeling
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.problem.design import SourceArrays
@@ -73,12 +81,25 @@ def constructor_arguments(
     missing: Missing,
 ) -> ConstructorArguments:
     """Match frames by unit, evaluate the formula on each, and collect arrays."""
-    given = given_sources(proxy, synthetic)
+    given, data = given_sources(proxy, synthetic), opened(data)
     if not is_other_frame(data):
         check_frame(data)
-    originals = [data, *(s.frame for s in given if s.frame is not None)]
-    known = {str(name) for frame in originals for name in names_of_columns(frame)}
-    parsed = read_formula(formula, known, namespace, engine, len(data))
+    framed = [("data", data)]
+    framed += [(f"Source {s.name!r}", s.frame) for s in given if s.frame is not None]
+    refuse_positions(framed, on)
+    refuse_values_by_row(
+        data,
+        labeled=labeled,
+        weights=weights,
+        offset=offset,
+        exposure=exposure,
+        labeling_prob=labeling_prob,
+        strata=strata,
+    )
+    known = {str(name) for _, frame in framed for name in names_of_columns(frame)}
+    # Of a table that is not collected it is not known yet.
+    n_rows = len(data) if isinstance(data, pd.DataFrame) else None
+    parsed = read_formula(formula, known, namespace, engine, n_rows)
     data, given = _pandas_frames(
         data,
         given,
@@ -107,7 +128,9 @@ def constructor_arguments(
         weights=named.get("weights"),
         extra=[named[key] for key in ("offset", "exposure") if key in named],
         missing=missing,
-        others=[frame if is_other_frame(frame) else None for frame in originals],
+        others=[
+            further_columns(frame, unit_keys(on), where) for where, frame in framed
+        ],
     )
     learned, labels, sources = evaluate_frames(
         parsed, frames, named.get("offset"), named.get("exposure")

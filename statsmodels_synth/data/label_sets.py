@@ -26,7 +26,13 @@ from statsmodels_synth.data.arrays import (
     units_without_exog,
 )
 from statsmodels_synth.data.checks import check_coverage
-from statsmodels_synth.data.kinds import is_other_frame, names_of_columns, values_of
+from statsmodels_synth.data.kinds import (
+    by_unit,
+    is_column,
+    is_other_frame,
+    names_of_columns,
+    values_of,
+)
 from statsmodels_synth.data.labeling import find_labeling
 from statsmodels_synth.exceptions import AlignmentError, DataError
 from statsmodels_synth.problem.design import (
@@ -218,12 +224,13 @@ def read_sets(endog: Any, units: pd.Index) -> LabelSets:
 
     Shapes: `endog` (T,), `units` (T,).
     """
-    if is_other_frame(endog):  # has no index: by position, as arrays
-        endog = {name: values_of(endog[name]) for name in names_of_columns(endog)}
     if isinstance(endog, Iterator):
         endog = list(endog)
-    if isinstance(endog, (list, tuple)) and any(
-        isinstance(s, pd.Series) for s in endog
+    endog = by_unit(endog, "endog")
+    if is_other_frame(endog):  # has no index: by position, as arrays
+        endog = {name: values_of(endog[name]) for name in names_of_columns(endog)}
+    if isinstance(endog, (list, tuple)) and (
+        any(isinstance(s, pd.Series) for s in endog) or any(map(is_column, endog[:1]))
     ):
         endog = dict(enumerate(endog))
     if isinstance(endog, Mapping):
@@ -246,6 +253,7 @@ def read_sets(endog: Any, units: pd.Index) -> LabelSets:
 
 
 def _one_set(value: Any, units: pd.Index, what: str) -> Column:
+    value = values_of(value)
     if isinstance(value, pd.Series):
         return Column(value, positions_of(value.index, units, what))
     if np.shape(value) != (len(units),):
@@ -368,6 +376,7 @@ def _known_exog(model: Any, exog: Any, labeled: Positions) -> ByUnit:
         return ByUnit(model.aligned.labeled.exog, labeled, what, advice)
     advice = "Give exog= a row for each of them."
     positions = None
+    exog = by_unit(exog, "exog")
     if isinstance(exog, pd.DataFrame):
         columns = [str(c) for c in exog.columns]
         if columns != names:

@@ -13,11 +13,13 @@ from statsmodels_synth.core.arrays import Floats, as_floats, check_positive
 from statsmodels_synth.core.messages import count, suggest
 from statsmodels_synth.data.arrays import require_log_link
 from statsmodels_synth.data.kinds import (
+    column_of,
     is_other_frame,
     names_of_columns,
-    refuse_lazy,
-    refuse_unread,
+    opened,
+    refuse_rows,
     to_pandas,
+    values_of,
 )
 from statsmodels_synth.exceptions import AlignmentError, DataError
 from statsmodels_synth.problem.scores import TargetScore
@@ -33,8 +35,8 @@ def design_rows(exog: Any, names: Sequence[str]) -> pd.DataFrame | Floats:
 
     Shapes: `exog` (rows, p) -> (rows, p).
     """
-    refuse_unread(exog, WHERE)
-    refuse_lazy(exog, WHERE)
+    exog = opened(exog)
+    refuse_rows(exog, WHERE)
     if is_other_frame(exog):
         exog = to_pandas(exog, names, names, WHERE)
     if isinstance(exog, Mapping):
@@ -98,12 +100,15 @@ def option_of_rows(value: Any, exog: Any, option: str) -> Any:
 
     Shapes: `value` (rows,).
     """
+    exog, value = opened(exog), values_of(value)
+    if is_other_frame(exog):
+        refuse_rows(exog, WHERE)
     if isinstance(value, str):
         named = isinstance(exog, (pd.DataFrame, Mapping)) or is_other_frame(exog)
         known = list(exog) if isinstance(exog, Mapping) else []
         known = names_of_columns(exog) if named and not known else known
         if value in known:
-            return exog[value]
+            return column_of(exog, value) if is_other_frame(exog) else exog[value]
         if not named:
             raise DataError(
                 f"{option}={value!r} names a column, and the rows to predict have no "
@@ -113,10 +118,11 @@ def option_of_rows(value: Any, exog: Any, option: str) -> Any:
             f"{option}={value!r} is not a column of the rows to predict."
             f"{suggest(value, known)}"
         )
+    index = getattr(exog, "index", None)
     if (
         isinstance(value, pd.Series)
-        and isinstance(exog, pd.DataFrame)
-        and not value.index.equals(exog.index)
+        and isinstance(index, pd.Index)
+        and not value.index.equals(index)
     ):
         raise AlignmentError(
             f"{option}= is a Series whose index differs from that of the rows to "

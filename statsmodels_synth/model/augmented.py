@@ -36,7 +36,7 @@ from statsmodels_synth.data.groups import (
     partitioned_clusters,
     read_groups,
 )
-from statsmodels_synth.data.kinds import any_partitioned
+from statsmodels_synth.data.kinds import Uncollected, any_partitioned
 from statsmodels_synth.data.label_sets import read_sets, share_units
 from statsmodels_synth.exceptions import (
     DataError,
@@ -567,6 +567,11 @@ class AugmentedGMM(StackedMomentsGMM):
         """
         model = self
         check_keywords("fit_many", kwargs, FIT_KEYS)
+        if (table := self._unordered) is not None:
+            table.refuse_by_row(endog, "endog")
+            table.refuse_by_row(exog, "exog")
+            table.refuse_by_row(labeling_prob, "labeling_prob")
+            table.refuse_by_row(strata, "strata")
         shared = share_units(model, exog, labeling_prob, strata)
         sets = read_sets(endog, shared.units)
         passes = 0
@@ -630,6 +635,9 @@ class AugmentedGMM(StackedMomentsGMM):
         columns = self.unit_columns
         if not isinstance(given, str):
             rows = None if columns is None else self.data.frame.index
+            if (table := self._unordered) is not None:
+                table.refuse_by_row(given, label)
+                rows = None
             return group_values(given, self.given_units, self.unit_index, rows, label)
         if columns is None:
             raise OptionError(
@@ -639,6 +647,10 @@ class AugmentedGMM(StackedMomentsGMM):
         if of_data_first:
             return columns.of_data_first(given, label).to_numpy()
         return columns.values(given, label).to_numpy()
+
+    @property
+    def _unordered(self) -> Uncollected | None:
+        return None if self.unit_columns is None else self.unit_columns.unordered
 
     def _start(self, start: Any, known: SourceState | None) -> tuple[Floats, Floats]:
         if start is None:

@@ -64,6 +64,8 @@ from statsmodels_synth.data.kinds import (
     is_other_frame,
     is_path,
     names_of_columns,
+    opened,
+    refuse_positions,
     to_pandas,
 )
 from statsmodels_synth.data.labeling import labeling_of_labeled, refuse_both, stratified
@@ -127,7 +129,7 @@ def partitioned_arguments(
 ) -> dict[str, Any]:
     """Learn the formula, look once at every part, and keep what is small."""
     refuse_both(labeling_prob, strata)
-    given = read_input(data, proxy, synthetic)
+    given = read_input(data, proxy, synthetic, on)
     options = _columns_only(
         labeled=labeled,
         weights=weights,
@@ -175,15 +177,16 @@ def partitioned_arguments(
     return _arguments(plan, facts, look, frames, parts, labeling_prob, score)
 
 
-def read_input(data: Any, proxy: Any, synthetic: Any) -> Input:
-    """Read every form of input as Dask frames, without computing anything."""
+def read_input(data: Any, proxy: Any, synthetic: Any, on: On) -> Input:
+    """Read every form of input as Dask frames, without computing those of Dask."""
     found: list[Any] = []
 
     def placeholder(value: Any, where: str) -> Any:
-        frame = value
+        frame = value = opened(value)
         if is_partitioned(value) or is_path(value):
             frame = read_frame(value, where)
         elif is_other_frame(value) or isinstance(value, (pd.DataFrame, pd.Series)):
+            refuse_positions([("data", data), (where, value)], on)
             frame = read_frame(_in_memory(value, where), where)
         else:
             return value
@@ -199,7 +202,9 @@ def read_input(data: Any, proxy: Any, synthetic: Any) -> Input:
             }
         else:
             sources[kind] = placeholder(value, f"Source {kind!r}")
+    data = opened(data)
     if not (is_partitioned(data) or isinstance(data, str) or is_path(data)):
+        refuse_positions([("data", data), *((s, None) for s in sources)], on)
         data = _in_memory(data, "data")
         check_frame(data)
     frame = read_frame(data, "data")

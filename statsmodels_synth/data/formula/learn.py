@@ -59,7 +59,7 @@ from statsmodels_synth.data.formula.strict import (
     strict_frame,
 )
 from statsmodels_synth.data.formula.syntax import refuse_bitwise
-from statsmodels_synth.data.kinds import refuse_lazy, refuse_unread, to_pandas
+from statsmodels_synth.data.kinds import opened, refuse_rows, to_pandas
 from statsmodels_synth.data.types import no_numbers
 from statsmodels_synth.exceptions import DataError, FormulaError
 
@@ -474,8 +474,8 @@ class LearnedFormula:
         Shapes: (rows, p).
         """
         where = "the rows to predict"
-        refuse_unread(frame, where)
-        refuse_lazy(frame, where)
+        frame = opened(frame)
+        refuse_rows(frame, where)
         needed = self.parsed.regressors
         frame = to_pandas(frame, needed, needed, where)
         if isinstance(frame, pd.Series):
