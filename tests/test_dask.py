@@ -8,7 +8,6 @@ from pathlib import Path
 import pickle
 import re
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -524,11 +523,6 @@ def test_pickle_and_remove_data() -> None:
     with pytest.raises(DataError, match="data were removed"):
         result.model.fit()
     assert "u0000003" not in repr(pickle.dumps(result))
-
-
-def test_dask_is_imported_only_where_it_is_used() -> None:
-    code = "import statsmodels_synth, sys; sys.exit('dask' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("text", [False, True], ids=["number", "text"])
