@@ -54,3 +54,16 @@ def test_superseded_claims_are_gone() -> None:
         text = words(page).lower()
         found = [claim for claim in SUPERSEDED if claim in text]
         assert not found, f"{page.relative_to(ROOT)} says {found}"
+
+
+def test_where_new_code_goes_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    text = text[text.index("## Where new code goes") : text.index("## What a change")]
+    paths = {path for path in re.findall(r"`([\w/.-]+)`", text) if "/" in path}
+    assert len(paths) > 30
+    for path in paths:
+        # A room is a folder, or the module that it grew from.
+        room = f"{path.rstrip('/')}.py" if path.endswith("/") else path
+        places = [root / name for root in (ROOT, PACKAGE) for name in (path, room)]
+        inside = path.startswith(".venv")
+        assert inside or any(place.exists() for place in places), path
