@@ -296,8 +296,9 @@ class AugmentedGMM(StackedMomentsGMM):
         data : DataFrame or Table
             Rows with human labels, or all units with NaN where nobody labelled.
             One row per unit; the index identifies units unless `on` is given. Of
-            pandas, polars or pyarrow, here and below; the last two have no index,
-            so their rows are matched by `on`, or counted.
+            pandas or any library that narwhals knows, here and below. Without an
+            index, rows are matched by `on`, or counted; those that have yet to be
+            collected (LazyFrame, DuckDB, Ibis) only by `on`.
         proxy, synthetic : DataFrame, Table or mapping, optional
             A frame; ``{name: frame, ...}`` for several; or ``{variable: column}``
             for columns of `data` that stand in for variables of the formula (also
