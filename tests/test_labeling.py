@@ -387,3 +387,14 @@ def test_a_regressor_missing_at_random_beside_probabilities(form: str) -> None:
     # A false probability is still refused.
     with pytest.raises(DataError, match="labeling_prob sums to"):
         fitted(data, 0.7)
+
+
+def test_probabilities_in_per_cent() -> None:
+    labeled = np.arange(20) < 4
+    units = pd.RangeIndex(20)
+    with pytest.raises(
+        DataError, match=r"5\.47 looks like a percentage: divide by 100"
+    ):
+        find_labeling(np.full(20, 5.47), None, labeled, units)
+    with pytest.raises(DataError, match=r"leave them out\.$"):
+        find_labeling(np.full(20, 547.0), None, labeled, units)

@@ -519,3 +519,13 @@ def test_intervals_of_predictions_and_contrasts_check_their_level() -> None:
             again.conf_int(alpha=0.1), own.conf_int(alpha=0.1)
         )
     assert isinstance(test, ContrastResults)
+
+
+def test_a_reduction_of_nothing_has_no_sign() -> None:
+    _, result = fit_study(make_study())
+    for reduction, shown, noted in ((-4e-4, " 0.0%", False), (-0.02, "-2.0%", True)):
+        result._cache["variance_reduction"] = np.full(len(result.params), reduction)
+        text = " ".join(result.summary().as_text().split())
+        assert shown in text
+        assert "-0.0%" not in text
+        assert ("the sources bought nothing" in text) == noted

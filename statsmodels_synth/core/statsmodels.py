@@ -92,16 +92,17 @@ def with_levels_checked(found: Any, check: Callable[[Any], object]) -> Any:
     kept = {name: made for name, made in members.items() if hasattr(own, name)}
     for name, made in kept.items():
         made.__doc__ = getattr(own, name).__doc__
+
     # Pickles look for the class by its name, and find that of statsmodels.
-    kept["__reduce_ex__"] = lambda self, _: (
-        _restored,
-        (own, dict(self.__dict__)),
-    )
+    def reduced(self: Any, protocol: Any) -> Any:
+        return _restored, (own, dict(self.__dict__))
+
+    kept["__reduce_ex__"] = reduced
     found.__class__ = type(own.__name__, (own,), {**kept, "__module__": own.__module__})
     return found
 
 
-def _restored(own: type, state: dict[str, Any]) -> Any:
+def _restored(own: Any, state: dict[str, Any]) -> Any:
     """An object of statsmodels with its attributes."""
     made = own.__new__(own)
     made.__dict__.update(state)

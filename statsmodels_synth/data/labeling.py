@@ -88,7 +88,7 @@ def check_never(known: Floats, labeled: Bools, units: pd.Index) -> None:
             f"{show(known[never][0])} ({name_units(units[never])}). Give the "
             "probability with which each unit was chosen, not a weight; NaN where it "
             "is not known. Units that could not be chosen are represented by nobody: "
-            "leave them out."
+            f"leave them out.{_percent(known[~np.isnan(known)])}"
         )
 
 
@@ -132,8 +132,16 @@ def _check_prob(prob: Floats, units: pd.Index) -> None:
             "labeling_prob must be above 0 and at most 1 for every labelled unit, but "
             f"{are(int(bad.sum()))} not, such as {show(prob[bad][0])} ("
             f"{name_units(units[bad])}). Give the probability with which each unit "
-            "was chosen, not a weight."
+            f"was chosen, not a weight.{_percent(prob)}"
         )
+
+
+def _percent(prob: Floats) -> str:
+    """Advice for probabilities that are per cent."""
+    above = prob[prob > 1.0]
+    if not len(above) or prob.min() < 0.0 or prob.max() > 100.0:
+        return ""
+    return f" {show(above[0])} looks like a percentage: divide by 100."
 
 
 def _check_sum(known: Floats, labeled: Bools) -> None:

@@ -12,8 +12,8 @@ from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.gmm.cautions import FEW_DISAGREEMENTS, disagreements
 from statsmodels_synth.problem.design import AlignedDesign
 
-#: Share of labels that may differ where labels were copied or shown. How often an honest
-#: source agrees cannot be known from labels that it may have seen.
+#: Share of labels that may differ where labels were copied or shown. How often an
+#: honest source agrees cannot be known from labels that it may have seen.
 NEARLY = 0.05
 #: The same for a continuous outcome, whose values no source guesses exactly.
 NEARLY_CONTINUOUS = 0.5

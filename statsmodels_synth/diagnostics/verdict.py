@@ -431,8 +431,8 @@ def _leak(evidence: Evidence) -> str:
         f"{listed(found)}. There are two causes. Its errors are rare; or labels were "
         "copied into the source or shown to its model, as few-shot examples or "
         "otherwise. With the second its errors for other units stay unseen, and "
-        "intervals do not cover. The labels alone cannot tell the two apart. Check how the source was made. If no label was used, "
-        "say so with blind=True."
+        "intervals do not cover. The labels alone cannot tell the two apart. Check how "
+        "the source was made. If no label was used, say so with blind=True."
     )
 
 

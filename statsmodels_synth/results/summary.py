@@ -163,7 +163,7 @@ def _gains_table(results: Any, names: list[str]) -> SimpleTable:
         [
             forg(row["labels only"], prec=4),
             forg(row["std err"]),
-            f"{row['var. reduction']:.1%}",
+            f"{round(row['var. reduction'], 3) + 0.0:.1%}",
             f"{row['eff. labels']:.0f}",
         ]
         for _, row in frame.iterrows()
@@ -217,7 +217,7 @@ def summary_notes(results: Any) -> list[str]:
             "share of its variance that the sources remove. Eff. labels: how many "
             "labels would give the same standard error without them."
         )
-        if np.any(np.asarray(results.variance_reduction) < 0):
+        if np.any(np.asarray(results.variance_reduction) <= -0.0005):  # as printed
             notes.append(
                 "Where the variance reduction is negative the sources bought nothing: "
                 "both variances are estimates, at different coefficients."

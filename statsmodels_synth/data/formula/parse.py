@@ -258,7 +258,8 @@ def _options(tree: ast.AST, known: set[str]) -> tuple[set[int], set[int]]:
     def inside(arguments: list[ast.expr]) -> set[int]:
         return {id(inner) for own in arguments for inner in ast.walk(own)}
 
-    options, later = set(), set()
+    options: set[int] = set()
+    later: set[int] = set()
     for call in calls:
         options |= inside([k.value for k in call.keywords])
         engines = getattr(call.func, "id", "") in known
