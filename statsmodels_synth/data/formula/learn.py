@@ -227,9 +227,12 @@ class LearnedFormula:
             return None
         some = frame.iloc[:_PLAIN_ROWS]
         if self.parsed.engine == "patsy":  # which learns without a design matrix
-            self.spec = patsy.incr_dbuilder(
-                f"~ {self.parsed.right}", lambda: iter([some]), _NO_NAMES
-            )
+            right = f"~ {self.parsed.right}"
+            try:
+                self.spec = patsy.incr_dbuilder(right, lambda: iter([some]), _NO_NAMES)
+            except Exception as error:  # as where the engine evaluates
+                text = self._explain(error, right, some, "data")
+                raise FormulaError(text) from error
             self._refuse_names()
         else:
             self._learn_right(some)
