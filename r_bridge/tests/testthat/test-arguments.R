@@ -15,7 +15,10 @@ called_by_users <- function() {
     "get_predict", "set_coef", "modelparm", "degrees_of_freedom", "r2", "bread", "estfun"
   )
   # These refuse whatever they are given.
-  never <- c("AIC", "BIC", "anova", "deviance", "extractAIC", "logLik")
+  never <- c(
+    "AIC", "BIC", "add1", "anova", "deviance", "drop1", "extractAIC", "logLik",
+    "r2_coxsnell", "r2_mcfadden", "r2_nagelkerke"
+  )
   table[!(sub("^.*::", "", table[, 1L]) %in% c(elsewhere, never)), , drop = FALSE]
 }
 
