@@ -11,6 +11,7 @@ the sources are made in the same way for labelled and unlabelled units.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from statsmodels_synth.model.augmented import AugmentedGMM
@@ -36,9 +37,18 @@ def __getattr__(name: str) -> Any:
         from statsmodels_synth import tasks  # noqa: PLC0415
 
         return getattr(tasks, name)
+    if name in ("diagnostics", "estimators", "exceptions", "scores"):
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     """What users need."""
-    return [*__all__, "__version__", "diagnostics", "estimators", "exceptions"]
+    return [
+        *__all__,
+        "__version__",
+        "diagnostics",
+        "estimators",
+        "exceptions",
+        "scores",
+    ]
