@@ -161,7 +161,7 @@ def test_a_count_of_rows_says_nothing() -> None:
         fitted(data, source)
     # An id that counts as well, in order, does, whatever a rank says.
     own, other = (
-        f[["y"]].assign(id=range(N), x=data["x"], rank=f["y"].argsort())
+        f[["y"]].assign(id=range(N), x=data["x"], rank=np.argsort(f["y"].to_numpy()))
         for f in (data, source)
     )
     fitted(own, other[["y", "id", "rank"]])
@@ -345,7 +345,7 @@ def test_partitions_in_another_order(column: str) -> None:
     # In the same order they are not refused, whatever another column says.
     source = source.set_index(column).loc[data[column]].reset_index()
     own, other = (
-        dd.from_pandas(f.assign(rank=f["y"].argsort()), npartitions=n)
+        dd.from_pandas(f.assign(rank=np.argsort(f["y"].to_numpy())), npartitions=n)
         for f, n in ((data, 3), (source, 4))
     )
     np.testing.assert_allclose(fitted(own, other).params, wanted, rtol=1e-7)
