@@ -82,9 +82,13 @@ def model(engine: str, k: int = 0) -> AugmentedGMM:
 
 
 def numbers(result: Any) -> list[Any]:
-    """What a user asks of a fit, and its texts, which have to be made."""
+    """
+    What a user asks of a fit, and its texts, which have to be made.
+
+    That of ``summary2()`` is made by pandas when it is shown, not by this package.
+    """
     assert str(result.summary())
-    assert str(result.summary2())
+    assert result.summary2().tables
     tables = [result.sources, result.variance_reduction]
     return [*tables, result.params, result.pvalues, result.bse, result.jtest()]
 
@@ -410,6 +414,52 @@ def test_what_pandas_leaves_behind_is_taken_away() -> None:
         assert warnings.filters is before
     finally:
         warnings.filters = before  # type: ignore[assignment]
+
+
+def test_what_pandas_leaves_in_the_list_itself_is_taken_away() -> None:
+    """One thread gives the list back before the other one adds its filter."""
+    kept, before, contents = KeptFilters(), warnings.filters, list(warnings.filters)
+    try:
+        visits = [kept.visit(), kept.visit()]
+        visits[0].__enter__()
+        with ThreadPoolExecutor(1) as other:
+            other.submit(visits[1].__enter__).result()
+        changes = [warnings.catch_warnings(), warnings.catch_warnings()]
+        changes[0].__enter__()
+        changes[1].__enter__()
+        changes[0].__exit__()
+        warnings.simplefilter("ignore", RuntimeWarning)
+        changes[1].__exit__()
+        assert before[0][:3] == ("ignore", None, RuntimeWarning)
+        for visit in visits:
+            visit.__exit__(None, None, None)
+        assert warnings.filters is before
+        assert list(before) == contents
+    finally:
+        before[:] = contents  # type: ignore[index]
+        warnings.filters = before  # type: ignore[assignment]
+
+
+def test_warnings_are_shown_again_where_pandas_collected_them() -> None:
+    """Two threads, one of which collects, played out."""
+    kept, before, filters = KeptFilters(), state()["shown by"], warnings.filters
+    try:
+        visits = [kept.visit(), kept.visit()]
+        visits[0].__enter__()
+        with ThreadPoolExecutor(1) as other:
+            other.submit(visits[1].__enter__).result()
+        changes = [warnings.catch_warnings(record=True), warnings.catch_warnings()]
+        for change in changes:
+            change.__enter__()
+        for change in changes:
+            change.__exit__()
+        assert state()["shown by"] != before
+        for visit in visits:
+            visit.__exit__(None, None, None)
+        assert state()["shown by"] == before
+    finally:
+        warnings.showwarning, warnings._showwarnmsg_impl = before  # type: ignore[attr-defined]
+        warnings.filters = filters  # type: ignore[assignment]
 
 
 def test_a_filter_of_the_user_stays_although_pandas_sets_such_ones() -> None:

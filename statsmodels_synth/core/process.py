@@ -8,7 +8,8 @@ thousands of times. So BLAS has one thread while this package computes.
 
 **Filters of warnings.** This package changes none. But pandas does, within ``astype``
 and much else, by ``warnings``' own context manager, which leaves them changed where two
-threads overlap. So what is left of that is taken away.
+threads overlap; and where it collects warnings (within ``clip``, say), what all threads
+warn of could be lost from then on. So what is left of that is taken away.
 
 One object counts who is inside: the first in saves, the last out restores, in whichever
 order the threads of Python come and go.
@@ -111,13 +112,24 @@ class OneThread:
         self._lock.release()
 
 
-#: Filters, as action and category, that pandas sets for a moment.
+#: Filters, as action and category, that pandas sets for a moment, beside those of its
+#: own warnings.
 LEFT = frozenset(
     [
         ("always", DeprecationWarning),
         *(("ignore", kind) for kind in (FutureWarning, RuntimeWarning, UserWarning)),
     ]
 )
+
+
+def _set_by_pandas(action: str, category: type[Warning]) -> bool:
+    return (action, category) in LEFT or category.__module__.startswith("pandas.")
+
+
+def _collector() -> Any:
+    """What takes warnings instead of showing them: ``append`` of somebody's list."""
+    shown = getattr(warnings, "_showwarnmsg_impl", None)
+    return shown if isinstance(getattr(shown, "__self__", None), list) else None
 
 
 class KeptFilters:
@@ -133,6 +145,8 @@ class KeptFilters:
         self._inside: dict[object, int] = {}
         self._overlapped = False
         self._before: Any = None
+        self._contents: list[Any] = []
+        self._shown: Any = None
 
     @contextmanager
     def visit(self) -> Iterator[None]:
@@ -142,6 +156,8 @@ class KeptFilters:
             with self._lock:
                 if not self._inside:
                     self._before, self._overlapped = warnings.filters, False
+                    self._contents = list(warnings.filters)
+                    self._shown = getattr(warnings, "_showwarnmsg_impl", None)
                 self._overlapped |= any(k != own for k in self._inside.values())
                 self._inside[token] = own
             yield
@@ -149,18 +165,25 @@ class KeptFilters:
             with self._lock:
                 self._inside.pop(token, None)
                 if not self._inside:
-                    if self._overlapped and self._only_more():
-                        warnings.filters = self._before
-                    self._before = None
+                    if self._overlapped:
+                        self._restore()
+                    self._before = self._shown = None
+
+    def _restore(self) -> None:
+        if self._only_more():
+            # Between two threads pandas' filter can also get into the list itself.
+            self._before[:] = self._contents
+            warnings.filters = self._before
+        if _collector() not in (None, self._shown):
+            # Python has no public name for it, and a list that nobody reads stays.
+            warnings._showwarnmsg_impl = self._shown  # type: ignore[attr-defined]
 
     def _only_more(self) -> bool:
         """Whether filters are those of before and some that pandas sets."""
         now: Any = warnings.filters
-        if now is self._before:
-            return False
-        more = set(now).difference(self._before)
-        return set(now).issuperset(self._before) and all(
-            (action, category) in LEFT for action, _, category, *_ in more
+        more = set(now).difference(self._contents)
+        return set(now).issuperset(self._contents) and all(
+            _set_by_pandas(action, category) for action, _, category, *_ in more
         )
 
 

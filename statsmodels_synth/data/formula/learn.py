@@ -229,7 +229,10 @@ class LearnedFormula:
         if self.parsed.engine == "patsy":  # which learns without a design matrix
             right = f"~ {self.parsed.right}"
             try:
-                self.spec = patsy.incr_dbuilder(right, lambda: iter([some]), _NO_NAMES)
+                with _ENGINE:
+                    self.spec = patsy.incr_dbuilder(
+                        right, lambda: iter([some]), _NO_NAMES
+                    )
             except Exception as error:  # as where the engine evaluates
                 text = self._explain(error, right, some, "data")
                 raise FormulaError(text) from error
