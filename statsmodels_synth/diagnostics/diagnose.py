@@ -326,7 +326,7 @@ def _bias(fit: Fit) -> tuple[pd.DataFrame, pd.DataFrame]:
         fit.design,
         fit.target.score,
         fit.solution,
-        fit.inference.map,
+        fit.inference.influence,
         naive,
         fit.clusters,
     )
@@ -406,7 +406,7 @@ def _influential(fit: Fit, given: GivenUnits, size: int) -> pd.DataFrame:
     params, bse, design = fit.solution.theta, fit.bse, fit.design
     score, solution = fit.target.score, fit.solution
     units = strongest_units(
-        design, score, solution, fit.inference.map, bse, 2 * size if size else 0
+        design, score, solution, fit.inference.influence, bse, 2 * size if size else 0
     )
     without = [
         params_without(int(unit), design, score, solution, fit.settings, fit.clusters)

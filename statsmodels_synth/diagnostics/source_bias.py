@@ -2,10 +2,10 @@ r"""
 Bias of the naive estimates, and how much single units move the augmented one.
 
 The estimate from source m alone, as if it were real, has the influence function
-``-D_m^{-1} h_mt`` over all units, the augmented estimate ``K g_t`` (see
-:mod:`statsmodels_synth.gmm.covariance`). Both are sums over the same units, so that the
-covariance of everything is that of the sums of the stacked influences. The bias of
-source m is the difference of the two estimates; with V the covariance that is
+``-D_m^{-1} h_mt`` over all units, the augmented estimate that of
+:class:`statsmodels_synth.gmm.covariance.Influence`. Both are sums over the same units,
+so that the covariance of everything is that of the sums of the stacked influences. The
+bias of source m is the difference of the two estimates; with V the covariance that is
 reported for the augmented one, its covariance is
 
 .. math::
@@ -19,15 +19,16 @@ matter of the choice of labels, of which a naive estimate knows nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
 from statsmodels_synth.core.arrays import Bools, Floats, Positions
-from statsmodels_synth.gmm.moments import labeled_scores, moment_blocks, target_scores
+from statsmodels_synth.gmm.covariance import Influence
+from statsmodels_synth.gmm.moments import labeled_scores, target_scores
 from statsmodels_synth.gmm.solver import Solution
-from statsmodels_synth.gmm.sums import design_sums
+from statsmodels_synth.gmm.sums import design_sums, score_blocks
 from statsmodels_synth.gmm.weights import inverse_in_basis, inverse_root
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.groups import Clusters, all_sums
@@ -73,57 +74,56 @@ def joint_influence(
     design: AlignedDesign,
     score: TargetScore,
     solution: Solution,
-    map_: Floats,
+    influence: Influence,
     naive: Floats,
 ) -> Iterator[tuple[slice, Floats]]:
     """
-    Influence of units on the augmented and on all naive estimates, block by block.
+    Contribution of units to the augmented and to all naive estimates, block by block.
 
-    Shapes: `map_` (p, q), `naive` (M, p) -> `influence` (units, p + M p).
+    Shapes: `naive` (M, p) -> `values` (units, p + M p).
     """
     p, k_sources = design.k_params, design.k_sources
     known: Bools = np.all(np.isfinite(naive), axis=1)
     at = np.where(known[:, None], naive, solution.eta)
-    jacobian = design_sums(design, score, at).jacobian
+    jacobian = design_sums(design, score, at).jacobian * design.n_units
     bread = [
         -inverse_in_basis(slope, design.basis) if ok else np.full((p, p), np.nan)
         for slope, ok in zip(jacobian, known, strict=True)
     ]
-    augmented = moment_blocks(design, score, solution.theta, solution.eta)
-    alone = moment_blocks(design, score, solution.theta, at)
-    for (units, g), (_, own) in zip(augmented, alone, strict=True):
-        influence = np.empty((len(g), p + k_sources * p))
-        influence[:, :p] = g @ map_.T
+    augmented = influence.blocks(design, score, solution.eta)
+    alone = score_blocks(design.sources, design.n_units, score, at)
+    for (units, values), (_, own) in zip(augmented, alone, strict=True):
+        both = np.empty((len(values), p + k_sources * p))
+        both[:, :p] = values
         for m in range(k_sources):
-            first = p + 2 * m * p + p  # moments of all units
-            influence[:, p + m * p : 2 * p + m * p] = (
-                own[:, first : first + p] @ bread[m].T
+            both[:, p + m * p : 2 * p + m * p] = (
+                own[:, m * p : (m + 1) * p] @ bread[m].T
             )
-        yield units, influence
+        yield units, both
 
 
 def joint_covariance(
     design: AlignedDesign,
     score: TargetScore,
     solution: Solution,
-    map_: Floats,
+    influence: Influence,
     naive: Floats,
     clusters: Clusters | None,
 ) -> Floats:
     """
     Asymptotic covariance of the augmented and all naive estimates.
 
-    Shapes: `map_` (p, q), `naive` (M, p) -> (p + M p, p + M p).
+    Shapes: `naive` (M, p) -> (p + M p, p + M p).
     """
     size = design.k_params * (1 + design.k_sources)
-    blocks = joint_influence(design, score, solution, map_, naive)
+    blocks = joint_influence(design, score, solution, influence, naive)
     if clusters is not None:
         sums = all_sums(blocks, clusters, size)
-        return np.asarray(sums.T @ sums / design.n_units**2)
+        return np.asarray(sums.T @ sums)
     total = np.zeros((size, size))
-    for _, influence in blocks:
-        total += influence.T @ influence
-    return total / design.n_units**2
+    for _, values in blocks:
+        total += values.T @ values
+    return total
 
 
 def bias_covariance(joint: Floats, reported: Floats) -> Floats:
@@ -199,7 +199,7 @@ def strongest_units(
     design: AlignedDesign,
     score: TargetScore,
     solution: Solution,
-    map_: Floats,
+    influence: Influence,
     bse: Floats,
     size: int,
 ) -> Positions:
@@ -209,39 +209,29 @@ def strongest_units(
     A labelled unit counts with what it would change through its label if it were left
     out (its share of the information included); everything else to first order.
 
-    Shapes: `map_` (p, q), `bse` (p,) -> (size,).
+    Shapes: `bse` (p,) -> (size,).
     """
-    bonus = _left_out_bonus(design, score, solution, map_)
+    share = _left_out_share(design, score, solution)
+    influence = replace(influence, own=influence.own / (1.0 - share)[:, None])
     change = np.empty(design.n_units)
-    where = design.labeled_units
-    for units, g in moment_blocks(design, score, solution.theta, solution.eta):
-        values = g @ map_.T / design.n_units
-        labeled = slice(*np.searchsorted(where, [units.start, units.stop]))
-        values[where[labeled] - units.start] += bonus[labeled]
+    for units, values in influence.blocks(design, score, solution.eta):
         change[units] = np.abs(values / bse).max(axis=1)
     return np.argsort(-change, kind="stable")[:size]
 
 
-def _left_out_bonus(
-    design: AlignedDesign, score: TargetScore, solution: Solution, map_: Floats
+def _left_out_share(
+    design: AlignedDesign, score: TargetScore, solution: Solution
 ) -> Floats:
-    """What leaving a label out changes beyond its influence, (n, p)."""
-    p, n_units = design.k_params, design.n_units
-    psi, target, derivatives = target_scores(design, score, solution.theta)
-    _, h, *_ = labeled_scores(design, score, solution.theta, solution.eta)
-    drawn = map_[:, p:].reshape(p, -1, 2, p)[:, :, 0].reshape(p, -1)
-    a = design.design_weights[:, None]
-    own = (psi @ map_[:, :p].T + h @ drawn.T) * a
-    bonus = np.zeros_like(own)
-    if np.any(drawn):
-        # The regression on the scores of the sources has seen the unit too.
-        scores = (a * h) @ inverse_root((a * h).T @ (a * h))
-        leverage = np.minimum(np.sum(scores**2, axis=1), MOST_LEVERAGE)[:, None]
-        bonus = own * (leverage / (1.0 - leverage))
-        own = own + bonus
-    # (D - d x x')^-1 v less D^-1 v, by the formula of Sherman and Morrison.
-    x = design.labeled.exog
-    turned = x @ inverse_in_basis(target, design.basis)
-    room = 1.0 - derivatives * np.einsum("ti,ti->t", turned, x)
-    along = derivatives * np.einsum("ti,ti->t", own, x) / np.maximum(room, 1e-10)
-    return np.asarray((bonus + along[:, None] * turned) / n_units)
+    """Share that a label has in the coefficients that it takes part in, (n,)."""
+    _, target, derivatives = target_scores(design, score, solution.theta)
+    x, a = design.labeled.exog, design.design_weights[:, None]
+    inverse = inverse_in_basis(target, design.basis)
+    own = derivatives * np.einsum("ti,ij,tj->t", x, inverse, x)
+    own = np.clip(own, 0.0, MOST_LEVERAGE)
+    if not solution.uses_sources:
+        return np.asarray(own)
+    # The regression on the scores of the sources has seen the unit too.
+    h = a * labeled_scores(design, score, solution.theta, solution.eta)[1]
+    leverage = np.sum((h @ inverse_root(h.T @ h)) ** 2, axis=1)
+    others = np.minimum(leverage, MOST_LEVERAGE)
+    return np.asarray(1.0 - (1.0 - own) * (1.0 - others))

@@ -34,7 +34,7 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
             "'cue'.",
             ConvergenceWarning,
         )
-    if not solution.weight.gain.any():
+    if not solution.uses_sources:
         return  # the sources take no part
     for name, rows in zip(design.names, design.labeled_sources, strict=True):
         differing, covered = disagreements(rows, design.labeled)

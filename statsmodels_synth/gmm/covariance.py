@@ -18,21 +18,21 @@ with every label does no harm to the arithmetic.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.gmm.few_labels import (
-    corrected_covariance,
-    labeled_influence,
-    no_controls,
-    unrelated_scores,
+    FewLabels,
+    few_label_estimate,
+    merged_strata,
 )
-from statsmodels_synth.gmm.moments import MomentSums, labeled_scores, target_scores
+from statsmodels_synth.gmm.moments import MomentSums, labeled_scores
 from statsmodels_synth.gmm.settings import FitSettings
 from statsmodels_synth.gmm.solver import Solution
-from statsmodels_synth.gmm.sums import cluster_scores
+from statsmodels_synth.gmm.sums import cluster_scores, score_blocks
 from statsmodels_synth.gmm.weights import (
     RANK_TOLERANCE,
     SINGULAR,
@@ -43,7 +43,7 @@ from statsmodels_synth.gmm.weights import (
     scaled_lstsq,
 )
 from statsmodels_synth.problem.design import AlignedDesign, Labeling
-from statsmodels_synth.problem.groups import Clusters, cluster_sums, labeled_sums
+from statsmodels_synth.problem.groups import Clusters, cluster_sums
 from statsmodels_synth.problem.scores import TargetScore
 
 
@@ -137,6 +137,47 @@ def explained_share(sums: MomentSums, basis: Floats, n_labeled: int) -> Floats:
 
 
 @dataclass(frozen=True)
+class Influence:
+    """
+    What each unit contributes to the coefficients, to first order.
+
+    Parameters
+    ----------
+    own : ndarray (n, p)
+        By its label, and by what the sources say of labelled units.
+    of_units : ndarray (p, M p)
+        This times the scores of the sources is what any unit contributes besides.
+    """
+
+    own: Floats
+    of_units: Floats
+
+    def blocks(
+        self, design: AlignedDesign, score: TargetScore, eta: Floats
+    ) -> Iterator[tuple[slice, Floats]]:
+        """
+        Contributions of all units, block by block.
+
+        Shapes: `eta` (M, p) -> `values` (units, p).
+        """
+        where = design.labeled_units
+        for units, scores in score_blocks(design.sources, design.n_units, score, eta):
+            values = scores @ self.of_units.T
+            labeled = slice(*np.searchsorted(where, [units.start, units.stop]))
+            values[where[labeled] - units.start] += self.own[labeled]
+            yield units, values
+
+    def by_cluster(self, scores: Floats, clusters: Clusters) -> Floats:
+        """
+        Contributions of clusters, from their sums of scores.
+
+        Shapes: `scores` (C, M p) -> (C, p).
+        """
+        everyone = scores @ self.of_units.T
+        return everyone + cluster_sums(self.own, clusters.of_labeled, clusters.n_all)
+
+
+@dataclass(frozen=True)
 class Inference:
     """
     What the standard errors are made of.
@@ -147,17 +188,17 @@ class Inference:
         Covariance of the target coefficients.
     df : float
         Residual degrees of freedom, at least one.
-    map : ndarray (p, q)
-        Influence of a unit's moments on the coefficients, K.
-    left_out : ndarray (G, p) or None
-        What labelled units (clusters) contribute to the coefficients, had they taken no
-        part in them; None without a correction for few labels.
+    influence : Influence
+        What each unit contributes to the coefficients.
+    parts : tuple of ndarray (p,), or None
+        Variance in proportion to 1/n and to 1/T; None without a correction for few
+        labels.
     """
 
     covariance: Floats
     df: float
-    map: Floats
-    left_out: Floats | None = None
+    influence: Influence
+    parts: tuple[Floats, Floats] | None = None
 
 
 def infer(
@@ -167,57 +208,81 @@ def infer(
     settings: FitSettings,
     clusters: Clusters | None,
 ) -> Inference:
-    """Covariance and degrees of freedom at a solution. Eq. (clustered), Eq. (df)."""
-    sums, p, theta = solution.sums, design.k_params, solution.theta
-    n = design.n_labeled if clusters is None else clusters.n_labeled
-    with np.errstate(all="ignore"):  # a solver that ran off, which the result says
-        psi, _, derivatives = target_scores(design, score, theta)
-        psi_unaided, h, *_ = labeled_scores(
-            design, score, solution.theta_real, solution.eta
+    """Covariance and degrees of freedom at a solution. Eq. (df)."""
+    found: FewLabels | None = solution.few_labels
+    if settings.use_correction and found is None:
+        # Sources that take no part: the labels alone.
+        alone = design.with_sources([])
+        found = few_label_estimate(
+            alone,
+            score,
+            solution.theta_real,
+            np.empty((0, design.k_params)),
+            solution.sums,
+            clusters,
         )
+    df = _degrees_of_freedom(design, clusters, found)
+    if found is None:
+        return _asymptotic(design, score, solution, settings, clusters, df)
+    size = design.k_sources * design.k_params
+    of_units = found.of_units
+    if not of_units.shape[1]:
+        of_units = np.zeros((design.k_params, size))
+    parts, covariance = (found.by_labels, found.by_units), found.covariance
+    if not (solution.converged and np.all(np.isfinite(covariance))):
+        covariance = np.full_like(covariance, np.nan)
+    return Inference(covariance, df, Influence(found.own, of_units), parts)
+
+
+def _degrees_of_freedom(
+    design: AlignedDesign, clusters: Clusters | None, found: FewLabels | None
+) -> float:
+    """
+    Rows less what was estimated from them, at least one.
+
+    Eq. (df).
+    """
+    k = 0.0 if found is None else found.stacked.df
+    if clusters is not None:
+        return max(float(clusters.n_labeled - 1 - k), 1.0)
+    df, strata = float(design.n_labeled - design.k_params - k), design.labeling.strata
+    if strata is not None:
+        if found is not None:
+            strata = merged_strata(strata)
+        df = min(df, float(design.n_labeled - 1 - strata.max()))
+    return max(df, 1.0)
+
+
+def _asymptotic(
+    design: AlignedDesign,
+    score: TargetScore,
+    solution: Solution,
+    settings: FitSettings,
+    clusters: Clusters | None,
+    df: float,
+) -> Inference:
+    """Covariance that takes the weight for known. Eq. (covariance), Eq. (clustered)."""
+    sums, p, n_units = solution.sums, design.k_params, design.n_units
+    with np.errstate(all="ignore"):  # a solver that ran off, which the result says
+        psi, h, *_ = labeled_scores(design, score, solution.theta, solution.eta)
     weight = solution.weight
-    controls = solution.controls if solution.converged else None
-    if controls is None:
-        controls = no_controls(n, p, design.k_sources)
-        if settings.maxiter != 1:
-            weight = optimal_weight(sums.omega(settings.centered), design.basis)
+    if settings.maxiter != 1:
+        weight = optimal_weight(sums.omega(settings.centered), design.basis)
     map_ = influence_map(sums, weight, design.basis)
     by_source = map_[:, p:].reshape(p, -1, 2, p)
     drawn, of_everyone = (by_source[:, :, k].reshape(p, -1) for k in (0, 1))
     own = (psi @ map_[:, :p].T + h @ drawn.T) * design.design_weights[:, None]
-    own /= design.n_units
-    # Contributions K g_t / T of labelled units, of which `own` is that of their labels.
-    total = own + h @ of_everyone.T / design.n_units
+    influence = Influence(own / n_units, of_everyone / n_units)
     if clusters is None:
-        covariance = sandwich(sums, map_, design.n_units, settings.centered)
+        covariance = sandwich(sums, map_, n_units, settings.centered)
+        covariance = stratified(
+            covariance, influence.own, design.labeling, unbiased=False
+        )
     else:
         with np.errstate(all="ignore"):
-            sources = cluster_scores(design, score, solution.eta, clusters)
-        everyone = sources @ of_everyone.T / design.n_units
-        everyone += cluster_sums(own, clusters.of_labeled, clusters.n_all)
-        total, covariance = everyone[:n], everyone.T @ everyone
-    df = float(n - (p if clusters is None else 1) - controls.df)
-    if design.labeling.strata is not None:
-        df = min(df, float(n - 1 - design.labeling.strata.max()))
-    df = max(df, 1.0)
+            scores = cluster_scores(design, score, solution.eta, clusters)
+        total = influence.by_cluster(scores, clusters)
+        covariance = total.T @ total
     if not np.all(np.isfinite(covariance)):
-        return Inference(np.full((p, p), np.nan), df, map_)
-    left_out = None
-    if settings.use_correction:
-        labeled = labeled_influence(
-            design,
-            derivatives,
-            labeled_sums(psi, design, clusters),
-            labeled_sums(psi_unaided, design, clusters),
-            labeled_sums(h, design, clusters),
-            controls,
-            unrelated_scores(design, score, solution.eta, h),
-            None if clusters is None else clusters.of_labeled,
-        )
-        own = left_out = labeled.left_out
-        covariance = corrected_covariance(covariance, total, labeled)
-    if clusters is None:
-        covariance = stratified(
-            covariance, own, design.labeling, unbiased=settings.use_correction
-        )
-    return Inference(covariance, df, map_, left_out)
+        covariance = np.full((p, p), np.nan)
+    return Inference(covariance, df, influence)

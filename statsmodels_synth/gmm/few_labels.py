@@ -1,157 +1,130 @@
 r"""
-The default for few labels: control coefficients and covariance.
+The default: how much of each control variate is taken off, and the covariance.
 
-**Control coefficients**
-
-The augmented estimate solves ``mean(a psi(theta)) = B mean(a h(eta))``. The paper's
-``B`` is the least-squares regression of the labelled score on the scores of the
-sources for the same units, ``p x M p`` numbers from n units. With few labels and
-several sources it costs more than it brings. Here three candidates are stacked
-(Wolpert 1992; Breiman 1996): that regression, a multiple of each source's own
-score (M numbers), and nothing at all,
+The estimate is that of the labels plus a share of what each source's own two
+estimates differ by,
 
 .. math::
-    B = w_1 B_{\text{full}} + w_2 B_{\text{scalar}},
-    \qquad w_1, w_2 \ge 0, \quad w_1 + w_2 \le 1,
+    \hat\theta = \hat\theta_L + \sum_m A_m (\hat\eta_m - \hat\gamma_m) ,
 
-with the weights that predict the labelled score of a unit best, in the metric of its
-second moment, when that unit is left out. Each regression sees :data:`PSEUDO_UNITS`
-units per source at which the source says something unrelated, which adds
-``c / n S_mm`` to the Gram matrix of source m, and zero to its product with the
-labelled score. That is ridge regression with a penalty that does not depend on units
-of x. It keeps a handful of disagreements from deciding which source is right.
+with :math:`\hat\gamma_m` the estimate of source m from the labelled units
+(:mod:`statsmodels_synth.gmm.controls`). ``A`` makes the sum of squares small of rows
+that vary as the estimate does: labelled units, less their stratum's mean, by the root
+of one less their labelling probability; or clusters of all units.
 
-As n grows the pseudo-units and the error of leaving one out vanish. With equal
-labelling probabilities and no clusters B then is the paper's. With unequal ones it
-need not be: the paper's regression also has the scores of all units.
+It is stacked (Wolpert 1992; Breiman 1996) from three candidates: the regression of the
+labels' rows on those of all sources, one multiple per source, and nothing. Each sees
+:data:`PSEUDO_UNITS` units per source at which the source says something unrelated: a
+ridge penalty that does not depend on units of x. And no source counts as more precise
+among the labelled units than all its units say that it is: the Gram matrix of its rows
+is at least a share of what is to be expected of them.
 
-**Covariance**
-
-The asymptotic covariance takes the control coefficients ``B`` for known and the
-residuals of the labels for errors. Here each labelled unit (or cluster) c enters with
-what it would change if it were left out, the jackknife of the first order,
-
-.. math::
-    \tilde l_c = -\bigl(\textstyle\sum_t D_t - D_c\bigr)^{-1}
-        \bigl(\psi_c - B_{-c} h_c\bigr),
-
-with ``D_t`` the derivative of the labelled score and ``B_{-c}`` coefficients that have
-not seen c. Without sources this is the HC3 covariance (MacKinnon and White 1985), and
-CR3 with clusters.
-
-A source that hardly ever disagrees with the labels shows hardly any residual, and
-the labels cannot tell how rare its errors are. :data:`UNRELATED_UNITS` labelled unit
-is therefore added, at which all sources say something unrelated: what they say of some
-other unit. It weighs little where residuals are many.
+**Covariance.** Each row enters with what it would change if it were left out, with
+``A`` that has not seen it. Without sources this is the HC3 covariance (MacKinnon and
+White 1985), and CR3 with clusters. A source that hardly ever disagrees with the labels
+shows hardly any residual, and the labels cannot tell how rare its errors are.
+:data:`UNRELATED_UNITS` labelled unit is therefore added, at which all sources say
+something unrelated: what they say of some other unit. It weighs little where residuals
+are many.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from statsmodels_synth.core.arrays import Floats, Positions
-from statsmodels_synth.gmm.moments import (
-    ROUNDING,
-    UNRELATED_BOUND,
-    WEIGHT_BOUND,
-    MomentSums,
+from statsmodels_synth.gmm.controls import (
+    Control,
+    LabeledRows,
+    control_of,
+    labels_alone,
 )
-from statsmodels_synth.gmm.sums import (
-    unit_scores,
-)
-from statsmodels_synth.gmm.weights import RANK_TOLERANCE, inverse_root
+from statsmodels_synth.gmm.moments import MomentSums, target_scores
+from statsmodels_synth.gmm.sums import cluster_scores
+from statsmodels_synth.gmm.weights import inverse_root
 from statsmodels_synth.problem.design import AlignedDesign
+from statsmodels_synth.problem.groups import Clusters, cluster_sums
 from statsmodels_synth.problem.scores import TargetScore
-
-
-def unrelated_scores(
-    design: AlignedDesign, score: TargetScore, eta: Floats, h: Floats
-) -> Floats:
-    """
-    Second moment of the score of each source if its outcome had nothing to do with x.
-
-    Eq. (unrelated).
-
-    The outcome of another unit, the mean of its replicates, in place of the unit's own:
-    the score is linear in the outcome, so its mean square over all outcomes needs only
-    their mean and variance.
-
-    Shapes: `eta` (M, p), `h` (n, M p) -> (M, p, p).
-    """
-    p, n, everything = design.k_params, design.n_labeled, slice(None)
-    moments = np.empty((len(eta), p, p))
-    scores = np.empty((2, n, p))
-    for m, source in enumerate(design.labeled_sources):
-        linear = source.exog @ eta[m]
-        if source.offset is not None:
-            linear += source.offset
-        unit = source.unit_positions
-        count = np.bincount(unit, minlength=n)
-        share = 1.0 / count[unit]  # of a row in the mean of its unit
-        outcomes = np.bincount(unit, share * source.endog, n)[count > 0]
-        mean = outcomes.mean()
-        at_mean, _ = score.factors(np.full(len(linear), mean), linear.copy())
-        above, _ = score.factors(np.full(len(linear), mean + 1.0), linear.copy())
-        slope = above - at_mean
-        # With a link that is not canonical a row whose mean is near the end of its
-        # range has a weight without bound, and would stand for all.
-        order = np.argsort(np.abs(slope), kind="stable")
-        weight = np.cumsum(share[order])
-        middle = order[np.searchsorted(weight, weight[-1] / 2)]
-        limit = WEIGHT_BOUND * np.abs(slope[middle])
-        bound = np.minimum(1.0, limit / np.maximum(np.abs(slope), 1e-300))
-        bound *= 1.0 if source.weights is None else source.weights
-        for part, factor in zip(scores, (at_mean, slope), strict=True):
-            unit_scores(source, everything, factor * bound, 0, part)
-        scores *= design.design_weights[:, None]
-        moment = scores[0].T @ scores[0] + outcomes.var() * scores[1].T @ scores[1]
-        # A source whose slope is far off says very different things of different units:
-        # without a bound, that of one unit would drown the labels.
-        own = h[:, m * p : (m + 1) * p] * design.design_weights[:, None]
-        moments[m] = _bounded(moment, UNRELATED_BOUND * own.T @ own) / len(outcomes)
-    return moments
-
-
-def _bounded(matrix: Floats, bound: Floats) -> Floats:
-    """A second moment with no direction above that of another one."""
-    scale = np.sqrt(np.diag(bound))
-    if not np.all(scale > 0.0):
-        return matrix
-    values, vectors = np.linalg.eigh(bound / np.outer(scale, scale))
-    if values[0] <= ROUNDING * values[-1]:
-        return matrix  # a source that says nothing in some direction
-    root = scale[:, None] * (vectors * np.sqrt(values))
-    inverse = (vectors / np.sqrt(values)).T / scale
-    values, vectors = np.linalg.eigh(inverse @ matrix @ inverse.T)
-    if values[-1] <= 1.0:
-        return matrix
-    turned = root @ vectors
-    return np.asarray((turned * np.minimum(values, 1.0)) @ turned.T)
-
 
 #: Units per source at which it is supposed to say something unrelated; for a
 #: proportion, to add two successes and two failures is the rule of Agresti and
 #: Coull (1998).
 PSEUDO_UNITS = 2.0
+#: Labelled units that are added, at which the sources say something unrelated. One is
+#: between the half of Jeffreys' prior for a proportion and the two of Agresti and
+#: Coull (1998), and did best of the three in simulation.
+UNRELATED_UNITS = 1.0
+#: Least share of the second moment over all units that labelled rows have.
+LEAST_SHARE = 0.3
+#: Directions that only one cluster informs, which is left out: what is left of them
+#: is rounding below this share.
+LEFT_OUT_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True)
-class ControlCoefficients:
+class Rows:
     """
-    Regression of the labelled score on the scores of the sources.
+    Rows that vary as the estimate does: of labelled units, or of clusters of all units.
+
+    Parameters
+    ----------
+    labels : ndarray (R, p)
+        Of the labelled-only estimate, to learn from.
+    left_out : ndarray (R, p)
+        The same as if the row had not taken part in it, to judge by.
+    controls : ndarray (R, M, p)
+        Of each source.
+    everyone : ndarray (R, M, p) or None
+        What all units of a cluster contribute to the estimate of each source over all
+        units; None where rows are labelled units.
+    up : ndarray (R,)
+        What brings a residual from `labels` to `left_out`, where that is a factor.
+    open : ndarray (R,)
+        One less the probability of being labelled; one where rows are clusters.
+    drawn : ndarray (p, p)
+        Covariance that comes from drawing the units, whoever of them is labelled.
+    pseudo : ndarray (M,)
+        Ridge penalty as a share of the Gram matrix.
+    floors : ndarray (M, p, p)
+        What the Gram matrix of each source lacks.
+    n : int
+        Rows that have labels.
+    per_row : float
+        Labelled units per such row, times the mean of `open`.
+    """
+
+    labels: Floats
+    left_out: Floats
+    controls: Floats
+    everyone: Floats | None
+    up: Floats
+    open: Floats
+    drawn: Floats
+    pseudo: Floats
+    floors: Floats
+    n: int
+    per_row: float
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """
+    How much of the sources is taken off.
 
     Parameters
     ----------
     matrix : ndarray (p, M p)
-        B.
-    left_out : ndarray (G, p)
-        ``B h`` of every observation, with coefficients that have not seen it.
+        A.
+    left_out : ndarray (R, p)
+        ``A z`` of every row, with coefficients that have not seen it.
     df : float
-        Effective number of coefficients per component of the score.
+        Effective number of coefficients per component.
     shares : tuple of float
-        Weights of the full regression and of the scalar one.
+        Weights of the full regression and of the multiples.
     """
 
     matrix: Floats
@@ -159,293 +132,431 @@ class ControlCoefficients:
     df: float
     shares: tuple[float, float]
 
-    @property
-    def gain(self) -> Floats:
-        """B with zeros for the all-units moments, (p, 2 M p)."""
-        p = len(self.matrix)
-        by_source = self.matrix.reshape(p, -1, p)
-        padded = np.stack([by_source, np.zeros_like(by_source)], axis=2)
-        return padded.reshape(p, -1)
+
+@dataclass(frozen=True)
+class FewLabels:
+    """
+    The default estimate, with its covariance.
+
+    Parameters
+    ----------
+    theta : ndarray (p,)
+        Estimate.
+    stacked : Stacked
+        How much of the sources is taken off.
+    covariance : ndarray (p, p)
+        Covariance of the estimate.
+    by_labels, by_units : ndarray (p,)
+        Estimates of the variance in proportion to 1/n, and to 1/T, without the bias of
+        few labels.
+    own : ndarray (n, p)
+        What each label contributes, the part of the sources for it taken off.
+    of_units : ndarray (p, M p)
+        This times the scores of any unit is what it contributes by the sources.
+    """
+
+    theta: Floats
+    stacked: Stacked
+    covariance: Floats
+    by_labels: Floats
+    by_units: Floats
+    own: Floats
+    of_units: Floats
 
 
-def no_controls(n: int, p: int, k_sources: int) -> ControlCoefficients:
-    """Coefficients of zero: the sources take no part."""
-    return ControlCoefficients(
-        matrix=np.zeros((p, k_sources * p)),
-        left_out=np.zeros((n, p)),
-        df=0.0,
-        shares=(0.0, 0.0),
+def few_label_estimate(
+    design: AlignedDesign,
+    score: TargetScore,
+    theta: Floats,
+    eta: Floats,
+    sums: MomentSums,
+    clusters: Clusters | None,
+) -> FewLabels:
+    """
+    Estimate and covariance of the default, from the estimates of labels and sources.
+
+    Eq. (estimate).
+
+    Shapes: `theta` (p,), `eta` (M, p).
+    """
+    p = design.k_params
+    labels = labels_alone(design, score, theta)
+    controls = [control_of(design, score, m, eta[m], sums) for m in range(len(eta))]
+    if clusters is None:
+        rows = unit_rows(design, labels, controls)
+    else:
+        slope = target_scores(design, score, theta)[2]
+        scores = cluster_scores(design, score, eta, clusters)
+        rows = cluster_rows(design, labels, slope, controls, scores, clusters)
+    stacked = stack(rows)
+    by_source = stacked.matrix.reshape(p, -1, p)
+    own = labels.rows.copy()
+    of_units, delta = np.empty((p, len(eta), p)), np.empty((len(eta), p))
+    for m, control in enumerate(controls):
+        own -= control.labeled.rows @ by_source[:, m].T
+        of_units[:, m] = by_source[:, m] @ control.of_units
+        delta[m] = control.delta
+    by_labels, by_units = variance_parts(rows, stacked, labels)
+    return FewLabels(
+        theta=theta + stacked.matrix @ delta.ravel(),
+        stacked=stacked,
+        covariance=corrected_covariance(rows, stacked, controls),
+        by_labels=by_labels,
+        by_units=by_units,
+        own=own,
+        of_units=of_units.reshape(p, -1),
     )
+
+
+# Rows
+
+
+def chances(design: AlignedDesign) -> Floats:
+    """Probability with which each labelled unit was chosen, (n,)."""
+    labeling, n = design.labeling, design.n_labeled
+    if labeling.strata is not None and labeling.prob is not None:
+        return labeling.prob
+    # Only ratios of probabilities are known to matter: they are those of n labels.
+    share = n / design.n_units
+    return np.minimum(1.0, share / design.design_weights)
+
+
+def merged_strata(strata: Positions) -> Positions:
+    """
+    Strata, of which those with one label are taken together: they have no variance.
+
+    Eq. (collapsed).
+
+    Shapes: `strata` (n,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> merged_strata(np.array([0, 0, 1, 2, 3, 3, 3]))
+    array([0, 0, 2, 2, 1, 1, 1])
+    >>> merged_strata(np.array([0, 0, 1, 3, 3, 3]))
+    array([0, 0, 0, 1, 1, 1])
+    """
+    _, codes, count = np.unique(strata, return_inverse=True, return_counts=True)
+    single = count[codes] == 1
+    if single.sum() == 1:  # with the smallest of the others
+        codes[single] = np.argmin(np.where(count > 1, count, len(codes) + 1))
+    else:
+        codes[single] = len(count)
+    return np.unique(codes, return_inverse=True)[1]
+
+
+def _within(rows: Floats, groups: Positions | None) -> Floats:
+    """Rows less the mean of their stratum, by the root of n_h / (n_h - 1)."""
+    if groups is None:
+        return rows
+    flat = rows.reshape(len(rows), -1)
+    size = np.bincount(groups).astype(float)
+    mean = cluster_sums(flat, groups, len(size)) / size[:, None]
+    scale = np.sqrt(size / np.maximum(size - 1.0, 1.0))
+    centred = (flat - mean[groups]) * scale[groups][:, None]
+    return np.asarray(centred.reshape(rows.shape))
+
+
+def unit_rows(
+    design: AlignedDesign, labels: LabeledRows, controls: Sequence[Control]
+) -> Rows:
+    """
+    Rows of the labelled units, within strata where the labels of each were fixed.
+
+    Eq. (rows), Eq. (strata-rows).
+    """
+    (n, p), m = labels.rows.shape, len(controls)
+    chance, strata = chances(design), design.labeling.strata
+    groups = None if strata is None else merged_strata(strata)
+    room, root = np.sqrt(labels.room), np.sqrt(1.0 - chance)
+    z = np.empty((n, m, p))
+    for k, control in enumerate(controls):
+        z[:, k] = control.labeled.rows / np.sqrt(control.labeled.room)[:, None]
+    z = _within(z, groups) * root[:, None, None]
+    floors = np.zeros((m, p, p))
+    # Otherwise the probabilities of all units would be needed to know what to expect.
+    if design.labeling.prob is None:
+        odds = design.n_units / n - 1.0
+        for k, control in enumerate(controls):
+            least = 1.0 - np.sqrt(2.0 * p / max(control.n_effective, 1.0))
+            expected = max(least, LEAST_SHARE) * odds * control.spread
+            floors[k] = floor_excess(z[:, k].T @ z[:, k], expected)
+    own = labels.rows / labels.room[:, None]
+    return Rows(
+        labels=_within(labels.rows / room[:, None], groups) * root[:, None],
+        left_out=_within(own, groups) * root[:, None],
+        controls=z,
+        everyone=None,
+        up=1.0 / room,
+        open=1.0 - chance,
+        drawn=own.T @ (own * chance[:, None]),
+        pseudo=np.array([PSEUDO_UNITS / max(c.n_covered, 1) for c in controls]),
+        floors=floors,
+        n=n,
+        per_row=float(np.mean(1.0 - chance)),
+    )
+
+
+def cluster_rows(
+    design: AlignedDesign,
+    labels: LabeledRows,
+    slope: Floats,
+    controls: Sequence[Control],
+    scores: Floats,
+    clusters: Clusters,
+) -> Rows:
+    """
+    Rows of the clusters of all units: their labels, less what all their units say.
+
+    Eq. (cluster-rows).
+
+    Shapes: `slope` (n,), `scores` (C, M p).
+    """
+    p, m, n = design.k_params, len(controls), clusters.n_labeled
+    own = cluster_sums(labels.rows, clusters.of_labeled, clusters.n_all)
+    everyone = np.empty((clusters.n_all, m, p))
+    z = np.empty_like(everyone)
+    for k, control in enumerate(controls):
+        everyone[:, k] = scores[:, k * p : (k + 1) * p] @ control.of_units
+        z[:, k] = cluster_sums(
+            control.labeled.rows, clusters.of_labeled, clusters.n_all
+        )
+    return Rows(
+        labels=own,
+        left_out=_without_cluster(design, labels, slope, own, clusters),
+        controls=z - everyone,
+        everyone=everyone,
+        up=np.ones(clusters.n_all),
+        open=np.ones(clusters.n_all),
+        drawn=np.zeros((p, p)),
+        pseudo=np.full(m, PSEUDO_UNITS / n),
+        floors=np.zeros((m, p, p)),
+        n=n,
+        per_row=design.n_labeled / n,
+    )
+
+
+def _without_cluster(
+    design: AlignedDesign,
+    labels: LabeledRows,
+    slope: Floats,
+    own: Floats,
+    clusters: Clusters,
+) -> Floats:
+    """
+    Rows of clusters, had each not taken part in the labelled-only estimate, (C, p).
+
+    Eq. (jackknife).
+    """
+    x = design.labeled.exog @ design.basis
+    information = -x.T @ (x * slope[:, None])
+    back = np.linalg.inv(design.basis).T
+    psi = own @ back @ information  # in the basis, before the inverse was taken
+    order = np.argsort(clusters.of_labeled, kind="stable")
+    bounds = np.searchsorted(
+        clusters.of_labeled[order], np.arange(clusters.n_labeled + 1)
+    )
+    result = np.zeros_like(own)
+    for c in range(clusters.n_labeled):
+        at = order[bounds[c] : bounds[c + 1]]
+        taken = -x[at].T @ (x[at] * slope[at, None])
+        # A dummy of this cluster has no coefficient without it: a generalised inverse.
+        rest = np.linalg.pinv(
+            information - taken, rcond=LEFT_OUT_TOLERANCE, hermitian=True
+        )
+        result[c] = psi[c] @ rest @ design.basis.T
+    return result
+
+
+def floor_excess(gram: Floats, least: Floats) -> Floats:
+    """
+    What a Gram matrix lacks of another one, in the directions in which it has less.
+
+    Eq. (floor).
+
+    Shapes: `gram` (p, p), `least` (p, p) -> (p, p).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> floor_excess(np.diag([1.0, 5.0]), np.diag([3.0, 3.0])).round(12) + 0.0
+    array([[2., 0.],
+           [0., 0.]])
+    """
+    root = inverse_root(least)
+    if root.shape[1] < len(least):
+        return np.zeros_like(gram)
+    values, vectors = np.linalg.eigh(root.T @ gram @ root)
+    back = np.linalg.solve(root.T, vectors)
+    return np.asarray((back * np.maximum(1.0 - values, 0.0)) @ back.T)
+
+
+# How much is taken off
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Coefficients (p, M p), left-out fit (G, p), degrees of freedom."""
+    """Coefficients (p, M p), left-out fit (R, p), degrees of freedom."""
 
     matrix: Floats
     left_out: Floats
     df: float
 
 
-def control_coefficients(
-    psi: Floats, h: Floats, sums: MomentSums, basis: Floats
-) -> ControlCoefficients:
+def stack(rows: Rows) -> Stacked:
     """
-    Stack the full and the scalar regression, and nothing.
+    Stack the full regression, the multiples, and nothing.
 
-    Eq. (stack).
-
-    Shapes: `psi` (G, p), `h` (G, M p), `basis` (p, p).
+    Eq. (stack), Eq. (stack-weights).
     """
-    n, p = psi.shape
-    k_sources = h.shape[1] // p
-    y, z = psi @ basis, h.reshape(n, k_sources, p) @ basis
-    covered = np.any(z != 0.0, axis=2).sum(axis=0)
-    pseudo = PSEUDO_UNITS / np.maximum(covered, 1)
-    values, vectors = np.linalg.eigh(y.T @ y)
-    keep = values > RANK_TOLERANCE * values.max(initial=0.0)
-    if not keep.any():  # labels that are fitted exactly: there is nothing to explain
-        return no_controls(n, p, k_sources)
-    metric = vectors[:, keep] / np.sqrt(values[keep])
-    full = _full(y, z, pseudo)
-    scalar = _scalar(y, z, pseudo, metric, _alignment(sums, basis))
+    n, m, p = rows.controls.shape
+    gram = rows.labels.T @ rows.labels
+    if not m or not np.any(gram):  # labels that are fitted exactly
+        return Stacked(np.zeros((p, m * p)), np.zeros((n, p)), 0.0, (0.0, 0.0))
+    metric = inverse_root(gram)
+    found = [_full(rows), _multiples(rows, metric)]
     shares = _simplex_weights(
-        (y @ metric).ravel(),
-        (full.left_out @ metric).ravel(),
-        (scalar.left_out @ metric).ravel(),
+        (rows.labels @ metric).ravel(),
+        [(candidate.left_out @ metric).ravel() for candidate in found],
     )
-    back = np.linalg.inv(basis)
 
-    def stacked(name: str) -> Floats:
-        return np.asarray(
-            shares[0] * getattr(full, name) + shares[1] * getattr(scalar, name)
-        )
+    def stacked(values: Sequence[Floats]) -> Floats:
+        return np.asarray(sum(w * v for w, v in zip(shares, values, strict=True)))
 
-    matrix = back.T @ (stacked("matrix").reshape(p, k_sources, p) @ basis.T).reshape(
-        p, -1
-    )
-    return ControlCoefficients(
-        matrix=matrix,
-        left_out=stacked("left_out") @ back,
-        df=shares[0] * full.df + shares[1] * scalar.df,
-        shares=shares,
+    return Stacked(
+        matrix=stacked([candidate.matrix for candidate in found]),
+        left_out=stacked([candidate.left_out for candidate in found]),
+        df=float(shares @ [candidate.df for candidate in found]),
+        shares=(float(shares[0]), float(shares[1])),
     )
 
 
-def _alignment(sums: MomentSums, basis: Floats) -> Floats:
-    """
-    Maps that turn the score of a source into units of the labelled one, (M, p, p).
-
-    Eq. (scalar).
-
-    A source that repeats the labels has the influence of the labels, not their
-    score, where its coefficients are others: ``D_1^{-1} psi = D_m^{-1} h_m``.
-    """
-    target = basis.T @ sums.target @ basis
-    own = basis.T @ sums.auxiliary[:, 1] @ basis
-    return np.asarray(target @ np.linalg.inv(own))
-
-
-def _full(y: Floats, z: Floats, pseudo: Floats) -> _Candidate:
-    """Every component of y on all of z, by ridge regression. Eq. (full)."""
-    n, k_sources, p = z.shape
-    gram = np.einsum("gmi,gnj->minj", z, z, optimize=True)
-    for m in range(k_sources):
-        gram[m, :, m] *= 1.0 + pseudo[m]
-    gram = gram.reshape(k_sources * p, k_sources * p)
-    flat = z.reshape(n, k_sources * p)
+def _full(rows: Rows) -> _Candidate:
+    """Every component of the labels on all sources, by ridge regression. Eq. (full)."""
+    n, m, p = rows.controls.shape
+    z = rows.controls.reshape(n, m * p)
+    gram = z.T @ z
+    for k in range(m):
+        at = slice(k * p, (k + 1) * p)
+        gram[at, at] = gram[at, at] * (1.0 + rows.pseudo[k]) + rows.floors[k]
     root = inverse_root(gram)
-    scores = flat @ root
-    coefficients = root @ (scores.T @ y)
-    fitted = flat @ coefficients
+    scores = z @ root
+    coefficients = root @ (scores.T @ rows.labels)
     leverage = (scores**2).sum(axis=1)
-    left_out = y - (y - fitted) / np.maximum(1.0 - leverage, 1e-10)[:, None]
+    residual = rows.labels - z @ coefficients
+    left_out = rows.labels - residual / np.maximum(1.0 - leverage, 1e-10)[:, None]
     return _Candidate(coefficients.T, left_out, float(leverage.sum()))
 
 
-def _scalar(
-    y: Floats, z: Floats, pseudo: Floats, metric: Floats, alignment: Floats
-) -> _Candidate:
-    """
-    One multiple per source of its aligned score, for all components at once.
-
-    Eq. (scalar).
-    """
-    _, k_sources, p = z.shape
-    aligned = np.einsum("gmj,mij->gmi", z, alignment)
-    x, target = aligned @ metric, y @ metric
-    gram = np.einsum("gmi,gni->gmn", x, x)
-    cross = np.einsum("gmi,gi->gm", x, target)
+def _multiples(rows: Rows, metric: Floats) -> _Candidate:
+    """One multiple of each source, for all components at once. Eq. (multiples)."""
+    _, m, p = rows.controls.shape
+    x, target = rows.controls @ metric, rows.labels @ metric
+    gram = np.einsum("rki,rli->rkl", x, x)
+    cross = np.einsum("rki,ri->rk", x, target)
     total = gram.sum(axis=0)
-    # A source whose scores vanish on all labelled units gets a multiple of zero.
     own = np.diag(total)
-    total += np.diag(np.where(own > 0.0, pseudo * own, 1.0))
+    lacking = np.einsum("ij,kil,lj->k", metric, rows.floors, metric)
+    # A source whose rows vanish on all labelled units gets a multiple of zero.
+    total = total + np.diag(np.where(own > 0.0, rows.pseudo * own + lacking, 1.0))
     multiples = np.linalg.solve(total, cross.sum(axis=0))
     without = np.linalg.solve(total - gram, (cross.sum(axis=0) - cross)[:, :, None])
-    matrix = multiples[:, None, None] * alignment
     return _Candidate(
-        matrix.transpose(1, 0, 2).reshape(p, -1),
-        np.einsum("gmi,gm->gi", aligned, without[:, :, 0]),
-        k_sources / p,
+        np.hstack([multiple * np.eye(p) for multiple in multiples]),
+        np.einsum("rki,rk->ri", rows.controls, without[:, :, 0]),
+        m / p,
     )
 
 
-def _simplex_weights(
-    target: Floats, first: Floats, second: Floats
-) -> tuple[float, float]:
+def _simplex_weights(target: Floats, predictions: Sequence[Floats]) -> Floats:
     """
-    Least-squares weights of two predictions, not negative and at most one in sum.
+    Least-squares weights of predictions, not negative and at most one in sum.
 
     Eq. (stack-weights).
 
-    A convex problem in the triangle: its solution is inside, or the best point of
-    one of the three sides.
+    A convex problem: its solution is inside one of the faces of the simplex.
     """
-    gram = np.array(
-        [[first @ first, first @ second], [first @ second, second @ second]]
-    )
-    cross = np.array([first @ target, second @ target])
-
-    def loss(w: Floats) -> float:
-        return float(w @ gram @ w - 2.0 * (w @ cross))
-
-    def side(start: Floats, stop: Floats) -> Floats:
-        step = stop - start
-        length = float(step @ gram @ step)
-        along = float(step @ (cross - gram @ start)) / length if length > 0.0 else 0.0
-        return np.asarray(start + min(max(along, 0.0), 1.0) * step)
-
-    zero, one, two = np.zeros(2), np.array([1.0, 0.0]), np.array([0.0, 1.0])
-    points = [side(zero, one), side(zero, two), side(one, two)]
-    if np.linalg.det(gram) > RANK_TOLERANCE * gram[0, 0] * gram[1, 1]:
-        inside = np.linalg.solve(gram, cross)
-        if inside.min() >= 0.0 and inside.sum() <= 1.0:
-            points = [inside]
-    best = min(points, key=loss)
-    return float(best[0]), float(best[1])
+    k, q = len(predictions), np.stack(predictions)
+    gram, cross = q @ q.T, q @ target
+    best, weights = 0.0, np.zeros(k)
+    faces = (face for size in range(1, k + 1) for face in combinations(range(k), size))
+    for face in faces:
+        at = list(face)
+        for tight in (False, True):
+            size = len(at) + tight
+            system, right = np.ones((size, size)), np.ones(size)
+            system[: len(at), : len(at)] = gram[np.ix_(at, at)]
+            right[: len(at)] = cross[at]
+            if tight:
+                system[-1, -1] = 0.0
+            found = np.linalg.lstsq(system, right, rcond=None)[0][: len(at)]
+            value = found @ gram[np.ix_(at, at)] @ found - 2.0 * (found @ cross[at])
+            if found.min() >= 0.0 and found.sum() <= 1.0 + 1e-9 and value < best:
+                best, weights = float(value), np.zeros(k)
+                weights[at] = found
+    return weights
 
 
-#: Labelled units that are added, at which the sources say something unrelated. One is
-#: between the half of Jeffreys' prior for a proportion and the two of Agresti and
-#: Coull (1998), and did best of the three in simulation.
-UNRELATED_UNITS = 1.0
-
-#: Directions that only one cluster informs, which is left out: what is left of them
-#: is rounding below this share.
-LEFT_OUT_TOLERANCE = 1e-10
+# Variance
 
 
-@dataclass(frozen=True)
-class LabeledInfluence:
-    """
-    What labelled units, or clusters of them, contribute to theta through their labels.
-
-    Parameters
-    ----------
-    direct : ndarray (G, p)
-        ``-D^-1 (psi - B h)``, D the sum of the derivatives over all.
-    left_out : ndarray (G, p)
-        The same had they not taken part.
-    unaided : ndarray (G, p)
-        That without any source.
-    unrelated : ndarray (p, p)
-        Outer product of ``D^-1 B h`` for a unit at which every source says something
-        unrelated to the others and to the label.
-    """
-
-    direct: Floats
-    left_out: Floats
-    unaided: Floats
-    unrelated: Floats
-
-
-def labeled_influence(
-    design: AlignedDesign,
-    derivatives: Floats,
-    psi: Floats,
-    psi_unaided: Floats,
-    h: Floats,
-    controls: ControlCoefficients,
-    moments: Floats,
-    clusters: Positions | None,
-) -> LabeledInfluence:
-    """
-    Influence of labelled units or clusters, with and without their own part in it.
-
-    Eq. (jackknife), Eq. (unrelated).
-
-    Shapes: `derivatives` (n,), `psi` (G, p), `psi_unaided` (G, p), `h` (G, M p),
-    `moments` (M, p, p), `clusters` (n,).
-    """
-    basis, p = design.basis, design.k_params
-    x = design.labeled.exog @ basis
-    slope = x.T @ (x * derivatives[:, None])
-    inverse = np.asarray(np.linalg.inv(slope), dtype=float)
-    both = np.stack([psi_unaided - controls.left_out, psi_unaided], axis=1) @ basis
-    if clusters is None:
-        without = _without_unit(x, derivatives, inverse, both)
-    else:
-        without = _without_cluster(x, derivatives, slope, both, clusters)
-    without = -without @ basis.T
-    inverse = basis @ inverse @ basis.T
-    unrelated = np.zeros((p, p))
-    for m, moment in enumerate(moments):
-        part = inverse @ controls.matrix[:, m * p : (m + 1) * p]
-        unrelated += part @ moment @ part.T
-    # A cluster holds several such units.
-    unrelated *= design.n_labeled / len(psi)
-    return LabeledInfluence(
-        direct=-(psi - h @ controls.matrix.T) @ inverse,
-        left_out=without[:, 0],
-        unaided=without[:, 1],
-        unrelated=unrelated,
-    )
-
-
-def _without_unit(x: Floats, derivatives: Floats, inverse: Floats, v: Floats) -> Floats:
-    """
-    Rows ``(D - d x x')^-1 v`` by the formula of Sherman and Morrison, (n, 2, p).
-
-    Eq. (jackknife).
-    """
-    turned = x @ inverse
-    room = 1.0 - derivatives * np.einsum("ti,ti->t", turned, x)
-    along = np.einsum("tki,ti->tk", v, turned)
-    share = derivatives[:, None] * along / np.maximum(room, 1e-10)[:, None]
-    return np.asarray(v @ inverse + share[:, :, None] * turned[:, None, :])
-
-
-def _without_cluster(
-    x: Floats, derivatives: Floats, slope: Floats, v: Floats, clusters: Positions
-) -> Floats:
-    """Rows ``(D - D_c)^-1 v`` for every cluster, (G, 2, p). Eq. (jackknife)."""
-    order = np.argsort(clusters, kind="stable")
-    bounds = np.searchsorted(clusters[order], np.arange(len(v) + 1))
-    result = np.empty_like(v)
-    for c in range(len(v)):
-        rows = order[bounds[c] : bounds[c + 1]]
-        own = x[rows].T @ (x[rows] * derivatives[rows, None])
-        # A dummy of this cluster has no coefficient without it: a generalised inverse.
-        rest = np.linalg.pinv(slope - own, rcond=LEFT_OUT_TOLERANCE, hermitian=True)
-        result[c] = v[c] @ rest
-    return result
+def _residual(rows: Rows, stacked: Stacked) -> Floats:
+    """Rows less what is taken off, as if each had not taken part, (R, p)."""
+    if rows.everyone is None and rows.controls.shape[1]:
+        return (rows.labels - stacked.left_out) * rows.up[:, None]
+    return rows.left_out - stacked.left_out
 
 
 def corrected_covariance(
-    covariance: Floats, total: Floats, labeled: LabeledInfluence
+    rows: Rows, stacked: Stacked, controls: Sequence[Control]
 ) -> Floats:
     """
-    Small-sample covariance from the asymptotic one.
+    Covariance that allows for what few labels do not show.
 
-    Eq. (corrected).
+    Eq. (corrected), Eq. (unrelated).
 
-    Shapes: `covariance` (p, p), `total` (G, p) -> (p, p).
+    Shapes: (p, p).
     """
-    n, direct, left_out = len(total), labeled.direct, labeled.left_out
-    corrected = total - direct + left_out
-    # An average over n labelled observations and the unrelated one.
-    alone = labeled.unaided.T @ labeled.unaided
-    more = alone + n * labeled.unrelated - left_out.T @ left_out
-    weight = UNRELATED_UNITS / (n + UNRELATED_UNITS)
-    result = covariance + corrected.T @ corrected - total.T @ total + weight * more
+    p, n = rows.labels.shape[1], rows.n
+    residual = _residual(rows, stacked)
+    unrelated = np.zeros((p, p))
+    for m, control in enumerate(controls):
+        part = stacked.matrix[:, m * p : (m + 1) * p]
+        unrelated += rows.per_row * part @ control.unrelated @ part.T
+    inner = residual.T @ residual
+    # An average over n labelled rows and the unrelated one.
+    more = rows.left_out.T @ rows.left_out + n * unrelated - inner
+    result = inner + UNRELATED_UNITS / (n + UNRELATED_UNITS) * more + rows.drawn
     return np.asarray((result + result.T) / 2)
+
+
+def variance_parts(
+    rows: Rows, stacked: Stacked, labels: LabeledRows
+) -> tuple[Floats, Floats]:
+    """
+    The variance in proportion to 1/n, and to 1/T, without the bias of few labels.
+
+    Eq. (double-sampling).
+
+    What a row contributes with and without its own part in the coefficients are the
+    residual of a regression and the prediction error, ``e`` and ``e / (1 - leverage)``.
+    One is too small and one too large; their product is the variance without bias
+    (HC2).
+
+    Shapes: (p,), (p,).
+    """
+    size = len(rows.labels)
+    total = rows.labels - rows.controls.reshape(size, -1) @ stacked.matrix.T
+    residual = _residual(rows, stacked)
+    if rows.everyone is None:
+        closed = (1.0 - rows.open)[:, None]
+        weight = np.where(rows.open > 0.0, 1.0 / np.maximum(rows.open, 1e-300), 0.0)
+        own = total / rows.up[:, None] * residual * weight[:, None]
+        alone = labels.rows**2 / labels.room[:, None]
+        return own.sum(axis=0), (closed * (alone - own)).sum(axis=0)
+    # With clusters a row has both parts, that of its labels and that of all its units.
+    shared = rows.everyone.reshape(size, -1) @ stacked.matrix.T
+    direct, left_out = (part[: rows.n] - shared[: rows.n] for part in (total, residual))
+    units = (total**2).sum(axis=0) - (direct**2).sum(axis=0)
+    return (direct * left_out).sum(axis=0), units

@@ -179,7 +179,7 @@ def fit_design(
     warn_of(design, solution, corrected=settings.use_correction)
     inference = infer(design, target.score, solution, settings, clusters)
     # One row per labelled unit, which must not outlive the data in a result.
-    solution = replace(solution, controls=None)
+    solution = replace(solution, few_labels=None)
     return Fit(target, settings, solution, design, dropped, inference, clusters, known)
 
 

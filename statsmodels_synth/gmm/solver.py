@@ -24,7 +24,7 @@ import numpy as np
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.gmm.cue import _continuously_update, _tilted_target
-from statsmodels_synth.gmm.few_labels import ControlCoefficients, control_coefficients
+from statsmodels_synth.gmm.few_labels import FewLabels, few_label_estimate
 from statsmodels_synth.gmm.moments import (
     MomentSums,
     labeled_scores,
@@ -52,7 +52,7 @@ from statsmodels_synth.gmm.weights import (
     scaled_lstsq,
 )
 from statsmodels_synth.problem.design import AlignedDesign
-from statsmodels_synth.problem.groups import Clusters, labeled_sums
+from statsmodels_synth.problem.groups import Clusters
 from statsmodels_synth.problem.scores import TargetScore
 
 #: Relative step below which eta counts as solved. Gauss-Newton converges
@@ -100,10 +100,12 @@ class Solution:
     redundant : dict
         Positions of sources whose moments carry nothing of their own, with the
         reason. Where there are any, the solver stopped after the first step.
-    controls : ControlCoefficients or None
-        What is taken off for the sources, where it is shrunken.
+    few_labels : FewLabels or None
+        The default estimate, where it is that.
     sources : SourceState or None
         What each source says by itself, where that is known.
+    uses_sources : bool
+        Whether anything is taken off for the sources.
     """
 
     theta: Floats
@@ -117,7 +119,8 @@ class Solution:
     iterations: int
     passes: int
     redundant: dict[int, str] = field(default_factory=dict)
-    controls: ControlCoefficients | None = None
+    few_labels: FewLabels | None = None
+    uses_sources: bool = False
     sources: SourceState | None = None
 
 
@@ -287,18 +290,20 @@ def solve(
             known = _state_of(state)
             state.start_at(known)
     redundant = redundant_sources(design, state.sums) if converged else {}
-    controls = None
-    if shrink and converged and not redundant and steps > 1:
-        psi, h, *_ = labeled_scores(design, score, theta_real, state.eta)
-        controls = _controls(design, psi, h, state.sums, clusters)
-        weight = replace(weight, gain=controls.gain)
+    few_labels = None
     iterations, settled = 1, continuous or steps <= 2
+    if shrink and converged and not redundant and steps > 1:
+        few_labels = few_label_estimate(
+            design, score, theta_real, state.eta, state.sums, clusters
+        )
+        state.refresh(few_labels.theta)
+        # It may be where the target model has no mean.
+        converged = bool(np.all(np.isfinite(state.sums.mean)))
+        iterations, settled, steps = 2, True, 2
     while converged and not redundant and iterations < (2 if continuous else steps):
-        if controls is None:
-            weight = optimal_weight(state.sums.omega(centered), design.basis)
+        weight = optimal_weight(state.sums.omega(centered), design.basis)
         before = state.theta
-        # Shrunken, the weight of the sources stays what it is, and so does eta.
-        solved = controls is not None or state.solve(weight)
+        solved = state.solve(weight)
         shift = weight.gain @ state.sums.mean[design.k_params :]
         theta, found = solve_target(design, score, state.theta, shift)
         converged &= solved and found
@@ -331,40 +336,26 @@ def solve(
         iterations=iterations,
         passes=state.passes,
         redundant=redundant,
-        controls=controls,
+        few_labels=few_labels,
         sources=known,
+        uses_sources=bool(
+            weight.gain.any() if few_labels is None else few_labels.stacked.matrix.any()
+        ),
     )
-
-
-def _controls(
-    design: AlignedDesign,
-    psi: Floats,
-    h: Floats,
-    sums: MomentSums,
-    clusters: Clusters | None,
-) -> ControlCoefficients:
-    """Control coefficients from the labelled units, or from their clusters."""
-    psi, h = (labeled_sums(part, design, clusters) for part in (psi, h))
-    return control_coefficients(psi, h, sums, design.basis)
 
 
 def theta_without_clusters(
     design: AlignedDesign, score: TargetScore, solution: Solution
 ) -> Floats:
     """
-    The shrunken estimate, had its control coefficients been learned from units.
+    The default estimate, had what is taken off been learned from units.
 
     Reads the labelled rows only: what the sources say over all units stays as it is.
 
     Shapes: (p,).
     """
-    start = solution.theta_real
-    psi, h, target, _ = labeled_scores(design, score, start, solution.eta)
-    # As they were before theta moved.
-    sums = replace(solution.sums, target=target / design.n_units)
-    controls = _controls(design, psi, h, sums, None)
-    shift = controls.gain @ sums.mean[design.k_params :]
-    return solve_target(design, score, start, shift)[0]
+    start, eta, sums = solution.theta_real, solution.eta, solution.sums
+    return few_label_estimate(design, score, start, eta, sums, None).theta
 
 
 def solve_sources(

@@ -29,9 +29,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from statsmodels_synth.core.arrays import Floats
-from statsmodels_synth.gmm.covariance import sandwich
 from statsmodels_synth.gmm.fit import Fit
-from statsmodels_synth.gmm.moments import labeled_scores, moment_blocks
+from statsmodels_synth.gmm.moments import labeled_scores
 from statsmodels_synth.gmm.settings import FitSettings
 from statsmodels_synth.gmm.sums import row_factors
 from statsmodels_synth.planning.prediction import (
@@ -40,7 +39,7 @@ from statsmodels_synth.planning.prediction import (
     with_gain,
 )
 from statsmodels_synth.problem.design import AlignedDesign, Labeling
-from statsmodels_synth.problem.groups import all_sums, labeled_sums
+from statsmodels_synth.problem.groups import all_sums, cluster_sums, labeled_sums
 from statsmodels_synth.problem.scores import TargetScore
 
 #: Units per block.
@@ -52,28 +51,16 @@ class SourceMoments:
     """
     What is needed to say what other numbers of replicates would do.
 
-    Sums over the pilot, in units of its influence function: a labelled unit
-    contributes ``k a psi + L a h``, every unit ``- n/T L h``.
-
     Parameters
     ----------
     coefficients : ndarray (p, M p)
-        L.
-    cross : ndarray (p, M p)
-        Sum of ``k a psi h'`` over the labelled units.
+        What a labelled unit contributes to the estimate by the scores of the sources.
     labeled : ndarray (M p, M p)
         Sum of ``a^2 h h'`` over the labelled units.
-    mixed : ndarray (M p, M p)
-        Sum of ``a h h'`` over the labelled units.
-    everyone : ndarray (M p, M p)
-        Sum of ``h h'`` over all units.
     """
 
     coefficients: Floats
-    cross: Floats
     labeled: Floats
-    mixed: Floats
-    everyone: Floats
 
 
 @dataclass(frozen=True)
@@ -182,50 +169,15 @@ class Pilot:
 
 def pilot_of(fit: Fit, score: TargetScore, settings: FitSettings) -> Pilot:
     """Take the variance of a fit apart. Eq. (double-sampling)."""
-    design, clusters, map_ = fit.design, fit.clusters, fit.inference.map
-    solution, p = fit.solution, design.k_params
-    psi, h, *_ = labeled_scores(design, score, solution.theta, solution.eta)
-    by_source = map_[:, p:].reshape(p, -1, 2, p)
-    drawn = by_source[:, :, 0].reshape(p, -1) / design.n_units
-    psi = psi @ map_[:, :p].T / design.n_units
-    a_psi, a_h = (labeled_sums(part, design, clusters) for part in (psi, h))
-    direct = a_psi + a_h @ drawn.T
-    if clusters is None:
-        asymptotic = sandwich(
-            solution.sums, map_, design.n_units, centered=settings.centered
-        )
-        observations, own_h = design.n_labeled, h
-        everyone = solution.sums.source_outer() * design.n_units
-        outer = everyone.reshape(h.shape[1], h.shape[1])
-    else:
-        sums = all_sums(
-            moment_blocks(design, score, solution.theta, solution.eta),
-            clusters,
-            map_.shape[1],
-        )
-        influence = sums @ map_.T / design.n_units
-        asymptotic = influence.T @ influence
-        observations = clusters.n_labeled
-        w = sums[:, p:].reshape(len(sums), -1, 2, p)[:, :, 1].reshape(len(sums), -1)
-        own_h, outer = w[:observations], w.T @ w
-    jackknife = direct
-    scale = observations / max(observations - _parameters(fit, settings), 1)
-    if fit.inference.left_out is not None:
-        jackknife, scale = fit.inference.left_out, 1.0
-    # What a unit contributes with and without its own part in the coefficients are the
-    # residual of a regression and the prediction error, e and e / (1 - leverage). One
-    # is too small and one too large; their product is the variance without bias (HC2).
-    labels = scale * np.einsum("tj,tj->j", direct, jackknife)
-    units = np.diag(asymptotic) - np.einsum("tj,tj->j", direct, direct)
-    if clusters is None:
-        labels, units = _within_strata(
-            labels, units, direct, jackknife, design.labeling
-        )
+    design, clusters, solution = fit.design, fit.clusters, fit.solution
+    observations = design.n_labeled if clusters is None else clusters.n_labeled
+    _, h, *_ = labeled_scores(design, score, solution.theta, solution.eta)
+    labels, units = fit.inference.parts or _asymptotic_parts(fit, score, settings, h)
     prob = design.labeling.prob
     blank = VarianceParts(
         labels=labels,
         units=units,
-        excess=np.zeros(p),
+        excess=np.zeros(design.k_params),
         n=design.n_labeled,
         n_units=design.n_units,
         df_lost=observations - fit.inference.df,
@@ -241,18 +193,45 @@ def pilot_of(fit: Fit, score: TargetScore, settings: FitSettings) -> Pilot:
         np.diag(fit.inference.covariance),
         (min(least, 1.0), blank.units_per_label),
     )
-    moments = SourceMoments(
-        coefficients=drawn,
-        cross=a_psi.T @ own_h,
-        labeled=a_h.T @ a_h,
-        mixed=a_h.T @ own_h,
-        everyone=outer,
-    )
+    a_h = labeled_sums(h, design, clusters)
+    # The scores of all units and of the labelled ones cancel where both say the same.
+    share = design.n_units / design.n_labeled
+    moments = SourceMoments(-share * fit.inference.influence.of_units, a_h.T @ a_h)
     noise = tuple(
         replicate_noise(design, m, score, solution.eta[m])
         for m in range(design.k_sources)
     )
     return Pilot(taken, moments, noise)
+
+
+def _asymptotic_parts(
+    fit: Fit, score: TargetScore, settings: FitSettings, h: Floats
+) -> tuple[Floats, Floats]:
+    """
+    Variance in proportion to 1/n and to 1/T of a fit without correction.
+
+    Shapes: `h` (n, M p) -> (p,), (p,).
+    """
+    design, clusters, influence = fit.design, fit.clusters, fit.inference.influence
+    own, of_units = influence.own, influence.of_units
+    if clusters is None:
+        direct, observations = own, design.n_labeled
+        outer = fit.solution.sums.source_outer() * design.n_units
+        outer = outer.reshape(h.shape[1], h.shape[1])
+        units = 2.0 * np.einsum("tj,tj->j", own, h @ of_units.T)
+        units += np.einsum("ji,ik,jk->j", of_units, outer, of_units)
+    else:
+        direct = cluster_sums(own, clusters.of_labeled, clusters.n_labeled)
+        observations = clusters.n_labeled
+        blocks = influence.blocks(design, score, fit.solution.eta)
+        total = all_sums(blocks, clusters, design.k_params)
+        units = (total**2).sum(axis=0) - (direct**2).sum(axis=0)
+    # Residuals of a regression, whose squares are too small on average.
+    scale = observations / max(observations - _parameters(fit, settings), 1)
+    labels = scale * (direct**2).sum(axis=0)
+    if clusters is not None:
+        return labels, units
+    return _within_strata(labels, units, direct, direct, design.labeling)
 
 
 def _parameters(fit: Fit, settings: FitSettings) -> int:

@@ -35,7 +35,6 @@ from statsmodels_synth.gmm.jtest import (
     hansen_j,
     reference_table,
 )
-from statsmodels_synth.gmm.moments import moment_blocks
 from statsmodels_synth.gmm.solver import theta_without_clusters
 from statsmodels_synth.problem.design import AlignedDesign, source_facts
 from statsmodels_synth.results.figure import plot_coefficients
@@ -138,7 +137,6 @@ class AugmentedGMMResults(
         self._fit: Fit | None = fit
         self._design: AlignedDesign | None = design
         self._clusters = fit.clusters
-        self._influence_map = fit.inference.map
         self.cov_params_default = fit.inference.covariance
         self._data_attr.extend(["_fit", "_design", "_clusters"])
 
@@ -151,17 +149,18 @@ class AugmentedGMMResults(
         Returns
         -------
         DataFrame
-            Row t is ``K g_t`` (see :mod:`statsmodels_synth.gmm.covariance`); the sum of
-            their outer products over T squared is the asymptotic covariance of the
-            estimates, with no correction for few labels.
+            Row t is T times what unit t contributes to the estimates to first order;
+            the sum of their outer products over T squared is the asymptotic covariance
+            of the estimates, with no correction for few labels.
         """
-        design, solution = self._design_or_raise, self._solution
+        fit = self._fit_or_raise()
+        design = fit.design
         values = np.empty((design.n_units, design.k_params))
-        blocks = moment_blocks(
-            design, self.model.target_score, solution.theta, solution.eta
+        blocks = fit.inference.influence.blocks(
+            design, self.model.target_score, fit.solution.eta
         )
-        for units, moments in blocks:
-            values[units] = moments @ self._influence_map.T
+        for units, own in blocks:
+            values[units] = own * design.n_units
         return pd.DataFrame(
             values, index=self.model.unit_index, columns=self.model.exog_names
         )

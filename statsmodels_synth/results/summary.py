@@ -266,7 +266,7 @@ def _cluster_notes(results: Any) -> list[str]:
         f"{count(results.n_labeled, 'labelled unit')}."
         + (
             ""
-            if results._solution.weight.gain.any()
+            if results._solution.uses_sources
             else " They are too few to take off anything: this is the estimate of the "
             "labels alone."
         )
