@@ -24,12 +24,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from statsmodels_synth.core.arrays import Floats
-from statsmodels_synth.gmm.few_labels import (
-    FewLabels,
-    few_label_estimate,
-    merged_strata,
-)
+from statsmodels_synth.gmm.few_labels import FewLabels, few_label_estimate
 from statsmodels_synth.gmm.moments import MomentSums, labeled_scores
+from statsmodels_synth.gmm.rows import merged_strata
 from statsmodels_synth.gmm.settings import FitSettings
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.gmm.sums import cluster_scores, score_blocks
@@ -210,6 +207,8 @@ def infer(
 ) -> Inference:
     """Covariance and degrees of freedom at a solution. Eq. (df)."""
     found: FewLabels | None = solution.few_labels
+    if settings.use_correction and not solution.converged:
+        return _unknown(design, clusters)
     if settings.use_correction and found is None:
         # Sources that take no part: the labels alone.
         alone = design.with_sources([])
@@ -228,10 +227,17 @@ def infer(
     of_units = found.of_units
     if not of_units.shape[1]:
         of_units = np.zeros((design.k_params, size))
-    parts, covariance = (found.by_labels, found.by_units), found.covariance
-    if not (solution.converged and np.all(np.isfinite(covariance))):
-        covariance = np.full_like(covariance, np.nan)
-    return Inference(covariance, df, Influence(found.own, of_units), parts)
+    parts = found.by_labels, found.by_units
+    return Inference(found.covariance, df, Influence(found.own, of_units), parts)
+
+
+def _unknown(design: AlignedDesign, clusters: Clusters | None) -> Inference:
+    """What is known where the equations were not solved: nothing."""
+    n, p, k = design.n_labeled, design.k_params, design.k_sources
+    own, of_units = np.full((n, p), np.nan), np.full((p, k * p), np.nan)
+    covariance = np.full((p, p), np.nan)
+    df = _degrees_of_freedom(design, clusters, None)
+    return Inference(covariance, df, Influence(own, of_units))
 
 
 def _degrees_of_freedom(

@@ -41,7 +41,7 @@ class FitSettings:
     use_t : bool
         Student t instead of normal quantiles.
     use_correction : bool
-        Whether control coefficients are shrunken and the covariance is that for few
+        Whether what is taken off is shrunken and the covariance is that for few
         labels.
     """
 
@@ -80,7 +80,7 @@ class FitSettings:
 
     @property
     def shrinks(self) -> bool:
-        """Whether the control coefficients are shrunken."""
+        """Whether what is taken off for the sources is shrunken."""
         return self.use_correction and self.maxiter != 1
 
     @property

@@ -19,6 +19,7 @@ Newton problem on the labelled rows. The minimised criterion is
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -271,35 +272,20 @@ def solve(
     """
     Estimate theta and eta by one-step, two-step, iterated or continuous GMM.
 
-    Eq. (criterion), Eq. (theta-hat), Eq. (shrunken).
+    Eq. (criterion), Eq. (theta-hat).
 
     Shapes: `theta` (p,), `eta` (M, p).
     """
     theta_real, converged = solve_target(
         design, score, theta, np.zeros(design.k_params)
     )
-    shrink = shrink and bool(len(eta))
     state = _Auxiliary(design, score, theta_real, eta, known if len(eta) else None)
-    weight = all_units_weight(design) if shrink else first_weight(design)
-    if not shrink or known is None:
-        solved = state.solve(weight) and not (shrink and _is_stuck(state))
-        converged &= solved
-        if shrink and solved:
-            # Go on from what does not depend on the labels, so that fits that share it
-            # give the same numbers as this one.
-            known = _state_of(state)
-            state.start_at(known)
+    if shrink and len(eta):
+        return _few_label_solution(state, converged, steps, clusters, known)
+    weight = first_weight(design)
+    converged &= state.solve(weight)
     redundant = redundant_sources(design, state.sums) if converged else {}
-    few_labels = None
     iterations, settled = 1, continuous or steps <= 2
-    if shrink and converged and not redundant and steps > 1:
-        few_labels = few_label_estimate(
-            design, score, theta_real, state.eta, state.sums, clusters
-        )
-        state.refresh(few_labels.theta)
-        # It may be where the target model has no mean.
-        converged = bool(np.all(np.isfinite(state.sums.mean)))
-        iterations, settled, steps = 2, True, 2
     while converged and not redundant and iterations < (2 if continuous else steps):
         weight = optimal_weight(state.sums.omega(centered), design.basis)
         before = state.theta
@@ -323,24 +309,74 @@ def solve(
         state.eta, state.theta, state.passes = eta, theta, state.passes + more + 1
         state.sums = moment_sums(design, score, theta, eta, second_moment=True)
         weight = optimal_weight(state.sums.omega(centered), design.basis)
-    whitened = weight.whiten @ state.sums.mean[design.k_params :]
+    return _solution(
+        state,
+        theta_real,
+        weight,
+        converged=converged,
+        settled=settled or not len(eta),
+        iterations=iterations,
+        redundant=redundant,
+        sources=known,
+        uses_sources=bool(weight.gain.any()),
+    )
+
+
+def _few_label_solution(
+    state: _Auxiliary,
+    converged: bool,
+    steps: int,
+    clusters: Clusters | None,
+    known: SourceState | None,
+) -> Solution:
+    """The default: each source by itself, then what is taken off. Eq. (estimate)."""
+    design, theta_real = state.design, state.theta
+    weight = all_units_weight(design)
+    if known is None:
+        solved = state.solve(weight) and not _is_stuck(state)
+        converged &= solved
+        if solved:
+            # Go on from what does not depend on the labels, so that fits that share it
+            # give the same numbers as this one.
+            known = _state_of(state)
+            state.start_at(known)
+    redundant = redundant_sources(design, state.sums) if converged else {}
+    few_labels = None
+    if converged and not redundant and steps > 1:
+        few_labels = few_label_estimate(
+            design, state.score, theta_real, state.eta, state.sums, clusters
+        )
+        state.refresh(few_labels.theta)
+        # It may be where the target model has no mean.
+        converged = bool(np.all(np.isfinite(state.sums.mean)))
+    return _solution(
+        state,
+        theta_real,
+        weight,
+        converged=converged,
+        settled=True,
+        iterations=1 if few_labels is None else 2,
+        redundant=redundant,
+        few_labels=few_labels,
+        sources=known,
+        uses_sources=few_labels is not None and bool(few_labels.stacked.matrix.any()),
+    )
+
+
+def _solution(
+    state: _Auxiliary, theta_real: Floats, weight: Weight, **found: Any
+) -> Solution:
+    """What was found, at the present state."""
+    whitened = weight.whiten @ state.sums.mean[state.design.k_params :]
     return Solution(
         theta=state.theta,
         eta=state.eta,
         theta_real=theta_real,
         sums=state.sums,
         weight=weight,
-        criterion=float(design.n_units * (whitened @ whitened)),
-        converged=bool(converged),
-        settled=settled or not len(eta),
-        iterations=iterations,
+        criterion=float(state.design.n_units * (whitened @ whitened)),
         passes=state.passes,
-        redundant=redundant,
-        few_labels=few_labels,
-        sources=known,
-        uses_sources=bool(
-            weight.gain.any() if few_labels is None else few_labels.stacked.matrix.any()
-        ),
+        **found,
     )
 
 

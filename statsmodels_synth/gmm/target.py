@@ -25,7 +25,7 @@ def solve_target(
     """
     Newton's method for ``mean(a psi(theta)) = shift`` on the labelled rows.
 
-    Eq. (labels-only), Eq. (theta-hat), Eq. (shrunken).
+    Eq. (labels-only), Eq. (theta-hat).
 
     Shapes: `theta` (p,), `shift` (p,) -> `theta` (p,).
     """
