@@ -55,7 +55,9 @@ class PredictedResults(TestedResults):
         with np.errstate(all="ignore"):
             size = np.abs(self.tvalues)
             tail = (
-                stats.t.sf(size, self.df_resid) if self.use_t else stats.norm.sf(size)
+                stats.t.sf(size, self.df_inference)
+                if self.use_t
+                else stats.norm.sf(size)
             )
         return np.asarray(2.0 * tail)
 
@@ -153,4 +155,8 @@ class PredictedResults(TestedResults):
             offset=offset,
             exposure=exposure,
         )
+        if self.use_t and not average:
+            rows = self.model.exog if exog is None else exog
+            found.df = self._df_of(np.asarray(rows, dtype=float))
+            found.dist_args = (found.df,)
         return with_levels_checked(found, check_alpha)

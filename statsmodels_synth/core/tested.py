@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.inherited import ListsWhatWorks, Withheld
@@ -15,6 +17,7 @@ from statsmodels_synth.core.messages import suggest
 from statsmodels_synth.core.options import check_alpha
 from statsmodels_synth.core.process import with_filters_kept
 from statsmodels_synth.core.statsmodels import (
+    FormulaManager,
     LikelihoodModelResults,
     LikelihoodResultsWrapper,
     formula_engine,
@@ -38,10 +41,13 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
         The model.
     cov_params_default : ndarray (p, p)
         Covariance of the coefficients.
+    df_inference : ndarray (p,)
+        Degrees of freedom of each coefficient.
     """
 
     __test__ = False  # no test class, whatever its name
     cov_params_default: Floats
+    df_inference: Floats
     not_listed: ClassVar[frozenset[str]] = frozenset({"initialize"})
 
     llf = Withheld(
@@ -157,7 +163,13 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
         ndarray or DataFrame (p, 2)
             Ends.
         """
-        return np.asarray(super().conf_int(check_alpha(alpha)))
+        tail = 1.0 - check_alpha(alpha) / 2.0
+        size = (
+            stats.t.ppf(tail, self.df_inference) if self.use_t else stats.norm.ppf(tail)
+        )
+        margin = size * np.asarray(self.bse)
+        params = np.asarray(self.params)
+        return np.column_stack([params - margin, params + margin])
 
     def t_test(self, r_matrix: Any, cov_p: Any = None, use_t: Any = None) -> Any:
         """
@@ -177,9 +189,10 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
             The class of statsmodels.
         """
         with self._readable(r_matrix):
-            found = super().t_test(
-                self._combinations(r_matrix), self._square(cov_p), use_t
-            )
+            rows, values = self._restrictions(r_matrix)
+            own = self._with_df(self._df_of(rows))
+            cov_p = self._square(cov_p)
+            found = LikelihoodModelResults.t_test(own, (rows, values), cov_p, use_t)
             return with_levels_checked(found, check_alpha)
 
     def wald_test(self, r_matrix: Any, cov_p: Any = None, **kwargs: Any) -> Any:
@@ -199,8 +212,11 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
             The class of statsmodels.
         """
         with self._readable(r_matrix):
-            return super().wald_test(
-                self._combinations(r_matrix), self._square(cov_p), **kwargs
+            rows, values = self._restrictions(r_matrix)
+            own = self._with_df(float(self._df_of(rows).min()))
+            cov_p = self._square(cov_p)
+            return LikelihoodModelResults.wald_test(
+                own, (rows, values), cov_p, **kwargs
             )
 
     @with_filters_kept
@@ -268,6 +284,29 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
         """Remove what has one value per unit: that of the model first, with names."""
         self.model.remove_data()
         super().remove_data()
+
+    # Degrees of freedom
+
+    def _df_of(self, rows: Floats) -> Floats:
+        """Degrees of freedom of combinations: the fewest of what takes part, (k,)."""
+        rows = np.atleast_2d(rows)
+        df = np.where(rows != 0.0, np.asarray(self.df_inference), np.inf)
+        return np.asarray(np.minimum(df.min(axis=1), np.max(self.df_inference)))
+
+    def _with_df(self, df: Any) -> Any:
+        """The same results, whose tests have these degrees of freedom."""
+        own = copy(self)
+        own.df_resid_inference = df
+        return own
+
+    def _restrictions(self, given: Any) -> tuple[Floats, Floats]:
+        """Restrictions as a matrix and the values that they should have."""
+        found = FormulaManager().get_linear_constraints(
+            self._combinations(given), self.model.data.cov_names
+        )
+        rows = np.atleast_2d(np.asarray(found.constraint_matrix, dtype=float))
+        values = np.asarray(found.constraint_values, dtype=float)
+        return rows, values.reshape(len(rows))
 
     # What users give
 

@@ -107,6 +107,7 @@ class EstimatorResults(PredictedResults):
         self.nobs = float(n_labeled)
         self.df_model = float(len(params) - model.k_constant)
         self.df_resid = float(n_labeled - len(params))
+        self.df_inference = np.full(len(params), self.df_resid)
         self.method, self.sources = method, sources
         self.n_labeled, self.n_units = n_labeled, n_units
         self.valid, self.note, self.converged = valid, note, converged

@@ -45,11 +45,14 @@ class LabeledRows:
         Share of its own information that each unit has in H.
     inverse : ndarray (p, p)
         ``H^-1``.
+    information : ndarray (rows,)
+        Information of each labelled row, its weights included.
     """
 
     rows: Floats
     leverage: Floats
     inverse: Floats
+    information: Floats
 
     @property
     def room(self) -> Floats:
@@ -106,7 +109,7 @@ def labels_alone(
     x = design.labeled.exog
     leverage = -derivatives * np.einsum("ti,ij,tj->t", x, inverse, x)
     rows = (psi * design.design_weights[:, None]) @ inverse
-    return LabeledRows(rows, np.clip(leverage, 0.0, 1.0), inverse)
+    return LabeledRows(rows, np.clip(leverage, 0.0, 1.0), inverse, -derivatives)
 
 
 def control_of(
@@ -145,6 +148,7 @@ def control_of(
             (h * design.design_weights[:, None]) @ inverse,
             np.clip(leverage, 0.0, 1.0),
             inverse,
+            derivative,
         ),
         delta=eta - own,
         of_units=of_units,

@@ -19,14 +19,13 @@ with every label does no harm to the arithmetic.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.gmm.few_labels import FewLabels, few_label_estimate
 from statsmodels_synth.gmm.moments import MomentSums, labeled_scores
-from statsmodels_synth.gmm.rows import merged_strata
 from statsmodels_synth.gmm.settings import FitSettings
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.gmm.sums import cluster_scores, score_blocks
@@ -185,6 +184,8 @@ class Inference:
         Covariance of the target coefficients.
     df : float
         Residual degrees of freedom, at least one.
+    df_by_coefficient : ndarray (p,)
+        Those of each coefficient, which may be made of fewer rows.
     influence : Influence
         What each unit contributes to the coefficients.
     parts : tuple of ndarray (p,), or None
@@ -194,6 +195,7 @@ class Inference:
 
     covariance: Floats
     df: float
+    df_by_coefficient: Floats
     influence: Influence
     parts: tuple[Floats, Floats] | None = None
 
@@ -205,56 +207,43 @@ def infer(
     settings: FitSettings,
     clusters: Clusters | None,
 ) -> Inference:
-    """Covariance and degrees of freedom at a solution. Eq. (df)."""
-    found: FewLabels | None = solution.few_labels
-    if settings.use_correction and not solution.converged:
+    """Covariance and degrees of freedom at a solution."""
+    if not settings.use_correction:
+        return _asymptotic(design, score, solution, settings, clusters)
+    if not solution.converged:
         return _unknown(design, clusters)
-    if settings.use_correction and found is None:
-        # Sources that take no part: the labels alone.
-        alone = design.with_sources([])
-        found = few_label_estimate(
-            alone,
-            score,
-            solution.theta_real,
-            np.empty((0, design.k_params)),
-            solution.sums,
-            clusters,
-        )
-    df = _degrees_of_freedom(design, clusters, found)
+    p, k_sources = design.k_params, design.k_sources
+    found: FewLabels | None = solution.few_labels
     if found is None:
-        return _asymptotic(design, score, solution, settings, clusters, df)
-    size = design.k_sources * design.k_params
-    of_units = found.of_units
-    if not of_units.shape[1]:
-        of_units = np.zeros((design.k_params, size))
-    parts = found.by_labels, found.by_units
-    return Inference(found.covariance, df, Influence(found.own, of_units), parts)
+        # Sources that take no part: the labels alone.
+        alone, no_eta = design.with_sources([]), np.empty((0, p))
+        theta, sums = solution.theta_real, solution.sums
+        found = few_label_estimate(alone, score, theta, no_eta, sums, clusters)
+        found = replace(found, of_units=np.zeros((p, k_sources * p)))
+    return Inference(
+        found.covariance,
+        found.df,
+        found.df_by_coefficient,
+        Influence(found.own, found.of_units),
+        (found.by_labels, found.by_units),
+    )
 
 
 def _unknown(design: AlignedDesign, clusters: Clusters | None) -> Inference:
     """What is known where the equations were not solved: nothing."""
     n, p, k = design.n_labeled, design.k_params, design.k_sources
     own, of_units = np.full((n, p), np.nan), np.full((p, k * p), np.nan)
-    covariance = np.full((p, p), np.nan)
-    df = _degrees_of_freedom(design, clusters, None)
-    return Inference(covariance, df, Influence(own, of_units))
+    df = _asymptotic_df(design, clusters)
+    unknown = np.full((p, p), np.nan)
+    return Inference(unknown, df, np.full(p, df), Influence(own, of_units))
 
 
-def _degrees_of_freedom(
-    design: AlignedDesign, clusters: Clusters | None, found: FewLabels | None
-) -> float:
-    """
-    Rows less what was estimated from them, at least one.
-
-    Eq. (df).
-    """
-    k = 0.0 if found is None else found.stacked.df
+def _asymptotic_df(design: AlignedDesign, clusters: Clusters | None) -> float:
+    """Rows less coefficients, at least one; with clusters, or strata, less one."""
     if clusters is not None:
-        return max(float(clusters.n_labeled - 1 - k), 1.0)
-    df, strata = float(design.n_labeled - design.k_params - k), design.labeling.strata
+        return max(float(clusters.n_labeled - 1), 1.0)
+    df, strata = float(design.n_labeled - design.k_params), design.labeling.strata
     if strata is not None:
-        if found is not None:
-            strata = merged_strata(strata)
         df = min(df, float(design.n_labeled - 1 - strata.max()))
     return max(df, 1.0)
 
@@ -265,7 +254,6 @@ def _asymptotic(
     solution: Solution,
     settings: FitSettings,
     clusters: Clusters | None,
-    df: float,
 ) -> Inference:
     """Covariance that takes the weight for known. Eq. (covariance), Eq. (clustered)."""
     sums, p, n_units = solution.sums, design.k_params, design.n_units
@@ -291,4 +279,5 @@ def _asymptotic(
         covariance = total.T @ total
     if not np.all(np.isfinite(covariance)):
         covariance = np.full((p, p), np.nan)
-    return Inference(covariance, df, influence)
+    df = _asymptotic_df(design, clusters)
+    return Inference(covariance, df, np.full(p, df), influence)

@@ -43,8 +43,9 @@ from statsmodels_synth.gmm.controls import (
     control_of,
     labels_alone,
 )
-from statsmodels_synth.gmm.moments import MomentSums, target_scores
-from statsmodels_synth.gmm.rows import Rows, cluster_rows, unit_rows
+from statsmodels_synth.gmm.degrees import interval_df, satterthwaite
+from statsmodels_synth.gmm.moments import MomentSums
+from statsmodels_synth.gmm.rows import Rows, cluster_rows, merged_strata, unit_rows
 from statsmodels_synth.gmm.stacking import Stacked, stack
 from statsmodels_synth.gmm.sums import cluster_scores
 from statsmodels_synth.problem.design import AlignedDesign
@@ -77,6 +78,10 @@ class FewLabels:
         What each label contributes, the part of the sources for it taken off.
     of_units : ndarray (p, M p)
         This times the scores of any unit is what it contributes by the sources.
+    df : float
+        Rows less what was estimated from them, at least one.
+    df_by_coefficient : ndarray (p,)
+        Degrees of freedom of each coefficient, at most `df`.
     """
 
     theta: Floats
@@ -86,6 +91,8 @@ class FewLabels:
     by_units: Floats
     own: Floats
     of_units: Floats
+    df: float
+    df_by_coefficient: Floats
 
 
 def few_label_estimate(
@@ -104,15 +111,16 @@ def few_label_estimate(
     Shapes: `theta` (p,), `eta` (M, p).
     """
     p = design.k_params
+    if clusters is not None and clusters.n_all == design.n_units:
+        clusters = None  # one unit in each
     labels = labels_alone(design, score, theta)
     controls = [control_of(design, score, m, eta[m], sums) for m in range(len(eta))]
-    if clusters is None or clusters.n_all == design.n_units:  # one unit in each
+    if clusters is None:
         rows = unit_rows(design, labels, controls, design.labeling.strata)
         stacked = stack(rows)
     else:
-        slope = target_scores(design, score, theta)[2]
         scores = cluster_scores(design, score, eta, clusters)
-        rows = cluster_rows(design, labels, slope, controls, scores, clusters)
+        rows = cluster_rows(design, labels, controls, scores, clusters)
         units = unit_rows(design, labels, controls, clusters.of_labeled)
         stacked = stack(rows, stack(units))
     by_source = stacked.matrix.reshape(p, -1, p)
@@ -123,15 +131,52 @@ def few_label_estimate(
         of_units[:, m] = by_source[:, m] @ control.of_units
         delta[m] = control.delta
     by_labels, by_units = variance_parts(rows, stacked, labels)
+    covariance = corrected_covariance(rows, stacked, controls)
+    df, df_by_coefficient = degrees_of_freedom(
+        design, labels, clusters, rows, stacked.df, np.diag(covariance)
+    )
     return FewLabels(
         theta=theta + stacked.matrix @ delta.ravel(),
         stacked=stacked,
-        covariance=corrected_covariance(rows, stacked, controls),
+        covariance=covariance,
         by_labels=by_labels,
         by_units=by_units,
         own=own,
         of_units=of_units.reshape(p, -1),
+        df=df,
+        df_by_coefficient=df_by_coefficient,
     )
+
+
+def degrees_of_freedom(
+    design: AlignedDesign,
+    labels: LabeledRows,
+    clusters: Clusters | None,
+    rows: Rows,
+    k: float,
+    variance: Floats,
+) -> tuple[float, Floats]:
+    """
+    Rows less what was estimated from them, and those of each coefficient.
+
+    Eq. (df), Eq. (df-coefficient).
+
+    Shapes: `variance` (p,) -> (p,).
+    """
+    strata, groups = design.labeling.strata, None
+    least = float(rows.n - (design.k_params if clusters is None else 1))
+    most = np.inf
+    if strata is not None:
+        groups = merged_strata(strata)
+        most = float(design.n_labeled - 1 - groups.max())
+    df = max(min(least - k, most), 1.0)
+    alone, scale = satterthwaite(design, labels, groups, clusters)
+    own = alone * df / max(min(least, most), 1.0)
+    # Of the variance of leaving labels out less is too large, the more is taken off.
+    of_labels = np.diag(rows.left_out.T @ rows.left_out + rows.drawn)
+    safe = np.where(of_labels > 0.0, of_labels, 1.0)
+    scale = 1.0 + (scale - 1.0) * np.minimum(variance / safe, 1.0)
+    return df, interval_df(own, np.maximum(scale, 1.0), df)
 
 
 def _residual(rows: Rows, stacked: Stacked) -> Floats:

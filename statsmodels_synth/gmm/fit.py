@@ -83,6 +83,12 @@ class Fit:
         """Degrees of freedom of intervals; infinite where they are normal."""
         return float(self.inference.df) if self.settings.use_t else float("inf")
 
+    @property
+    def df_by_coefficient(self) -> Floats:
+        """Those of the interval of each coefficient, (p,)."""
+        own = self.inference.df_by_coefficient
+        return own if self.settings.use_t else np.full(len(own), np.inf)
+
     @cached_property
     def labels_only(self) -> Fit:
         """The same fit without any source."""

@@ -160,7 +160,6 @@ def unit_rows(
 def cluster_rows(
     design: AlignedDesign,
     labels: LabeledRows,
-    slope: Floats,
     controls: Sequence[Control],
     scores: Floats,
     clusters: Clusters,
@@ -170,7 +169,7 @@ def cluster_rows(
 
     Eq. (cluster-rows).
 
-    Shapes: `slope` (n,), `scores` (C, M p).
+    Shapes: `scores` (C, M p).
     """
     p, m, n = design.k_params, len(controls), clusters.n_labeled
     own = cluster_sums(labels.rows, clusters.of_labeled, clusters.n_all)
@@ -184,7 +183,7 @@ def cluster_rows(
         z[:, k] -= everyone[:, k]
     return Rows(
         labels=own,
-        left_out=_without_cluster(design, labels, slope, own, clusters),
+        left_out=_without_cluster(design, labels, own, clusters),
         controls=z,
         everyone=everyone,
         up=np.ones(clusters.n_all),
@@ -200,7 +199,6 @@ def cluster_rows(
 def _without_cluster(
     design: AlignedDesign,
     labels: LabeledRows,
-    slope: Floats,
     own: Floats,
     clusters: Clusters,
 ) -> Floats:
@@ -210,7 +208,8 @@ def _without_cluster(
     Eq. (jackknife).
     """
     x = design.labeled.exog @ design.basis
-    information = -x.T @ (x * slope[:, None])
+    weighted = x * labels.information[:, None]
+    information = x.T @ weighted
     back = np.linalg.inv(design.basis).T
     psi = own @ back @ information  # in the basis, before the inverse was taken
     order = np.argsort(clusters.of_labeled, kind="stable")
@@ -220,7 +219,7 @@ def _without_cluster(
     result = np.zeros_like(own)
     for c in range(clusters.n_labeled):
         at = order[bounds[c] : bounds[c + 1]]
-        taken = -x[at].T @ (x[at] * slope[at, None])
+        taken = x[at].T @ weighted[at]
         # A dummy of this cluster has no coefficient without it: a generalised inverse.
         rest = np.linalg.pinv(
             information - taken, rcond=LEFT_OUT_TOLERANCE, hermitian=True

@@ -89,8 +89,12 @@ class AugmentedGMMResults(
         Sources that took no part, with the reason.
     df_resid, df_model : float
         Degrees of freedom of the t distribution: ``n - p`` less the effective number
-        of control coefficients (clusters less one instead of ``n - p``); and p
+        of coefficients of the sources (clusters less one instead of ``n - p``); and p
         without the constant.
+    df_inference : Series or ndarray (p,)
+        Degrees of freedom of each coefficient: fewer than `df_resid` where few units
+        decide it, or their weights are unequal. A test of several has the fewest of
+        them.
     n_clusters : int or None
         Clusters with a labelled unit.
     """
@@ -120,6 +124,7 @@ class AugmentedGMMResults(
         self.nobs = float(design.n_labeled)
         self.df_model = float(design.k_params - model.k_constant)
         self.df_resid = fit.inference.df
+        self.df_inference = fit.inference.df_by_coefficient
         self.use_t = settings.use_t
         self.settings = settings
         self.n_labeled = design.n_labeled

@@ -1,0 +1,158 @@
+r"""
+Degrees of freedom of each coefficient, and the bias of its variance.
+
+A variance that is made of squared residuals is known the less, the fewer units it is
+made of: with unequal weights, or a dummy that is set for four units, that are much
+fewer than there are labels. So each coefficient has degrees of freedom of its own
+(Satterthwaite 1946; Bell and McCaffrey 2002), from a working model in which errors are
+independent with the variance function of the model. A weight is then no precision. The
+variance is otherwise robust: the model decides nothing but its distribution, and by how
+much leaving units out makes it too large. Both are put into one number, so that the
+standard error stays HC3: as many degrees of freedom as make the 95 % interval as long
+as that of the unbiased variance. They are never more than there are rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special, stats
+
+from statsmodels_synth.core.arrays import Floats, Positions
+from statsmodels_synth.gmm.controls import LabeledRows
+from statsmodels_synth.gmm.rows import LEFT_OUT_TOLERANCE
+from statsmodels_synth.problem.design import AlignedDesign
+from statsmodels_synth.problem.groups import Clusters, cluster_sums
+
+#: Level at which intervals have the right length.
+LEVEL = 0.95
+#: Labels up to which all pairs of residuals are looked at.
+MANY_PAIRS = 2000
+
+
+def satterthwaite(
+    design: AlignedDesign,
+    labels: LabeledRows,
+    groups: Positions | None,
+    clusters: Clusters | None,
+) -> tuple[Floats, Floats]:
+    """
+    Degrees of freedom of the labels alone, and the bias of their variance as a factor.
+
+    Eq. (satterthwaite), Eq. (scale).
+
+    Shapes: `groups` (n,) -> (p,), (p,).
+    """
+    a = design.design_weights
+    if design.labeled.weights is not None:
+        a = a * design.labeled.weights
+    information = np.maximum(labels.information, 0.0)
+    # Rows of unit working variance: residuals are (I - g u') times errors.
+    root = np.sqrt(information / np.where(a > 0.0, a, 1.0))
+    x = design.labeled.exog * root[:, None]
+    g, u = x @ labels.inverse, x * a[:, None]
+    plain = ((g * a[:, None]) ** 2).sum(axis=0)
+    if clusters is None:
+        c = (g * a[:, None] / labels.room[:, None]) ** 2
+        trace, square = _moments_of_units(g, u, c)
+        more = _stratum_factor(groups, len(c))
+        square *= (c * c * more[:, None]).sum(axis=0) / (c * c).sum(axis=0)
+    else:
+        weights = _cluster_weights(u, x, labels, clusters)
+        trace, square = _moments_of_clusters(g, u, weights, clusters)
+    some = (plain > 0.0) & (square > 0.0)
+    safe = np.where(some, square, 1.0)
+    df = np.where(some, trace**2 / safe, 1.0)
+    scale = np.where(some, trace / np.where(some, plain, 1.0), 1.0)
+    return np.maximum(df, 1.0), scale
+
+
+def interval_df(df: Floats, scale: Floats, most: float) -> Floats:
+    """
+    Degrees of freedom of a variance that is too large by a factor, at most so many.
+
+    Eq. (df-coefficient).
+
+    Shapes: `df`, `scale` (p,) -> (p,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> interval_df(np.array([80.0, 5.0]), np.array([1.0, 1.2]), 57.0).round(1)
+    array([57. ,  7.3])
+    """
+    tail = (1.0 + LEVEL) / 2.0
+    # Beyond 1e6 quantiles are those of the normal distribution.
+    wanted = stats.t.ppf(tail, np.clip(df, 1.0, 1e6)) / np.sqrt(scale)
+    least = stats.t.ppf(tail, min(most, 1e6))
+    short = wanted <= least
+    found = special.stdtridf(tail, np.where(short, least, wanted))
+    return np.asarray(np.clip(np.where(short, most, found), 1.0, most))
+
+
+def _stratum_factor(groups: Positions | None, n: int) -> Floats:
+    """What the mean of its stratum costs each unit, n_h / (n_h - 1)."""
+    if groups is None:
+        return np.ones(n)
+    size = np.bincount(groups).astype(float)[groups]
+    return np.asarray(size / np.maximum(size - 1.0, 1.0))
+
+
+def _moments_of_units(g: Floats, u: Floats, c: Floats) -> tuple[Floats, Floats]:
+    """
+    Mean and half the variance of sums of squared residuals, weighted by c.
+
+    Shapes: `g`, `u`, `c` (n, p) -> (p,), (p,).
+    """
+    n, p = g.shape
+    # Covariance of residuals, (I - g u')(I - u g').
+    middle = u.T @ u
+    if n <= MANY_PAIRS:
+        cross = g @ u.T
+        k = np.eye(n) - cross - cross.T + g @ middle @ g.T
+        return np.diag(k) @ c, np.einsum("tj,ts,sj->j", c, k * k, c, optimize=True)
+    w = np.hstack([g, u])
+    q = np.block([[-middle, np.eye(p)], [np.eye(p), np.zeros((p, p))]])
+    own = np.einsum("ti,ij,tj->t", w, q, w)
+    square = (1.0 - 2.0 * own) @ (c * c)
+    for j in range(p):
+        turned = q @ (w.T @ (w * c[:, j : j + 1]))
+        square[j] += np.sum(turned * turned.T)
+    return (1.0 - own) @ c, square
+
+
+def _cluster_weights(
+    u: Floats, x: Floats, labels: LabeledRows, clusters: Clusters
+) -> Floats:
+    """Weight of each error in the residual of its cluster as if left out, (n, p)."""
+    information = np.linalg.inv(labels.inverse)
+    order = np.argsort(clusters.of_labeled, kind="stable")
+    bounds = np.searchsorted(
+        clusters.of_labeled[order], np.arange(clusters.n_labeled + 1)
+    )
+    weights = np.empty_like(u)
+    for c in range(clusters.n_labeled):
+        at = order[bounds[c] : bounds[c + 1]]
+        rest = np.linalg.pinv(
+            information - x[at].T @ u[at], rcond=LEFT_OUT_TOLERANCE, hermitian=True
+        )
+        weights[at] = u[at] @ rest
+    return weights
+
+
+def _moments_of_clusters(
+    g: Floats, u: Floats, weights: Floats, clusters: Clusters
+) -> tuple[Floats, Floats]:
+    """The same of sums of residuals by cluster, each with its weight. (p,), (p,)."""
+    p, n_clusters = g.shape[1], clusters.n_labeled
+    w, middle = np.hstack([g, u]), u.T @ u
+    q = np.block([[-middle, np.eye(p)], [np.eye(p), np.zeros((p, p))]])
+    trace, square = np.empty(p), np.empty(p)
+    for j in range(p):
+        b = weights[:, j]
+        own = np.bincount(clusters.of_labeled, b * b, n_clusters)
+        sums = cluster_sums(w * b[:, None], clusters.of_labeled, n_clusters)
+        both = np.einsum("ci,ij,cj->c", sums, q, sums)
+        turned = q @ (sums.T @ sums)
+        trace[j] = np.sum(own - both)
+        square[j] = np.sum(own * own - 2.0 * own * both) + np.sum(turned * turned.T)
+    return trace, square
