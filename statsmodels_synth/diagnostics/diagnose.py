@@ -321,7 +321,7 @@ def _sources(design: AlignedDesign) -> pd.Index:
 
 def _bias(fit: Fit) -> tuple[pd.DataFrame, pd.DataFrame]:
     params, bse = fit.solution.theta, fit.bse
-    naive, df = fit.naive.params, fit.df
+    naive, df = fit.naive.params, fit.df_by_coefficient
     joint = joint_covariance(
         fit.design,
         fit.target.score,
@@ -349,7 +349,7 @@ def _bias(fit: Fit) -> tuple[pd.DataFrame, pd.DataFrame]:
         dict(zip(_BIAS, (c.ravel() for c in columns), strict=True)), _rows(fit)
     )
     overall = pd.DataFrame(
-        [(t.joint, t.df, df, t.joint_pvalue) for t in tests],
+        [(t.joint, t.df, float(df.min()), t.joint_pvalue) for t in tests],
         _sources(fit.design),
         columns=_TESTS,
     )
@@ -378,9 +378,9 @@ def _agreement(fit: Fit) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _uncertainty(fit: Fit) -> pd.DataFrame:
     params, bse = fit.solution.theta, fit.bse
-    naive, naive_se, df = fit.naive.params, fit.naive.bse, fit.df
+    naive, naive_se = fit.naive.params, fit.naive.bse
     tail = 1.0 - _LEVEL / 2
-    honest = stats.norm.ppf(tail) if np.isinf(df) else stats.t.ppf(tail, df)
+    honest = stats.t.ppf(tail, fit.df_by_coefficient)  # normal where infinite
     naive_margin = stats.norm.ppf(tail) * naive_se
     margin = np.broadcast_to(honest * bse, naive.shape)
     # A naive standard error of zero claims infinitely much.

@@ -163,15 +163,16 @@ def _at_least(total: Floats, plain: Floats, metric: Floats) -> Floats:
     return np.asarray((vectors * values) @ vectors.T * unit)
 
 
-def bias_test(bias: Floats, covariance: Floats, bse: Floats, df: float) -> BiasTest:
+def bias_test(bias: Floats, covariance: Floats, bse: Floats, df: Floats) -> BiasTest:
     """
     Test that a source is not biased, coefficient by coefficient and in all.
 
-    Shapes: `bias` (p,), `covariance` (p, p), `bse` (p,).
+    Shapes: `bias` (p,), `covariance` (p, p), `bse` (p,), `df` (p,).
 
     Examples
     --------
-    >>> test = bias_test(np.array([1.96]), np.eye(1), np.ones(1), np.inf)
+    >>> one = np.ones(1)
+    >>> test = bias_test(np.array([1.96]), np.eye(1), one, np.inf * one)
     >>> round(float(test.pvalue[0]), 3), round(test.joint_pvalue, 3)
     (0.05, 0.05)
     """
@@ -182,17 +183,18 @@ def bias_test(bias: Floats, covariance: Floats, bse: Floats, df: float) -> BiasT
     known = se > ROUNDING * bse
     statistic = nan.copy()
     np.divide(bias, se, out=statistic, where=known)
-    distribution = stats.norm() if np.isinf(df) else stats.t(df)
-    pvalue = 2.0 * distribution.sf(np.abs(statistic))
+    pvalue = 2.0 * stats.t.sf(np.abs(statistic), df)  # normal where df is infinite
     root = inverse_root(covariance[np.ix_(known, known)])
     k = root.shape[1]
     if not k:
         return BiasTest(se, statistic, pvalue, np.nan, np.nan, 0)
     joint = float(np.sum((root.T @ bias[known]) ** 2))
-    if np.isinf(df):
+    fewest = float(df[known].min())
+    if np.isinf(fewest):
         return BiasTest(se, statistic, pvalue, joint, float(stats.chi2.sf(joint, k)), k)
     joint /= k
-    return BiasTest(se, statistic, pvalue, joint, float(stats.f.sf(joint, k, df)), k)
+    joint_pvalue = float(stats.f.sf(joint, k, fewest))
+    return BiasTest(se, statistic, pvalue, joint, joint_pvalue, k)
 
 
 def strongest_units(

@@ -66,7 +66,7 @@ class Gain:
     cost: Floats
     share: Floats
     pays: NDArray[np.bool_]
-    df_lost: float
+    df_lost: Floats | float
     df_per_log: Floats
 
 
@@ -96,6 +96,8 @@ class VarianceParts:
         where all are alike.
     gain : Gain or None
         What the sources take off; None without sources.
+    df_share : ndarray (p,) or float
+        Share of the degrees of freedom of the labels alone that a coefficient has.
     """
 
     labels: Floats
@@ -108,6 +110,7 @@ class VarianceParts:
     use_t: bool
     most_probable: float | None = None
     gain: Gain | None = None
+    df_share: Floats | float = 1.0
 
     @property
     def units_per_label(self) -> float:
@@ -174,12 +177,11 @@ class VarianceParts:
         Shapes: `n, n_units` (k,) -> (k, p).
         """
         n = np.asarray(n, dtype=float)
-        shape = (len(n), len(self.labels))
         if not self.use_t:
-            return np.full(shape, np.inf)
-        alone = np.maximum(n * self.per_label - self.df_lost, 1.0)[:, None]
+            return np.full((len(n), len(self.labels)), np.inf)
+        alone = self._df_alone(n, len(self.labels))
         if self.gain is None:
-            return np.array(np.broadcast_to(alone, shape))
+            return alone
         gain = self.gain
         room = np.minimum(self._room(n, n_units), 1.0)
         lost = gain.df_lost * np.where(gain.pays, 1.0, room)
@@ -188,6 +190,18 @@ class VarianceParts:
         most = gain.df_per_log * np.log(without / found)
         more = np.where(gain.pays, np.minimum(more, most), more)
         return np.asarray(1.0 / (1.0 / alone + more))
+
+    @property
+    def pilot_df(self) -> Floats:
+        """Degrees of freedom without sources in the pilot, (p,)."""
+        own = self._df_alone(np.array([float(self.n)]), len(self.labels))
+        return np.asarray(own[0])
+
+    def _df_alone(self, n: Floats, p: int) -> Floats:
+        """Degrees of freedom without sources, (k, p)."""
+        rows = np.maximum(n * self.per_label - self.df_lost, 1.0)[:, None]
+        share = np.broadcast_to(self.df_share, (len(n), p))
+        return np.asarray(np.maximum(rows * share, 1.0))
 
     def labels_for(self, variance: Floats, n_units: Floats) -> Floats:
         """
@@ -239,7 +253,7 @@ def with_gain(
     first: Floats,
     reported: Floats,
     share: Floats,
-    df_lost: float,
+    df_lost: Floats | float,
     fewest: int,
 ) -> VarianceParts:
     """
@@ -283,8 +297,8 @@ def _with_order_of_widths(parts: VarianceParts) -> VarianceParts:
     assert parts.gain is not None
     here = np.array([float(parts.n)]), np.array([float(parts.n_units)])
     without, found = (variance[0] for variance in parts._variances(*here))
-    df = max(parts.n * parts.per_label - parts.df_lost, 1.0)
-    more = 1.0 / max(df - parts.gain.df_lost, 1.0) - 1.0 / df
+    df = parts._df_alone(here[0], len(parts.labels))[0]
+    more = 1.0 / np.maximum(df - parts.gain.df_lost, 1.0) - 1.0 / df
     log = np.where(parts.gain.pays, np.log(without / found), 1.0)
     per_log = np.maximum(1.0 / _T_SLOPE, more / log)
     return replace(parts, gain=replace(parts.gain, df_per_log=per_log))

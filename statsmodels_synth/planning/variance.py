@@ -137,7 +137,7 @@ class Taken:
             first + change,
             self.reported - change,
             share,
-            self.blank.df_lost - alone.df_lost,
+            alone.pilot_df - self.blank.pilot_df,
             fewest,
         )
 
@@ -181,6 +181,7 @@ def pilot_of(fit: Fit, score: TargetScore, settings: FitSettings) -> Pilot:
         n=design.n_labeled,
         n_units=design.n_units,
         df_lost=observations - fit.inference.df,
+        df_share=fit.inference.df_by_coefficient / fit.inference.df,
         per_label=observations / design.n_labeled,
         use_t=settings.use_t,
         most_probable=None if prob is None else float(prob.max()),
