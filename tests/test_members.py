@@ -388,16 +388,30 @@ def test_tests_match_by_name_and_ols_otherwise() -> None:
     inside.use_t, inside.df_resid_inference = True, found.df_resid
     inside.df_resid = found.df_resid
     rows = np.array([[0.0, 1.0, -1.0, 0.0], [0.5, 0.0, 0.0, 2.0]])
-    for r_matrix in ("x = 1", "C(g)[T.b] = C(g)[T.c], x = 0", rows, (rows, [1.0, 2.0])):
+    # Degrees of freedom are the fewest of the coefficients that take part.
+    constant, b, c, x = found.df_inference
+    pairs, fewest, slope, group_df = (min(b, c), min(constant, x)), min(b, c), x, (b, c)
+    for r_matrix, df in (
+        ("x = 1", x),
+        ("C(g)[T.b] = C(g)[T.c], x = 0", np.array([min(b, c), x])),
+        (rows, np.array(pairs)),
+        ((rows, [1.0, 2.0]), np.array(pairs)),
+    ):
+        inside.df_resid_inference = df
         a, b = found.t_test(r_matrix), ols.t_test(r_matrix)
         for name in ("effect", "sd", "tvalue", "pvalue"):
             np.testing.assert_allclose(getattr(a, name), getattr(b, name))
         assert list(a.summary_frame().index) == list(b.summary_frame().index)
+        inside.df_resid_inference = np.min(df)
         a, b = (one.wald_test(r_matrix, scalar=True) for one in (found, ols))
         np.testing.assert_allclose([a.statistic, a.pvalue], [b.statistic, b.pvalue])
         np.testing.assert_allclose(found.f_test(r_matrix).fvalue, a.statistic)
-    a, b = (one.wald_test_terms(scalar=True).table for one in (found, ols))
-    pd.testing.assert_frame_equal(a, b)
+    terms = found.wald_test_terms(scalar=True).table
+    for term, df in (("Intercept", constant), ("C(g)", fewest), ("x", slope)):
+        inside.df_resid_inference = df
+        expected = ols.wald_test_terms(scalar=True).table.loc[term]
+        pd.testing.assert_series_equal(terms.loc[term], expected)
+    inside.df_resid_inference = np.array([*group_df, fewest])
     a, b = (one.t_test_pairwise("C(g)").result_frame for one in (found, ols))
     pd.testing.assert_frame_equal(a, b)
     named = pd.DataFrame(rows, ["diff", "mix"], COEFFICIENTS)[COEFFICIENTS[::-1]]

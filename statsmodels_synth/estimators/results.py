@@ -234,7 +234,10 @@ class EstimatorResults(PredictedResults):
 class EstimatorResultsWrapper(NamedResultsWrapper):
     """Results with pandas labels wherever the input had them."""
 
-    _attrs: ClassVar[dict[str, str]] = {"effective_nobs": "columns"}
+    _attrs: ClassVar[dict[str, str]] = {
+        "effective_nobs": "columns",
+        "df_inference": "columns",
+    }
     _wrap_attrs = NamedResultsWrapper._wrap_attrs | _attrs
     _wrap_methods = NamedResultsWrapper._wrap_methods
 

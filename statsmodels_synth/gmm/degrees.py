@@ -38,7 +38,7 @@ def satterthwaite(
     """
     Degrees of freedom of the labels alone, and the bias of their variance as a factor.
 
-    Eq. (satterthwaite), Eq. (scale).
+    Eq. (satterthwaite).
 
     Shapes: `groups` (n,) -> (p,), (p,).
     """

@@ -79,13 +79,8 @@ class Fit:
             return np.asarray(np.sqrt(np.diag(self.inference.covariance)))
 
     @property
-    def df(self) -> float:
-        """Degrees of freedom of intervals; infinite where they are normal."""
-        return float(self.inference.df) if self.settings.use_t else float("inf")
-
-    @property
     def df_by_coefficient(self) -> Floats:
-        """Those of the interval of each coefficient, (p,)."""
+        """Degrees of freedom of intervals; infinite where they are normal, (p,)."""
         own = self.inference.df_by_coefficient
         return own if self.settings.use_t else np.full(len(own), np.inf)
 

@@ -812,6 +812,7 @@ class AugmentedGMMResultsWrapper(NamedResultsWrapper):
     """Results with pandas labels wherever the input had them."""
 
     _attrs: ClassVar[dict[str, str]] = {
+        "df_inference": "columns",
         "variance_reduction": "columns",
         "effective_nobs": "columns",
     }

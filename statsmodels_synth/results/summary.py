@@ -19,6 +19,9 @@ from statsmodels_synth.gmm.weights import ILL_CONDITIONED, is_ill_conditioned
 
 #: Below this many labels the asymptotic standard errors are called too small.
 FEW_LABELS = 100
+#: Share of the degrees of freedom of all rows below which a coefficient is named, and
+#: how many are.
+FEW_DF, MOST_NAMES = 0.5, 3
 #: Likewise where the sources have more moments than this share of the labels. In
 #: simulations of this package the coverage of 95 % intervals fell to .85 to .93.
 MANY_MOMENTS = 0.05
@@ -192,6 +195,7 @@ def summary_notes(results: Any) -> list[str]:
             "With clusters, the strata give labelling probabilities only: that the "
             "number of labels in each was fixed does not shorten the intervals."
         )
+    notes += _df_notes(results)
     if results.jtest().df:
         notes.append(_j_note(results))
     if results.source_names:
@@ -328,6 +332,24 @@ def _which_source(results: Any) -> str:
         f" The smallest p-value of a source alone is {pvalues.min():.2g} "
         f"({pvalues.idxmin()!r}): see representativeness()."
     )
+
+
+def _df_notes(results: Any) -> list[str]:
+    """Coefficients whose variance is made of much fewer units than there are labels."""
+    df = np.asarray(results.df_inference)
+    few = np.flatnonzero(df < FEW_DF * results.df_resid)
+    if not (results.use_t and len(few)):
+        return []
+    few = few[np.argsort(df[few], kind="stable")]
+    names = [
+        f"{df[j]:.1f} ({results.model.exog_names[j]})"
+        for j in few[:MOST_NAMES].tolist()
+    ]
+    others = f" and {len(few) - MOST_NAMES} others" if len(few) > MOST_NAMES else ""
+    return [
+        "Few units, or unequal weights, decide some coefficients, whose t has fewer "
+        f"degrees of freedom than {results.df_resid:.1f}: {', '.join(names)}{others}."
+    ]
 
 
 def _label_note(results: Any) -> str:
