@@ -179,6 +179,7 @@ new_augmented_gmm <- function(value, design, family, formula, call) {
       coefficients = stats::setNames(value$coefficients, terms),
       vcov = square(value$vcov),
       df.residual = value$df,
+      df.inference = stats::setNames(value$df_inference, terms),
       use_t = value$use_t,
       nobs = length(fits$y),
       n_units = value$n_units,
@@ -198,7 +199,8 @@ new_augmented_gmm <- function(value, design, family, formula, call) {
       labels_only = list(
         coefficients = stats::setNames(value$labels_only$coefficients, terms),
         vcov = square(value$labels_only$vcov),
-        df.residual = value$labels_only$df
+        df.residual = value$labels_only$df,
+        df.inference = stats::setNames(value$labels_only$df_inference, terms)
       ),
       variance_reduction = stats::setNames(value$variance_reduction, terms),
       effective_nobs = stats::setNames(value$effective_nobs, terms),

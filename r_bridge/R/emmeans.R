@@ -48,8 +48,10 @@ emm_basis.augmented_gmm <- function(object, trms, xlev, grid, vcov., ...) {
     bhat = as.numeric(object$coefficients),
     nbasis = matrix(NA),
     V = covariance,
-    dffun = function(k, dfargs) dfargs$df,
-    dfargs = list(df = object$df.residual),
+    dffun = function(k, dfargs) {
+      if (any(k != 0)) min(dfargs$df[k != 0]) else max(dfargs$df)
+    },
+    dfargs = list(df = unname(coefficient_df(object))),
     misc = link_labels(object$family)
   )
 }

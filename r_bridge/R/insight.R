@@ -18,6 +18,7 @@ get_df.augmented_gmm <- function(x, type = "residual", ...) {
   switch(tolower(type),
     model = length(x$coefficients),
     normal = Inf,
+    wald = coefficient_df(x),
     x$df.residual
   )
 }
@@ -25,7 +26,7 @@ get_df.augmented_gmm <- function(x, type = "residual", ...) {
 # parameters asks insight::find_statistic() for other classes, a closed list.
 #' @exportS3Method parameters::degrees_of_freedom
 degrees_of_freedom.augmented_gmm <- function(model, method = "wald", ...) {
-  if (identical(tolower(method), "normal")) Inf else model$df.residual
+  if (identical(tolower(method), "normal")) Inf else unname(coefficient_df(model))
 }
 
 #' @exportS3Method insight::model_info

@@ -19,7 +19,9 @@
 #'
 #' @details `coef()`, `fitted()`, `df.residual()`, `weights()`, `terms()` and `update()`
 #'   work as for [stats::glm()]; `update()` evaluates the call anew. Intervals use
-#'   Student's t with `df.residual()` degrees of freedom, or the normal distribution
+#'   Student's t with the degrees of freedom in `fit$df.inference`, one for each
+#'   coefficient (at most `df.residual()`; fewer where few units decide it), or the normal
+#'   distribution
 #'   where these are infinite. The estimate maximises no likelihood, so that `logLik()`,
 #'   `deviance()`, `AIC()`, `BIC()`, `anova()`, `add1()`, `drop1()` and `step()` are errors,
 #'   as are lmtest's tests that refit by least squares, such as `bptest()`; nested models
@@ -67,8 +69,9 @@ confint.augmented_gmm <- function(object, parm, level = 0.95, ...) {
   check_level(level)
   tails <- c((1 - level) / 2, (1 + level) / 2)
   error <- stats::setNames(standard_errors(object$vcov), names)[parm]
-  interval <- object$coefficients[parm] +
-    outer(error, stats::qt(tails, object$df.residual))
+  df <- coefficient_df(object)[parm]
+  size <- vapply(tails, stats::qt, numeric(length(df)), df = df)
+  interval <- object$coefficients[parm] + error * matrix(size, ncol = 2L)
   dimnames(interval) <- list(parm, percent(tails))
   interval
 }
@@ -230,6 +233,7 @@ labels_only <- function(object) {
   object$coefficients <- real$coefficients
   object$vcov <- real$vcov
   object$df.residual <- real$df.residual
+  object$df.inference <- real$df.inference
   object$use_t <- is.finite(real$df.residual)
   object <- with_fitted(object)
   object$variance_reduction[] <- 0

@@ -52,7 +52,7 @@ predict.augmented_gmm <- function(object, newdata, type = c("link", "response"),
   error <- sqrt(rowSums((exog %*% object$vcov) * exog))
   if (with_interval) {
     # Of the linear predictor, carried to the mean: it stays where a mean can be.
-    margin <- stats::qt((1 + level) / 2, object$df.residual) * error
+    margin <- stats::qt((1 + level) / 2, fewest_df(object, exog)) * error
     fit <- cbind(fit = fit, mean_interval(eta, margin, family, type))
     if (!se.fit) {
       return(fit)

@@ -51,7 +51,7 @@ coefficient_table <- function(object) {
   statistic <- estimate / error
   letter <- if (is.finite(object$df.residual)) "t" else "z"
   table <- cbind(
-    estimate, error, statistic, two_sided(statistic, object$df.residual)
+    estimate, error, statistic, two_sided(statistic, coefficient_df(object))
   )
   dimnames(table) <- list(
     names(estimate),
@@ -61,6 +61,26 @@ coefficient_table <- function(object) {
 }
 
 # With infinite degrees of freedom Student's t is the normal distribution.
+# Degrees of freedom of combinations of coefficients, one in each row: the fewest of
+# those that take part.
+fewest_df <- function(object, rows) {
+  df <- coefficient_df(object)
+  rows <- matrix(rows, ncol = length(df))
+  apply(rows, 1L, function(row) {
+    if (any(row != 0, na.rm = TRUE)) min(df[which(row != 0)]) else max(df)
+  })
+}
+
+# Degrees of freedom of each coefficient: infinite where inference is normal.
+coefficient_df <- function(object) {
+  df <- object$df.inference
+  if (is.null(df) || !is.finite(object$df.residual)) {
+    terms <- names(object$coefficients)
+    df <- stats::setNames(rep(object$df.residual, length(terms)), terms)
+  }
+  df
+}
+
 two_sided <- function(statistic, df) {
   2 * stats::pt(abs(statistic), df, lower.tail = FALSE)
 }

@@ -109,6 +109,11 @@ def fit_settings(given: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def _df_inference(result: Any) -> Any:
+    df = np.asarray(result.df_inference)
+    return df if result.use_t else np.full(len(df), np.inf)
+
+
 def describe(wrapped: Any) -> dict[str, Any]:
     """All that R keeps of a result, but for the contributions of units."""
     result = wrapped._results
@@ -118,6 +123,7 @@ def describe(wrapped: Any) -> dict[str, Any]:
         "coefficients": result.params,
         "vcov": result.cov_params(),
         "df": float(result.df_resid) if settings.use_t else np.inf,
+        "df_inference": _df_inference(result),
         "use_t": settings.use_t,
         "n_units": result.n_units,
         "n_clusters": result.n_clusters,
@@ -125,6 +131,7 @@ def describe(wrapped: Any) -> dict[str, Any]:
             "coefficients": np.asarray(real.params),
             "vcov": np.asarray(real.cov_params()),
             "df": float(real.df_resid) if settings.use_t else np.inf,
+            "df_inference": _df_inference(real),
         },
         "variance_reduction": np.asarray(result.variance_reduction),
         "effective_nobs": np.asarray(result.effective_nobs),
