@@ -180,8 +180,14 @@ class Pilot:
     noise: tuple[ReplicateNoise, ...]
 
 
-def pilot_of(fit: Fit, score: TargetScore, settings: FitSettings) -> Pilot:
-    """Take the variance of a fit apart. Eq. (double-sampling)."""
+def pilot_of(
+    fit: Fit, score: TargetScore, settings: FitSettings, n_units: int
+) -> Pilot:
+    """
+    Take the variance of a fit apart. Eq. (double-sampling).
+
+    `n_units` are all units that labels could be drawn from.
+    """
     design, clusters, map_ = fit.design, fit.clusters, fit.inference.map
     solution, p = fit.solution, design.k_params
     psi, h, *_ = labeled_scores(design, score, solution.theta, solution.eta)
@@ -227,7 +233,7 @@ def pilot_of(fit: Fit, score: TargetScore, settings: FitSettings) -> Pilot:
         units=units,
         excess=np.zeros(p),
         n=design.n_labeled,
-        n_units=design.n_units,
+        n_units=n_units,
         df_lost=observations - fit.inference.df,
         per_label=observations / design.n_labeled,
         use_t=settings.use_t,
