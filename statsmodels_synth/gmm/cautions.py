@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import warn
-from statsmodels_synth.exceptions import ConvergenceWarning, LabelAgreementWarning
+from statsmodels_synth.exceptions import (
+    ConvergenceWarning,
+    FewUnitsWarning,
+    LabelAgreementWarning,
+)
 from statsmodels_synth.gmm.solver import Solution
-from statsmodels_synth.problem.design import AlignedDesign, DesignRows
+from statsmodels_synth.problem.design import AlignedDesign, DesignRows, Labeling
 
 _OR_SHOWN = (
     "This holds if its errors are rare. If labels were copied into the source or shown "
@@ -61,6 +66,29 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
             f"Source {name!r} {found}. {allowed} {_OR_SHOWN}",
             LabelAgreementWarning,
         )
+
+
+def warn_of_strata(labeling: Labeling, df: float | Floats) -> None:
+    """Warn of strata with a single label, which say nothing of their own variance."""
+    strata, prob = labeling.strata, labeling.prob
+    if strata is None or prob is None:
+        return
+    n = np.bincount(strata)
+    # A stratum of which every unit is labelled has no variance to be known.
+    single = int(np.count_nonzero((n[strata] == 1) & (prob < 1.0)))
+    if not single:
+        return
+    left = float(np.min(df))
+    have = "has one label" if single == 1 else "have one label each"
+    which = "All" if single == len(n) else f"{single} of"
+    warn(
+        f"{which} {len(n)} strata {have}, which does not show how "
+        f"units of a stratum differ. Intervals rest on {left:.3g} "
+        f"{'degree' if left == 1.0 else 'degrees'} of freedom. Merge strata that are "
+        "alike, so that every one has at least two labels, or label another unit in "
+        "each.",
+        FewUnitsWarning,
+    )
 
 
 def disagreements(rows: DesignRows, labels: DesignRows) -> tuple[int, int]:
