@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.core.messages import warn
 from statsmodels_synth.exceptions import (
     ConvergenceWarning,
@@ -19,6 +19,8 @@ _OR_SHOWN = (
     "to its model (few-shot examples too), its errors for other units are not seen and "
     "the intervals do not cover: check how it was made."
 )
+#: Relative rounding error.
+EPSILON = float(np.finfo(float).eps)
 #: Labelled units that differ from a source below which a warning is due.
 FEW_DISAGREEMENTS = 4
 
@@ -103,8 +105,24 @@ def disagreements(rows: DesignRows, labels: DesignRows) -> tuple[int, int]:
     (0, 2)
     """
     unit = rows.unit_positions
-    # What went through single precision is still the same.
-    differs = ~np.isclose(rows.endog, labels.endog[unit], rtol=1e-6, atol=0.0)
-    scale = 1e-6 * np.abs(labels.exog).max(axis=0)
-    differs |= (np.abs(rows.exog - labels.exog[unit]) > scale).any(axis=1)
+    differs = ~_same(rows.endog, labels.endog, unit)
+    for own, real in zip(rows.exog.T, labels.exog.T, strict=True):
+        differs |= ~_same(own, real, unit)
     return len(np.unique(unit[differs])), len(np.unique(unit))
+
+
+def _same(own: Floats, real: Floats, unit: Positions) -> Bools:
+    """
+    Values that differ by rounding alone, wherever zero and the unit of measure are.
+
+    What went through single precision, or six digits of text, is still the same.
+
+    Shapes: `own` (R,), `real` (n,), `unit` (R,).
+    """
+    apart = np.abs(real - np.median(real))
+    tolerance = 1e-6 * np.maximum(apart, apart.mean()) + 8 * EPSILON * np.abs(real)
+    value = real[unit]
+    with np.errstate(over="ignore"):
+        # Far from zero, single precision is coarser than that.
+        single = (own == value.astype(np.float32)) | (own.astype(np.float32) == value)
+    return np.asarray((np.abs(own - value) <= tolerance[unit]) | single)
