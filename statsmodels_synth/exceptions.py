@@ -90,7 +90,7 @@ class FewClustersWarning(SynthWarning):
 
 
 class FewUnitsWarning(SynthWarning):
-    """A coefficient rests on very few labelled units."""
+    """A coefficient, or a stratum, rests on very few labelled units."""
 
 
 class LabelAgreementWarning(SynthWarning):

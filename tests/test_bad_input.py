@@ -1194,6 +1194,27 @@ case(
     *("'d'", "very few of the 48", "'u003'"),
 )
 
+case(
+    "labels: a weight of a million on one labelled unit",
+    FewUnitsWarning,
+    lambda f: from_frames(
+        f,
+        data=f.data.assign(w=np.where(K == 3, 1e6, 1.0)),
+        weights="w",
+    ),
+    *("48 labelled units", "'u003'", "Kish"),
+)
+case(
+    "units: a weight of a million on one unit without a label",
+    FewUnitsWarning,
+    lambda f: from_frames(
+        f,
+        data=f.data.assign(w=np.where(K == np.flatnonzero(f.data.y.isna())[0], 1e6, 1)),
+        weights="w",
+    ),
+    *("units worth 1.0", "Kish"),
+)
+
 # Options of the labelling design that are no values
 
 for option, given in (

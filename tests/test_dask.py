@@ -477,6 +477,20 @@ def test_clusters_of_replicates() -> None:
     agree(AugmentedGMM.from_formula("y ~ x + z", rows, **given).fit(**options), peer)
 
 
+@pytest.mark.parametrize("design", [{}, {"labeling_prob": "p"}, {"strata": "stratum"}])
+def test_j_over_the_units_that_each_source_covers(design: dict[str, Any]) -> None:
+    units = draw()
+    # Labels of the rare level were drawn twice.
+    units["p"] = units.p.mask(units.g == "z", 1 - (1 - units.p) / 2)
+    gone = np.random.default_rng(5).random((2, UNITS)) < [[0.7], [0.4]]
+    units["guess"] = units.guess.astype(float).mask(gone[0])
+    units["made_y"] = units.made_y.mask(gone[1])
+    peer = AugmentedGMM.from_formula("y ~ x + z", units, **WIDE, **design).fit()
+    rows = dd.from_pandas(units, npartitions=3)
+    agree(AugmentedGMM.from_formula("y ~ x + z", rows, **WIDE, **design).fit(), peer)
+    assert peer.representativeness()["pvalue"].notna().all()
+
+
 @pytest.mark.parametrize(
     ("groups", "error", "text"),
     [

@@ -153,9 +153,7 @@ def test_everything_has_the_degrees_of_freedom_of_its_coefficients(
     predicted = result.get_prediction(rows).summary_frame()
     width = predicted["ci_upper"] - predicted["ci_lower"]
     fewest = np.array([min(df["Intercept"], df["x"]), df["rare"]])
-    np.testing.assert_allclose(
-        width, 2 * stats.t.ppf(0.975, fewest) * predicted["se"]
-    )
+    np.testing.assert_allclose(width, 2 * stats.t.ppf(0.975, fewest) * predicted["se"])
     assert f"{df['rare']:.1f} (rare)" in str(result.summary()).replace("\n", " ")
     normal = AugmentedGMM.from_formula("y ~ x + rare", data, proxy).fit(use_t=False)
     assert "(rare)" not in str(normal.summary())

@@ -17,6 +17,8 @@ from statsmodels_synth.exceptions import (
     LabelAgreementWarning,
     SeparationError,
 )
+from statsmodels_synth.gmm.cautions import disagreements
+from statsmodels_synth.problem.design import DesignRows
 from tests.problems import SHARED, needs_data
 
 # Disagreements with the labels
@@ -80,6 +82,43 @@ def test_few_disagreements_are_counted(
 def test_four_disagreements_are_enough(where: str) -> None:
     model, _ = binary(4, where)
     model.fit()  # a warning is an error here
+
+
+@pytest.mark.parametrize(("shift", "scale"), [(0, 1), (1e8, 1), (-3e5, 1e-4), (2, 1e9)])
+@pytest.mark.parametrize("where", ["outcome", "regressor"])
+def test_agreement_does_not_depend_on_zero_and_unit(
+    where: str, shift: float, scale: float
+) -> None:
+    """Degrees or kelvins, euros or millions: what differs, differs."""
+    rng = np.random.default_rng(1)
+    value = rng.normal(size=50)
+    other = value + np.where(np.arange(50) < 3, 1e-3, 0.0)
+    other[3:] += 1e-9 * rng.normal(size=47)
+    one = np.ones(50)
+    pair = [shift + scale * v for v in (other, value)]
+    if where == "outcome":
+        rows = [DesignRows(v, one[:, None]) for v in pair]
+    else:
+        rows = [DesignRows(one, np.column_stack([one, v])) for v in pair]
+    assert disagreements(*rows) == (3, 50)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e8])
+def test_single_precision_is_no_disagreement(shift: float) -> None:
+    value = shift + np.random.default_rng(1).normal(size=50)
+    single = value.astype(np.float32).astype(float)
+    x = np.ones((50, 1))
+    assert disagreements(DesignRows(single, x), DesignRows(value, x)) == (0, 50)
+    assert disagreements(DesignRows(value, x), DesignRows(single, x)) == (0, 50)
+
+
+def test_an_outcome_far_from_zero_is_not_warned_of() -> None:
+    rng = np.random.default_rng(2)
+    x = sm.add_constant(rng.normal(size=300))
+    y = x.sum(axis=1) + rng.normal(size=300) + 1e8
+    labels = np.where(np.arange(300) < 60, y, np.nan)
+    # A warning would be an error here.
+    AugmentedGMM(labels, x, proxy={"g": (y + rng.normal(size=300), x)}).fit()
 
 
 def test_replicates_of_a_unit_are_one_disagreement() -> None:

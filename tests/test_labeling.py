@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.data.labeling import find_labeling
-from statsmodels_synth.exceptions import DataError
+from statsmodels_synth.exceptions import DataError, FewUnitsWarning
 from statsmodels_synth.problem.design import Labeling
 from tests.problems import frames, model_of
 from tests.reference import dense, loops
@@ -258,9 +259,45 @@ def test_a_stratum_with_one_label_is_no_stratum() -> None:
     labeled = problem.labeled.copy()
     labeled[np.flatnonzero(labeled & (strata == 0))[1:]] = False
     problem = replace(problem, labeled=labeled)
-    result = model_of(problem, strata=strata).fit()
+    said = r"1 of 3 strata has one label, .* Merge strata"
+    with pytest.warns(FewUnitsWarning, match=said):
+        result = model_of(problem, strata=strata).fit()
     assert np.isfinite(result.bse).all()
     assert np.linalg.eigvalsh(result.cov_params()).min() > 0.0
+
+
+@pytest.mark.parametrize("single", [0, 1, 10, 30])
+def test_one_label_in_a_stratum_is_warned_of(single: int) -> None:
+    """Named are the strata and the degrees of freedom; those of one unit are known."""
+    rng = np.random.default_rng(1)
+    strata = np.repeat(np.arange(30), 20)
+    labeled = np.arange(600) % 20 < np.where(strata < single, 1, 2)
+    # The last stratum is a unit, which is labelled.
+    strata = np.r_[strata, 30]
+    labeled = np.r_[labeled, True]
+    x = np.column_stack([np.ones(601), rng.normal(size=601)])
+    y = x @ [0.3, 1.0] + rng.normal(size=601)
+    guess = {"guess": (y + rng.normal(size=601), x)}
+    model = AugmentedGMM(np.where(labeled, y, np.nan), x, proxy=guess, strata=strata)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        result = model.fit()
+        _ = result.real_only, result.effective_nobs  # says it no second time
+    texts = [str(w.message) for w in said if "strata" in str(w.message)]
+    assert len(texts) == (single > 0)
+    if single:
+        df = float(np.min(result._fit_or_raise().inference.df))
+        degrees = "degree" if df == 1.0 else "degrees"
+        assert texts[0].startswith(f"{single} of 31 strata ha")
+        assert f"rest on {df:.3g} {degrees} of freedom" in texts[0]
+
+
+def test_one_label_in_every_stratum_is_warned_of() -> None:
+    x = np.column_stack([np.ones(300), np.random.default_rng(2).normal(size=300)])
+    y = np.where(np.arange(300) % 10 == 0, x.sum(axis=1) + x[::-1, 1], np.nan)
+    model = AugmentedGMM(y, x, strata=np.arange(300) // 10)
+    with pytest.warns(FewUnitsWarning, match="All 30 strata have one label each"):
+        model.fit()
 
 
 def test_units_that_nobody_sees_are_in_their_stratum() -> None:

@@ -541,6 +541,41 @@ def test_cheapest_mix(plan: Plan) -> None:
             assert not len(cost) or cost.min() >= row.cost - 1e-9
 
 
+@pytest.mark.filterwarnings("ignore::statsmodels_synth.exceptions.CoverageWarning")
+def test_units_that_no_source_covers_can_be_labelled() -> None:
+    """
+    Of 3,000 units a source covers three in ten; the pilot uses 1,100 of them.
+
+    The mean prediction of pilots with 300 labels is the mean of what fits with more
+    labels report: both means have an error below 1 %.
+    """
+
+    def fit(seed: int, n: int) -> Any:
+        rng = np.random.default_rng(seed)
+        x = np.column_stack([np.ones(3000), rng.normal(size=3000)])
+        y = x @ [0.3, 1.0] + rng.normal(size=3000)
+        source = y + 0.5 * rng.normal(size=3000)
+        source[rng.permutation(3000)[900:]] = np.nan
+        y[rng.permutation(3000)[n:]] = np.nan
+        # The pilot's last unit could never be labelled.
+        x[-1, 1] = np.nan if np.isnan(y[-1]) and np.isnan(source[-1]) else x[-1, 1]
+        return AugmentedGMM(y, x, proxy={"some": (source, x)}).fit()
+
+    plan = fit(1, 300).plan()
+    given = 3000 - plan.n_units
+    assert given in (0, 1)
+    assert plan.most_labels == plan.n_units
+    alone = plan.expect(n=plan.n_units, sources=[])["std_err"]
+    np.testing.assert_allclose(plan.expect(n=plan.n_units)["std_err"], alone)
+    sizes = [600, 1500, 2700]
+    predicted = np.array(
+        [fit(seed, 300).plan().expect(n=sizes)["std_err"] for seed in range(25)]
+    )
+    for n, found in zip(sizes, (predicted**2).mean(axis=0).reshape(3, 2), strict=True):
+        actual = np.mean([fit(seed, n).bse ** 2 for seed in range(8)], axis=0)
+        np.testing.assert_allclose(found, actual, rtol=0.06)
+
+
 def test_a_source_costs_what_it_covers() -> None:
     """A tenth of the units, of which some have two rows: against brute force."""
     endog, exog, sources = simulate(Cell("gaussian", 2, units=2000, rows=2), 0)

@@ -57,7 +57,7 @@ representativeness.augmented_gmm <- function(object, ...) {
   table$df2 <- as_f$df2
   table[c("c.f", "c.df", "c.df2")] <- added_reference(object, table, variance_df)
   structure(
-    table, variance_df = variance_df, class = c("representativeness", "data.frame")
+    table, variance_df = variance_df[[1L]], class = c("representativeness", "data.frame")
   )
 }
 
@@ -125,7 +125,7 @@ added_reference <- function(object, table, variance_df) {
 # is Hotelling's T-squared.
 hotelling <- function(statistic, df, variance_df) {
   df2 <- variance_df - df + 1
-  scale <- if (is.finite(variance_df)) df2 / variance_df else 1
+  scale <- ifelse(is.finite(variance_df), df2 / variance_df, 1)
   possible <- df > 0 & df2 > 0
   list(
     f = ifelse(possible %in% TRUE, statistic / df * scale, NaN),

@@ -31,6 +31,7 @@ from statsmodels_synth.data.checks import (
     check_leverage,
     check_source_design,
     check_values,
+    check_weights,
 )
 from statsmodels_synth.data.labeling import find_labeling
 from statsmodels_synth.exceptions import AlignmentError, DataError
@@ -567,6 +568,8 @@ def align_arrays(
     if units is None:
         units = pd.RangeIndex(n_units) if index is None else index
     labeled_units = np.flatnonzero(mask)
+    if weights_ is not None and weights_.argmax() not in labeled_units:
+        check_weights(weights_, units, "units")
     check_problem(
         labels,
         labeled_units,
@@ -623,6 +626,7 @@ def check_labels(
     check_values(labels, "data", names, yname, units)
     check_labeled_design(labels.exog, names, designs)
     check_leverage(labels.exog, labels.weights, names, units)
+    check_weights(labels.weights, units, "labelled units")
     check_endog(labels.endog, score, "data", yname, units)
     p, k_sources = labels.exog.shape[1], len(designs)
     n, needed = len(labels.endog), p * (1 + k_sources)

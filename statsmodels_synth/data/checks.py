@@ -37,6 +37,8 @@ COLLINEARITY_TOLERANCE = 1e-7
 #: simulations a dummy with 2, 3, 4 and 5 ones had intervals with a coverage of .79
 #: to .83, .87, .89 to .91 and .92.
 FEW_UNITS = 4.0
+#: Effective number of units, given their weights, below which a warning is due.
+FEW_WEIGHTED = 20.0
 #: Clusters with labels below which a warning is due.
 FEW_CLUSTERS = 20
 
@@ -186,6 +188,29 @@ def check_leverage(
             "like these, merge levels, or transform the column.",
             FewUnitsWarning,
         )
+
+
+def check_weights(weights: Floats | None, units: pd.Index, whose: str) -> None:
+    """
+    Warn if weights make many units worth a few (Kish 1965).
+
+    Shapes: `weights` (n,), `units` (n,).
+    """
+    if weights is None or not len(weights):
+        return
+    share = weights / weights.sum()
+    number = float(1.0 / np.sum(share**2))
+    if number >= FEW_WEIGHTED or number > len(weights) / 2:
+        return
+    most = np.argsort(-share, kind="stable")[: min(round(number), 5)]
+    part = share[most].sum()
+    warn(
+        f"The weights make {len(weights)} {whose} worth {number:.1f} (Kish's effective "
+        f"number): {name_units(units[most])} {'has' if len(most) == 1 else 'have'} "
+        f"{100 * part:.3g} % of their sum. Standard errors then rest on few units, and "
+        "intervals may be too short. Look for a wrong weight, or trim the largest.",
+        FewUnitsWarning,
+    )
 
 
 def _shares(left: Floats, upper: Floats) -> Floats:

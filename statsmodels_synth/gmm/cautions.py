@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.core.messages import warn
-from statsmodels_synth.exceptions import ConvergenceWarning, LabelAgreementWarning
+from statsmodels_synth.exceptions import (
+    ConvergenceWarning,
+    FewUnitsWarning,
+    LabelAgreementWarning,
+)
 from statsmodels_synth.gmm.solver import Solution
-from statsmodels_synth.problem.design import AlignedDesign, DesignRows
+from statsmodels_synth.problem.design import AlignedDesign, DesignRows, Labeling
 
 _OR_SHOWN = (
     "This holds if its errors are rare. If labels were copied into the source or shown "
     "to its model (few-shot examples too), its errors for other units are not seen and "
     "the intervals do not cover: check how it was made."
 )
+#: Relative rounding error.
+EPSILON = float(np.finfo(float).eps)
 #: Labelled units that differ from a source below which a warning is due.
 FEW_DISAGREEMENTS = 4
 
@@ -63,6 +70,29 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
         )
 
 
+def warn_of_strata(labeling: Labeling, df: float | Floats) -> None:
+    """Warn of strata with a single label, which say nothing of their own variance."""
+    strata, prob = labeling.strata, labeling.prob
+    if strata is None or prob is None:
+        return
+    n = np.bincount(strata)
+    # A stratum of which every unit is labelled has no variance to be known.
+    single = int(np.count_nonzero((n[strata] == 1) & (prob < 1.0)))
+    if not single:
+        return
+    left = float(np.min(df))
+    have = "has one label" if single == 1 else "have one label each"
+    which = "All" if single == len(n) else f"{single} of"
+    warn(
+        f"{which} {len(n)} strata {have}, which does not show how "
+        f"units of a stratum differ. Intervals rest on {left:.3g} "
+        f"{'degree' if left == 1.0 else 'degrees'} of freedom. Merge strata that are "
+        "alike, so that every one has at least two labels, or label another unit in "
+        "each.",
+        FewUnitsWarning,
+    )
+
+
 def disagreements(rows: DesignRows, labels: DesignRows) -> tuple[int, int]:
     """
     Labelled units at which a source differs from outcome or regressors.
@@ -75,8 +105,24 @@ def disagreements(rows: DesignRows, labels: DesignRows) -> tuple[int, int]:
     (0, 2)
     """
     unit = rows.unit_positions
-    # What went through single precision is still the same.
-    differs = ~np.isclose(rows.endog, labels.endog[unit], rtol=1e-6, atol=0.0)
-    scale = 1e-6 * np.abs(labels.exog).max(axis=0)
-    differs |= (np.abs(rows.exog - labels.exog[unit]) > scale).any(axis=1)
+    differs = ~_same(rows.endog, labels.endog, unit)
+    for own, real in zip(rows.exog.T, labels.exog.T, strict=True):
+        differs |= ~_same(own, real, unit)
     return len(np.unique(unit[differs])), len(np.unique(unit))
+
+
+def _same(own: Floats, real: Floats, unit: Positions) -> Bools:
+    """
+    Values that differ by rounding alone, wherever zero and the unit of measure are.
+
+    What went through single precision, or six digits of text, is still the same.
+
+    Shapes: `own` (R,), `real` (n,), `unit` (R,).
+    """
+    apart = np.abs(real - np.median(real))
+    tolerance = 1e-6 * np.maximum(apart, apart.mean()) + 8 * EPSILON * np.abs(real)
+    value = real[unit]
+    with np.errstate(over="ignore"):
+        # Far from zero, single precision is coarser than that.
+        single = (own == value.astype(np.float32)) | (own.astype(np.float32) == value)
+    return np.asarray((np.abs(own - value) <= tolerance[unit]) | single)

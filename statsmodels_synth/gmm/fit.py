@@ -21,7 +21,7 @@ from statsmodels_synth.gmm.alone import (
     naive_at_state,
     naive_estimate,
 )
-from statsmodels_synth.gmm.cautions import warn_of
+from statsmodels_synth.gmm.cautions import warn_of, warn_of_strata
 from statsmodels_synth.gmm.covariance import Inference, infer
 from statsmodels_synth.gmm.jtest import JTest, representativeness
 from statsmodels_synth.gmm.separation import (
@@ -179,6 +179,8 @@ def fit_design(
         solution = replace(solution, passes=solution.passes + passes)
     warn_of(design, solution, corrected=settings.use_correction)
     inference = infer(design, target.score, solution, settings, clusters)
+    if clusters is None:
+        warn_of_strata(design.labeling, inference.df)
     # One row per labelled unit, which must not outlive the data in a result.
     solution = replace(solution, few_labels=None)
     return Fit(target, settings, solution, design, dropped, inference, clusters, known)

@@ -17,6 +17,10 @@ labelled units or clusters, with ``nu`` degrees of freedom: their number less on
 statistic for k means is then Hotelling's :math:`T^2`, and
 ``T^2 (nu - k + 1) / (nu k)`` is compared with F on ``k`` and ``nu - k + 1`` degrees of
 freedom.
+
+A source that covers some units only is compared over these: its labelled units with
+all that it covers, each mean over its own number, n_m and T_m. Whether a unit is
+labelled then says nothing of whether it is covered, nor the other way round.
 """
 
 from __future__ import annotations
@@ -31,6 +35,12 @@ import scipy.linalg
 
 from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.gmm.covariance import stratified
+from statsmodels_synth.gmm.covered import (
+    covered_clusters,
+    covered_sums,
+    covers_everyone,
+    labeled_coverage,
+)
 from statsmodels_synth.gmm.moments import MomentSums, labeled_scores
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.gmm.sums import cluster_scores
@@ -174,8 +184,9 @@ class Difference:
     variance : ndarray (M p, M p)
         Its variance if the units were labelled at random, or with the given
         probabilities.
-    df : float
-        Degrees of freedom of the variance; infinite where it is from all units.
+    df : ndarray (M,)
+        Degrees of freedom of the variance of each source; infinite where it is from
+        all units.
     basis : ndarray (p, p)
         Change of basis that makes the labelled design orthonormal: what is rounding
         shall not depend on the units of x.
@@ -183,15 +194,20 @@ class Difference:
 
     mean: Floats
     variance: Floats
-    df: float
+    df: Floats
     basis: Floats
+
+    def df_of(self, part: Positions) -> float:
+        """Degrees of freedom of the variance of some means: the fewest of a source."""
+        return float(self.df[part // len(self.basis)].min(initial=np.inf))
 
     def test(self, part: Positions) -> JTest:
         """Test that some of the means do not differ. Eq. (representative)."""
+        df = self.df_of(part)
         turn = repeated_block(self.basis, len(part) // len(self.basis))
         variance = turn.T @ self.variance[np.ix_(part, part)] @ turn
         varying = int(np.count_nonzero(np.diag(variance) > 0.0))
-        if varying > self.df:
+        if varying > df:
             # A variance of fewer degrees of freedom says nothing of some directions.
             nan = float("nan")
             return JTest(nan, nan, varying, nan)
@@ -200,26 +216,27 @@ class Difference:
         if not k:
             return JTest(0.0, float("nan"), 0)
         statistic = float(np.sum((root.T @ (turn.T @ self.mean[part])) ** 2))
-        return self.judge(statistic, k)
+        return judge(statistic, k, df)
 
-    def judge(
-        self, statistic: float, k: int, others: float = 0.0, k_others: int = 0
-    ) -> JTest:
-        """
-        Hold a quadratic form, or what it adds to others, to its reference.
 
-        Eq. (hotelling).
-        """
-        nan = float("nan")
-        if k <= 0:
-            return JTest(statistic, nan, max(k, 0), nan)
-        if np.isinf(self.df):
-            return JTest(statistic, float(stats.chi2.sf(statistic, k)), k)
-        rest = self.df - k - k_others + 1.0
-        if rest <= 0.0:
-            return JTest(statistic, nan, k, nan)
-        ratio = statistic / (self.df + others) * rest / k
-        return JTest(statistic, float(stats.f.sf(ratio, k, rest)), k, rest, ratio)
+def judge(
+    statistic: float, k: int, df: float, others: float = 0.0, k_others: int = 0
+) -> JTest:
+    """
+    Hold a quadratic form, or what it adds to others, to its reference.
+
+    Eq. (hotelling).
+    """
+    nan = float("nan")
+    if k <= 0:
+        return JTest(statistic, nan, max(k, 0), nan)
+    if np.isinf(df):
+        return JTest(statistic, float(stats.chi2.sf(statistic, k)), k)
+    rest = df - k - k_others + 1.0
+    if rest <= 0.0:
+        return JTest(statistic, nan, k, nan)
+    ratio = statistic / (df + others) * rest / k
+    return JTest(statistic, float(stats.f.sf(ratio, k, rest)), k, rest, ratio)
 
 
 def labeled_difference(
@@ -233,8 +250,11 @@ def labeled_difference(
 
     Eq. (representative).
     """
+    if not covers_everyone(design):
+        return covered_difference(design, score, solution, clusters)
     n, n_units, p = design.n_labeled, design.n_units, design.k_params
     size = design.k_sources * p
+    each = np.ones(design.k_sources)
     _, z, *_ = labeled_scores(design, score, solution.theta, solution.eta)
     a = design.design_weights[:, None]
     everyone = solution.sums.mean[p:].reshape(-1, 2, p)[:, 1].ravel()
@@ -245,22 +265,82 @@ def labeled_difference(
     labeling = design.labeling
     if clusters is None and labeling.prob is None:
         spread = spread * n_units / (n_units - 1)
-        return Difference(
-            mean, spread * (1.0 / n - 1.0 / n_units), float("inf"), design.basis
-        )
+        variance = spread * (1.0 / n - 1.0 / n_units)
+        return Difference(mean, variance, each * np.inf, design.basis)
     if clusters is not None:
         own = cluster_sums(a * (z - mean) / n, clusters.of_labeled, clusters.n_all)
         total = cluster_scores(design, score, solution.eta, clusters)
         total = total - clusters.n_units[:, None] * everyone
         rows, df = own - total / n_units, float(clusters.n_labeled - 1)
-        return Difference(mean, rows.T @ rows * (df + 1) / df, df, design.basis)
+        variance = rows.T @ rows * (df + 1) / df
+        return Difference(mean, variance, each * df, design.basis)
     # The mean is a ratio, whose residuals are those from the mean itself.
     own = a * (z - mean) / n
     rows = own - z / n_units
     variance = rows.T @ rows * n / (n - 1)
     variance += (spread * n_units - z.T @ z) / n_units**2
     variance = stratified(variance, own, labeling, unbiased=True)
-    return Difference(mean, variance, float(n - 1), design.basis)
+    return Difference(mean, variance, each * (n - 1), design.basis)
+
+
+def covered_difference(
+    design: AlignedDesign,
+    score: TargetScore,
+    solution: Solution,
+    clusters: Clusters | None,
+) -> Difference:
+    """
+    The same over the units that each source covers.
+
+    Eq. (representative-covered).
+    """
+    p, labeling = design.k_params, design.labeling
+    covered = labeled_coverage(design)
+    sums = covered_sums(design, score, solution.eta)
+    everyone, units = sums.mean, np.diag(sums.units)
+    _, z, *_ = labeled_scores(design, score, solution.theta, solution.eta)
+    of_means = covered.repeat(p, axis=1)
+    z = np.where(of_means, z - everyone, 0.0)
+    weight = design.design_weights[:, None] * of_means
+    # A source without a covered label says nothing: a difference of zero.
+    weight = weight / np.maximum(weight.sum(axis=0), 1e-300)
+    mean = (weight * z).sum(axis=0)
+    n_units = units.repeat(p)
+    if clusters is not None:
+        own = cluster_sums(weight * (z - mean), clusters.of_labeled, clusters.n_all)
+        total, counts = covered_clusters(design, score, solution.eta, clusters)
+        rows = own - (total - counts.repeat(p, axis=1) * everyone) / n_units
+        with_labels = cluster_sums(
+            covered.astype(float), clusters.of_labeled, clusters.n_all
+        )
+        variance, df = rows.T @ rows, (with_labels > 0.0).sum(axis=0) - 1.0
+        return Difference(mean, variance * _unbiased(df, p), df, design.basis)
+    outer = solution.sums.source_outer().reshape((len(z.T),) * 2) * design.n_units
+    spread = sums.about_means(outer)
+    n = covered.sum(axis=0)
+    df = n - 1.0
+    if labeling.prob is None:
+        left = (1.0 - n / units) / np.maximum(n, 1) / np.maximum(units - 1, 1)
+        return Difference(
+            mean, spread * _products(left, p), np.full(len(n), np.inf), design.basis
+        )
+    own = weight * (z - mean)
+    rows = own - z / n_units
+    variance = rows.T @ rows * _unbiased(df, p)
+    variance += (spread - z.T @ z) / np.outer(n_units, n_units)
+    variance = stratified(variance, own, labeling, unbiased=True)
+    return Difference(mean, variance, df, design.basis)
+
+
+def _unbiased(df: Floats, p: int) -> Floats:
+    """What makes a variance of so many degrees of freedom unbiased, (M p, M p)."""
+    return _products((df + 1.0) / np.maximum(df, 1.0), p)
+
+
+def _products(factors: Floats, p: int) -> Floats:
+    """One factor for each variance, its root for the covariances, (M p, M p)."""
+    roots = np.sqrt(np.maximum(factors, 0.0)).repeat(p)
+    return np.outer(roots, roots)
 
 
 def representativeness(
@@ -283,9 +363,10 @@ def representativeness(
     for m in range(k_sources):
         own = (every >= m * p) & (every < (m + 1) * p)
         others = difference.test(every[~own])
-        added = difference.judge(
+        added = judge(
             max(overall.statistic - others.statistic, 0.0),
             overall.df - others.df,
+            difference.df_of(every),
             others.statistic,
             others.df,
         )

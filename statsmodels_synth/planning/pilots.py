@@ -9,14 +9,10 @@ import numpy as np
 
 from statsmodels_synth.core.messages import muted
 from statsmodels_synth.exceptions import DataError, SynthWarning
-from statsmodels_synth.gmm.fit import fit_design
-from statsmodels_synth.gmm.settings import FitSettings
-from statsmodels_synth.gmm.solver import Solution
+from statsmodels_synth.gmm.fit import Fit, fit_design
 from statsmodels_synth.planning.arguments import read_replicates
 from statsmodels_synth.planning.prediction import VarianceParts
 from statsmodels_synth.planning.variance import Pilot, explained_more, pilot_of
-from statsmodels_synth.problem.design import AlignedDesign, Target
-from statsmodels_synth.problem.groups import Clusters
 
 #: What a row of a table calls a design without sources.
 LABELS_ONLY = "labels only"
@@ -28,16 +24,10 @@ class Pilots:
 
     Parameters
     ----------
-    design : AlignedDesign
-        Arrays of the pilot.
-    solution : Solution
-        Its solution.
-    target : Target
-        The target model.
-    settings : FitSettings
-        Options of the fit.
-    clusters : Clusters or None
-        Clusters of the units.
+    fit : Fit
+        The pilot.
+    n_units : int
+        Its units, also those that are neither labelled nor covered.
 
     Attributes
     ----------
@@ -51,21 +41,14 @@ class Pilots:
         The fewest labels that a prediction is made for.
     """
 
-    def __init__(
-        self,
-        design: AlignedDesign,
-        solution: Solution,
-        target: Target,
-        settings: FitSettings,
-        clusters: Clusters | None,
-    ) -> None:
-        self._design, self._solution, self._target = design, solution, target
-        self._settings, self._clusters = settings, clusters
+    def __init__(self, fit: Fit, n_units: int) -> None:
+        design, self._n_units = fit.design, n_units
+        self._design, self._solution, self._target = design, fit.solution, fit.target
+        self._settings, self._clusters = fit.settings, fit.clusters
         self._known: dict[tuple[int, ...], Pilot] = {}
         self.kinds = list(design.kinds)
         self.covered = [
-            len(np.unique(source.unit_positions)) / design.n_units
-            for source in design.sources
+            len(np.unique(source.unit_positions)) / n_units for source in design.sources
         ]
         least = max(design.k_params + 2, design.n_labeled // 4)
         self.min_labels = min(least, design.n_labeled)
@@ -93,7 +76,9 @@ class Pilots:
                     f"The pilot has no estimate with {self.label(key)}: its moment "
                     "conditions were not solved. Plan without this choice of sources."
                 )
-            self._known[key] = pilot_of(fit, self._target.score, self._settings)
+            self._known[key] = pilot_of(
+                fit, self._target.score, self._settings, self._n_units
+            )
         return self._known[key]
 
     def parts(self, used: Sequence[int], replicates: Any) -> VarianceParts:

@@ -15,8 +15,6 @@ from statsmodels_synth.core.messages import count
 from statsmodels_synth.core.options import check_alpha, check_count
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.exceptions import DataError, OptionError
-from statsmodels_synth.gmm.settings import FitSettings
-from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.planning.arguments import (
     check_amount,
     check_target,
@@ -33,8 +31,6 @@ from statsmodels_synth.planning.power import critical_value, power_of_test
 from statsmodels_synth.planning.prediction import VarianceParts
 from statsmodels_synth.planning.search import MOST_LABELS, Aim, fewest_labels
 from statsmodels_synth.planning.summary import header, plan_summary
-from statsmodels_synth.problem.design import AlignedDesign, Target
-from statsmodels_synth.problem.groups import Clusters
 
 if TYPE_CHECKING:
     from statsmodels_synth.gmm.fit import Fit
@@ -51,18 +47,13 @@ class Plan:
 
     Parameters
     ----------
-    design : AlignedDesign
-        Arrays of the pilot, with the sources that took part.
-    solution : Solution
-        Its solution.
-    target : Target
-        The target model.
-    settings : FitSettings
-        Options of the fit.
-    clusters : Clusters or None
-        Clusters of the units.
+    fit : Fit
+        The pilot, with the sources that took part.
     constant : int or None
         Position of the constant among the coefficients.
+    n_units : int
+        Units of the pilot that labels could be drawn from, also those that are neither
+        labelled nor covered by a source.
 
     Attributes
     ----------
@@ -93,23 +84,15 @@ class Plan:
     1  400   0.0058
     """
 
-    def __init__(
-        self,
-        design: AlignedDesign,
-        solution: Solution,
-        target: Target,
-        settings: FitSettings,
-        clusters: Clusters | None,
-        constant: int | None,
-    ) -> None:
-        self._pilots = Pilots(design, solution, target, settings, clusters)
-        self.names = list(target.names)
-        self.source_names = list(design.names)
-        self.n_labeled, self.n_units = design.n_labeled, design.n_units
-        self.params = solution.theta.copy()
+    def __init__(self, fit: Fit, constant: int | None, n_units: int) -> None:
+        self._pilots = Pilots(fit, n_units)
+        self.names = list(fit.target.names)
+        self.source_names = list(fit.design.names)
+        self.n_labeled, self.n_units = fit.design.n_labeled, n_units
+        self.params = fit.solution.theta.copy()
         self.constant = constant
-        self.by_clusters = clusters is not None
-        self._all = tuple(range(design.k_sources))
+        self.by_clusters = fit.clusters is not None
+        self._all = tuple(range(fit.design.k_sources))
 
     @property
     def min_labels(self) -> int:
@@ -149,9 +132,10 @@ class Plan:
             Numbers of labels; that of the pilot if omitted. Fewer than a quarter of it
             are not predicted.
         n_units : int or sequence of int, optional
-            Numbers of units, labelled or covered by a source; that of the pilot if
-            omitted. Every combination with `n` is predicted. In a plan without sources
-            there are as many as it takes if omitted.
+            Numbers of units that labels are drawn from; that of the pilot if omitted.
+            A source covers the same share of them as in the pilot. Every combination
+            with `n` is predicted. In a plan without sources there are as many as it
+            takes if omitted.
         replicates : int or mapping of str to int, optional
             Rows per unit of the sources, or of those that are named; as in the pilot
             if omitted.
@@ -513,9 +497,9 @@ class Plan:
 
 
 @with_one_blas_thread
-def make_plan(fit: Fit, constant: int | None) -> Plan:
+def make_plan(fit: Fit, constant: int | None, n_units: int | None = None) -> Plan:
     """
-    Plan from a fit, which is the pilot.
+    Plan from a fit, which is the pilot, of so many units (those that take part).
 
     Examples
     --------
@@ -528,6 +512,4 @@ def make_plan(fit: Fit, constant: int | None) -> Plan:
             "The pilot did not converge, so that its standard errors mean nothing. Fit "
             "it again before you plan with it."
         )
-    return Plan(
-        fit.design, fit.solution, fit.target, fit.settings, fit.clusters, constant
-    )
+    return Plan(fit, constant, fit.design.n_units if n_units is None else n_units)

@@ -167,8 +167,14 @@ class Pilot:
     noise: tuple[ReplicateNoise, ...]
 
 
-def pilot_of(fit: Fit, score: TargetScore, settings: FitSettings) -> Pilot:
-    """Take the variance of a fit apart. Eq. (double-sampling)."""
+def pilot_of(
+    fit: Fit, score: TargetScore, settings: FitSettings, n_units: int
+) -> Pilot:
+    """
+    Take the variance of a fit apart. Eq. (double-sampling).
+
+    `n_units` are all units that labels could be drawn from.
+    """
     design, clusters, solution = fit.design, fit.clusters, fit.solution
     observations = design.n_labeled if clusters is None else clusters.n_labeled
     _, h, *_ = labeled_scores(design, score, solution.theta, solution.eta)
@@ -179,7 +185,7 @@ def pilot_of(fit: Fit, score: TargetScore, settings: FitSettings) -> Pilot:
         units=units,
         excess=np.zeros(design.k_params),
         n=design.n_labeled,
-        n_units=design.n_units,
+        n_units=n_units,
         df_lost=observations - fit.inference.df,
         df_share=fit.inference.df_by_coefficient / fit.inference.df,
         per_label=observations / design.n_labeled,

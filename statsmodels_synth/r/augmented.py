@@ -147,7 +147,7 @@ def describe(wrapped: Any) -> dict[str, Any]:
         "naive": {"coefficients": result.naive_params, "std_error": result.naive_bse},
         "auxiliary": result.auxiliary_params,
         "jtest": np.array(result.jtest(), dtype=float),
-        "j_variance_df": variance_df(result) if hotelling(result) else np.inf,
+        "j_variance_df": variance_df(result)[0] if hotelling(result) else np.inf,
         "representativeness_df": variance_df(result),
         "representativeness": result.representativeness().iloc[:, :5],
         "c_reference": added_reference(result.representativeness()),
@@ -174,13 +174,26 @@ def hotelling(result: Any) -> bool:
     return bool(result.settings.use_correction or result.n_clusters is not None)
 
 
-def variance_df(result: Any) -> float:
-    """Degrees of freedom of the variance of labelled minus all units."""
+def variance_df(result: Any) -> Floats:
+    """
+    Degrees of freedom of the variance of labelled minus all units.
+
+    For all sources, and for each: labels that it covers.
+
+    Shapes: (1 + M,).
+    """
+    table = result.representativeness()
     if result._clusters is not None:
-        return float(result._clusters.n_labeled - 1)
-    if result._design_or_raise.labeling.prob is not None:
-        return float(result.n_labeled - 1)
-    return float("inf")
+        plain = float(result._clusters.n_labeled - 1)
+    elif result._design_or_raise.labeling.prob is not None:
+        plain = float(result.n_labeled - 1)
+    else:
+        plain = float("inf")
+    if "df_denom" not in table:
+        return np.full(len(table), plain)
+    # F has as many less those of its numerator, plus one.
+    known = (table["df_denom"] + table["df"] - 1).to_numpy(dtype=float)
+    return np.where(np.isnan(known), plain, known)
 
 
 def added_reference(table: pd.DataFrame) -> pd.DataFrame | None:

@@ -555,8 +555,10 @@ class AugmentedGMMResults(
         418
         """
         from statsmodels_synth.planning import make_plan  # noqa: PLC0415
+        from statsmodels_synth.results.units import n_to_label  # noqa: PLC0415
 
-        return make_plan(self._fit_to_analyse(), self.model.data.const_idx)
+        fit, constant = self._fit_to_analyse(), self.model.data.const_idx
+        return make_plan(fit, constant, n_to_label(self.model))
 
     @with_filters_kept
     def plot_plan(

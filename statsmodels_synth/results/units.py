@@ -19,6 +19,26 @@ if TYPE_CHECKING:
 def given_units(model: Any, fit: Fit) -> GivenUnits:
     """The units of a model, and how labels were drawn among those that were given."""
     design, labeling = fit.design, fit.design.labeling
+    labeled, eligible = labeled_and_eligible(model)
+    strata = prob = None
+    if labeling.strata is not None:
+        strata, _ = pd.factorize(pd.Series(model.strata).to_numpy())
+    elif labeling.prob is not None:
+        prob = np.full(len(labeled), np.nan)
+        given = np.asarray(model.labeling_prob, dtype=float)
+        prob[slice(None) if len(given) == len(labeled) else labeled] = given
+    clusters = None if fit.clusters is None else fit.clusters.of_given
+    drawn = Drawn(labeled, eligible, design.design_weights, strata, prob, clusters)
+    return GivenUnits(model.unit_index, drawn)
+
+
+def labeled_and_eligible(model: Any) -> tuple[Bools, Bools]:
+    """
+    Which of the units that were given are labelled, and which could be.
+
+    Shapes: (units,), (units,).
+    """
+    design = model.aligned
     columns, lacking = model.unit_columns, model.lacking_units
     places = np.arange(len(model.given_units)) if design.kept is None else design.kept
     labeled: Bools = np.zeros(len(model.given_units), dtype=bool)
@@ -30,16 +50,17 @@ def given_units(model: Any, fit: Fit) -> GivenUnits:
         eligible[len(columns.data) :] = False
     elif lacking is not None:
         eligible = ~lacking
-    strata = prob = None
-    if labeling.strata is not None:
-        strata, _ = pd.factorize(pd.Series(model.strata).to_numpy())
-    elif labeling.prob is not None:
-        prob = np.full(len(labeled), np.nan)
-        given = np.asarray(model.labeling_prob, dtype=float)
-        prob[slice(None) if len(given) == len(labeled) else labeled] = given
-    clusters = None if fit.clusters is None else fit.clusters.of_given
-    drawn = Drawn(labeled, eligible, design.design_weights, strata, prob, clusters)
-    return GivenUnits(model.unit_index, drawn)
+    return labeled, eligible
+
+
+def n_to_label(model: Any) -> int:
+    """Units that take part, and those that do not but could be labelled."""
+    design = model.aligned
+    if design.kept is None:
+        return int(design.n_units)
+    _, known = labeled_and_eligible(model)
+    known[design.kept] = True
+    return int(known.sum())
 
 
 def groups_by(model: Any, by: Any) -> Groups:
