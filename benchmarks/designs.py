@@ -6,7 +6,7 @@ Run from the root of the repository::
     python -m benchmarks.designs                     # about 20 minutes on two cores
     python -m benchmarks.designs --draws 200 "4 strata" "60 clusters"
 
-Finished cells are kept in ``designs-output``; run the command again and it goes on. Each
+Finished cells are kept in ``designs-output``: run it again and it goes on. Each
 row of the table is a cell: squared errors of all coefficients as ratios to those of the
 labels alone (mean over coefficients, with its Monte Carlo error, and the largest), the
 width of 95 % intervals as a ratio to those of the labels alone, and the lowest and

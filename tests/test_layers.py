@@ -37,6 +37,7 @@ ARROWS: dict[str, set[str]] = {
 MOST_LINES, MOST_PARAMETERS = 60, 7
 _ONE_BY_ONE = "reads one argument after the other"
 LONG = {
+    "data/arrays:align_arrays": _ONE_BY_ONE,
     "data/arrays:labeled_rows": _ONE_BY_ONE,
     "data/dask/construct:_arguments": _ONE_BY_ONE,
     "data/frames:_align_source": "each step needs what the last one found",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from statsmodels_synth.core.arrays import Bools, Floats, Positions
@@ -23,9 +25,13 @@ _OR_SHOWN = (
 EPSILON = float(np.finfo(float).eps)
 #: Labelled units that differ from a source below which a warning is due.
 FEW_DISAGREEMENTS = 4
+#: Labels that may be wrong where none was seen to be, with 95 % confidence.
+UNSEEN = 3
 
 
-def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> None:
+def warn_of(
+    design: AlignedDesign, solution: Solution, names: Sequence[str], *, corrected: bool
+) -> None:
     """Warn of what makes a solution less than it seems."""
     if not solution.converged:
         warn(
@@ -43,7 +49,9 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
         )
     if not solution.uses_sources:
         return  # the sources take no part
-    for name, rows in zip(design.names, design.labeled_sources, strict=True):
+    for m, (name, rows) in enumerate(
+        zip(design.names, design.labeled_sources, strict=True)
+    ):
         differing, covered = disagreements(rows, design.labeled)
         if differing >= FEW_DISAGREEMENTS:
             continue
@@ -60,7 +68,8 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
                 "rows may be wrong (95 %, rule of three)"
             )
         allowed = (
-            "The standard errors allow for one more such unit."
+            "The standard errors allow for one more such unit"
+            f"{_one_sided(solution, m, names)}."
             if corrected
             else "The asymptotic standard errors allow for no other."
         )
@@ -68,6 +77,23 @@ def warn_of(design: AlignedDesign, solution: Solution, *, corrected: bool) -> No
             f"Source {name!r} {found}. {allowed} {_OR_SHOWN}",
             LabelAgreementWarning,
         )
+
+
+def _one_sided(solution: Solution, m: int, names: Sequence[str]) -> str:
+    """
+    What errors of one direction could do that no label shows.
+
+    By the rule of three, three more labels may have been wrong.
+    """
+    if solution.few_labels is None:
+        return ""
+    moved = UNSEEN * solution.few_labels.one_error[m]
+    size = moved / np.sqrt(np.diag(solution.few_labels.covariance))
+    j = int(np.argmax(np.where(np.isfinite(size), size, -1.0)))
+    return (
+        f", not for errors of one direction: {UNSEEN} that the labels missed would "
+        f"move {names[j]!r} by up to {moved[j]:.2g}, {size[j]:.1f} standard errors"
+    )
 
 
 def warn_of_strata(labeling: Labeling, df: float | Floats) -> None:

@@ -78,6 +78,9 @@ class FewLabels:
         What each label contributes, the part of the sources for it taken off.
     of_units : ndarray (p, M p)
         This times the scores of any unit is what it contributes by the sources.
+    one_error : ndarray (M, p)
+        How far one labelled unit moves the estimate at which a source says something
+        unrelated.
     df : float
         Rows less what was estimated from them, at least one.
     df_by_coefficient : ndarray (p,)
@@ -91,6 +94,7 @@ class FewLabels:
     by_units: Floats
     own: Floats
     of_units: Floats
+    one_error: Floats
     df: float
     df_by_coefficient: Floats
 
@@ -125,11 +129,13 @@ def few_label_estimate(
         stacked = stack(rows, stack(units))
     by_source = stacked.matrix.reshape(p, -1, p)
     own = labels.rows.copy()
-    of_units, delta = np.empty((p, len(eta), p)), np.empty((len(eta), p))
+    of_units, (delta, one_error) = np.empty((p, *eta.shape)), np.empty((2, *eta.shape))
     for m, control in enumerate(controls):
         own -= control.labeled.rows @ by_source[:, m].T
         of_units[:, m] = by_source[:, m] @ control.of_units
         delta[m] = control.delta
+        errors = by_source[:, m] @ control.unrelated @ by_source[:, m].T
+        one_error[m] = np.sqrt(np.maximum(np.diag(errors), 0.0))
     by_labels, by_units = variance_parts(rows, stacked, labels)
     covariance = corrected_covariance(rows, stacked, controls)
     df, df_by_coefficient = degrees_of_freedom(
@@ -143,6 +149,7 @@ def few_label_estimate(
         by_units=by_units,
         own=own,
         of_units=of_units.reshape(p, -1),
+        one_error=one_error,
         df=df,
         df_by_coefficient=df_by_coefficient,
     )

@@ -177,7 +177,7 @@ def fit_design(
             None if known is None else known.take(keep),
         )
         solution = replace(solution, passes=solution.passes + passes)
-    warn_of(design, solution, corrected=settings.use_correction)
+    warn_of(design, solution, target.names, corrected=settings.use_correction)
     inference = infer(design, target.score, solution, settings, clusters)
     if clusters is None:
         warn_of_strata(design.labeling, inference.df)
