@@ -1209,7 +1209,7 @@ case(
     FewUnitsWarning,
     lambda f: from_frames(
         f,
-        data=f.data.assign(w=np.where(K == np.flatnonzero(f.data.y.isna())[0], 1e6, 1)),
+        data=f.data.assign(w=np.where(np.flatnonzero(f.data.y.isna())[0] == K, 1e6, 1)),
         weights="w",
     ),
     *("units worth 1.0", "Kish"),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import busy, scaling
+from benchmarks import busy, rivals, scaling
 from benchmarks.peers import StockModel, linear_stack
 from benchmarks.problems import Row, make_problem
 from benchmarks.scaling import CELL, Cell
@@ -112,3 +112,24 @@ def test_busy_mode_compares_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not running
     assert (quiet.reached, loaded.reached) == pytest.approx((0.2, 0.3125))
     assert ratio.cells()[1:4] == ["1.56", "<= 1.5", "NO"]
+
+
+def test_what_rivals_are_held_against() -> None:
+    """PPI and the control variate of one mean, in closed form."""
+    sample = rivals.draw("one", 1)
+    y, proxy = sample["y"], sample["proxies"][:, 0]
+    seen = np.isfinite(y)
+    found = rivals.ours(sample, "one")
+    untuned = y[seen].mean() - proxy[seen].mean() + proxy[~seen].mean()
+    assert found["PPI"][0] == pytest.approx(untuned, rel=1e-12)
+    slope = np.polyfit(proxy[seen], y[seen], 1)[0]
+    control = y[seen].mean() - slope * (proxy[seen].mean() - proxy.mean())
+    # The optimal weight counts the labelled units a little differently.
+    assert found["GMM-Synth, paper"][0] == pytest.approx(control, abs=1e-3)
+
+
+@pytest.mark.parametrize("cell", rivals.CELLS)
+def test_rivals_that_are_not_installed_are_left_out(cell: str) -> None:
+    same, table = rivals.study(cell, 2, [])
+    assert same.empty
+    assert list(table["method"])[:2] == ["labels only", "GMM-Synth"]

@@ -71,6 +71,39 @@ def test_welch_and_student_against_scipy(alpha: float) -> None:
     np.testing.assert_allclose([low[-1, 0], high[-1, 0]], expected, **EXACT)
 
 
+@pytest.mark.parametrize("alpha", [0.01, 0.1, 0.4])
+def test_normal_intervals_are_those_of_the_published_code(alpha: float) -> None:
+    """
+    ``mean +- z sqrt(s1^2 / n1 + s2^2 / n2)``, variances over n - 1.
+
+    As Tan and Zrnic compute them; that of the synthetic mean likewise.
+    """
+    frame = tidy()
+    model = TaskExchangeability.from_frame(frame, current="now")
+    gaps, (low, high) = gaps_at(model, alpha, interval="normal")
+    z = stats.norm.ppf(1 - alpha / 2)
+    for j, task in enumerate(model.data.tasks):
+        a, b = one(frame, task, "real"), one(frame, task, "synthetic")
+        half = z * np.sqrt(np.var(a, ddof=1) / len(a) + np.var(b, ddof=1) / len(b))
+        expected = a.mean() - b.mean() + np.array([-half, half])
+        found = [gaps.lower[j, 0], gaps.upper[j, 0]]
+        np.testing.assert_allclose(found, expected, **EXACT)
+    x = one(frame, "now", "synthetic")
+    half = z * np.std(x, ddof=1) / np.sqrt(len(x))
+    np.testing.assert_allclose(
+        [low[-1, 0], high[-1, 0]], x.mean() + np.array([-half, half]), **EXACT
+    )
+
+
+def test_the_default_stays_student() -> None:
+    model = TaskExchangeability.from_frame(tidy(), current="now")
+    narrow, _ = gaps_at(model, 0.1, interval="normal")
+    wide, _ = gaps_at(model, 0.1, interval="welch")
+    assert np.all(narrow.upper < wide.upper)
+    with pytest.warns(UserWarning, match="too few"):
+        assert model.fit().settings.interval == "welch"
+
+
 def test_paired_against_scipy() -> None:
     frame = tidy(paired=True)
     model = TaskExchangeability.from_frame(frame, current="now", unit="unit")

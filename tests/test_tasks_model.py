@@ -437,7 +437,11 @@ ERRORS: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
 FITS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"algorithm": 3}, OptionError, "algorithm=3 does not exist"),
     ({"alpha": 1.5}, OptionError, "not between 0 and 1"),
-    ({"alphas": (0.1, 0.1, 0.1)}, OptionError, "add up to 0.3, not to alpha=0.1"),
+    (
+        {"alpha": 0.1, "alphas": (0.1, 0.1, 0.1)},
+        OptionError,
+        "add up to 0.3, not to alpha=0.1",
+    ),
     ({"alphas": (0.1, 0.1)}, OptionError, "has 2 parts"),
     ({"alphas": (0.1, 0.0, 0.0)}, OptionError, "part 2"),
     ({"alphas": 3}, OptionError, "not a tuple of numbers"),
@@ -587,6 +591,12 @@ def test_conf_int_at_another_alpha() -> None:
         made.fit(2, 0.1).conf_int(0.2), made.fit(2, 0.2).conf_int()
     )
     alphas = (0.02, 0.02, 0.06)
+    # Without alpha it is their sum.
+    inferred = made.fit(1, alphas=alphas)
+    assert inferred.settings.alpha == 0.1
+    pd.testing.assert_frame_equal(
+        inferred.conf_int(), made.fit(1, 0.1, alphas).conf_int()
+    )
     pd.testing.assert_frame_equal(
         made.fit(1, 0.1, alphas).conf_int(0.2),
         made.fit(1, 0.2, (0.04, 0.04, 0.12)).conf_int(),

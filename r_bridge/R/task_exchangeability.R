@@ -25,12 +25,13 @@
 #' @param algorithm `1` if tasks and samples are exchangeable; `2` if sample sizes
 #'   differ systematically, so that only the tasks are; `"finite"` for the estimate of
 #'   the real sample that was not drawn, rather than of its population.
-#' @param alpha One minus the level of the interval.
+#' @param alpha One minus the level of the interval; the sum of `alphas`, or 0.10
+#'   without these.
 #' @param alphas Three numbers that add up to `alpha`, for the synthetic interval, the
 #'   intervals of the gaps and the band. If omitted, `c(.1, .2, .7) * alpha`; the last
 #'   is raised to 2 / (T + 1) with T historical tasks if that makes the interval finite.
 #' @param interval How the intervals of gaps are made: `"welch"` (independent samples,
-#'   estimates, fits), `"paired"`, `"hoeffding"` (means of bounded values),
+#'   estimates, fits), `"normal"` (the same with normal quantiles), `"paired"`, `"hoeffding"` (means of bounded values),
 #'   `"percentile"` or `"basic"` (bootstrap), `"order"` (quantiles). Chosen by the data
 #'   if omitted.
 #' @param weights Weights between 0 and 1 of historical tasks that resemble the current
@@ -88,7 +89,7 @@ task_exchangeability <- function(data, current, task = "task", source = "source"
                                  value = "value", weight = NULL, unit = NULL,
                                  statistic = "mean", covariates = NULL,
                                  missing = c("raise", "drop"), ..., algorithm = 1,
-                                 alpha = 0.10, alphas = NULL, interval = NULL,
+                                 alpha = NULL, alphas = NULL, interval = NULL,
                                  weights = NULL, bandwidth = 1, bounds = NULL,
                                  n_boot = 1999, seed = 0) {
   refuse_unknown("task_exchangeability", ..., known = names(formals()))
@@ -168,7 +169,7 @@ task_exchangeability_estimates <- function(data, current, task = NULL,
                                            synthetic_n = NULL, correlation = NULL,
                                            covariates = NULL,
                                            missing = c("raise", "drop"), ...,
-                                           algorithm = 1, alpha = 0.10, alphas = NULL,
+                                           algorithm = 1, alpha = NULL, alphas = NULL,
                                            interval = NULL, weights = NULL,
                                            bandwidth = 1, bounds = NULL, n_boot = 1999,
                                            seed = 0) {
@@ -265,7 +266,7 @@ task_exchangeability_estimates <- function(data, current, task = NULL,
 task_exchangeability_fits <- function(real, synthetic, current, params = NULL,
                                       name = "current", covariates = NULL,
                                       vcov = stats::vcov, df = NULL, ..., algorithm = 1,
-                                      alpha = 0.10, alphas = NULL, interval = NULL,
+                                      alpha = NULL, alphas = NULL, interval = NULL,
                                       weights = NULL, bandwidth = 1, bounds = NULL,
                                       n_boot = 1999, seed = 0) {
   refuse_unknown("task_exchangeability_fits", ..., known = names(formals()))
@@ -343,7 +344,7 @@ task_exchangeability_fits <- function(real, synthetic, current, params = NULL,
 task_exchangeability_votes <- function(data, current, first = "model_a",
                                        second = "model_b", real = "human",
                                        synthetic = "judge", reference = NULL,
-                                       prior = 1, ..., algorithm = 1, alpha = 0.10,
+                                       prior = 1, ..., algorithm = 1, alpha = NULL,
                                        alphas = NULL, interval = NULL, weights = NULL,
                                        n_boot = 1999, seed = 0) {
   refuse_unknown("task_exchangeability_votes", ..., known = names(formals()))

@@ -21,7 +21,7 @@ task_settings <- function(algorithm, alpha, alphas, interval, weights, bandwidth
   }
   list(
     algorithm = if (is.numeric(algorithm)) as.integer(algorithm) else algorithm,
-    alpha = one_number(alpha, "alpha"),
+    alpha = one_number(whole_alpha(alpha, alphas), "alpha"),
     alphas = some_numbers(alphas, "alphas"),
     interval = if (!is.null(interval)) utf8(interval, "interval"),
     weights = task_weights(weights, known),
@@ -30,6 +30,14 @@ task_settings <- function(algorithm, alpha, alphas, interval, weights, bandwidth
     n_boot = whole_number(n_boot, "n_boot"),
     seed = whole_number(seed, "seed")
   )
+}
+
+# What `alphas` add up to, where it is not said.
+whole_alpha <- function(alpha, alphas) {
+  if (!is.null(alpha)) {
+    return(alpha)
+  }
+  if (is.null(alphas)) 0.10 else round(sum(some_numbers(alphas, "alphas")), 12L)
 }
 
 one_number <- function(value, name) {

@@ -32,6 +32,7 @@ from statsmodels_synth.data.checks import (
     check_source_design,
     check_values,
     check_weights,
+    check_weights_of_others,
 )
 from statsmodels_synth.data.labeling import find_labeling
 from statsmodels_synth.exceptions import AlignmentError, DataError
@@ -568,8 +569,7 @@ def align_arrays(
     if units is None:
         units = pd.RangeIndex(n_units) if index is None else index
     labeled_units = np.flatnonzero(mask)
-    if weights_ is not None and weights_.argmax() not in labeled_units:
-        check_weights(weights_, units, "units")
+    check_weights_of_others(weights_, mask, units)
     check_problem(
         labels,
         labeled_units,

@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.linalg
 import scipy.optimize
 
-from statsmodels_synth.core.arrays import Floats, Positions, infinite_rows
+from statsmodels_synth.core.arrays import Bools, Floats, Positions, infinite_rows
 from statsmodels_synth.core.messages import (
     VALIDITY,
     count,
@@ -211,6 +211,18 @@ def check_weights(weights: Floats | None, units: pd.Index, whose: str) -> None:
         "intervals may be too short. Look for a wrong weight, or trim the largest.",
         FewUnitsWarning,
     )
+
+
+def check_weights_of_others(
+    weights: Floats | None, labeled: Bools, units: pd.Index
+) -> None:
+    """
+    Warn of the same where the heaviest unit has no label.
+
+    Shapes: `weights` (T,), `labeled` (T,), `units` (T,).
+    """
+    if weights is not None and not labeled[np.argmax(weights)]:
+        check_weights(weights, units, "units")
 
 
 def _shares(left: Floats, upper: Floats) -> Floats:

@@ -16,7 +16,7 @@ Welch's interval and the one for weighted (Hajek) means are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special, stats
@@ -48,6 +48,11 @@ class Estimates:
     def historical(self) -> Estimates:
         """Those of all tasks but the current one, which comes last."""
         return Estimates(self.value[:-1], self.se[:-1], self.df[:-1])
+
+    @property
+    def normal(self) -> Estimates:
+        """The same with normal quantiles."""
+        return replace(self, df=np.full_like(self.df, np.inf))
 
 
 @dataclass(frozen=True)

@@ -225,7 +225,7 @@ def choose_interval(data: TaskData, interval: Interval | None) -> Interval:
         return default
     possible: list[Interval] = []
     if data.draws is None and data.statistic == "mean":
-        possible.append(default)
+        possible += [default, "normal"]
     if data.samples is not None or data.draws is not None:
         possible += ["percentile", "basic"]
     weighted = data.samples is not None and data.samples[0].weights is not None
@@ -278,6 +278,8 @@ def make_method(data: TaskData, settings: TaskSettings) -> GapMethod:
     interval = settings.interval
     if interval in ("welch", "paired"):
         return StudentMethod(data.gaps, data.synthetic)
+    if interval == "normal":
+        return StudentMethod(data.gaps.normal, data.synthetic.normal)
     if interval in ("percentile", "basic"):
         draws = data.draws or bootstrap(data, settings.n_boot, settings.seed)
         return BootstrapMethod(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+import math
 from typing import Any
 
 import numpy as np
@@ -417,7 +418,7 @@ class TaskExchangeability:
     def fit(
         self,
         algorithm: Algorithm = 1,
-        alpha: float = 0.10,
+        alpha: float | None = None,
         alphas: tuple[float, float, float] | None = None,
         interval: Interval | None = None,
         *,
@@ -436,15 +437,16 @@ class TaskExchangeability:
             1 if tasks and samples are exchangeable; 2 if sample sizes differ
             systematically, so that only the tasks are; "finite" for theta of the real
             sample that was not seen, rather than of its population.
-        alpha : float
-            One minus the level.
+        alpha : float, optional
+            One minus the level; the sum of `alphas`, or .10 without these.
         alphas : tuple of float, optional
             Parts of alpha for the synthetic interval, the gap intervals and the band.
             If omitted (.1, .2, .7) alpha; the last is raised to 2 / (T + 1) if that
             makes the interval finite.
         interval : str, optional
             How gap intervals are made: "welch" (independent samples, estimates,
-            results), "paired", "hoeffding" (means of bounded values), "percentile" or
+            results), "normal" (the same with normal quantiles, as in the code of Tan
+            and Zrnic), "paired", "hoeffding" (means of bounded values), "percentile" or
             "basic" (bootstrap), "order" (quantiles). Chosen by the data if omitted.
         weights : Series, array_like (T,) or "gaussian", optional
             Weights between 0 and 1 of tasks that resemble the current one, or a kernel
@@ -484,8 +486,11 @@ class TaskExchangeability:
         theta  -0.75   0.64
         """
         n_boot, seed = _draws(self.data, n_boot, seed)
+        parts = _parts(alphas)
+        if alpha is None:
+            alpha = 0.10 if parts is None else round(math.fsum(parts), 12)
         settings = TaskSettings(
-            algorithm, alpha, _parts(alphas), interval, _parts(bounds), n_boot, seed
+            algorithm, alpha, parts, interval, _parts(bounds), n_boot, seed
         )
         settings = replace(settings, interval=choose_interval(self.data, interval))
         found = find_weights(weights, self.data.tasks, self.data.covariates, bandwidth)

@@ -16,7 +16,7 @@ from statsmodels_synth.exceptions import OptionError
 
 Algorithm: TypeAlias = Literal[1, 2, "finite"]
 Interval: TypeAlias = Literal[
-    "welch", "paired", "hoeffding", "percentile", "basic", "order"
+    "welch", "normal", "paired", "hoeffding", "percentile", "basic", "order"
 ]
 #: "mean", "median", a number in (0, 1) for that quantile, or a function of a sample.
 Statistic: TypeAlias = str | float | Callable[..., Any]

@@ -45,6 +45,24 @@ test_that("algorithms 1 and 2 are Welch's intervals, a band and a t interval", {
   expect_equal(fit$widths[, "total"], diff(c(fit$interval)))
 })
 
+test_that("normal intervals have normal quantiles, and alpha is the sum of its parts", {
+  skip_without_python()
+  surveys <- simulate_surveys()
+  parts <- split(surveys$value, surveys[c("source", "task")])
+  variance <- vapply(parts, function(x) stats::var(x) / length(x), 0)
+  fit <- task_exchangeability(
+    surveys, 2025, interval = "normal", alphas = c(0.02, 0.04, 0.14)
+  )
+  expect_equal(fit$alpha, 0.2)
+  years <- 1986:2024
+  se <- sqrt(variance[paste0("real.", years)] + variance[paste0("synthetic.", years)])
+  near(fit$gaps$upper - fit$gaps$gap, unname(qnorm(0.98) * se))
+  near(
+    diff(c(fit$synthetic_only)),
+    unname(2 * qnorm(0.9) * sqrt(variance["synthetic.2025"]))
+  )
+})
+
 test_that("samples give what Python gives", {
   skip_without_python()
   surveys <- simulate_surveys()
