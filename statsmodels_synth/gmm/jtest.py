@@ -320,7 +320,8 @@ def covered_difference(
     n = covered.sum(axis=0)
     df = n - 1.0
     if labeling.prob is None:
-        left = (1.0 - n / units) / np.maximum(n, 1) / np.maximum(units - 1, 1)
+        left = (n > 0) * (1.0 - n / units) / np.maximum(n, 1)
+        left /= np.maximum(units - 1, 1)
         return Difference(
             mean, spread * _products(left, p), np.full(len(n), np.inf), design.basis
         )

@@ -638,7 +638,7 @@ class AugmentedGMMResults(
         -------
         DataFrame
             One row for all sources together and one for each. `statistic`, `pvalue`,
-            `df`: the source by itself. `c_statistic`, `c_pvalue`: what it adds to the
+            `df`: the source by itself, over the units that it covers. `c_statistic`, `c_pvalue`: what it adds to the
             other sources, the C statistic (a difference of two J). A source with a
             small `pvalue` disagrees with the choice of labels; one with a large
             `c_pvalue` says nothing that the others do not say. The reference is
