@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import busy, rivals, scaling
+from benchmarks import busy, designs, rivals, scaling
 from benchmarks.peers import StockModel, linear_stack
 from benchmarks.problems import Row, make_problem
 from benchmarks.scaling import CELL, Cell
@@ -133,3 +133,32 @@ def test_rivals_that_are_not_installed_are_left_out(cell: str) -> None:
     same, table = rivals.study(cell, 2, [])
     assert same.empty
     assert list(table["method"])[:2] == ["labels only", "GMM-Synth"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "highest"), [("4 strata, y ~ 1", 0.4), ("probabilities 20:1", 0.6)]
+)
+def test_the_default_knows_the_design(
+    cell: str, highest: float, tmp_path: Path
+) -> None:
+    """
+    Squared errors of 60 draws as ratios to the labels alone, which are .25 and .39.
+
+    Their Monte Carlo errors are about .05; before the rows of the default were those of
+    the design the first was above 1.
+    """
+    table = designs.run(cell, 60, 1, tmp_path).set_index("method")
+    assert table.loc["default", "draws"] == 60
+    assert table.loc["default", "mse"] < highest
+    assert table.loc["default", "width"] < 0.75
+    assert table.loc["default", "covers, lowest"] > 0.85
+    # Finished cells are read again.
+    again = designs.run(cell, 1, 1, tmp_path).set_index("method")
+    pd.testing.assert_frame_equal(again, table)
+
+
+def test_every_cell_of_designs_is_a_study() -> None:
+    for name in designs.CELLS:
+        found = designs.one_draw(name, 1)
+        assert found is not None, name
+        assert {"labels only", "default", "paper"} <= found.keys()
