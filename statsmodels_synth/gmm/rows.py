@@ -142,6 +142,8 @@ def unit_rows(
         z[:, k] = control.labeled.rows / np.sqrt(control.labeled.room)[:, None]
     z = _within(z, groups) * root[:, None, None]
     own = labels.rows / labels.room[:, None]
+    # What all units say of rows within strata or clusters is not known.
+    floors = _floors(design, controls, z, n) if groups is None else np.zeros((m, p, p))
     return Rows(
         labels=_within(labels.rows / room[:, None], groups) * root[:, None],
         left_out=_within(own, groups) * root[:, None],
@@ -151,7 +153,7 @@ def unit_rows(
         open=1.0 - chance,
         drawn=own.T @ (own * chance[:, None]),
         pseudo=np.array([PSEUDO_UNITS / max(c.n_covered, 1) for c in controls]),
-        floors=_floors(design, controls, z, n),
+        floors=floors,
         n=n,
         per_row=float(np.mean(1.0 - chance)),
     )
