@@ -641,9 +641,9 @@ class AugmentedGMMResults(
             `df`: the source by itself, over the units that it covers. `c_statistic`,
             `c_pvalue`: what it adds to the other sources, the C statistic (a difference
             of two J). A source with a small `pvalue` disagrees with the choice of
-            labels; one with a large `c_pvalue` says nothing that the others do not say. The reference is
-            chi-squared; with clusters, strata or labelling probabilities Hotelling's
-            T-squared: five more columns then have `fvalue` and `df_denom`, whose
+            labels; one with a large `c_pvalue` says nothing that the others do not say.
+            The reference is chi-squared; with clusters, strata or labelling
+            probabilities Hotelling's T-squared: five more columns then have `fvalue` and `df_denom`, whose
             numerator has `df`, and likewise `c_fvalue`, `c_df`, `c_df_denom`.
 
         References
