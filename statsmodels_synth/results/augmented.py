@@ -643,8 +643,9 @@ class AugmentedGMMResults(
             of two J). A source with a small `pvalue` disagrees with the choice of
             labels; one with a large `c_pvalue` says nothing that the others do not say.
             The reference is chi-squared; with clusters, strata or labelling
-            probabilities Hotelling's T-squared: five more columns then have `fvalue` and `df_denom`, whose
-            numerator has `df`, and likewise `c_fvalue`, `c_df`, `c_df_denom`.
+            probabilities Hotelling's T-squared: five more columns then have `fvalue`
+            and `df_denom`, whose numerator has `df`, and likewise `c_fvalue`, `c_df`,
+            `c_df_denom`.
 
         References
         ----------

@@ -1,14 +1,16 @@
 """
 A second, plain derivation of what is done about few labels, for comparison.
 
-One observation at a time: whatever is said to be left out is left out and fitted
-again, with plain inverses and generic optimisers, in the coordinates of x as given.
-No code of the package.
+Written from the equations of the page "Few labels" alone: every row that is said to
+be left out is left out and regressed again, with plain inverses, numeric derivatives
+and in the coordinates of x as given. No code of the package.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,251 +20,378 @@ import statsmodels.api as sm
 from tests.reference import dense
 
 Array = NDArray[np.float64]
+Labels = NDArray[np.int_]
 
 
 @dataclass(frozen=True)
-class Controls:
-    """Coefficients B (p, M p), what they predict left out, weights, df, coverage."""
+class Stack:
+    """A (p, M p), A without each row (rows, p, M p), weights, its df, F of sources."""
 
     matrix: Array
-    left_out: Array
+    without: Array
     shares: Array
     df: float
-    covered: list[int]
+    floors: list[Array]
 
 
-def control_coefficients(y: Array, h: Array, slope: Array, slopes: Array) -> Controls:
-    """
-    Stack a full and a scalar ridge regression, and nothing.
+@dataclass(frozen=True)
+class Fit:
+    """Estimate, covariance, degrees of freedom, and what they are made of."""
 
-    `y` (G, p) and `h` (G, M p) are scores with the design weight, summed by cluster;
-    `slope` (p, p) and `slopes` (M, p, p) derivatives of the labelled scores and of
-    those of every source over all units.
-    """
-    n, p = y.shape
-    k = h.shape[1] // p
-    z = [h[:, m * p : (m + 1) * p] for m in range(k)]
-    covered = [int(np.any(part != 0.0, axis=1).sum()) for part in z]
-    metric = np.linalg.inv(y.T @ y)
-    # Two units at which the source says what it says of the typical unit, and the
-    # label zero.
-    penalty = np.zeros((k * p, k * p))
-    for m, part in enumerate(z):
-        at = slice(m * p, (m + 1) * p)
-        penalty[at, at] = 2.0 / covered[m] * part.T @ part
+    params: Array
+    covariance: Array
+    df: float
+    real: Array
+    stack: Stack | None
+    gammas: list[Array]
 
-    def full(rows: Array) -> Array:
-        gram = h[rows].T @ h[rows] + penalty
-        return np.linalg.solve(gram, h[rows].T @ y[rows]).T
 
-    aligned = [
-        part @ (slope @ np.linalg.inv(own)).T
-        for part, own in zip(z, slopes, strict=True)
-    ]
+# Scores and their derivatives
 
-    def products(a: Array, b: Array) -> float:
-        return float(np.trace(a @ metric @ b.T))
 
-    pseudo = [2.0 / c * products(a, a) for c, a in zip(covered, aligned, strict=True)]
+def score(problem: dense.Problem, m: int, params: Array) -> Array:
+    """Scores of the labels (m = 0) or of source m - 1, (T, p); zero where unknown."""
+    h = np.asarray(problem.models[m].score_obs(params, scale=1.0))
+    return h * known(problem, m)[:, None]
 
-    def multiples(rows: Array) -> Array:
-        gram = np.diag(pseudo)
-        cross = np.zeros(k)
-        for m in range(k):
-            cross[m] = products(aligned[m][rows], y[rows])
-            for other in range(k):
-                gram[m, other] += products(aligned[m][rows], aligned[other][rows])
-        return np.linalg.solve(gram, cross)
 
-    every = np.ones(n, dtype=bool)
-    first, second = np.empty_like(y), np.empty_like(y)
-    for g in range(n):
-        others = every.copy()
-        others[g] = False
-        first[g] = full(others) @ h[g]
-        second[g] = sum(
-            c * a[g] for c, a in zip(multiples(others), aligned, strict=True)
-        )
-    root = np.linalg.cholesky(metric)
-    shares = simplex(
-        (y @ root).ravel(),
-        np.column_stack([(first @ root).ravel(), (second @ root).ravel()]),
-    )
-    scalar = np.hstack(
-        [
-            c * slope @ np.linalg.inv(own)
-            for c, own in zip(multiples(every), slopes, strict=True)
-        ]
-    )
-    hat = h @ np.linalg.inv(h.T @ h + penalty) @ h.T
-    return Controls(
-        shares[0] * full(every) + shares[1] * scalar,
-        shares[0] * first + shares[1] * second,
-        shares,
-        float(shares[0] * np.trace(hat) + shares[1] * k / p),
-        covered,
-    )
+def known(problem: dense.Problem, m: int) -> NDArray[np.bool_]:
+    """Units that are labelled (m = 0) or that source m - 1 covers."""
+    return problem.labeled if m == 0 else ~np.isnan(problem.sources[m - 1][0])
+
+
+def derivative(problem: dense.Problem, m: int, params: Array) -> Array:
+    """Derivatives of the scores, (T, p, p), by differences of fourth order."""
+    columns = []
+    for j in range(len(params)):
+        step = np.zeros_like(params)
+        step[j] = 1e-3
+        v = [score(problem, m, params + k * step) for k in (-2, -1, 1, 2)]
+        columns.append((v[0] - 8 * v[1] + 8 * v[2] - v[3]) / 12e-3)
+    return np.stack(columns, axis=2)
+
+
+def design(problem: dense.Problem) -> Array:
+    """The weights a_t, zero where nobody labelled."""
+    a = problem.design_weights
+    return np.where(problem.labeled, 1.0 if a is None else a, 0.0)
+
+
+def solved(problem: dense.Problem, m: int, a: Array, pull: Array, to: Array) -> Array:
+    """Where the sum of ``a`` times scores is ``pull @ (params - to)``."""
+
+    def equation(params: Array) -> Array:
+        return np.asarray(a @ score(problem, m, params) - pull @ (params - to))
+
+    def slope(params: Array) -> Array:
+        return np.tensordot(a, derivative(problem, m, params), 1) - pull
+
+    found = np.asarray(scipy.optimize.root(equation, to, jac=slope, tol=1e-12).x)
+    for _ in range(3):  # to rounding
+        found = found - np.linalg.solve(slope(found), equation(found))
+    return found
+
+
+# How much is taken off
+
+
+def blocks(z: Array, p: int) -> list[Array]:
+    return [z[:, at : at + p] for at in range(0, z.shape[1], p)]
 
 
 def simplex(target: Array, columns: Array) -> Array:
     """
     Least squares with coefficients not below zero and at most one in sum.
 
-    Without the second condition first; where it is not met, on its border.
+    Every set of coefficients that may differ from zero, with the sum free or one: the
+    best of what is allowed.
     """
-    free, _ = scipy.optimize.nnls(columns, target)
-    if free.sum() <= 1.0:
-        return np.asarray(free)
-    difference = columns[:, :1] - columns[:, 1:]
-    found = scipy.optimize.lsq_linear(
-        difference, target - columns[:, 1], bounds=(0.0, 1.0), tol=1e-15
-    )
-    return np.array([found.x[0], 1.0 - found.x[0]])
+    k = columns.shape[1]
+    best, least = np.zeros(k), float(target @ target)
+    for size in range(1, k + 1):
+        for chosen in combinations(range(k), size):
+            own = columns[:, chosen]
+            last, others = own[:, -1:], own[:, :-1]
+            free = np.linalg.lstsq(own, target, rcond=None)[0]
+            part = np.linalg.lstsq(others - last, target - last[:, 0], rcond=None)[0]
+            for found in (free, np.r_[part, 1.0 - part.sum()]):
+                loss = float(np.sum((target - own @ found) ** 2))
+                if found.min() >= 0 and found.sum() <= 1 + 1e-12 and loss < least:
+                    best, least = np.zeros(k), loss
+                    best[list(chosen)] = found
+    return best
 
 
-@dataclass(frozen=True)
-class Fit:
-    """Estimate, corrected covariance, degrees of freedom, and the controls."""
-
-    params: Array
-    covariance: Array
-    df: float
-    controls: Controls | None
+def lacking(expected: Array, gram: Array) -> Array:
+    """What a Gram matrix lacks of what all units say, in whatever direction it does."""
+    r = np.linalg.inv(np.linalg.cholesky(expected)).T
+    w, u = np.linalg.eigh(r.T @ gram @ r)
+    out = np.linalg.inv(r)
+    return np.asarray(out.T @ (u * np.maximum(1.0 - w, 0.0)) @ u.T @ out)
 
 
-def derivatives(problem: dense.Problem, params: Array, block: int) -> Array:
+def stacked(
+    y: Array,
+    z: Array,
+    counts: Sequence[int],
+    expected: list[Array | None],
+    chance: float = 1.0,
+    number: int | None = None,
+    more: tuple[Array, Array, float] | None = None,
+) -> Stack:
     """
-    Derivative of a block of moments of every unit, (T, p, p).
+    The weights of two ridge regressions, of ``more``, and of nothing.
 
-    Block 0 is that of the labels, 2 m + 1 and 2 m + 2 are those of source m on
-    labelled and on all units. By the central difference of fourth order: with a
-    step of 1e-3 its error is of the order of 1e-12 of the derivative.
+    `counts` has the n_m, `expected` the G_m (or None, for no floor), `more` a further
+    candidate: its matrix, the one without each row, and its df.
     """
-    p = problem.x.shape[1]
-    source = (block + 1) // 2
-    columns = []
-    for j in range(p):
-        step = np.zeros_like(params)
-        step[source * p + j] = 1e-3
-        at = slice(block * p, (block + 1) * p)
-        v = [dense.moments(problem, params + k * step)[:, at] for k in (-2, -1, 1, 2)]
-        columns.append((v[0] - 8 * v[1] + 8 * v[2] - v[3]) / 12e-3)
-    return np.stack(columns, axis=2)
-
-
-def fit(problem: dense.Problem, groups: NDArray[np.int_] | None = None) -> Fit:
-    """The default fit and its covariance, one cluster (or unit) after the other."""
-    p, k, t = problem.x.shape[1], len(problem.sources), len(problem.y)
-    start = labels_then_sources(problem)
-    theta_real, eta = start[:p], start[p:]
-    own = np.arange(t) if groups is None else groups
-    labelled = sorted(set(own[problem.labeled].tolist()))
-    rest = sorted(set(own.tolist()) - set(labelled))
-
-    def parts(theta: Array) -> tuple[Array, Array, Array]:
-        """Scores of labels, of sources where labelled, of sources everywhere."""
-        g = dense.moments(problem, np.r_[theta, eta])
-        by_source = g[:, p:].reshape(t, k, 2, p)
-        drawn, everyone = (by_source[:, :, j].reshape(t, k * p) for j in (0, 1))
-        return g[:, :p], drawn, everyone
-
-    def total(values: Array, cluster: int) -> Array:
-        return np.asarray(values[own == cluster].sum(axis=0))
-
-    unaided, drawn, everyone = parts(theta_real)
-    y = np.array([total(unaided, c) for c in labelled])
-    h = np.array([total(drawn, c) for c in labelled])
-    slopes = np.array(
-        [derivatives(problem, start, 2 * m + 2).mean(axis=0) for m in range(k)]
-    )
-
-    def controls_at(theta: Array) -> Controls | None:
-        slope = derivatives(problem, np.r_[theta, eta], 0).mean(axis=0)
-        return control_coefficients(y, h, slope, slopes) if k else None
-
-    controls = controls_at(theta_real)
-    shift = controls.matrix @ drawn.mean(axis=0) if controls else np.zeros(p)
-    theta = newton(problem, theta_real, eta, shift)
-    b = controls.matrix if controls else np.zeros((p, 0))
-    left_out = controls.left_out if controls else np.zeros_like(y)
-    psi = parts(theta)[0]
-    slope = derivatives(problem, np.r_[theta, eta], 0)
-    inverse = np.linalg.inv(slope.sum(axis=0))
-    # What all units say about the coefficients of a source.
-    turn = np.zeros_like(b)
-    for m in range(k):
+    (rows, p), k = y.shape, z.shape[1] // y.shape[1]
+    number = rows if number is None else number
+    s_inv = np.linalg.inv(y.T @ y)
+    floors, penalty, ridge = [], np.zeros((k * p, k * p)), np.zeros(k)
+    for m, own in enumerate(blocks(z, p)):
+        gram, g = own.T @ own, expected[m]
+        floor = np.zeros((p, p)) if g is None else lacking(g, gram)
+        floors.append(floor)
         at = slice(m * p, (m + 1) * p)
-        here = derivatives(problem, start, 2 * m + 1).mean(axis=0)
-        turn[:, at] = b[:, at] @ here @ np.linalg.inv(slopes[m])
-    contribution = -(psi - drawn @ b.T + everyone @ turn.T) @ inverse.T
+        penalty[at, at] = 2.0 / counts[m] * gram + floor
+        ridge[m] = np.trace(s_inv @ penalty[at, at])
 
-    covariance, more, n = np.zeros((p, p)), np.zeros((p, p)), len(labelled)
-    for c in rest:
-        covariance += np.outer(total(contribution, c), total(contribution, c))
-    for i, c in enumerate(labelled):
-        without = np.linalg.inv(slope.sum(axis=0) - total(slope, c))
-        direct = -inverse @ (total(psi, c) - b @ h[i])
-        alone = -without @ y[i]
-        jackknifed = -without @ (y[i] - left_out[i])
-        row = total(contribution, c) - direct + jackknifed
-        covariance += np.outer(row, row)
-        more += np.outer(alone, alone) - np.outer(jackknifed, jackknifed)
+    def full(kept: Array) -> Array:
+        gram = z[kept].T @ z[kept] + penalty
+        return np.asarray(y[kept].T @ z[kept] @ np.linalg.inv(gram))
+
+    root = np.linalg.cholesky(s_inv)  # |v|^2 in the metric is |v root|^2
+
+    def multiple(kept: Array) -> Array:
+        columns = np.column_stack([(b[kept] @ root).ravel() for b in blocks(z, p)])
+        # The penalty as rows of zeros that b has to explain.
+        tall = np.vstack([columns, np.diag(np.sqrt(ridge))])
+        target = np.r_[(y[kept] @ root).ravel(), np.zeros(k)]
+        b = np.linalg.lstsq(tall, target, rcond=None)[0]
+        return np.kron(b, np.eye(p))
+
+    every = np.arange(rows)
+    candidates = [full(every), multiple(every)]
+    left = [np.array([f(every[every != t]) for t in every]) for f in (full, multiple)]
+    lost = [float(np.trace(z @ np.linalg.inv(z.T @ z + penalty) @ z.T)), k / p]
+    if more is not None:
+        candidates.append(more[0])
+        left.append(more[1])
+        lost.append(more[2])
+    said = [np.einsum("tij,tj->ti", a, z) for a in left]
+    target = (y @ root).ravel()
+    columns = np.column_stack([(v @ root).ravel() for v in said])
+    shares = simplex(target, columns)
+    hat = columns @ shares
+    if hat.any():
+        f = number * p * (target @ hat) ** 2 / (target @ target * (hat @ hat))
+        shares = shares * max(0.0, 1.0 - chance / f) if target @ hat > 0 else 0 * shares
+    else:
+        shares = 0 * shares
+    return Stack(
+        sum(w * c for w, c in zip(shares, candidates, strict=True)),
+        sum(w * a for w, a in zip(shares, left, strict=True)),
+        shares,
+        float(shares @ lost),
+        floors,
+    )
+
+
+def collapsed(strata: Labels) -> Labels:
+    """Strata of one labelled unit as one; a single one with the smallest other."""
+    names, counts = np.unique(strata, return_counts=True)
+    single = names[counts == 1]
+    merged = strata.copy()
+    if len(single) > 1:
+        merged[np.isin(strata, single)] = single[0]
+    elif len(single) == 1 and len(names) > 1:
+        others = counts > 1
+        merged[strata == single[0]] = names[others][np.argmin(counts[others])]
+    return merged
+
+
+def within(v: Array, strata: Labels) -> Array:
+    """Rows about the means of their strata, with the factor of the fewer freedoms."""
+    out = np.empty_like(v)
+    for h in np.unique(strata):
+        n = int((strata == h).sum())
+        out[strata == h] = np.sqrt(n / (n - 1)) * (
+            v[strata == h] - v[strata == h].mean(0)
+        )
+    return out
+
+
+# The fit
+
+
+def fit(
+    problem: dense.Problem,
+    groups: Labels | None = None,
+    strata: Labels | None = None,
+    unequal: bool = False,
+) -> Fit:
+    """
+    The default fit and its covariance, one cluster (or unit) after the other.
+
+    Design weights are on the problem; `strata` of every unit, `unequal` if the
+    weights come from probabilities.
+    """
+    p, k, t_units = problem.x.shape[1], len(problem.sources), len(problem.y)
+    a, lab = design(problem), problem.labeled
+    n = int(lab.sum())
+    if groups is not None and len(set(groups.tolist())) == t_units:
+        groups = None
+    nothing = np.zeros((p, p))
+    real = solved(problem, 0, a, nothing, dense.glm_by_part(problem)[:p])
+    by_unit = -a[:, None, None] * derivative(problem, 0, real)
+    info = by_unit.sum(axis=0)
+    inverse = np.linalg.inv(info)
+    y = a[:, None] * score(problem, 0, real) @ inverse.T
+    lev = np.einsum("ij,tji->t", inverse, by_unit)
+    pi = np.where(lab, np.minimum(n / t_units / np.where(lab, a, 1.0), 1.0), 0.0)
+
+    zs, es, levs, etas, gammas, infos = [], [], [], [], [], []
+    for m in range(1, k + 1):
+        c = known(problem, m).astype(float)
+        start = dense.glm_by_part(problem)[m * p : (m + 1) * p]
+        eta = solved(problem, m, c, nothing, start)
+        j = -derivative(problem, m, eta).sum(axis=0)
+        pull = j / c.sum()
+        gamma = solved(problem, m, a, pull, eta)
+        unit = -a[:, None, None] * derivative(problem, m, gamma)
+        own = np.linalg.inv(unit.sum(axis=0) + pull)
+        zs.append(a[:, None] * score(problem, m, gamma) @ own.T)
+        es.append(score(problem, m, eta) @ np.linalg.inv(j).T)
+        levs.append(np.einsum("ij,tji->t", own, unit))
+        etas.append(eta)
+        gammas.append(gamma)
+        infos.append(own)
+
+    rows = np.flatnonzero(lab)
+    counts = [int((lab & known(problem, m)).sum()) for m in range(1, k + 1)]
+    survey = np.ones(t_units) if problem.weights is None else problem.weights
+    n_groups = None if groups is None else len(set(groups[lab].tolist()))
+    expected: list[Array | None] = []
     for m in range(k):
-        at = slice(m * p, (m + 1) * p)
-        said = inverse @ b[:, at]
-        units = problem.labeled.sum()  # a cluster has several of them
-        more += units * said @ unrelated(problem, m, eta[at]) @ said.T
-    covariance += 1.0 / (n + 1.0) * more
-    lost = p if groups is None else 1
-    df = n - lost - (controls.df if controls else 0.0)
-    return Fit(theta, covariance, df, controls)
+        own = lab & known(problem, m + 1)
+        w = (a * survey)[own]
+        effective = np.sum(w**2) ** 2 / np.sum(w**4)
+        if n_groups is not None:
+            effective = min(effective, n_groups)
+        s = max(0.3, 1.0 - np.sqrt(2 * p / effective))
+        g = s * (t_units / n - 1) * es[m].T @ es[m]
+        expected.append(None if unequal or strata is not None else g)
+
+    def unit_rows(about: Labels | None) -> tuple[Array, Array]:
+        """Y and Z of labelled units, within strata (or clusters)."""
+        up = y[rows] / np.sqrt(1 - lev[rows])[:, None]
+        parts = [
+            z[rows] / np.sqrt(1 - own[rows])[:, None]
+            for z, own in zip(zs, levs, strict=True)
+        ]
+        zed = np.hstack([np.zeros((n, 0)), *parts])
+        if about is not None:
+            merged = collapsed(about[rows])
+            up, zed = within(up, merged), within(zed, merged)
+        free = np.sqrt(1 - pi[rows])[:, None]
+        return up * free, zed * free
+
+    stack = None
+    if groups is None:
+        big_y, big_z = unit_rows(strata)
+        if k:
+            stack = stacked(big_y, big_z, counts, expected)
+        turned = [np.eye(p) / np.sqrt(1 - lev[t]) for t in rows]
+        size, factor = n, float(np.mean(1 - pi[rows]))
+        drawn = (y / (1 - lev)[:, None])[rows] * np.sqrt(pi[rows])[:, None]
+        last = drawn.T @ drawn
+        after = 1.0
+    else:
+        names = np.unique(groups)
+        big_y = np.array([y[groups == c].sum(0) for c in names])
+        both = np.hstack(
+            [np.zeros((t_units, 0)), *[z - e for z, e in zip(zs, es, strict=True)]]
+        )
+        big_z = np.array([both[groups == c].sum(0) for c in names])
+        turned = [
+            np.linalg.inv(info - by_unit[groups == c].sum(0)) @ info for c in names
+        ]
+        assert n_groups is not None
+        size, factor, last = n_groups, n / n_groups, np.zeros((p, p))
+        if k:
+            inner_y, inner_z = unit_rows(groups)
+            more = inside(inner_y, inner_z, counts, expected, groups[rows], names)
+            clusters = [
+                len(set(groups[lab & known(problem, m)].tolist()))
+                for m in range(1, k + 1)
+            ]
+            stack = stacked(big_y, big_z, clusters, expected, 2.0, more=more)
+        after = 1.0
+
+    theta = real.copy()
+    u = np.zeros((p, p))
+    if stack is not None:
+        for m in range(k):
+            at = stack.matrix[:, m * p : (m + 1) * p]
+            theta += at @ (etas[m] - gammas[m])
+            said = at @ infos[m]
+            u += factor * said @ unrelated(problem, m, gammas[m]) @ said.T
+
+    v, gap = np.zeros((p, p)), np.zeros((p, p))
+    for t in range(len(big_y)):
+        alone = turned[t] @ big_y[t]
+        taken = np.zeros(p) if stack is None else stack.without[t] @ big_z[t]
+        if groups is None:
+            taken = turned[t] @ taken
+        r = alone - taken
+        v += np.outer(r, r)
+        gap += np.outer(alone, alone) - np.outer(r, r)
+    v += (gap + size * u) / (size + 1) + last
+    lost = 0.0 if stack is None else stack.df
+    df = (n - p if groups is None else size - 1) - lost
+    if strata is not None:
+        df = min(df, n - len(set(collapsed(strata[rows]).tolist())))
+    return Fit(theta, v, max(df, 1.0) * after, real, stack, gammas)
 
 
-def unrelated(problem: dense.Problem, m: int, eta: Array) -> Array:
+def inside(
+    y: Array,
+    z: Array,
+    counts: Sequence[int],
+    expected: list[Array | None],
+    own: Labels,
+    names: Labels,
+) -> tuple[Array, Array, float]:
+    """What labelled units say within clusters, and without each cluster."""
+    none: list[Array | None] = [None] * len(expected)
+    learned = stacked(y, z, counts, none)
+    # Nothing of it is learned from how the clusters differ: the same without one.
+    without = np.array([learned.matrix for _ in names])
+    return learned.matrix, without, learned.df
+
+
+def unrelated(problem: dense.Problem, m: int, gamma: Array) -> Array:
     """Second moment of a source's score with the outcome of every other unit."""
-    y, x = problem.sources[m]
-    rows = problem.labeled & ~np.isnan(y)
+    said, x = problem.sources[m]
+    rows = problem.labeled & ~np.isnan(said)
     n, p = int(rows.sum()), x.shape[1]
-
     weights = None if problem.weights is None else problem.weights[rows]
     offset = None if problem.offset is None else problem.offset[rows]
-
-    def score(value: float) -> Array:
-        family = problem.family
-        options = {"family": family, "offset": offset, "var_weights": weights}
-        model = sm.GLM(np.full(n, value), x[rows], **options)
-        return np.asarray(model.score_obs(eta, scale=1.0))
-
-    # Constants come first, so that the first column is the weight of a row.
-    slope = np.abs(score(1.0) - score(0.5))[:, 0]
-    slope = slope if weights is None else slope / weights
-    bound = np.minimum(1.0, 3.0 * np.median(slope) / slope)
-    a = np.ones(n) if problem.design_weights is None else problem.design_weights[rows]
+    a = design(problem)[rows][:, None]
     moment = np.zeros((p, p))
-    for value in y[rows]:
-        drawn = score(value) * (bound * a)[:, None]
-        moment += drawn.T @ drawn / n**2
-    return moment
-
-
-def labels_then_sources(problem: dense.Problem) -> Array:
-    """Each part by itself, (p + M p,), to rounding."""
-    p, start = problem.x.shape[1], dense.glm_by_part(problem)
-    for m in range(len(problem.sources) + 1):
-        block, at = 2 * m, slice(m * p, (m + 1) * p)
-        for _ in range(3):
-            mean = dense.moments(problem, start)[:, block * p : (block + 1) * p].mean(0)
-            slope = derivatives(problem, start, block).mean(axis=0)
-            start[at] -= np.linalg.solve(slope, mean)
-    return start
-
-
-def newton(problem: dense.Problem, theta: Array, eta: Array, shift: Array) -> Array:
-    """Coefficients at which the mean labelled score is `shift`."""
-    p = len(theta)
-    for _ in range(20):  # from so near far more than enough
-        full = np.r_[theta, eta]
-        mean = dense.moments(problem, full)[:, :p].mean(axis=0) - shift
-        slope = derivatives(problem, full, 0).mean(axis=0)
-        theta = theta - np.linalg.solve(slope, mean)
-    return theta
+    for value in said[rows]:
+        model = sm.GLM(
+            np.full(n, value),
+            x[rows],
+            family=problem.family,
+            offset=offset,
+            var_weights=weights,
+        )
+        h = a * np.asarray(model.score_obs(gamma, scale=1.0))
+        moment += h.T @ h / n**2
+    own = a * score(problem, m + 1, gamma)[rows]
+    r = np.linalg.inv(np.linalg.cholesky(own.T @ own / n)).T
+    w, v = np.linalg.eigh(r.T @ moment @ r)
+    out = np.linalg.inv(r)
+    return np.asarray(out.T @ (v * np.minimum(w, 30.0)) @ v.T @ out)
