@@ -92,6 +92,17 @@ def solved(problem: dense.Problem, m: int, a: Array, pull: Array, to: Array) -> 
     return found
 
 
+def labels_then_sources(problem: dense.Problem) -> Array:
+    """Labels alone and each source over all its units, (p + M p,), to rounding."""
+    p = problem.x.shape[1]
+    start, none = dense.glm_by_part(problem), np.zeros((p, p))
+    found = [solved(problem, 0, design(problem), none, start[:p])]
+    for m in range(1, len(problem.sources) + 1):
+        c = known(problem, m).astype(float)
+        found.append(solved(problem, m, c, none, start[m * p : (m + 1) * p]))
+    return np.concatenate(found)
+
+
 # How much is taken off
 
 
@@ -237,10 +248,12 @@ def fit(
     Design weights are on the problem; `strata` of every unit, `unequal` if the
     weights come from probabilities.
     """
-    p, k, t_units = problem.x.shape[1], len(problem.sources), len(problem.y)
+    p, k, every = problem.x.shape[1], len(problem.sources), len(problem.y)
     a, lab = design(problem), problem.labeled
     n = int(lab.sum())
-    if groups is not None and len(set(groups.tolist())) == t_units:
+    # Units that nobody labelled and no source covers are none.
+    t_units = int(np.any([known(problem, m) for m in range(k + 1)], axis=0).sum())
+    if groups is not None and len(set(groups.tolist())) == every:
         groups = None
     nothing = np.zeros((p, p))
     real = solved(problem, 0, a, nothing, dense.glm_by_part(problem)[:p])
@@ -270,7 +283,7 @@ def fit(
 
     rows = np.flatnonzero(lab)
     counts = [int((lab & known(problem, m)).sum()) for m in range(1, k + 1)]
-    survey = np.ones(t_units) if problem.weights is None else problem.weights
+    survey = np.ones(every) if problem.weights is None else problem.weights
     n_groups = None if groups is None else len(set(groups[lab].tolist()))
     expected: list[Array | None] = []
     for m in range(k):
@@ -306,12 +319,11 @@ def fit(
         size, factor = n, float(np.mean(1 - pi[rows]))
         drawn = (y / (1 - lev)[:, None])[rows] * np.sqrt(pi[rows])[:, None]
         last = drawn.T @ drawn
-        after = 1.0
     else:
         names = np.unique(groups)
         big_y = np.array([y[groups == c].sum(0) for c in names])
         both = np.hstack(
-            [np.zeros((t_units, 0)), *[z - e for z, e in zip(zs, es, strict=True)]]
+            [np.zeros((every, 0)), *[z - e for z, e in zip(zs, es, strict=True)]]
         )
         big_z = np.array([both[groups == c].sum(0) for c in names])
         turned = [
@@ -322,12 +334,9 @@ def fit(
         if k:
             inner_y, inner_z = unit_rows(groups)
             more = inside(inner_y, inner_z, counts, expected, groups[rows], names)
-            clusters = [
-                len(set(groups[lab & known(problem, m)].tolist()))
-                for m in range(1, k + 1)
-            ]
-            stack = stacked(big_y, big_z, clusters, expected, 2.0, more=more)
-        after = 1.0
+            # What clusters say within them counts for them as often as it is there.
+            more = (*more[:2], more[2] * n_groups / n)
+            stack = stacked(big_y, big_z, [n_groups] * k, expected, 2.0, n_groups, more)
 
     theta = real.copy()
     u = np.zeros((p, p))
@@ -352,7 +361,7 @@ def fit(
     df = (n - p if groups is None else size - 1) - lost
     if strata is not None:
         df = min(df, n - len(set(collapsed(strata[rows]).tolist())))
-    return Fit(theta, v, max(df, 1.0) * after, real, stack, gammas)
+    return Fit(theta, v, max(df, 1.0), real, stack, gammas)
 
 
 def inside(
