@@ -113,7 +113,9 @@ def assert_same(one: AugmentedGMM, other: AugmentedGMM) -> None:
     assert one.exog_names == other.exog_names
     np.testing.assert_array_equal(one.exog, other.exog)
     np.testing.assert_array_equal(one.endog, other.endog)
-    assert list(one.unit_index) == list(other.unit_index)  # pandas 2 has two kinds of text
+    assert list(one.unit_index) == list(
+        other.unit_index
+    )  # pandas 2 has two kinds of text
     for a, b in zip(one.aligned.sources, other.aligned.sources, strict=True):
         assert a.n_dropped == b.n_dropped
         np.testing.assert_array_equal(a.endog, b.endog)
