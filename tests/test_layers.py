@@ -37,12 +37,10 @@ ARROWS: dict[str, set[str]] = {
 MOST_LINES, MOST_PARAMETERS = 60, 7
 _ONE_BY_ONE = "reads one argument after the other"
 LONG = {
-    "data/arrays:align_arrays": _ONE_BY_ONE,
     "data/arrays:labeled_rows": _ONE_BY_ONE,
-    "data/dask/construct:_arguments": _ONE_BY_ONE,
+    "data/dask/construct:_aligned": _ONE_BY_ONE,
     "data/frames:_align_source": "each step needs what the last one found",
-    "data/from_frames:constructor_arguments": _ONE_BY_ONE,
-    "model/augmented:__init__": "attributes that statsmodels asks for",
+    "data/from_frames:align_tables": _ONE_BY_ONE,
     "tasks/graphics:plot_gaps": "one figure, drawn from back to front",
     "tasks/reading_summaries:read_estimates": _ONE_BY_ONE,
     "tasks/reading_summaries:read_votes": _ONE_BY_ONE,
@@ -53,10 +51,10 @@ WIDE = {
     "core/statsmodels:predictions": _ITS_READER,
     "data/arrays:align_arrays": _ITS_READER,
     "data/arrays:collect_sources": _ITS_READER,
-    "data/dask/construct:partitioned_arguments": _ITS_READER,
+    "data/dask/construct:align_partitions": _ITS_READER,
     "data/frames:_align_source": _ITS_READER,
     "data/frames:align_frames": _ITS_READER,
-    "data/from_frames:constructor_arguments": _ITS_READER,
+    "data/from_frames:align_tables": _ITS_READER,
     "estimators/learned:_cross_fit": "features of every kind of rows",
     "estimators/learned:_result": "all parts of a result",
     "estimators/results:__init__": "all parts of a result",

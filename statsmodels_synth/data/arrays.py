@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +33,9 @@ from statsmodels_synth.data.checks import (
     check_weights,
     check_weights_of_others,
 )
+from statsmodels_synth.data.forms import unique_names
+from statsmodels_synth.data.formula.learn import LearnedFormula
+from statsmodels_synth.data.frames import UnitColumns
 from statsmodels_synth.data.labeling import find_labeling
 from statsmodels_synth.exceptions import AlignmentError, DataError
 from statsmodels_synth.problem.design import (
@@ -294,30 +296,6 @@ def require_log_link(score: TargetScore) -> None:
         )
 
 
-def unique_names(
-    proxy: Sequence[Hashable], synthetic: Sequence[Hashable]
-) -> dict[str, str]:
-    """
-    Names of all sources, told apart where both kinds use the same.
-
-    Examples
-    --------
-    >>> unique_names(["gpt4o"], ["gpt4o"])["proxy:gpt4o"]
-    'gpt4o (proxy)'
-    """
-    both = {*map(str, proxy)} & {*map(str, synthetic)}
-    given = [("proxy", n) for n in proxy] + [("synthetic", n) for n in synthetic]
-    names = {
-        f"{kind}:{name}": f"{name} ({kind})" if str(name) in both else str(name)
-        for kind, name in given
-    }
-    repeated = [n for n, times in Counter(names.values()).items() if times > 1]
-    if len(names) < len(given) or repeated:
-        shown = repeated[0] if repeated else str(given[0][1])
-        raise DataError(f"Two sources are named {shown!r}. Rename one.")
-    return names
-
-
 def collect_sources(
     proxy: object,
     synthetic: object,
@@ -471,12 +449,40 @@ def _drop_missing(
 
 
 @dataclass(frozen=True)
-class AlignedRows:
+class ModelOptions:
     """
-    Labelled rows with their names, and everything aligned by unit.
+    What the constructor takes besides rows, family and labelled units.
+
+    A model keeps it, so that statsmodels can build the model again.
+    """
+
+    proxy: Any = None
+    synthetic: Any = None
+    weights: Any = None
+    offset: Any = None
+    exposure: Any = None
+    missing: Missing = "drop"
+    hasconst: bool | None = None
+    labeling_prob: Any = None
+    strata: Any = None
+    score: Any = None
+
+    @property
+    def by_unit(self) -> dict[str, Any]:
+        """Those that have one value per unit, or name a column."""
+        names = ("weights", "offset", "exposure", "labeling_prob", "strata")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class AlignedProblem:
+    """
+    All that a model is made from, whichever way the data came in.
 
     Parameters
     ----------
+    target : TargetScore
+        Score of the target model.
     endog, exog : Series and DataFrame, or ndarray
         The n labelled rows, (n,) and (n, p).
     design : AlignedDesign
@@ -487,77 +493,76 @@ class AlignedRows:
         Which of them are labelled.
     n_incomplete : int
         Rows with an outcome but without a regressor.
+    options : ModelOptions
+        What the constructor takes besides.
     lacking : ndarray (T,) of bool, or None
         Units without an observed regressor, where the rows of all units were given.
+    learned : LearnedFormula or None
+        The formula, if there is one.
+    columns : UnitColumns or None
+        Further columns of the units, with frames in memory.
+    frame : DataFrame or None
+        Data, with a column for every option that was given as an array.
     """
 
+    target: TargetScore
     endog: Any
     exog: Any
     design: AlignedDesign
     units: pd.Index
     labeled: Bools
     n_incomplete: int
+    options: ModelOptions
     lacking: Bools | None = None
+    learned: LearnedFormula | None = None
+    columns: UnitColumns | None = None
+    frame: pd.DataFrame | None = None
 
 
 def align_arrays(
     endog: Any,
     exog: Any,
-    proxy: Mapping[str, Any] | None,
-    synthetic: Mapping[str, Any] | None,
-    *,
     labeled: Any,
-    score: TargetScore,
-    weights: Any,
-    offset: Any,
-    exposure: Any,
-    missing: Missing,
-    labeling_prob: Any,
-    strata: Any,
-    labeling: Labeling | None,
-    units: pd.Index | None,
-    yname: str | None,
-) -> AlignedRows:
+    target: TargetScore,
+    options: ModelOptions,
+    *,
+    labeling: Labeling | None = None,
+    units: pd.Index | None = None,
+    learned: LearnedFormula | None = None,
+) -> AlignedProblem:
     """
     Align and check what the array interface takes.
 
     Shapes: `units` (T,).
     """
-    given = exog
+    given, missing = exog, options.missing
     endog, exog, mask, index, n_incomplete = labeled_rows(endog, exog, labeled, missing)
     n_units = len(mask)
     lacking = units_without_exog(given, mask)
     index = unit_labels(
         index,
         mask,
-        {
-            "labeled": labeled,
-            "weights": weights,
-            "offset": offset,
-            "exposure": exposure,
-            "labeling_prob": labeling_prob,
-            "strata": strata,
-        },
-        proxy,
-        synthetic,
+        {"labeled": labeled, **options.by_unit},
+        options.proxy,
+        options.synthetic,
     )
-    unit_offset, label_offset = offsets(offset, exposure, score, mask)
-    weights_ = unit_weights(weights, n_units)
+    unit_offset, label_offset = offsets(options.offset, options.exposure, target, mask)
+    weights = unit_weights(options.weights, n_units)
     labels = DesignRows(
         as_floats(endog, "endog"),
         as_floats(exog, "exog"),
         offset=label_offset,
-        weights=None if weights_ is None else weights_[mask],
+        weights=None if weights is None else weights[mask],
     )
     names = column_names(exog)
     sources = collect_sources(
-        proxy,
-        synthetic,
+        options.proxy,
+        options.synthetic,
         k_params=labels.exog.shape[1],
         exog_names=names,
         index=index,
         n_units=n_units,
-        weights=weights_,
+        weights=weights,
         offset=unit_offset,
         missing=missing,
     )
@@ -569,20 +574,23 @@ def align_arrays(
     if units is None:
         units = pd.RangeIndex(n_units) if index is None else index
     labeled_units = np.flatnonzero(mask)
-    check_weights_of_others(weights_, mask, units)
+    check_weights_of_others(weights, mask, units)
     check_problem(
         labels,
         labeled_units,
         sources,
         units=units,
-        score=score,
+        score=target,
         names=names,
-        yname=yname or str(getattr(endog, "name", None) or "y"),
+        yname=learned.yname if learned else str(getattr(endog, "name", None) or "y"),
     )
     if labeling is None:
-        labeling = find_labeling(labeling_prob, strata, mask, units, lacking)
+        labeling = find_labeling(
+            options.labeling_prob, options.strata, mask, units, lacking
+        )
     design = align_design(labels, labeled_units, sources, n_units, labeling)
-    return AlignedRows(endog, exog, design, units, mask, n_incomplete, lacking)
+    aligned = (endog, exog, design, units, mask, n_incomplete)
+    return AlignedProblem(target, *aligned, options, lacking, learned)
 
 
 def check_problem(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,6 @@ import pandas as pd
 
 from statsmodels_synth.core.messages import type_name
 from statsmodels_synth.core.options import Kind
-from statsmodels_synth.data.arrays import unique_names
 from statsmodels_synth.data.kinds import is_other_frame, opened, refuse_unread
 from statsmodels_synth.exceptions import DataError
 
@@ -86,3 +86,27 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
                     f"{kind}={{{key!r}: ...}} is a {type_name(value)}. {_FORMS}"
                 )
     return result
+
+
+def unique_names(
+    proxy: Sequence[Hashable], synthetic: Sequence[Hashable]
+) -> dict[str, str]:
+    """
+    Names of all sources, told apart where both kinds use the same.
+
+    Examples
+    --------
+    >>> unique_names(["gpt4o"], ["gpt4o"])["proxy:gpt4o"]
+    'gpt4o (proxy)'
+    """
+    both = {*map(str, proxy)} & {*map(str, synthetic)}
+    given = [("proxy", n) for n in proxy] + [("synthetic", n) for n in synthetic]
+    names = {
+        f"{kind}:{name}": f"{name} ({kind})" if str(name) in both else str(name)
+        for kind, name in given
+    }
+    repeated = [n for n, times in Counter(names.values()).items() if times > 1]
+    if len(names) < len(given) or repeated:
+        shown = repeated[0] if repeated else str(given[0][1])
+        raise DataError(f"Two sources are named {shown!r}. Rename one.")
+    return names

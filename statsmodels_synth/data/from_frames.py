@@ -1,9 +1,9 @@
-"""From a formula and data frames to aligned arrays."""
+"""The door for frames: from a formula and data frames to aligned arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +11,9 @@ import pandas as pd
 
 from statsmodels_synth.core.arrays import Floats, Positions, as_floats, check_positive
 from statsmodels_synth.core.messages import column_label, name_units, option_label
-from statsmodels_synth.core.options import Engine, Missing
+from statsmodels_synth.core.options import Engine
 from statsmodels_synth.core.process import with_one_blas_thread
+from statsmodels_synth.data.arrays import AlignedProblem, ModelOptions, align_arrays
 from statsmodels_synth.data.columns import check_frame, with_columns
 from statsmodels_synth.data.forms import GivenSource, given_sources
 from statsmodels_synth.data.formula.learn import LearnedFormula
@@ -21,7 +22,6 @@ from statsmodels_synth.data.frames import (
     AlignedFrames,
     On,
     SourceFrame,
-    UnitColumns,
     align_frames,
     unit_keys,
 )
@@ -37,65 +37,30 @@ from statsmodels_synth.data.kinds import (
 from statsmodels_synth.data.labeling import find_labeling
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.problem.design import SourceArrays
-
-
-@dataclass(frozen=True)
-class ConstructorArguments:
-    """
-    What the constructor needs, and what a model made from frames keeps.
-
-    Parameters
-    ----------
-    keywords : dict
-        Arguments of :class:`~statsmodels_synth.AugmentedGMM`.
-    columns : UnitColumns
-        Further columns of the units.
-    data : DataFrame
-        Data, with a column for every option that was given as an array.
-    n_incomplete : int
-        Rows with an outcome that lack another variable.
-    """
-
-    keywords: dict[str, Any]
-    columns: UnitColumns
-    data: pd.DataFrame
-    n_incomplete: int
+from statsmodels_synth.problem.scores import TargetScore
 
 
 @with_one_blas_thread
-def constructor_arguments(
+def align_tables(
     formula: str,
     data: Any,
-    proxy: Any,
-    synthetic: Any,
+    labeled: Any,
+    target: TargetScore,
+    options: ModelOptions,
     *,
     namespace: dict[str, Any],
     engine: Engine | None,
     on: On,
-    labeled: Any,
-    labeling_prob: Any,
-    strata: Any,
-    weights: Any,
-    offset: Any,
-    exposure: Any,
-    missing: Missing,
-) -> ConstructorArguments:
-    """Match frames by unit, evaluate the formula on each, and collect arrays."""
-    given, data = given_sources(proxy, synthetic), opened(data)
+) -> AlignedProblem:
+    """Match frames by unit, evaluate the formula on each, and align the arrays."""
+    given, data = given_sources(options.proxy, options.synthetic), opened(data)
+    by_row = options.by_unit
     if not is_other_frame(data):
         check_frame(data)
     framed = [("data", data)]
     framed += [(f"Source {s.name!r}", s.frame) for s in given if s.frame is not None]
     refuse_positions(framed, on)
-    refuse_values_by_row(
-        data,
-        labeled=labeled,
-        weights=weights,
-        offset=offset,
-        exposure=exposure,
-        labeling_prob=labeling_prob,
-        strata=strata,
-    )
+    refuse_values_by_row(data, labeled=labeled, **by_row)
     known = {str(name) for _, frame in framed for name in names_of_columns(frame)}
     # Of a table that is not collected it is not known yet.
     n_rows = len(data) if isinstance(data, pd.DataFrame) else None
@@ -104,19 +69,14 @@ def constructor_arguments(
         data,
         given,
         # What data must have, and what may be in data or in a source.
-        [*parsed.variables, *_names(labeled, offset, exposure)],
-        _names(weights, labeling_prob, strata),
+        [*parsed.variables, *_names(labeled, options.offset, options.exposure)],
+        _names(options.weights, options.labeling_prob, options.strata),
         on,
     )
-    number = np.isscalar(labeling_prob) and not isinstance(labeling_prob, str)
-    data, named = with_columns(
-        data,
-        weights=weights,
-        offset=offset,
-        exposure=exposure,
-        labeling_prob=None if number else labeling_prob,
-        strata=strata,
-    )
+    labeling_prob, strata = options.labeling_prob, options.strata
+    if np.isscalar(labeling_prob) and not isinstance(labeling_prob, str):
+        by_row["labeling_prob"] = None
+    data, named = with_columns(data, **by_row)
     frames = align_frames(
         data,
         given,
@@ -127,7 +87,7 @@ def constructor_arguments(
         labeled=labeled,
         weights=named.get("weights"),
         extra=[named[key] for key in ("offset", "exposure") if key in named],
-        missing=missing,
+        missing=options.missing,
         others=[
             further_columns(frame, unit_keys(on), where) for where, frame in framed
         ],
@@ -150,23 +110,28 @@ def constructor_arguments(
     if labeling_prob is not None and lacking.any():
         # These could not have been labelled, nor counted if they were.
         labeling = find_labeling(labeling_prob, strata, mask, frames.units, lacking)
-    keywords = {
-        "endog": labels.endog,
-        "exog": labels.exog,
-        "proxy": {s.name: s for s in sources if s.kind == "proxy"},
-        "synthetic": {s.name: s for s in sources if s.kind == "synthetic"},
-        "labeled": mask,
-        "weights": frames.weights,
-        "offset": labels.offset,
-        "exposure": labels.exposure,
-        "missing": missing,
-        "labeling_prob": labeling_prob,
-        "strata": strata,
-        "labeling": labeling,
-        "learned": learned,
-        "unit_index": frames.units,
-    }
-    return ConstructorArguments(keywords, columns, data, frames.n_incomplete)
+    aligned = align_arrays(
+        labels.endog,
+        labels.exog,
+        mask,
+        target,
+        replace(
+            options,
+            proxy={s.name: s for s in sources if s.kind == "proxy"},
+            synthetic={s.name: s for s in sources if s.kind == "synthetic"},
+            weights=frames.weights,
+            offset=labels.offset,
+            exposure=labels.exposure,
+            labeling_prob=labeling_prob,
+            strata=strata,
+        ),
+        labeling=labeling,
+        units=frames.units,
+        learned=learned,
+    )
+    return replace(
+        aligned, n_incomplete=frames.n_incomplete, columns=columns, frame=data
+    )
 
 
 def _names(*options: Any) -> list[str]:

@@ -17,15 +17,17 @@ from statsmodels_synth.core.arrays import (
     missing_rows,
 )
 from statsmodels_synth.core.messages import count, format_units, name_units, type_name
-from statsmodels_synth.core.options import Missing
 from statsmodels_synth.data.arrays import (
-    AlignedRows,
+    AlignedProblem,
+    ModelOptions,
     check_labels,
     offsets,
     unit_weights,
     units_without_exog,
 )
 from statsmodels_synth.data.checks import check_coverage
+from statsmodels_synth.data.formula.learn import LearnedFormula
+from statsmodels_synth.data.frames import UnitColumns
 from statsmodels_synth.data.kinds import (
     by_unit,
     is_column,
@@ -283,18 +285,22 @@ class SharedUnits:
         Offset of the labels, log exposure included.
     weights : ndarray (T,) or None
         Weight of each unit, with a mean of one.
-    labeling_prob, strata : array_like or None
-        How units are chosen, as it was given.
     score : TargetScore
         Family of the target model.
     names : tuple of str
         Names of the coefficients.
     yname : str
         Name of the outcome.
-    missing : {"drop", "raise"}
-        What to do with labelled units whose regressors are missing.
     labeled_pandas : bool
         Whether labelled rows carry names and units.
+    options : ModelOptions
+        What the constructor takes besides, with how units are chosen in all sets.
+    learned : LearnedFormula or None
+        The formula, if there is one.
+    columns : UnitColumns or None
+        Further columns of the units.
+    frame : DataFrame or None
+        Data of the formula.
     """
 
     units: pd.Index
@@ -303,13 +309,14 @@ class SharedUnits:
     exog: ByUnit
     offset: ByUnit | None
     weights: Floats | None
-    labeling_prob: Any
-    strata: Any
     score: TargetScore
     names: tuple[str, ...]
     yname: str
-    missing: Missing
     labeled_pandas: bool
+    options: ModelOptions
+    learned: LearnedFormula | None
+    columns: UnitColumns | None
+    frame: pd.DataFrame | None
 
 
 def share_units(model: Any, exog: Any, labeling_prob: Any, strata: Any) -> SharedUnits:
@@ -345,13 +352,14 @@ def share_units(model: Any, exog: Any, labeling_prob: Any, strata: Any) -> Share
         exog=_known_exog(model, exog, labeled),
         offset=None if of_labels is None else _known_offset(model, mask, of_labels),
         weights=unit_weights(model.weights, len(units)),
-        labeling_prob=labeling_prob,
-        strata=strata,
         score=model.target_score,
         names=tuple(model.exog_names),
         yname=str(model.endog_names),
-        missing=model.missing,
         labeled_pandas=isinstance(model.data.orig_exog, pd.DataFrame),
+        options=replace(model.options, labeling_prob=labeling_prob, strata=strata),
+        learned=model.learned,
+        columns=model.unit_columns,
+        frame=getattr(model.data, "frame", None),
     )
 
 
@@ -432,7 +440,7 @@ def _without_exog(exog: ByUnit, labeled: Bools) -> Bools | None:
 
 def align_labels(
     shared: SharedUnits, positions: Positions, values: Floats
-) -> AlignedRows:
+) -> AlignedProblem:
     """
     Align and check one set of labels.
 
@@ -443,7 +451,7 @@ def align_labels(
     lacking = missing_rows(exog)
     if lacking is not None:
         n_incomplete = int(lacking.sum())
-        if shared.missing == "raise":
+        if shared.options.missing == "raise":
             raise DataError(
                 f"exog is missing for {count(n_incomplete, 'labelled unit')} ("
                 f"{name_units(units[positions[lacking]])}). Complete them, or build "
@@ -464,7 +472,10 @@ def align_labels(
     mask = np.zeros(n_units, dtype=bool)
     mask[positions] = True
     lacking = _without_exog(shared.exog, mask)
-    labeling = find_labeling(shared.labeling_prob, shared.strata, mask, units, lacking)
+    options = shared.options
+    labeling = find_labeling(
+        options.labeling_prob, options.strata, mask, units, lacking
+    )
     design = align_design(
         labels, positions, shared.sources, n_units, labeling, shared.covered
     )
@@ -477,4 +488,18 @@ def align_labels(
     gaps = None
     if shared.exog.positions is None:
         gaps = units_without_exog(shared.exog.values, mask)
-    return AlignedRows(*rows, design, units, mask, n_incomplete, gaps)
+    if shared.offset is not None and shared.offset.positions is not None:
+        options = replace(options, offset=labels.offset, exposure=None)
+    return AlignedProblem(
+        shared.score,
+        *rows,
+        design=design,
+        units=units,
+        labeled=mask,
+        n_incomplete=n_incomplete,
+        options=options,
+        lacking=gaps,
+        learned=None if shared.learned is None else shared.learned.twin(),
+        columns=shared.columns,
+        frame=shared.frame,
+    )

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-import pandas as pd
 from statsmodels.genmod import families
 
 from statsmodels_synth.core.arrays import Floats, as_floats
@@ -23,13 +22,12 @@ from statsmodels_synth.core.options import (
     check_keywords,
 )
 from statsmodels_synth.core.process import with_one_blas_thread
-from statsmodels_synth.data.arrays import AlignedRows, align_arrays
+from statsmodels_synth.data.arrays import AlignedProblem, ModelOptions, align_arrays
 from statsmodels_synth.data.checks import check_clusters
 from statsmodels_synth.data.dask import partitioned
-from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.data.formula.parse import calling_namespace
-from statsmodels_synth.data.frames import On, UnitColumns
-from statsmodels_synth.data.from_frames import constructor_arguments
+from statsmodels_synth.data.frames import On
+from statsmodels_synth.data.from_frames import align_tables
 from statsmodels_synth.data.groups import (
     find_clusters,
     group_values,
@@ -48,7 +46,7 @@ from statsmodels_synth.gmm.solver import solve_sources
 from statsmodels_synth.gmm.sums import SourceState
 from statsmodels_synth.model.many import FIT_KEYS, ManyFits
 from statsmodels_synth.model.stacked import StackedMomentsGMM
-from statsmodels_synth.problem.design import Labeling, Target
+from statsmodels_synth.problem.design import Target
 from statsmodels_synth.problem.groups import Clusters
 from statsmodels_synth.problem.scores import read_score
 from statsmodels_synth.results.augmented import (
@@ -63,6 +61,18 @@ _FORMULA_KEYS = [
 _INIT_KEYS = [
     *("proxy", "synthetic", "labeled", "family", "weights", "offset", "exposure"),
     *("missing", "hasconst", "labeling_prob", "strata", "score"),
+]
+#: What the model keeps under the names of the constructor.
+_OPTIONS = [
+    *("proxy", "synthetic", "weights", "offset", "exposure", "missing", "hasconst"),
+    *("labeling_prob", "strata"),
+]
+#: What has one value per unit: remove_data() drops it.
+_PER_UNIT = [
+    *("proxy", "synthetic", "labeled", "weights", "offset", "exposure"),
+    *("labeling_prob", "strata", "unit_columns", "given_units", "lacking_units"),
+    *("aligned", "unit_index", "instrument", "source_state"),
+    *("data.frame", "data.orig_endog", "data.orig_exog"),
 ]
 
 
@@ -190,75 +200,77 @@ class AugmentedGMM(StackedMomentsGMM):
         score: Any = None,
         **kwargs: Any,
     ) -> None:
-        learned: LearnedFormula | None = kwargs.pop("learned", None)
-        units: pd.Index | None = kwargs.pop("unit_index", None)
-        labeling: Labeling | None = kwargs.pop("labeling", None)
-        aligned: AlignedRows | None = kwargs.pop("aligned", None)
-        state: SourceState | None = kwargs.pop("source_state", None)
         check_keywords("AugmentedGMM", kwargs, _INIT_KEYS)
         check_choice("missing", missing, Missing)
-        self.target_score = read_score(family, score)
-        if aligned is None:
-            aligned = align_arrays(
-                endog,
-                exog,
-                proxy,
-                synthetic,
-                labeled=labeled,
-                score=self.target_score,
-                weights=weights,
-                offset=offset,
-                exposure=exposure,
-                missing=missing,
-                labeling_prob=labeling_prob,
-                strata=strata,
-                labeling=labeling,
-                units=units,
-                yname=None if learned is None else learned.yname,
-            )
-        self.aligned = aligned.design
+        options = ModelOptions(
+            proxy,
+            synthetic,
+            weights,
+            offset,
+            exposure,
+            missing,
+            hasconst,
+            labeling_prob,
+            strata,
+            score,
+        )
+        target = read_score(family, score)
+        self._take(align_arrays(endog, exog, labeled, target, options), None)
+
+    @classmethod
+    @with_one_blas_thread
+    def from_problem(
+        cls, problem: AlignedProblem, state: SourceState | None = None
+    ) -> AugmentedGMM:
+        """The model of a problem, from whichever door; `state`: of its sources."""
+        model = cls.__new__(cls)
+        model._take(problem, state)
+        return model
+
+    def _take(self, problem: AlignedProblem, state: SourceState | None) -> None:
+        """Take over a problem: the one place where a model gets its attributes."""
+        self.aligned, self.target_score = problem.design, problem.target
         #: All units that were given, also those that are neither labelled nor covered.
-        self.given_units = units = aligned.units
+        self.given_units = self.unit_index = problem.units
         if self.aligned.kept is not None:
-            units = units[self.aligned.kept]
-        self.unit_index = units
+            self.unit_index = problem.units[self.aligned.kept]
         self.n_units = self.aligned.n_units
-        self.n_incomplete = aligned.n_incomplete
-        self.lacking_units = aligned.lacking
+        self.n_incomplete, self.lacking_units = problem.n_incomplete, problem.lacking
         self.aligned_basis = self.aligned.basis
-        self.family, self._own_score = self.target_score.family, score
-        self.learned = learned
+        self.family = self.target_score.family
+        learned = self.learned = problem.learned
         self.engine: Engine | None = learned.parsed.engine if learned else None
+        #: Further columns of the units, with a formula.
+        self.unit_columns = problem.columns
+        #: What each source says by itself, once a fit has found it: the next fit on
+        #: the same sources needs no pass over their rows.
+        self.source_state = state
         p = self.aligned.k_params
+        options = problem.options
         super().__init__(
-            aligned.endog, aligned.exog, None, k_params=p, hasconst=hasconst
+            problem.endog, problem.exog, None, k_params=p, hasconst=options.hasconst
         )
         self.nmoms = p * (1 + 2 * self.aligned.k_sources)
         self.df_model = float(p - self.k_constant)
         self.df_resid = float(self.aligned.n_labeled - p)
-        # Everything the constructor takes, so that statsmodels can build the
-        # model again from (endog, exog, **kwds).
-        self.proxy, self.synthetic, self.labeled = proxy, synthetic, aligned.labeled
-        self.weights, self.offset, self.exposure = weights, offset, exposure
-        self.missing, self.hasconst = missing, hasconst
-        self.labeling_prob, self.strata = labeling_prob, strata
-        #: Further columns of the units, with a formula.
-        self.unit_columns: UnitColumns | None = None
+        # What the constructor takes, so that statsmodels can build the model again
+        # from (endog, exog, **kwds). Its `score` is a method of stock GMM.
+        self.labeled, self._own_score = problem.labeled, options.score
+        for name in _OPTIONS:
+            setattr(self, name, getattr(options, name))
         self._init_keys = list(_INIT_KEYS)
-        self._data_attr.extend(
-            ["proxy", "synthetic", "labeled", "weights", "offset", "exposure"]
-        )
-        self._data_attr.extend(
-            ["labeling_prob", "strata", "unit_columns", "given_units", "lacking_units"]
-        )
-        #: What each source says by itself, once a fit has found it: the next fit on
-        #: the same sources needs no pass over their rows.
-        self.source_state: SourceState | None = state
-        self._data_attr.extend(["aligned", "unit_index", "instrument", "source_state"])
-        self._data_attr.extend(["data.frame", "data.orig_endog", "data.orig_exog"])
+        self._data_attr.extend(_PER_UNIT)
+        if problem.frame is not None:
+            self.data.frame = problem.frame
         if learned is not None:
             self.formula = learned.parsed.text
             self.data.model_spec = learned.spec
+
+    @property
+    def options(self) -> ModelOptions:
+        """What the constructor takes besides rows, family and labelled units."""
+        given = {name: getattr(self, name) for name in _OPTIONS}
+        return ModelOptions(**given, score=self._own_score)
 
     @classmethod
     def from_formula(
@@ -362,46 +374,31 @@ class AugmentedGMM(StackedMomentsGMM):
         """
         check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
         check_choice("missing", missing, Missing)
-        if any_partitioned(data, proxy, synthetic):
-            found = partitioned()(
-                formula,
-                data,
-                proxy,
-                synthetic,
-                namespace=calling_namespace(sys._getframe(1), eval_env),
-                engine=engine,
-                on=on,
-                score=read_score(family, score),
-                labeled=labeled,
-                labeling_prob=labeling_prob,
-                strata=strata,
-                weights=weights,
-                offset=offset,
-                exposure=exposure,
-                missing=missing,
-            )
-            return cls(**found, family=family, score=score, **kwargs)
-        arguments = constructor_arguments(
-            formula,
-            data,
+        options = ModelOptions(
             proxy,
             synthetic,
+            weights,
+            offset,
+            exposure,
+            missing,
+            kwargs.get("hasconst"),
+            labeling_prob,
+            strata,
+            score,
+        )
+        in_parts = any_partitioned(data, proxy, synthetic)
+        door = partitioned() if in_parts else align_tables
+        problem = door(
+            formula,
+            data,
+            labeled,
+            read_score(family, score),
+            options,
             namespace=calling_namespace(sys._getframe(1), eval_env),
             engine=engine,
             on=on,
-            labeled=labeled,
-            labeling_prob=labeling_prob,
-            strata=strata,
-            weights=weights,
-            offset=offset,
-            exposure=exposure,
-            missing=missing,
         )
-        model = cls(**arguments.keywords, family=family, score=score, **kwargs)
-        model.unit_columns = arguments.columns
-        model.n_incomplete = arguments.n_incomplete
-        model.data.frame = arguments.data
-        return model
+        return cls.from_problem(problem)
 
     @with_one_blas_thread
     def fit(
@@ -566,48 +563,25 @@ class AugmentedGMM(StackedMomentsGMM):
         >>> [result.params.round(2).tolist() for result in fits]
         [[1.0, 0.5], [0.97, 0.49], [0.99, 0.52]]
         """
-        model = self
         check_keywords("fit_many", kwargs, FIT_KEYS)
         if (table := self._unordered) is not None:
             table.refuse_by_row(endog, "endog")
             table.refuse_by_row(exog, "exog")
             table.refuse_by_row(labeling_prob, "labeling_prob")
             table.refuse_by_row(strata, "strata")
-        shared = share_units(model, exog, labeling_prob, strata)
+        shared = share_units(self, exog, labeling_prob, strata)
         sets = read_sets(endog, shared.units)
         passes = 0
-        design, start = model.aligned, kwargs.get("start_params")
-        given = start is not None and np.size(start) > model.k_params
-        if model.source_state is None and design.k_sources and not given:
-            model.source_state, passes = solve_sources(
+        design, start = self.aligned, kwargs.get("start_params")
+        given = start is not None and np.size(start) > self.k_params
+        if self.source_state is None and design.k_sources and not given:
+            self.source_state, passes = solve_sources(
                 design,
-                model.target_score,
-                model.labeled_start(),
-                model.sources_start(),
+                self.target_score,
+                self.labeled_start(),
+                self.sources_start(),
             )
-        return ManyFits(model, shared, sets, kwargs, passes)
-
-    def with_labels(self, aligned: AlignedRows, **kwargs: Any) -> AugmentedGMM:
-        """The same model with other labels."""
-        given = self
-        model = type(given)(
-            aligned.endog,
-            aligned.exog,
-            proxy=given.proxy,
-            synthetic=given.synthetic,
-            family=given.family,
-            score=given._own_score,
-            weights=given.weights,
-            missing=given.missing,
-            hasconst=given.hasconst,
-            learned=None if given.learned is None else given.learned.twin(),
-            aligned=aligned,
-            source_state=given.source_state,
-            **kwargs,
-        )
-        model.unit_columns = given.unit_columns
-        model.data.frame = getattr(given.data, "frame", None)
-        return model
+        return ManyFits(self, shared, sets, kwargs, passes)
 
     def _clusters(self, groups: Any) -> Clusters:
         """Cluster of each unit, from a column or one value per unit."""

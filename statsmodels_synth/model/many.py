@@ -7,9 +7,6 @@ from operator import index
 from typing import Any
 
 from statsmodels_synth.core.process import with_one_blas_thread
-from statsmodels_synth.data.arrays import (
-    AlignedRows,
-)
 from statsmodels_synth.data.label_sets import (
     LabelSets,
     SharedUnits,
@@ -81,8 +78,8 @@ class ManyFits:
         """Fit one set."""
         k = range(len(self))[index(k)]
         try:
-            aligned = align_labels(self._shared, *self._sets.labels(k))
-            model = self._model.with_labels(aligned, **self._labeling(aligned))
+            problem = align_labels(self._shared, *self._sets.labels(k))
+            model = type(self._model).from_problem(problem, self._model.source_state)
             return model.fit(**self._options)
         except SynthError as error:
             name = self._sets.names[k]
@@ -93,16 +90,3 @@ class ManyFits:
         return (
             f"<{len(self)} fits of {type(self._model).__name__}, made when asked for>"
         )
-
-    def _labeling(self, aligned: AlignedRows) -> dict[str, Any]:
-        """How the units were chosen and their offset, as the constructor takes it."""
-        shared, model = self._shared, self._model
-        offset, exposure = model.offset, model.exposure
-        if shared.offset is not None and shared.offset.positions is not None:
-            offset, exposure = aligned.design.labeled.offset, None
-        return {
-            "labeling_prob": shared.labeling_prob,
-            "strata": shared.strata,
-            "offset": offset,
-            "exposure": exposure,
-        }

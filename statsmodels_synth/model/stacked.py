@@ -55,7 +55,7 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
             *("calc_weightmatrix", "fitgmm", "fitgmm_cu", "fititer"),
             *("gmmobjective", "gmmobjective_cu", "score", "score_cu"),
             *("momcond_mean", "start_weights", "epsilon_iter", "results_class"),
-            *("instrument", "aligned_or_raise", "with_labels"),
+            *("instrument", "aligned_or_raise", "from_problem", "options"),
         }
     )
     set_param_names = Withheld(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,14 @@ from statsmodels.genmod import families
 from statsmodels.genmod.families import links
 
 from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.process import with_one_blas_thread
+from statsmodels_synth.data.arrays import ModelOptions, align_arrays
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.gmm.moments import target_scores
 from statsmodels_synth.model.augmented import AugmentedGMM
 from statsmodels_synth.problem.design import SourceArrays
 from statsmodels_synth.problem.groups import cluster_sums
+from statsmodels_synth.problem.scores import read_score
 from statsmodels_synth.results.summary import summary_notes
 
 #: R's names of families and links.
@@ -41,26 +45,30 @@ LINKS = {
 LABEL_SEPARATOR = "\x1f"
 
 
+@with_one_blas_thread
 def augmented_gmm(arguments: dict[str, Any]) -> dict[str, Any]:
     """Fit the model to what R has aligned."""
     labeled = arguments["labeled"].astype(bool)
     names = arguments["names"]
     sources = [_source(source) for source in arguments["sources"]]
-    model = AugmentedGMM(
+    problem = align_arrays(
         pd.Series(arguments["endog"], name=arguments["yname"][0]),
         pd.DataFrame(arguments["exog"], columns=names, copy=False),
-        proxy={s.name: s for s in sources if s.kind == "proxy"},
-        synthetic={s.name: s for s in sources if s.kind == "synthetic"},
-        labeled=labeled,
-        family=find_family(arguments["family"]),
-        weights=arguments["weights"],
-        offset=arguments["offset"],
-        labeling_prob=_scalar_or_vector(arguments["labeling_prob"]),
-        strata=arguments["strata"],
-        hasconst=bool(arguments["intercept"][0]) or None,
-        unit_index=unit_labels(arguments["units"], len(labeled)),
+        labeled,
+        read_score(find_family(arguments["family"]), None),
+        ModelOptions(
+            proxy={s.name: s for s in sources if s.kind == "proxy"},
+            synthetic={s.name: s for s in sources if s.kind == "synthetic"},
+            weights=arguments["weights"],
+            offset=arguments["offset"],
+            hasconst=bool(arguments["intercept"][0]) or None,
+            labeling_prob=_scalar_or_vector(arguments["labeling_prob"]),
+            strata=arguments["strata"],
+        ),
+        units=unit_labels(arguments["units"], len(labeled)),
     )
-    model.n_incomplete = int(arguments["n_incomplete"][0])
+    n_incomplete = int(arguments["n_incomplete"][0])
+    model = AugmentedGMM.from_problem(replace(problem, n_incomplete=n_incomplete))
     settings = fit_settings(arguments["settings"])
     cluster = arguments["cluster"]
     if cluster is not None:

@@ -8,17 +8,17 @@ or the path of Parquet files. It is the extra ``dask``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from statsmodels_synth.core.messages import install
+from statsmodels_synth.data.arrays import AlignedProblem
 
 
-def partitioned() -> Callable[..., dict[str, Any]]:
-    """What turns Dask frames and paths into the constructor's arguments."""
+def partitioned() -> Callable[..., AlignedProblem]:
+    """What turns Dask frames and paths into an aligned problem."""
     try:
         # Imported only where it is in use.
         from statsmodels_synth.data.dask.construct import (  # noqa: PLC0415
-            partitioned_arguments,
+            align_partitions,
         )
     except ModuleNotFoundError as error:
         raise ImportError(
@@ -26,4 +26,4 @@ def partitioned() -> Callable[..., dict[str, Any]]:
             f"{install('dask')}. (Files of another kind can be read with pandas, such "
             "as pandas.read_csv.)"
         ) from error
-    return partitioned_arguments
+    return align_partitions

@@ -1,4 +1,4 @@
-"""From a formula and Dask frames to a design whose rows stay where they are."""
+"""The door for Dask: a design whose rows stay where they are."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ from statsmodels_synth.core.messages import (
     show,
     unknown_column,
 )
-from statsmodels_synth.core.options import Engine, Missing
+from statsmodels_synth.core.options import Engine
 from statsmodels_synth.core.process import with_one_blas_thread
-from statsmodels_synth.data.arrays import AlignedRows, check_labels, offsets
+from statsmodels_synth.data.arrays import (
+    AlignedProblem,
+    ModelOptions,
+    check_labels,
+    offsets,
+)
 from statsmodels_synth.data.checks import (
     check_coverage,
     check_source_design,
@@ -109,45 +114,35 @@ class Input(NamedTuple):
 
 
 @with_one_blas_thread
-def partitioned_arguments(
+def align_partitions(
     formula: str,
     data: Any,
-    proxy: Any,
-    synthetic: Any,
+    labeled: Any,
+    target: TargetScore,
+    options: ModelOptions,
     *,
     namespace: dict[str, Any],
     engine: Engine | None,
     on: On,
-    score: TargetScore,
-    labeled: Any,
-    labeling_prob: Any,
-    strata: Any,
-    weights: Any,
-    offset: Any,
-    exposure: Any,
-    missing: Missing,
-) -> dict[str, Any]:
+) -> AlignedProblem:
     """Learn the formula, look once at every part, and keep what is small."""
-    refuse_both(labeling_prob, strata)
-    given = read_input(data, proxy, synthetic, on)
-    options = _columns_only(
-        labeled=labeled,
-        weights=weights,
-        offset=offset,
-        exposure=exposure,
-        labeling_prob=None if _is_number(labeling_prob) else labeling_prob,
-        strata=strata,
-    )
+    labeling_prob = options.labeling_prob
+    refuse_both(labeling_prob, options.strata)
+    given = read_input(data, options.proxy, options.synthetic, on)
+    by_row = options.by_unit
+    if _is_number(labeling_prob):
+        by_row["labeling_prob"] = None
+    columns = _columns_only(labeled=labeled, **by_row)
     metas = [meta_of(frame) for frame in (given.data, *given.frames)]
     names = set().union(*(map(str, meta.columns) for meta in metas))
     parsed = read_formula(formula, names, namespace, engine)
-    plan = PartPlan(parsed, tuple(given.given), options, on, missing, metas[0])
+    plan = PartPlan(parsed, tuple(given.given), columns, on, options.missing, metas[0])
     # Without rows, all that can be wrong with names and options shows here.
     align_part(plan, tuple(metas))
     for option in ("labeling_prob", "strata"):
-        if option in options and options[option] not in names:
-            label = option_label(option, options[option])
-            raise unknown_column(label, options[option], names)
+        if option in columns and columns[option] not in names:
+            label = option_label(option, columns[option])
+            raise unknown_column(label, columns[option], names)
     given_frames = [given.data, *given.frames]
     frames = PartFrames(
         tuple(given_frames),
@@ -165,16 +160,19 @@ def partitioned_arguments(
     look = _first_looks(plan, frames.columns_of_data, [part[0] for part in parts])
     plan = replace(plan, types=typed_rows(plan, pd.concat([look.labeled, look.first])))
     learned = _learn(plan, look, [part[0] for part in parts])
-    plan = replace(plan, learned=learned, score=score)
+    plan = replace(plan, learned=learned, score=target)
     facts = _describe(plan, parts)
     if plan.matches_frames and on is None:
         own = [s.frame is not None for s in plan.given]
         n_rows = (facts.counts[:, 0] + facts.counts[:, 2])[own]
         refuse_counted(frames, [look.n_rows, *n_rows])
-    if "weights" in options:
+    if "weights" in columns:
         scale = facts.n_given / facts.weight_sum
         plan = replace(plan, weight_scale=scale)
-    return _arguments(plan, facts, look, frames, parts, labeling_prob, score)
+    aligned = _aligned(plan, facts, look, frames, parts, labeling_prob, target)
+    # What the options name stays in the partitions.
+    kept = replace(aligned.options, score=options.score, hasconst=options.hasconst)
+    return replace(aligned, options=kept)
 
 
 def read_input(data: Any, proxy: Any, synthetic: Any, on: On) -> Input:
@@ -360,22 +358,22 @@ def _describe(plan: PartPlan, parts: list[tuple[Any, ...]]) -> PartFacts:
     return join_facts(found)
 
 
-def _arguments(
+def _aligned(
     plan: PartPlan,
     facts: PartFacts,
     look: FirstLook,
     frames: PartFrames,
     parts: list[tuple[Any, ...]],
     labeling_prob: Any,
-    score: TargetScore,
-) -> dict[str, Any]:
+    target: TargetScore,
+) -> AlignedProblem:
     """Check the whole, and put it together."""
     learned = plan.learned
     assert learned is not None
     labels, names = facts.labels, learned.exog_names
     units = labels.endog.index
     n, p = labels.exog.shape
-    _, offset = offsets(labels.offset, labels.exposure, score, np.ones(n, dtype=bool))
+    _, offset = offsets(labels.offset, labels.exposure, target, np.ones(n, dtype=bool))
     weights = None
     if facts.weights is not None:
         check_positive(facts.weights, "weights", units)
@@ -401,7 +399,7 @@ def _arguments(
         units,
         facts.n_units,
         [s.exog for s in facts.samples],
-        score,
+        target,
         names,
         learned.yname,
     )
@@ -431,21 +429,17 @@ def _arguments(
         facts.n_units,
         labeling=_labeling(facts, labeling_prob, units),
     )
-    aligned = AlignedRows(
-        labels.endog,
-        labels.exog,
-        design,
-        units,
-        np.ones(n, dtype=bool),
-        look.n_incomplete,
+    return AlignedProblem(
+        target=target,
+        endog=labels.endog,
+        exog=labels.exog,
+        design=design,
+        units=units,
+        labeled=np.ones(n, dtype=bool),
+        n_incomplete=look.n_incomplete,
+        options=ModelOptions(missing=plan.missing),
+        learned=learned,
     )
-    return {
-        "endog": labels.endog,
-        "exog": labels.exog,
-        "aligned": aligned,
-        "learned": learned,
-        "missing": plan.missing,
-    }
 
 
 def _counted(index: pd.Index) -> bool:
