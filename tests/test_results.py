@@ -121,6 +121,20 @@ def test_another_first_step_than_that_of_the_paper_is_said() -> None:
     assert said not in " ".join(str(model.fit().summary()).split())
     paper = fitted(use_correction=False).summary()
     assert said not in " ".join(str(paper).split())
+    header = str(model.fit(use_correction=False).summary())
+    assert "Byun et al. (2025), rescaled first step" in header
+    iterated = model.fit(use_correction=False, maxiter=50)
+    assert iterated.settings.variant == "iterated, rescaled first step"
+    assert "rescaled" not in str(paper)
+    assert model.fit().settings.variant == "few-label default"
+    compared = model.fit(use_correction=False).compare(["labels only", "GMM-Synth"])
+    assert compared.variant == "Byun et al. (2025), rescaled first step"
+
+
+def test_one_step_is_said_to_be_that_of_the_labels() -> None:
+    text = " ".join(str(fitted(maxiter=1).summary()).split())
+    assert "one-step (labels only)" in text
+    assert "the sources take no part" in text
 
 
 def test_summary_of_labels_alone_has_no_gains() -> None:

@@ -33,6 +33,7 @@ from statsmodels_synth.gmm.separation import (
 from statsmodels_synth.gmm.settings import FitSettings
 from statsmodels_synth.gmm.solver import Solution, solve
 from statsmodels_synth.gmm.sums import SourceState
+from statsmodels_synth.gmm.weights import is_ill_conditioned
 from statsmodels_synth.problem.design import AlignedDesign, Target
 from statsmodels_synth.problem.groups import Clusters
 
@@ -142,6 +143,7 @@ def fit_design(
     """
     dropped: dict[str, str] = {}
     _refuse_in_partitions(design, settings)
+    settings = replace(settings, rescaled=is_ill_conditioned(design.basis))
     if design.n_labeled == design.n_units and design.k_sources:
         dropped = dict.fromkeys(design.names, "every unit is labelled")
         design, eta = design.with_sources([]), eta[:0]

@@ -43,6 +43,9 @@ class FitSettings:
     use_correction : bool
         Whether what is taken off is shrunken and the covariance is that for few
         labels.
+    rescaled : bool
+        Whether the first step was taken in another basis than that of the paper; found
+        by the fit, not chosen.
     """
 
     maxiter: MaxIter = 2
@@ -51,6 +54,7 @@ class FitSettings:
     centered: bool = False
     use_t: bool = True
     use_correction: bool = True
+    rescaled: bool = False
 
     def __post_init__(self) -> None:
         check_choice("weights_method", self.weights_method, WeightsMethod)
@@ -102,10 +106,15 @@ class FitSettings:
         """Variant of GMM-Synth, as the summary prints it."""
         if self.shrinks:
             return FEW_LABEL_DEFAULT
+        if self.maxiter == 1:
+            return "one-step (labels only)"
         if self.maxiter == "cue":
+            # Its minimum does not depend on the first step.
             return "continuously updated"
-        two_step = "two-step, centred" if self.centered else PAPER
-        return {1: "one-step", 2: two_step}.get(self.maxiter, "iterated")
+        steps = PAPER if self.maxiter == 2 else "iterated"
+        if self.centered:
+            steps = "two-step, centred" if self.maxiter == 2 else "iterated, centred"
+        return steps + ", rescaled first step" * self.rescaled
 
     @property
     def method(self) -> str:

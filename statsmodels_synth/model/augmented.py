@@ -422,7 +422,8 @@ class AugmentedGMM(StackedMomentsGMM):
             Start for theta (p,), or for theta and eta (p + M p,).
         maxiter : int or "cue"
             1: the labelled-only estimate. 2: two-step, by default the variant for few
-            labels; with ``use_correction=False`` the estimator of Byun et al. (2025).
+            labels; with ``use_correction=False`` the estimator of Byun et al. (2025),
+            but for the first step where the labelled design is ill-conditioned.
             Larger: iterated, at most so many steps. "cue": continuously updated.
         weights_method : {"cov"}
             How the weight is estimated: inverse second moment of the moments.

@@ -15,7 +15,7 @@ from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import VALIDITY, count
 from statsmodels_synth.core.tables import NotesSummary
 from statsmodels_synth.gmm.settings import FEW_LABEL_DEFAULT, PAPER
-from statsmodels_synth.gmm.weights import ILL_CONDITIONED, is_ill_conditioned
+from statsmodels_synth.gmm.weights import ILL_CONDITIONED
 
 #: Below this many labels the asymptotic standard errors are called too small.
 FEW_LABELS = 100
@@ -243,7 +243,12 @@ def _method_notes(results: Any) -> list[str]:
             f"demands{counted}. use_correction=False gives the two-step estimator of "
             f"{PAPER}."
         ]
-    if settings.maxiter != 1 and is_ill_conditioned(results.model.aligned_basis):
+    if settings.maxiter == 1:
+        return [
+            "One step is the estimate of the labels only: the sources take no part in "
+            "it. maxiter=2 is the default."
+        ]
+    if settings.rescaled and settings.maxiter != "cue":
         return [
             f"The first step is not that of {PAPER}: the condition number of "
             f"the labelled design is above {ILL_CONDITIONED:g}, so that its weight is "
