@@ -27,7 +27,11 @@ from statsmodels_synth.data.arrays import AlignedRows, align_arrays
 from statsmodels_synth.data.checks import check_clusters
 from statsmodels_synth.data.dask import partitioned
 from statsmodels_synth.data.formula.learn import LearnedFormula
-from statsmodels_synth.data.formula.parse import calling_namespace
+from statsmodels_synth.data.formula.parse import (
+    calling_namespace,
+    check_formula,
+    refuse_formula,
+)
 from statsmodels_synth.data.frames import On, UnitColumns
 from statsmodels_synth.data.from_frames import constructor_arguments
 from statsmodels_synth.data.groups import (
@@ -196,6 +200,7 @@ class AugmentedGMM(StackedMomentsGMM):
         aligned: AlignedRows | None = kwargs.pop("aligned", None)
         state: SourceState | None = kwargs.pop("source_state", None)
         check_keywords("AugmentedGMM", kwargs, _INIT_KEYS)
+        refuse_formula(endog, exog)
         check_choice("missing", missing, Missing)
         self.target_score = read_score(family, score)
         if aligned is None:
@@ -361,6 +366,7 @@ class AugmentedGMM(StackedMomentsGMM):
         20
         """
         check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
+        check_formula(formula, data)
         check_choice("missing", missing, Missing)
         if any_partitioned(data, proxy, synthetic):
             found = partitioned()(
