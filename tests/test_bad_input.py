@@ -358,9 +358,21 @@ case(
 )
 case(
     "formula: the outcome on both sides",
-    DataError,
+    FormulaError,
     lambda f: from_frames(f, "y ~ x + y").fit(),
-    "'y'",
+    *("'y' is the outcome", "'y ~ x + y'", "Leave it out on the right"),
+)
+case(
+    "formula: given to the array interface",
+    FormulaError,
+    lambda f: AugmentedGMM("y ~ x", f.data, proxy={"llm": f.llm}),
+    *("'y ~ x' is a formula", "AugmentedGMM.from_formula('y ~ x', data, ...)"),
+)
+case(
+    "formula: after the data",
+    FormulaError,
+    lambda f: AugmentedGMM.from_formula(f.data, "y ~ x", {"llm": f.llm}),
+    *("The formula 'y ~ x' comes first", "from_formula('y ~ x', data, ...)"),
 )
 
 # Units

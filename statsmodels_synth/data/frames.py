@@ -49,7 +49,12 @@ from statsmodels_synth.data.columns import (
 from statsmodels_synth.data.compared import CountedFrame
 from statsmodels_synth.data.forms import GivenSource
 from statsmodels_synth.data.formula.uses import ColumnUses
-from statsmodels_synth.data.ids import refuse_mixed_ids, refuse_rounded_ids, stacked
+from statsmodels_synth.data.ids import (
+    refuse_ids_of_two_types,
+    refuse_mixed_ids,
+    refuse_rounded_ids,
+    stacked,
+)
 from statsmodels_synth.data.kinds import (
     Uncollected,
     further_column,
@@ -410,6 +415,9 @@ def _all_units(
             )
         if (place < 0).any():
             units = units.append(index[place < 0].unique())
+    if whole:
+        named = [(f"source {given.name!r}", frame.index) for given, frame in framed]
+        refuse_ids_of_two_types(units, [("data", data.index), *named])
     return units
 
 
@@ -669,14 +677,33 @@ class UnitColumns:
         Shapes: (T,).
         """
         values = self.values(name, label)
-        absent = values.isna().to_numpy()
-        if absent.any():
+        absent = self.units[values.isna().to_numpy()]
+        if len(absent):
             raise DataError(
-                f"{label} is missing for {count(int(absent.sum()), 'unit')} "
-                f"({format_units(self.units[absent])}). Add the column to data or to a "
-                "source that has these units."
+                f"{label} is missing for {count(len(absent), 'unit')} "
+                f"({format_units(absent)}). {self._advice(name, absent)}"
             )
         return values
+
+    def _advice(self, name: str, absent: pd.Index) -> str:
+        """What to do for units without a value: of a column they have, or have not."""
+        frames = [("data", self.data), *self.sources]
+        others = self.others or (None,) * len(frames)
+        having = [
+            frame.index
+            for (_, frame), other in zip(frames, others, strict=True)
+            if _column(frame, name, other) is not None
+        ]
+        gaps = absent[np.any([absent.isin(index) for index in having], axis=0)]
+        elsewhere = "add the column to data or to a source that has these units."
+        if not len(gaps):
+            return elsewhere.capitalize()
+        if len(gaps) == len(absent):
+            return "Complete the column, or leave out the units that lack it."
+        return (
+            f"Complete the column for {len(gaps)} of them, whose rows have it "
+            f"({format_units(gaps)}); for the others {elsewhere}"
+        )
 
 
 def _column(frame: pd.DataFrame, name: str, other: Any = None) -> pd.Series | None:

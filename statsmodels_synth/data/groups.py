@@ -13,7 +13,7 @@ import pandas as pd
 from statsmodels_synth.core.arrays import Bools
 from statsmodels_synth.core.messages import count, format_units, suggest, type_name
 from statsmodels_synth.core.options import CovType
-from statsmodels_synth.data.ids import refuse_rounded_labels, told_apart
+from statsmodels_synth.data.ids import check_labels_of_groups, told_apart
 from statsmodels_synth.data.kinds import values_of
 from statsmodels_synth.exceptions import AlignmentError, DataError, OptionError
 from statsmodels_synth.problem.design import AlignedDesign
@@ -108,7 +108,7 @@ def find_clusters(
 
     Shapes: `units` (T,).
     """
-    refuse_rounded_labels(groups, label)
+    check_labels_of_groups(groups, label)
     of_given, _ = pd.factorize(groups)
     codes = of_given if design.kept is None else of_given[design.kept]
     require_groups(codes < 0, units, label)

@@ -1,8 +1,10 @@
-"""Ids of units, and categories, whose last digits would be lost."""
+"""Ids of units, and categories, that would be merged, or told apart, by their type."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
+import re
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,9 @@ import pandas as pd
 from statsmodels_synth.core.arrays import EXACT
 from statsmodels_synth.core.messages import count, format_units, show
 from statsmodels_synth.exceptions import AlignmentError, DataError
+
+#: Text that is a whole number, as spreadsheets and readers of floats write it.
+_WHOLE = re.compile(r"[+-]?[0-9]+(\.0*)?")
 
 
 def refuse_rounded_ids(index: pd.Index, where: str) -> None:
@@ -75,8 +80,60 @@ def told_apart(labels: pd.Series) -> pd.Series:
     return labels.astype(object) if _is_large(pd.Index(labels)) else labels
 
 
-def refuse_rounded_labels(values: NDArray[Any], label: str) -> None:
-    """Raise if clusters or strata are floats so large that neighbours are the same."""
+def refuse_ids_of_two_types(
+    units: pd.Index, frames: Sequence[tuple[str, pd.Index]]
+) -> None:
+    """Raise if an id is text in some rows and a number in others: two units."""
+    for k, level in enumerate(_levels_of(units)):
+        doubled = _of_two_types(level)
+        if not doubled:
+            continue
+        text, number = doubled[0]
+        where = [
+            " and ".join(name for name, index in frames if id_ in _levels_of(index)[k])
+            for id_ in (text, number)
+        ]
+        raise AlignmentError(
+            f"Ids of units are text in some rows and numbers in others: {text!r} "
+            f"({where[0]}) and {show(number)} ({where[1]}) would be two units, and so "
+            f"would those of {count(len(doubled), 'id')} in all. Make them one type in "
+            "data and every source, for example frame['id'].astype(int), or read "
+            "them as text in both."
+        )
+
+
+def _of_two_types(values: pd.Index) -> list[tuple[str, Any]]:
+    """Pairs of a text and a number that are the same, in order of the texts."""
+    if values.dtype != object or pd.api.types.infer_dtype(values, skipna=True) in (
+        *("string", "integer", "floating", "mixed-integer-float"),
+        *("boolean", "bytes", "date", "datetime", "decimal", "empty"),
+    ):
+        return []
+    numbers = {v: v for v in values if isinstance(v, Real)}
+    found = []
+    for text in values:
+        if isinstance(text, str) and _WHOLE.fullmatch(text.strip()):
+            number = numbers.get(int(text.strip().partition(".")[0]))
+            if number is not None:
+                found.append((text, number))
+    return found
+
+
+def _refuse_labels_of_two_types(values: NDArray[Any], label: str) -> None:
+    """Raise if a cluster or stratum is text in some rows and a number in others."""
+    doubled = _of_two_types(pd.Index(pd.unique(values))) if values.dtype == "O" else []
+    if doubled:
+        text, number = doubled[0]
+        raise DataError(
+            f"{label} has {text!r} as text in some rows and {show(number)} as a number "
+            "in others, which would be two groups. Make the column one type in data "
+            "and every source, for example with astype(str)."
+        )
+
+
+def check_labels_of_groups(values: NDArray[Any], label: str) -> None:
+    """Raise if clusters or strata that differ would be one, or one would be two."""
+    _refuse_labels_of_two_types(values, label)
     if values.dtype.kind != "f":
         return
     bad = values[np.abs(values) >= 2 ** (np.finfo(values.dtype).nmant + 1)]

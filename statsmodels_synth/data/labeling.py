@@ -10,7 +10,7 @@ import pandas as pd
 from statsmodels_synth.core.arrays import Bools, Floats, as_floats, without_mask
 from statsmodels_synth.core.messages import are, count, format_units, name_units, show
 from statsmodels_synth.data.columns import refuse_nested
-from statsmodels_synth.data.ids import refuse_rounded_labels
+from statsmodels_synth.data.ids import check_labels_of_groups
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.problem.design import Labeling
 
@@ -126,6 +126,13 @@ def _at_most_one(prob: Floats) -> Floats:
 
 
 def _check_prob(prob: Floats, units: pd.Index) -> None:
+    absent = np.isnan(prob)
+    if absent.any():
+        raise DataError(
+            f"labeling_prob is missing for {count(int(absent.sum()), 'labelled unit')} "
+            f"({format_units(units[absent])}). Complete the column: every labelled "
+            "unit needs the probability with which it was chosen."
+        )
     bad = ~((prob > 0.0) & (prob <= 1.0))
     if bad.any():
         raise DataError(
@@ -184,7 +191,7 @@ def _stratified(strata: Any, labeled: Bools, units: pd.Index) -> Labeling:
             f"strata has {np.ndim(strata)} dimensions. Give one stratum per unit."
         )
     values = pd.Series(without_mask(strata)).to_numpy()
-    refuse_rounded_labels(values, "strata")
+    check_labels_of_groups(values, "strata")
     codes, levels = pd.factorize(values)
     if codes.shape != labeled.shape:
         raise DataError(
@@ -196,7 +203,7 @@ def _stratified(strata: Any, labeled: Bools, units: pd.Index) -> Labeling:
         raise DataError(
             f"strata is missing for {count(int(absent.sum()), 'unit')} "
             f"({format_units(units[absent])}). Every unit needs a stratum, also those "
-            "of the sources."
+            "of the sources: complete them, or leave these units out."
         )
     size = pd.Series(np.bincount(codes), levels)
     return stratified(levels[codes[labeled]], size)

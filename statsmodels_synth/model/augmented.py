@@ -25,7 +25,11 @@ from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.data.arrays import AlignedProblem, ModelOptions, align_arrays
 from statsmodels_synth.data.checks import check_clusters
 from statsmodels_synth.data.dask import partitioned
-from statsmodels_synth.data.formula.parse import calling_namespace
+from statsmodels_synth.data.formula.parse import (
+    calling_namespace,
+    check_formula,
+    refuse_formula,
+)
 from statsmodels_synth.data.frames import On
 from statsmodels_synth.data.from_frames import align_tables
 from statsmodels_synth.data.groups import (
@@ -201,6 +205,7 @@ class AugmentedGMM(StackedMomentsGMM):
         **kwargs: Any,
     ) -> None:
         check_keywords("AugmentedGMM", kwargs, _INIT_KEYS)
+        refuse_formula(endog, exog)
         check_choice("missing", missing, Missing)
         options = ModelOptions(
             proxy,
@@ -373,6 +378,7 @@ class AugmentedGMM(StackedMomentsGMM):
         20
         """
         check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
+        check_formula(formula, data)
         check_choice("missing", missing, Missing)
         options = ModelOptions(
             proxy,

@@ -19,12 +19,12 @@ import pandas as pd
 import patsy
 import patsy.builtins
 
-from statsmodels_synth.core.messages import suggest
+from statsmodels_synth.core.messages import suggest, type_name
 from statsmodels_synth.core.options import Engine, check_choice
 from statsmodels_synth.core.statsmodels import default_engine
 from statsmodels_synth.data.formula.syntax import refuse_foreign
 from statsmodels_synth.data.formula.uses import ColumnUses, column_uses
-from statsmodels_synth.exceptions import FormulaError
+from statsmodels_synth.exceptions import DataError, FormulaError
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,39 @@ def calling_namespace(
     return {} if frame is None else {**frame.f_globals, **frame.f_locals}
 
 
+def refuse_formula(*arguments: object) -> None:
+    """Raise if the array interface was given a formula, or text for an array."""
+    texts = [given for given in arguments if isinstance(given, str)]
+    if not texts:
+        return
+    text = next((t for t in texts if "~" in t), texts[0])
+    if "~" in text:
+        raise FormulaError(
+            f"{text!r} is a formula, and AugmentedGMM takes arrays. Call "
+            f"AugmentedGMM.from_formula({text!r}, data, ...)."
+        )
+    raise DataError(
+        f"{text!r} is text, and AugmentedGMM takes arrays, here of outcomes and "
+        "regressors. Names of columns go into a formula: "
+        "AugmentedGMM.from_formula('y ~ x', data, ...)."
+    )
+
+
+def check_formula(formula: object, data: object) -> None:
+    """Raise if the formula is no text, as where data come first."""
+    if isinstance(formula, str):
+        return
+    if isinstance(data, str) and "~" in data:
+        raise FormulaError(
+            f"The formula {data!r} comes first and the data second: "
+            f"from_formula({data!r}, data, ...)."
+        )
+    raise FormulaError(
+        f"The formula is a {type_name(formula)}. Give text such as 'y ~ x'; outcomes "
+        "and regressors as arrays go to AugmentedGMM itself."
+    )
+
+
 def read_formula(
     text: str,
     columns: set[str],
@@ -108,11 +141,7 @@ def read_formula(
     >>> parsed.response, parsed.regressors
     (('y',), ('x', 'g'))
     """
-    if (
-        not isinstance(text, str)
-        or "~" not in text
-        or not text.split("~", maxsplit=1)[0].strip()
-    ):
+    if "~" not in text or not text.split("~", maxsplit=1)[0].strip():
         raise FormulaError(
             f"The formula {text!r} needs an outcome and regressors, such as 'y ~ x'."
         )
@@ -149,8 +178,20 @@ def read_formula(
                 columns_of(code, columns, namespace, text, used, n_rows)
             )
         found.append(tuple(names))
+    if found[0] and set(found[0]) <= set(found[1]):
+        raise _outcome_among_regressors(given, found[0])
     uses = column_uses([*sides[0], *sides[1]], columns, set(found[0]) - set(found[1]))
     return ParsedFormula(text, engine, found[0], found[1], used, uses, sides)
+
+
+def _outcome_among_regressors(text: str, response: tuple[str, ...]) -> FormulaError:
+    """Error for an outcome that is also on the right; `y - x ~ x` may be meant."""
+    names = " and ".join(map(repr, response))
+    verb = "is" if len(response) == 1 else "are"
+    return FormulaError(
+        f"{names} {verb} the outcome of the formula {text!r} and also on its right "
+        "side, so that the outcome would explain itself. Leave it out on the right."
+    )
 
 
 def plain_text(error: object) -> str:
