@@ -25,6 +25,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
 from tests.reference import dense
@@ -92,3 +93,29 @@ def test_perfect_source_of_half_of_the_units_explains_half() -> None:
     error = gap.std() / np.sqrt(DRAWS)
     assert abs(gap.mean()) < 3 * error + CHANCE
     assert error < 0.005
+
+
+@pytest.mark.filterwarnings("ignore:Source 'llm' lacks")
+def test_a_useless_source_is_told_and_a_decent_or_small_one_is_not() -> None:
+    rng = np.random.default_rng(0)
+    x = sm.add_constant(rng.normal(size=4000))
+    noise = rng.normal(size=4000)
+    y = x.sum(axis=1) + noise
+    decent = x.sum(axis=1) + noise + 3.0 * rng.normal(size=4000)  # 10 %
+    useless = rng.permutation(y)
+    small = np.where(
+        np.arange(4000) % 25 == 0, y + 0.01 * rng.normal(size=4000), np.nan
+    )
+    said = "explains next to nothing of the labels' score"
+
+    def notes(n_labeled: int, source: np.ndarray) -> tuple[str, str]:
+        labels = np.where(np.arange(4000) < n_labeled, y, np.nan)
+        result = AugmentedGMM(labels, x, proxy={"llm": (source, x)}).fit()
+        verdict = " ".join(result.diagnostics(n_influential=0).verdict)
+        return " ".join(str(result.summary()).split()), verdict
+
+    for text in notes(800, useless):
+        assert f"Source 'llm' {said}" in text
+        assert "99 or -9" in text
+    for text in (*notes(800, decent), *notes(100, useless), *notes(1000, small)):
+        assert said not in text

@@ -109,7 +109,7 @@ def _of_two_types(values: pd.Index) -> list[tuple[str, Any]]:
         *("boolean", "bytes", "date", "datetime", "decimal", "empty"),
     ):
         return []
-    numbers = {v: v for v in values if isinstance(v, Real)}
+    numbers: dict[Any, Any] = {v: v for v in values if isinstance(v, Real)}
     found = []
     for text in values:
         if isinstance(text, str) and _WHOLE.fullmatch(text.strip()):

@@ -146,7 +146,8 @@ def _check_prob(prob: Floats, units: pd.Index) -> None:
 def _percent(prob: Floats) -> str:
     """Advice for probabilities that are per cent."""
     above = prob[prob > 1.0]
-    if not len(above) or prob.min() < 0.0 or prob.max() > 100.0:
+    # A single 1.5 among probabilities is a slip, not per cent.
+    if 2 * len(above) <= len(prob) or prob.min() <= 0.0 or prob.max() > 100.0:
         return ""
     return f" {show(above[0])} looks like a percentage: divide by 100."
 

@@ -45,8 +45,10 @@ from statsmodels_synth.diagnostics.subgroups import (
 from statsmodels_synth.diagnostics.tables import frame_table
 from statsmodels_synth.diagnostics.verdict import Evidence, verdict
 from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.gmm.cautions import useless_note
+from statsmodels_synth.gmm.covariance import explained_share
 from statsmodels_synth.gmm.jtest import reference_table
-from statsmodels_synth.problem.design import AlignedDesign
+from statsmodels_synth.problem.design import AlignedDesign, source_facts
 
 if TYPE_CHECKING:
     from statsmodels_synth.gmm.fit import Fit
@@ -292,6 +294,7 @@ def diagnose(
         pd.Series(fit.effective_labels, list(fit.target.names)),
         clustered=fit.clusters is not None,
         alike=tuple(own for own in nearly_alike(design) if own[0] not in exempt),
+        useless=_useless(fit),
     )
     return Diagnostics(
         bias=bias,
@@ -306,6 +309,19 @@ def diagnose(
         subgroup_tests=subgroup_tests,
         verdict=verdict(evidence),
     )
+
+
+def _useless(fit: Fit) -> tuple[str, ...]:
+    """What is said of sources that explain next to nothing, as in the summary."""
+    design = fit.design
+    shares = explained_share(fit.solution.sums, design.basis, design.n_labeled)
+    most = design.n_labeled if fit.clusters is None else fit.clusters.n_labeled
+    facts = zip(source_facts(design), shares, strict=True)
+    notes = (
+        useless_note(name, share * design.n_labeled / labelled, min(labelled, most))
+        for (name, _, _, labelled, *_), share in facts
+    )
+    return tuple(filter(None, notes))
 
 
 def _rows(fit: Fit) -> pd.MultiIndex:

@@ -68,6 +68,8 @@ class Evidence:
         Sources that agree nearly perfectly with the labels, and of which the user has
         not said that no label was shown: name, labelled units that differ, and labelled
         units that the source covers.
+    useless : tuple of str
+        A sentence for each source that explains next to nothing.
     """
 
     bias: pd.DataFrame
@@ -83,6 +85,7 @@ class Evidence:
     effective: pd.Series
     clustered: bool
     alike: tuple[tuple[str, int, int], ...] = ()
+    useless: tuple[str, ...] = ()
 
 
 def verdict(evidence: Evidence) -> tuple[str, ...]:
@@ -484,4 +487,4 @@ def _worth(evidence: Evidence, unsafe: list[str], *, doubtful: bool) -> str:
         )
     if "ely on the augmented estimate" in advice and not doubtful:
         advice += _CONDITION
-    return f"Worth: {worth}. {advice}"
+    return " ".join([f"Worth: {worth}. {advice}", *evidence.useless])

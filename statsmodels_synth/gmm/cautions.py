@@ -16,6 +16,13 @@ from statsmodels_synth.exceptions import (
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, Labeling
 
+#: A source that explains less than this share of the labels' score is called useless,
+USELESS = 0.02
+#: but only from so many labelled units (or clusters) on. In simulations with 200 labels
+#: 2 % of sources that explain 10 % were called so, and none of those with 20 %.
+TOLD_FROM = 200
+
+
 _OR_SHOWN = (
     "This holds if its errors are rare. If labels were copied into the source or shown "
     "to its model (few-shot examples too), its errors for other units are not seen and "
@@ -152,3 +159,21 @@ def _same(own: Floats, real: Floats, unit: Positions) -> Bools:
         # Far from zero, single precision is coarser than that.
         single = (own == value.astype(np.float32)) | (own.astype(np.float32) == value)
     return np.asarray((np.abs(own - value) <= tolerance[unit]) | single)
+
+
+def useless_note(name: str, share: float, n_labeled: int) -> str:
+    """
+    Say that a source explains next to nothing, and what to check; else nothing.
+
+    Examples
+    --------
+    >>> useless_note("llm", 0.3, 500), useless_note("llm", 0.0, 50)
+    ('', '')
+    """
+    if not share < USELESS or n_labeled < TOLD_FROM:
+        return ""
+    return (
+        f"Source {name!r} explains next to nothing of the labels' score "
+        f"({max(share, 0.0):.1%}): check that its rows belong to these units (on=), "
+        "and that codes such as 99 or -9 are not data."
+    )

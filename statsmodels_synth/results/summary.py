@@ -14,6 +14,7 @@ from statsmodels.iolib.table import SimpleTable
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import VALIDITY, count
 from statsmodels_synth.core.tables import NotesSummary
+from statsmodels_synth.gmm.cautions import useless_note
 from statsmodels_synth.gmm.settings import FEW_LABEL_DEFAULT, PAPER
 from statsmodels_synth.gmm.weights import ILL_CONDITIONED
 
@@ -209,6 +210,18 @@ def summary_notes(results: Any) -> list[str]:
                 "Where the variance reduction is negative the sources bought nothing: "
                 "both variances are estimates, at different coefficients."
             )
+    groups = results.n_clusters or results.n_labeled
+    told = zip(results._source_facts, results._explained, strict=True)
+    notes += filter(
+        None,
+        (
+            # Of the units that it covers: a small source is not a useless one.
+            useless_note(
+                name, share * results.n_labeled / labelled, min(labelled, groups)
+            )
+            for (name, _, _, labelled, *_), share in told
+        ),
+    )
     for name, reason in results.dropped_sources.items():
         notes.append(f"Source {name!r} takes no part: {reason}.")
     n_incomplete = results.model.n_incomplete
