@@ -386,14 +386,23 @@ def test_the_summary_says_by_how_much_clusters_change_the_estimate() -> None:
     assert note_of_change(result) == note
 
 
-def test_too_few_clusters_leave_the_labels_alone() -> None:
-    model = model_of(dense.simulate("gaussian", seed=2, error=0.4))
-    with pytest.warns(FewClustersWarning):
-        result = model.fit(**clustered(np.arange(600) % 5))
-    np.testing.assert_allclose(result.params, result.real_only.params, rtol=1e-10)
-    note = note_of_change(result)
-    assert note is not None
-    assert "this is the estimate of the labels alone" in note
+def test_useless_sources_of_few_clusters_leave_the_labels_nearly_alone() -> None:
+    """
+    Noise is right of 5 clusters by chance now and then, in 40 draws.
+
+    What is certain of it is little: in most draws the estimate moves by less than a
+    tenth of a standard error.
+    """
+    problem, moved = dense.simulate("gaussian", seed=2, error=0.4), []
+    rng = np.random.default_rng(2)
+    for _ in range(40):
+        sources = [(rng.normal(size=600), x) for _, x in problem.sources]
+        model = model_of(replace(problem, sources=sources))
+        with pytest.warns(FewClustersWarning):
+            result = model.fit(**clustered(np.arange(600) % 5))
+        change = np.abs(result.params - result.real_only.params)
+        moved.append((change / result.real_only.bse).max())
+    assert np.median(moved) < 0.1
 
 
 @pytest.mark.parametrize(

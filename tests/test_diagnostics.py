@@ -54,7 +54,7 @@ def bias_of(result: Any) -> tuple[Array, BiasTest]:
         result._design_or_raise,
         result.model.target_score,
         result._solution,
-        result._influence_map,
+        result._fit_or_raise().inference.influence,
         naive,
         result._clusters,
     )
