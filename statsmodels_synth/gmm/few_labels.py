@@ -188,7 +188,7 @@ def degrees_of_freedom(
 
 def _residual(rows: Rows, stacked: Stacked) -> Floats:
     """Rows less what is taken off, as if each had not taken part, (R, p)."""
-    if rows.everyone is None and rows.controls.shape[1]:
+    if rows.everyone is None and np.any(stacked.matrix):
         return (rows.labels - stacked.left_out) * rows.up[:, None]
     return rows.left_out - stacked.left_out
 

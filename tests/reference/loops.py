@@ -263,6 +263,9 @@ def fit(
     y = a[:, None] * score(problem, 0, real) @ inverse.T
     lev = np.einsum("ij,tji->t", inverse, by_unit)
     pi = np.where(lab, np.minimum(n / t_units / np.where(lab, a, 1.0), 1.0), 0.0)
+    if strata is not None:
+        share = {h: lab[strata == h].mean() for h in set(strata.tolist())}
+        pi = np.where(lab, [share[h] for h in strata.tolist()], 0.0)
 
     zs, es, levs, etas, gammas, infos = [], [], [], [], [], []
     for m in range(1, k + 1):
@@ -319,6 +322,10 @@ def fit(
         size, factor = n, float(np.mean(1 - pi[rows]))
         drawn = (y / (1 - lev)[:, None])[rows] * np.sqrt(pi[rows])[:, None]
         last = drawn.T @ drawn
+        left_out = (y / (1 - lev)[:, None])[rows]
+        if strata is not None:
+            left_out = within(left_out, collapsed(strata[rows]))
+        without = left_out * np.sqrt(1 - pi[rows])[:, None]
     else:
         names = np.unique(groups)
         big_y = np.array([y[groups == c].sum(0) for c in names])
@@ -329,6 +336,7 @@ def fit(
         turned = [
             np.linalg.inv(info - by_unit[groups == c].sum(0)) @ info for c in names
         ]
+        without = np.array([h @ own for h, own in zip(turned, big_y, strict=True)])
         assert n_groups is not None
         size, factor, last = n_groups, n / n_groups, np.zeros((p, p))
         if k:
@@ -349,11 +357,11 @@ def fit(
 
     v, gap = np.zeros((p, p)), np.zeros((p, p))
     for t in range(len(big_y)):
-        alone = turned[t] @ big_y[t]
-        taken = np.zeros(p) if stack is None else stack.without[t] @ big_z[t]
-        if groups is None:
-            taken = turned[t] @ taken
-        r = alone - taken
+        alone = r = without[t]
+        if stack is not None and stack.matrix.any():
+            taken = stack.without[t] @ big_z[t]
+            units = groups is None
+            r = turned[t] @ (big_y[t] - taken) if units else alone - taken
         v += np.outer(r, r)
         gap += np.outer(alone, alone) - np.outer(r, r)
     v += (gap + size * u) / (size + 1) + last
