@@ -24,7 +24,6 @@ from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thre
 from statsmodels_synth.core.tables import NotesSummary
 from statsmodels_synth.diagnostics.agreement import (
     cross_correlation,
-    explained_shares,
     labeled_moves,
 )
 from statsmodels_synth.diagnostics.coverage import Drawn, coverage_gap
@@ -45,6 +44,7 @@ from statsmodels_synth.diagnostics.subgroups import (
 from statsmodels_synth.diagnostics.tables import frame_table
 from statsmodels_synth.diagnostics.verdict import Evidence, verdict
 from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.gmm.covariance import explained_shares
 from statsmodels_synth.gmm.jtest import reference_table
 from statsmodels_synth.problem.design import AlignedDesign
 
@@ -360,7 +360,11 @@ def _agreement(fit: Fit) -> tuple[pd.DataFrame, pd.DataFrame]:
     moves = labeled_moves(fit.design, fit.target.score, fit.solution)
     names = list(fit.target.names)
     every = np.concatenate(list(moves.sources), axis=1)
-    shares = [explained_shares(moves.labels, own) for own in (*moves.sources, every)]
+    labels = moves.labels
+    shares = [
+        explained_shares(labels.T @ labels, labels.T @ own, own.T @ own, len(own))
+        for own in (*moves.sources, every)
+    ]
     explained = pd.DataFrame(
         np.column_stack([[s[0] for s in shares], np.stack([s[1] for s in shares])]),
         pd.Index([*fit.design.names, "all sources"], name="source"),
