@@ -9,6 +9,7 @@ import pytest
 
 import statsmodels_synth
 from statsmodels_synth.core.messages import VALIDITY
+from statsmodels_synth.data.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(statsmodels_synth.__file__).parent
@@ -67,3 +68,11 @@ def test_where_new_code_goes_exists() -> None:
         places = [root / name for root in (ROOT, PACKAGE) for name in (path, room)]
         inside = path.startswith(".venv")
         assert inside or any(place.exists() for place in places), path
+
+
+def test_readme_names_the_kinds_of_frames() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    start = text.index("Frames may be")
+    sentence = text[start : text.index("`docs/how-to/match-units.md`", start)].lower()
+    missing = {kind.library for kind in KINDS if kind.library not in sentence}
+    assert not missing

@@ -15,7 +15,7 @@ import numpy as np
 from statsmodels_synth.core.arrays import Bools, Floats
 from statsmodels_synth.gmm.moments import labeled_scores
 from statsmodels_synth.gmm.solver import Solution
-from statsmodels_synth.gmm.weights import inverse_in_basis, inverse_root
+from statsmodels_synth.gmm.weights import inverse_in_basis
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.scores import TargetScore
 
@@ -56,34 +56,6 @@ def labeled_moves(
         moves[m] = -(a * h[:, m * p : (m + 1) * p]) @ bread.T
     labels = -(a * psi) @ inverse_in_basis(sums.target, basis).T
     return LabeledMoves(labels, moves, covered)
-
-
-def explained_shares(labels: Floats, sources: Floats) -> tuple[float, Floats]:
-    """
-    Share of what labelled units contribute that sources explain.
-
-    Eq. (explained).
-
-    Shapes: `labels` (n, p), `sources` (n, k) -> `by_coefficient` (p,).
-
-    Examples
-    --------
-    >>> labels = np.array([[1.0], [-1.0], [2.0], [-2.0]])
-    >>> explained_shares(labels, 3 * labels)
-    (1.0, array([1.]))
-    """
-    (n, p), k = labels.shape, sources.shape[1]
-    if n <= k:
-        return float("nan"), np.full(p, np.nan)
-    scores = sources @ inverse_root(sources.T @ sources)
-    gram = labels.T @ labels
-    fitted = np.sum((scores.T @ labels) ** 2, axis=0)
-    by_coefficient = fitted / np.diag(gram)
-    overall = np.sum((scores.T @ labels @ inverse_root(gram)) ** 2) / p
-    chance = k / n
-    adjusted = (np.r_[overall, by_coefficient] - chance) / (1.0 - chance)
-    adjusted = np.clip(adjusted, 0.0, 1.0)
-    return float(adjusted[0]), adjusted[1:]
 
 
 def cross_correlation(labels: Floats, source: Floats) -> Floats:

@@ -24,7 +24,6 @@ from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thre
 from statsmodels_synth.core.tables import NotesSummary
 from statsmodels_synth.diagnostics.agreement import (
     cross_correlation,
-    explained_shares,
     labeled_moves,
 )
 from statsmodels_synth.diagnostics.coverage import Drawn, coverage_gap
@@ -46,7 +45,7 @@ from statsmodels_synth.diagnostics.tables import frame_table
 from statsmodels_synth.diagnostics.verdict import Evidence, verdict
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.gmm.cautions import useless_note
-from statsmodels_synth.gmm.covariance import explained_share
+from statsmodels_synth.gmm.covariance import explained_by_source, explained_shares
 from statsmodels_synth.gmm.jtest import reference_table
 from statsmodels_synth.problem.design import AlignedDesign, source_facts
 
@@ -314,7 +313,7 @@ def diagnose(
 def _useless(fit: Fit) -> tuple[str, ...]:
     """What is said of sources that explain next to nothing, as in the summary."""
     design = fit.design
-    shares = explained_share(fit.solution.sums, design.basis, design.n_labeled)
+    shares = explained_by_source(fit.solution.sums, design.basis, design.n_labeled)
     most = design.n_labeled if fit.clusters is None else fit.clusters.n_labeled
     facts = zip(source_facts(design), shares, strict=True)
     notes = (
@@ -376,7 +375,11 @@ def _agreement(fit: Fit) -> tuple[pd.DataFrame, pd.DataFrame]:
     moves = labeled_moves(fit.design, fit.target.score, fit.solution)
     names = list(fit.target.names)
     every = np.concatenate(list(moves.sources), axis=1)
-    shares = [explained_shares(moves.labels, own) for own in (*moves.sources, every)]
+    labels = moves.labels
+    shares = [
+        explained_shares(labels.T @ labels, labels.T @ own, own.T @ own, len(own))
+        for own in (*moves.sources, every)
+    ]
     explained = pd.DataFrame(
         np.column_stack([[s[0] for s in shares], np.stack([s[1] for s in shares])]),
         pd.Index([*fit.design.names, "all sources"], name="source"),

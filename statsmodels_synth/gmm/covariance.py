@@ -30,10 +30,10 @@ from statsmodels_synth.gmm.settings import FitSettings
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.gmm.sums import cluster_scores, score_blocks
 from statsmodels_synth.gmm.weights import (
-    RANK_TOLERANCE,
     SINGULAR,
     Weight,
     block_jacobian,
+    inverse_root,
     optimal_weight,
     repeated_block,
     scaled_lstsq,
@@ -109,27 +109,50 @@ def stratified(
     return result
 
 
-def explained_share(sums: MomentSums, basis: Floats, n_labeled: int) -> Floats:
+def explained_shares(
+    own: Floats, cross: Floats, source: Floats, n_labeled: int
+) -> tuple[float, Floats]:
     """
-    Share of the labelled score that each source explains, alone.
+    Share of labelled scores that scores of sources explain: of all, and of each.
 
-    Eq. (explained).
+    Eq. (explained), from second moments of the scores, times any constant.
+
+    Shapes: `own` (p, p), `cross` (p, k), `source` (k, k) -> `of_each` (p,).
+
+    Examples
+    --------
+    >>> score = np.array([[2.0]])
+    >>> explained_shares(score, 3 * score, 9 * score, 10)
+    (1.0, array([1.]))
+    """
+    p, k = cross.shape
+    if n_labeled <= k:
+        return float("nan"), np.full(p, np.nan)
+    fitted = cross @ inverse_root(source)
+    of_all = np.sum((inverse_root(own).T @ fitted) ** 2) / p
+    shares = np.r_[of_all, np.sum(fitted**2, axis=1) / np.diag(own)]
+    chance = k / n_labeled
+    shares = np.clip((shares - chance) / (1.0 - chance), 0.0, 1.0)
+    return float(shares[0]), shares[1:]
+
+
+def explained_by_source(sums: MomentSums, basis: Floats, n_labeled: int) -> Floats:
+    """
+    Share of the labelled scores that each source explains, alone.
 
     Shapes: `basis` (p, p) -> (M,).
     """
     k_sources, _, p, _ = sums.auxiliary.shape
-    omega = sums.omega()
-    own = basis.T @ omega[:p, :p] @ basis
+    omega, labels = sums.omega(), slice(0, p)
+    own = basis.T @ omega[labels, labels] @ basis
     share = np.empty(k_sources)
     for m in range(k_sources):
-        at = slice(p + 2 * m * p, p + 2 * m * p + p)
-        inverse = np.linalg.pinv(
-            basis.T @ omega[at, at] @ basis, rcond=RANK_TOLERANCE, hermitian=True
+        drawn = slice(p + 2 * m * p, p + 2 * m * p + p)
+        cross, scores = (
+            basis.T @ omega[rows, drawn] @ basis for rows in (labels, drawn)
         )
-        cross = basis.T @ omega[:p, at] @ basis
-        share[m] = np.trace(np.linalg.solve(own, cross @ inverse @ cross.T)) / p
-    chance = p / max(n_labeled, p + 1)
-    return np.asarray(np.clip((share - chance) / (1 - chance), 0, 1))
+        share[m], _ = explained_shares(own, cross, scores, n_labeled)
+    return share
 
 
 @dataclass(frozen=True)

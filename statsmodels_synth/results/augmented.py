@@ -29,7 +29,7 @@ from statsmodels_synth.core.statsmodels import (
 from statsmodels_synth.core.tested import NamedResultsWrapper
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.gmm.alone import NaiveEstimate
-from statsmodels_synth.gmm.covariance import explained_share
+from statsmodels_synth.gmm.covariance import explained_by_source
 from statsmodels_synth.gmm.jtest import (
     JTest,
     hansen_j,
@@ -316,7 +316,7 @@ class AugmentedGMMResults(
     @property
     def _explained(self) -> Floats:
         """Share of the labelled score that each source explains, (M,)."""
-        return explained_share(
+        return explained_by_source(
             self._solution.sums, self.model.aligned_basis, self.n_labeled
         )
 

@@ -60,8 +60,7 @@ from statsmodels_synth.data.dask.parts import (
     typed_rows,
 )
 from statsmodels_synth.data.forms import GivenSource, given_sources
-from statsmodels_synth.data.formula.engines import levels_of, states_of, values_code
-from statsmodels_synth.data.formula.learn import LearnedFormula
+from statsmodels_synth.data.formula.learn import LearnedFormula, values_code
 from statsmodels_synth.data.formula.parse import columns_of, read_formula
 from statsmodels_synth.data.frames import On
 from statsmodels_synth.data.from_frames import no_label
@@ -289,7 +288,7 @@ def _learn(plan: PartPlan, look: FirstLook, parts: list[Any]) -> LearnedFormula:
     rows, columns = compute(tree(found, join))
     states: dict[str, Any] = {}
     for code in codes:
-        states |= states_of(learned.specification_of(code, columns), parsed.engine)
+        states |= parsed.through.states_of(learned.specification_of(code, columns))
     # Categories keep their order.
     shown = joined_frames([some[regressors], rows[regressors]]) if len(rows) else some
     return LearnedFormula(parsed, labels, shown, states or None)
@@ -310,10 +309,10 @@ def _learnable(
         used = columns_of(
             code, set(parsed.regressors), parsed.namespace, parsed.text, {}
         )
-        if states_of(spec, parsed.engine):
+        if parsed.through.states_of(spec):
             stateful.append(code)
             columns |= dict.fromkeys(used)
-        elif levels_of(spec, parsed.engine):
+        elif parsed.through.levels_of(spec):
             values = values_code(code)
             if values in used or values.startswith("Q("):
                 levels.append(tuple(used))

@@ -1,136 +1,304 @@
-"""What an engine learns of a formula: names, levels, means and knots."""
+"""
+The formula engines, patsy and formulaic: all that differs between them.
+
+Each is a class that answers what :class:`FormulaEngine` asks, and a row of
+:data:`ENGINES`. Nothing else asks which engine it is.
+"""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 import copy
-import functools
-from typing import Any
+import re
+from typing import Any, ClassVar, Protocol
 
+import formulaic
 from formulaic.transforms import TRANSFORMS
-import numpy as np
 import pandas as pd
+import patsy
 import patsy.builtins
 
 from statsmodels_synth.core.options import Engine
-from statsmodels_synth.data.formula.parse import ParsedFormula, columns_of
+from statsmodels_synth.core.statsmodels import FormulaManager
+from statsmodels_synth.data.formula.strict import matrix_of, strict_frame
+
+#: Code of the factors of a term, and the number of its columns.
+Term = tuple[list[str], int]
+#: What plain columns need besides their frame.
+_NO_NAMES = patsy.EvalEnvironment([])
 
 
-def column_names_of(spec: Any) -> list[str]:
-    """Names of the columns of the design matrix."""
-    return [str(c) for c in spec.column_names]
+class FormulaEngine(Protocol):
+    """
+    What is asked of a formula engine.
+
+    A specification is whatever the engine keeps of a formula that it has learned; all
+    have `column_names`.
+    """
+
+    name: ClassVar[Engine]
+    #: Functions that formulas have without an import.
+    functions: ClassVar[frozenset[str]]
+    #: Operators that it does not have, and what to write.
+    foreign_signs: ClassVar[Mapping[str, str]]
+    #: The same of powers, once it is clear that interactions are meant.
+    foreign_powers: ClassVar[Mapping[str, str]]
+    #: Whether braces and backticks quote.
+    has_quotes: ClassVar[bool]
+    #: Whether a number may scale a term, as in ``2:x``.
+    scales_terms: ClassVar[bool]
+    #: Whether ``te(bs(x), bs(z))`` is a product of bases.
+    has_tensors: ClassVar[bool]
+    #: Its ``C()``.
+    categories: ClassVar[Callable[..., Any]]
+
+    def plainly(self, text: str) -> str:
+        """Write a formula without quotes that only this engine has."""
+        ...
+
+    def factor_codes(self, text: str) -> tuple[list[str], list[str]]:
+        """Python code of the factors on each side of a formula."""
+        ...
+
+    def terms_of_side(self, side: str) -> set[Any]:
+        """Terms of a right side, the constant left out."""
+        ...
+
+    def matrices(
+        self,
+        formula: Any,
+        frame: pd.DataFrame,
+        namespace: dict[str, Any],
+        manager: Any = None,
+        *,
+        prediction: bool = False,
+    ) -> Any:
+        """Design matrices of a formula, or of a specification; no row is dropped."""
+        ...
+
+    def learn_plain(self, right: str, frame: pd.DataFrame) -> Any:
+        """Specification of a right side of plain columns; None: by its matrix only."""
+        ...
+
+    def specification(self, matrix: Any) -> Any:
+        """Specification that a matrix was made by."""
+        ...
+
+    def terms_of(self, spec: Any) -> list[Term]:
+        """Terms of a specification, in the order of their columns."""
+        ...
+
+    def levels_of(self, spec: Any) -> dict[str, list[Any]]:
+        """Levels of categorical factors."""
+        ...
+
+    def states_of(self, spec: Any) -> dict[str, Any]:
+        """What stateful transforms such as ``center()`` and ``bs()`` have learned."""
+        ...
+
+    def with_states(self, spec: Any, states: Mapping[str, Any]) -> Any:
+        """Specification with transforms that have learned something else."""
+        ...
 
 
-def levels_of(spec: Any, engine: Engine) -> dict[str, list[Any]]:
-    """Levels of categorical factors."""
-    if engine == "patsy":
+class Patsy:
+    """
+    Patsy.
+
+    Examples
+    --------
+    >>> Patsy().factor_codes("y ~ x + x:np.log(z)")
+    (['y'], ['x', 'x', 'np.log(z)'])
+    """
+
+    name: ClassVar[Engine] = "patsy"
+    functions: ClassVar[frozenset[str]] = frozenset(dir(patsy.builtins))
+    foreign_signs: ClassVar[Mapping[str, str]] = {"%in%": "Write a:b"}
+    foreign_powers: ClassVar[Mapping[str, str]] = {"^": "Write ** instead"}
+    has_quotes: ClassVar[bool] = False
+    scales_terms: ClassVar[bool] = False
+    has_tensors: ClassVar[bool] = True
+    categories: ClassVar[Callable[..., Any]] = staticmethod(patsy.builtins.C)
+
+    def plainly(self, text: str) -> str:
+        """Patsy quotes by I() and Q() alone."""
+        return text
+
+    def factor_codes(self, text: str) -> tuple[list[str], list[str]]:
+        """Code of the factors of the two lists of terms."""
+        parsed = patsy.ModelDesc.from_formula(text)
+        left, right = (
+            [f.code for term in side for f in term.factors]
+            for side in (parsed.lhs_termlist, parsed.rhs_termlist)
+        )
+        return left, right
+
+    def terms_of_side(self, side: str) -> set[Any]:
+        """Terms as sets of factors; patsy adds the constant unless told."""
+        terms = patsy.ModelDesc.from_formula(f"~ 0 + {side}").rhs_termlist
+        return {frozenset(f.code for f in term.factors) for term in terms}
+
+    def matrices(
+        self,
+        formula: Any,
+        frame: pd.DataFrame,
+        namespace: dict[str, Any],
+        manager: Any = None,
+        *,
+        prediction: bool = False,
+    ) -> Any:
+        """Design matrices; rows with missing values would raise."""
+        manager = FormulaManager(self.name) if manager is None else manager
+        return manager.get_matrices(
+            formula,
+            frame,
+            eval_env=namespace,
+            pandas=True,
+            na_action=manager.get_na_action("drop", types=[]),
+            prediction=prediction,
+        )
+
+    def learn_plain(self, right: str, frame: pd.DataFrame) -> Any:
+        """Specification from a few rows, without a matrix."""
+        return patsy.incr_dbuilder(right, lambda: iter([frame]), _NO_NAMES)
+
+    def specification(self, matrix: Any) -> Any:
+        """Patsy's design information."""
+        return matrix.design_info
+
+    def terms_of(self, spec: Any) -> list[Term]:
+        """Terms, one column each: others are not plain."""
+        return [([f.code for f in term.factors], 1) for term in spec.terms]
+
+    def levels_of(self, spec: Any) -> dict[str, list[Any]]:
+        """Categories of each factor."""
         return {
             factor.code: list(info.categories)
             for factor, info in spec.factor_infos.items()
             if info.type == "categorical"
         }
-    return {
-        str(expr): list(state["categories"])
-        for expr, (_, state) in spec.encoder_state.items()
-        if "categories" in state
-    }
+
+    def states_of(self, spec: Any) -> dict[str, Any]:
+        """Attributes of each transform, by factor."""
+        return {
+            factor.code: {name: copy.deepcopy(vars(t)) for name, t in own.items()}
+            for factor, info in spec.factor_infos.items()
+            if (own := info.state["transforms"])
+        }
+
+    def with_states(self, spec: Any, states: Mapping[str, Any]) -> Any:
+        """Specification whose transforms get these attributes."""
+        for factor, info in spec.factor_infos.items():
+            for name, state in states.get(factor.code, {}).items():
+                vars(info.state["transforms"][name]).update(copy.deepcopy(state))
+        return spec
 
 
-def levels_of_columns(spec: Any, parsed: ParsedFormula) -> dict[str, list[Any]]:
-    """Levels of the columns that are categorical factors by themselves."""
-    levels = {}
-    for code, known in levels_of(spec, parsed.engine).items():
-        used: dict[str, Any] = {}
-        names = set(
-            columns_of(
-                code, set(parsed.regressors), parsed.namespace, parsed.text, used
-            )
-        )
-        plain = code in names or code.startswith(("C(", "Q("))
-        if len(names) == 1 and plain and not _is_expression(code):
-            levels[names.pop()] = known
-    return levels
-
-
-def _is_expression(code: str) -> bool:
-    """Whether the first argument of ``C(...)`` is more than a column."""
-    if code.isidentifier():
-        return False
-    tree = ast.parse(code, mode="eval").body
-    if not isinstance(tree, ast.Call) or not tree.args:
-        return True
-    first = tree.args[0]
-    plain = isinstance(first, (ast.Name, ast.Constant))
-    quoted = isinstance(first, ast.Call) and getattr(first.func, "id", "") == "Q"
-    return not (plain or quoted)
-
-
-def values_code(code: str) -> str:
+class Formulaic:
     """
-    What a factor takes its levels from.
+    Formulaic.
 
     Examples
     --------
-    >>> values_code("C(x > 0, Treatment(True))"), values_code("g")
-    ('x > 0', 'g')
+    >>> Formulaic().factor_codes("y ~ x + x:np.log(z)")
+    (['y'], ['x', 'x', 'np.log(z)'])
     """
-    if code.isidentifier():
-        return code
-    tree = ast.parse(code, mode="eval").body
-    if isinstance(tree, ast.Call) and getattr(tree.func, "id", "") == "C" and tree.args:
-        return ast.unparse(tree.args[0])
-    return code
 
-
-def states_of(spec: Any, engine: Engine) -> dict[str, Any]:
-    """What stateful transforms such as ``center()`` and ``bs()`` have learned."""
-    if engine == "formulaic":
-        return copy.deepcopy(dict(spec.transform_state))
-    return {
-        factor.code: {name: copy.deepcopy(vars(t)) for name, t in transforms.items()}
-        for factor, info in spec.factor_infos.items()
-        if (transforms := info.state["transforms"])
+    name: ClassVar[Engine] = "formulaic"
+    functions: ClassVar[frozenset[str]] = frozenset(TRANSFORMS)
+    foreign_signs: ClassVar[Mapping[str, str]] = {
+        sign: f"Write I(a {sign} b)" for sign in ("%", "==", "!=", "<", ">", "<=", ">=")
     }
+    foreign_powers: ClassVar[Mapping[str, str]] = {}
+    has_quotes: ClassVar[bool] = True
+    scales_terms: ClassVar[bool] = True
+    has_tensors: ClassVar[bool] = False
+    categories: ClassVar[Callable[..., Any]] = staticmethod(TRANSFORMS["C"])
 
+    def plainly(self, text: str) -> str:
+        """
+        Write braces and backticks as I() and Q().
 
-def with_states(spec: Any, engine: Engine, states: Mapping[str, Any]) -> Any:
-    """The specification with transforms that have learned something else."""
-    if engine == "formulaic":
+        statsmodels orders the terms of a formula by parsing their names again, where
+        ``{x - 1}`` has become ``x - 1``: an x without intercept.
+        """
+        pieces = re.split(r"(\"[^\"]*\"|'[^']*')", text)  # leave strings alone
+        for k in range(0, len(pieces), 2):
+            piece = re.sub(r"`([^`]+)`", r'Q("\1")', pieces[k])
+            pieces[k] = piece.replace("{", "I(").replace("}", ")")
+        return "".join(pieces)
+
+    def factor_codes(self, text: str) -> tuple[list[str], list[str]]:
+        """Code of the factors, less that of the constant."""
+        formula = formulaic.Formula(text)
+        left, right = (
+            [f.expr for term in side for f in term.factors if f.expr != "1"]
+            for side in (formula.lhs, formula.rhs)
+        )
+        return left, right
+
+    def terms_of_side(self, side: str) -> set[Any]:
+        """Terms as sets of factors; the constant is one of them."""
+        terms = formulaic.Formula(self.plainly(side))
+        return {frozenset(f.expr for f in t.factors) for t in terms} - {
+            frozenset({"1"})
+        }
+
+    def matrices(
+        self,
+        formula: Any,
+        frame: pd.DataFrame,
+        namespace: dict[str, Any],
+        manager: Any = None,
+        *,
+        prediction: bool = False,
+    ) -> Any:
+        """Design matrices, by a reader that refuses unseen levels."""
+        frame = strict_frame(frame)
+        if not isinstance(formula, str):
+            # statsmodels orders the terms of a specification again, which fails.
+            return matrix_of(formula, frame, namespace)
+        manager = FormulaManager(self.name) if manager is None else manager
+        return manager.get_matrices(
+            formula,
+            frame,
+            eval_env=namespace,
+            pandas=True,
+            na_action="ignore",
+            prediction=prediction,
+        )
+
+    def learn_plain(self, right: str, frame: pd.DataFrame) -> Any:
+        """Formulaic learns by making a matrix only."""
+        return None
+
+    def specification(self, matrix: Any) -> Any:
+        """Formulaic's model specification."""
+        return matrix.model_spec
+
+    def terms_of(self, spec: Any) -> list[Term]:
+        """Terms and their columns, by the structure of the specification."""
+        return [
+            ([f.expr for f in row.term.factors if f.expr != "1"], len(row.columns))
+            for row in spec.structure
+        ]
+
+    def levels_of(self, spec: Any) -> dict[str, list[Any]]:
+        """Categories that the encoders have learned."""
+        return {
+            str(expr): list(state["categories"])
+            for expr, (_, state) in spec.encoder_state.items()
+            if "categories" in state
+        }
+
+    def states_of(self, spec: Any) -> dict[str, Any]:
+        """State of the transforms, by factor."""
+        return copy.deepcopy(dict(spec.transform_state))
+
+    def with_states(self, spec: Any, states: Mapping[str, Any]) -> Any:
+        """Specification with these states in place of its own."""
         return spec.update(transform_state={**spec.transform_state, **states})
-    for factor, info in spec.factor_infos.items():
-        for name, state in states.get(factor.code, {}).items():
-            vars(info.state["transforms"][name]).update(copy.deepcopy(state))
-    return spec
 
 
-def numbers_and_levels(
-    frame: pd.DataFrame, parsed: ParsedFormula
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """What an engine gets, where a column is a number here and a level there."""
-    names = dict(parsed.namespace)
-    whole = [
-        name
-        for name in sorted(parsed.uses.both)
-        if name in frame and frame[name].dtype.kind in "iu"
-    ]
-    if whole:
-        floats = {name: frame[name].astype(np.float64) for name in whole}
-        columns: dict[Any, pd.Series] = {**dict(frame.items()), **floats}
-        frame = pd.DataFrame(columns, index=frame.index, copy=False)
-        names.setdefault("C", _with_whole_levels(parsed.engine, whole))
-    return frame, names
-
-
-def _with_whole_levels(engine: Engine, columns: Sequence[str]) -> Callable[..., Any]:
-    """The engine's ``C()``, which names levels of these columns 2, not 2.0."""
-    own = patsy.builtins.C if engine == "patsy" else TRANSFORMS["C"]
-
-    @functools.wraps(own)
-    def categories(data: Any, *args: Any, **kwargs: Any) -> Any:
-        if getattr(data, "name", None) in columns and data.dtype.kind == "f":
-            whole = data.astype("int64")
-            data = whole if (whole == data).all() else data
-        return own(data, *args, **kwargs)
-
-    return categories
+#: The engines that there are.
+ENGINES: dict[Engine, FormulaEngine] = {"patsy": Patsy(), "formulaic": Formulaic()}

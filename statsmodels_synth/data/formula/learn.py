@@ -8,15 +8,16 @@ go through its own ``FormulaManager``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+import functools
 import threading
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
-import patsy
 
 from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.core.messages import (
@@ -34,14 +35,9 @@ from statsmodels_synth.data.columns import (
     settled,
     uses_beside,
 )
-from statsmodels_synth.data.formula.engines import (
-    column_names_of,
-    levels_of_columns,
-    numbers_and_levels,
-    with_states,
-)
 from statsmodels_synth.data.formula.parse import (
     ParsedFormula,
+    columns_of,
     picklable_namespace,
     plain_text,
     restored_namespace,
@@ -53,11 +49,7 @@ from statsmodels_synth.data.formula.plain import (
     plain_column,
     plain_columns_of,
 )
-from statsmodels_synth.data.formula.strict import (
-    UnseenLevelError,
-    matrix_of,
-    strict_frame,
-)
+from statsmodels_synth.data.formula.strict import UnseenLevelError
 from statsmodels_synth.data.formula.syntax import refuse_bitwise
 from statsmodels_synth.data.kinds import opened, refuse_rows, to_pandas
 from statsmodels_synth.data.types import no_numbers
@@ -70,8 +62,6 @@ _PLAIN_ROWS = 10
 #: Engines align frames, and pandas records warnings of the whole process meanwhile: two
 #: threads that overlap would leave it so, and no warning would be heard any more.
 _ENGINE = threading.RLock()
-#: What plain columns need besides their frame.
-_NO_NAMES = patsy.EvalEnvironment([])
 #: Before pandas 3 a frame made of columns changes with them.
 _VIEWS = int(pd.__version__.partition(".")[0]) < 3
 
@@ -144,7 +134,7 @@ class LearnedFormula:
         if self._plain_right is None:
             matrix = self._learn_right(frame)
             if self.states is not None:
-                self.spec = with_states(self.spec, parsed.engine, self.states)
+                self.spec = parsed.through.with_states(self.spec, self.states)
                 matrix = self._matrices(self.spec, frame, "data", prediction=True)
             self._exog = self._finite(matrix, "data")
         self._levels = levels_of_columns(self.spec, parsed)
@@ -156,9 +146,7 @@ class LearnedFormula:
         # The intercept keeps both engines from mistaking the left side alone
         # for a one-sided formula.
         left, _ = self._matrices(f"{parsed.left} ~ 1", labels, "data")
-        self.left_spec = (
-            left.design_info if parsed.engine == "patsy" else left.model_spec
-        )
+        self.left_spec = parsed.through.specification(left)
         self.yname = str(left.columns[0])
         if left.shape[1] != 1:
             values = "categories"
@@ -226,25 +214,23 @@ class LearnedFormula:
         if not all(plain.values()):
             return None
         some = frame.iloc[:_PLAIN_ROWS]
-        if self.parsed.engine == "patsy":  # which learns without a design matrix
-            right = f"~ {self.parsed.right}"
-            try:
-                with _ENGINE:
-                    self.spec = patsy.incr_dbuilder(
-                        right, lambda: iter([some]), _NO_NAMES
-                    )
-            except Exception as error:  # as where the engine evaluates
-                text = self._explain(error, right, some, "data")
-                raise FormulaError(text) from error
-            self._refuse_names()
-        else:
+        right, through = f"~ {self.parsed.right}", self.parsed.through
+        try:
+            with _ENGINE:
+                self.spec = through.learn_plain(right, some)
+        except Exception as error:  # as where the engine evaluates
+            text = self._explain(error, right, some, "data")
+            raise FormulaError(text) from error
+        if self.spec is None:
             self._learn_right(some)
-        return plain_columns_of(self.spec, self.parsed.engine, plain)
+        self._refuse_names()
+        names = self.exog_names
+        return plain_columns_of(through.terms_of(self.spec), len(names), plain)
 
     @property
     def exog_names(self) -> list[str]:
         """Names of the columns of the design matrix."""
-        return column_names_of(self.spec)
+        return [str(name) for name in self.spec.column_names]
 
     @property
     def index_of_data(self) -> pd.Index:
@@ -285,25 +271,11 @@ class LearnedFormula:
     ) -> Any:
         frame, namespace = numbers_and_levels(settled(frame), self.parsed)
         # Rows with missing values have gone before; nothing may be dropped here,
-        # where it would be dropped silently.
-        keep: Any = "ignore"
-        manager = FormulaManager(self.parsed.engine) if manager is None else manager
-        if self.parsed.engine == "patsy":
-            keep = manager.get_na_action("drop", types=[])
-        else:
-            frame = strict_frame(frame)
-        # What comes out as NaN or infinite is refused, with the units.
+        # where it would be dropped silently. What comes out as NaN or infinite is
+        # refused, with the units.
         with _ENGINE, np.errstate(all="ignore"):
-            if self.parsed.engine == "formulaic" and not isinstance(formula, str):
-                # statsmodels orders the terms of a specification again, which fails.
-                return matrix_of(formula, frame, namespace)
-            return manager.get_matrices(
-                formula,
-                frame,
-                eval_env=namespace,
-                pandas=True,
-                na_action=keep,
-                prediction=prediction,
+            return self.parsed.through.matrices(
+                formula, frame, namespace, manager, prediction=prediction
             )
 
     def _explain(
@@ -553,3 +525,82 @@ class LearnedFormula:
             except FormulaError as error:
                 # The numbers are whole; only new frames cannot be predicted.
                 self.lost = str(error)
+
+
+def levels_of_columns(spec: Any, parsed: ParsedFormula) -> dict[str, list[Any]]:
+    """Levels of the columns that are categorical factors by themselves."""
+    levels = {}
+    for code, known in parsed.through.levels_of(spec).items():
+        used: dict[str, Any] = {}
+        names = set(
+            columns_of(
+                code, set(parsed.regressors), parsed.namespace, parsed.text, used
+            )
+        )
+        plain = code in names or code.startswith(("C(", "Q("))
+        if len(names) == 1 and plain and not _is_expression(code):
+            levels[names.pop()] = known
+    return levels
+
+
+def _is_expression(code: str) -> bool:
+    """Whether the first argument of ``C(...)`` is more than a column."""
+    if code.isidentifier():
+        return False
+    tree = ast.parse(code, mode="eval").body
+    if not isinstance(tree, ast.Call) or not tree.args:
+        return True
+    first = tree.args[0]
+    plain = isinstance(first, (ast.Name, ast.Constant))
+    quoted = isinstance(first, ast.Call) and getattr(first.func, "id", "") == "Q"
+    return not (plain or quoted)
+
+
+def values_code(code: str) -> str:
+    """
+    What a factor takes its levels from.
+
+    Examples
+    --------
+    >>> values_code("C(x > 0, Treatment(True))"), values_code("g")
+    ('x > 0', 'g')
+    """
+    if code.isidentifier():
+        return code
+    tree = ast.parse(code, mode="eval").body
+    if isinstance(tree, ast.Call) and getattr(tree.func, "id", "") == "C" and tree.args:
+        return ast.unparse(tree.args[0])
+    return code
+
+
+def numbers_and_levels(
+    frame: pd.DataFrame, parsed: ParsedFormula
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """What an engine gets, where a column is a number here and a level there."""
+    names = dict(parsed.namespace)
+    whole = [
+        name
+        for name in sorted(parsed.uses.both)
+        if name in frame and frame[name].dtype.kind in "iu"
+    ]
+    if whole:
+        floats = {name: frame[name].astype(np.float64) for name in whole}
+        columns: dict[Any, pd.Series] = {**dict(frame.items()), **floats}
+        frame = pd.DataFrame(columns, index=frame.index, copy=False)
+        names.setdefault("C", _with_whole_levels(parsed.through.categories, whole))
+    return frame, names
+
+
+def _with_whole_levels(
+    own: Callable[..., Any], columns: Sequence[str]
+) -> Callable[..., Any]:
+    """The engine's ``C()``, which names levels of these columns 2, not 2.0."""
+
+    @functools.wraps(own)
+    def categories(data: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(data, "name", None) in columns and data.dtype.kind == "f":
+            whole = data.astype("int64")
+            data = whole if (whole == data).all() else data
+        return own(data, *args, **kwargs)
+
+    return categories

@@ -12,19 +12,19 @@ import re
 from types import FrameType, ModuleType
 from typing import Any
 
-import formulaic
-from formulaic.transforms import TRANSFORMS
 import numpy as np
 import pandas as pd
-import patsy
-import patsy.builtins
 
 from statsmodels_synth.core.messages import suggest, type_name
 from statsmodels_synth.core.options import Engine, check_choice
 from statsmodels_synth.core.statsmodels import default_engine
+from statsmodels_synth.data.formula.engines import ENGINES, FormulaEngine
 from statsmodels_synth.data.formula.syntax import refuse_foreign
 from statsmodels_synth.data.formula.uses import ColumnUses, column_uses
 from statsmodels_synth.exceptions import DataError, FormulaError
+
+#: Names that need no column and no import.
+_KNOWN = set(dir(builtins)).union(*(own.functions for own in ENGINES.values()))
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ class ParsedFormula:
     namespace: dict[str, Any] = field(repr=False)
     uses: ColumnUses = field(repr=False)
     codes: tuple[list[str], list[str]] = field(repr=False)
+
+    @property
+    def through(self) -> FormulaEngine:
+        """The engine itself."""
+        return ENGINES[self.engine]
 
     @property
     def left(self) -> str:
@@ -147,15 +152,11 @@ def read_formula(
         )
     engine = default_engine() if engine is None else engine
     check_choice("engine", engine, Engine)
-
-    def terms_of(side: str) -> set[Any]:
-        quoted = _without_quotes(side) if engine == "formulaic" else side
-        return terms_of_side(quoted, engine)
-
-    refuse_foreign(text, engine, namespace, terms_of)
-    given, text = text, _without_quotes(text) if engine == "formulaic" else text
+    own = ENGINES[engine]
+    refuse_foreign(text, own, namespace)
+    given, text = text, own.plainly(text)
     try:
-        sides = factor_codes(text, engine)
+        sides = own.factor_codes(text)
         for codes in sides:
             for code in codes:
                 ast.parse(code, mode="eval") if code not in columns else None
@@ -200,51 +201,6 @@ def plain_text(error: object) -> str:
     return " ".join(text.split())
 
 
-def _without_quotes(text: str) -> str:
-    """
-    Write formulaic's braces and backticks as I() and Q().
-
-    statsmodels orders the terms of a formula by parsing their names again, where
-    ``{x - 1}`` has become ``x - 1``: an x without intercept.
-    """
-    pieces = re.split(r"(\"[^\"]*\"|'[^']*')", text)  # leave strings alone
-    for k in range(0, len(pieces), 2):
-        piece = re.sub(r"`([^`]+)`", r'Q("\1")', pieces[k])
-        pieces[k] = piece.replace("{", "I(").replace("}", ")")
-    return "".join(pieces)
-
-
-def factor_codes(text: str, engine: Engine) -> tuple[list[str], list[str]]:
-    """
-    Python code of the factors on each side of a formula.
-
-    Examples
-    --------
-    >>> factor_codes("y ~ x + x:np.log(z)", "patsy")
-    (['y'], ['x', 'x', 'np.log(z)'])
-    """
-    if engine == "patsy":
-        parsed = patsy.ModelDesc.from_formula(text)
-        sides = [parsed.lhs_termlist, parsed.rhs_termlist]
-        codes = [[f.code for term in side for f in term.factors] for side in sides]
-    else:
-        formula = formulaic.Formula(text)
-        codes = [
-            [f.expr for term in side for f in term.factors if f.expr != "1"]
-            for side in (formula.lhs, formula.rhs)
-        ]
-    return codes[0], codes[1]
-
-
-def terms_of_side(side: str, engine: Engine) -> set[Any]:
-    """Terms of a right side, the constant left out."""
-    if engine == "patsy":
-        terms = patsy.ModelDesc.from_formula(f"~ 0 + {side}").rhs_termlist
-        return {frozenset(f.code for f in term.factors) for term in terms}
-    found = {frozenset(f.expr for f in t.factors) for t in formulaic.Formula(side)}
-    return found - {frozenset({"1"})}
-
-
 def columns_of(
     code: str,
     columns: set[str],
@@ -256,12 +212,11 @@ def columns_of(
     """Columns that one factor uses."""
     if code in columns:
         return [code]
-    known = {*dir(builtins), *dir(patsy.builtins), *TRANSFORMS}
     found = []
     tree = ast.parse(code, mode="eval")
     # A column may share its name with a function that is called, as in C(C).
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    options, later = _options(tree, known)
+    options, later = _options(tree, _KNOWN)
     bound = _bound(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Q":
@@ -285,7 +240,7 @@ def columns_of(
                     "column of data and of the sources."
                 )
             used[node.id] = value
-        elif node.id not in known:
+        elif node.id not in _KNOWN:
             raise _unknown(node.id, text, columns)
     return found
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from statsmodels_synth.core.arrays import Floats
-from statsmodels_synth.core.options import Engine
+from statsmodels_synth.data.formula.engines import Term
 
 #: Column of the frame for each column of the design matrix, None for the constant.
 Columns: TypeAlias = tuple[str | None, ...]
@@ -72,18 +72,10 @@ def all_numeric(frame: pd.DataFrame, names: Sequence[str | None]) -> bool:
 
 
 def plain_columns_of(
-    spec: Any, engine: Engine, plain: Mapping[str, str | None]
+    terms: Sequence[Term], n_columns: int, plain: Mapping[str, str | None]
 ) -> Columns | None:
     """Columns of a design matrix, if each is the constant or a plain column."""
-    terms = (
-        [([f.code for f in term.factors], 1) for term in spec.terms]
-        if engine == "patsy"
-        else [
-            ([f.expr for f in row.term.factors if f.expr != "1"], len(row.columns))
-            for row in spec.structure
-        ]
-    )
-    if len(terms) != len(spec.column_names):
+    if len(terms) != n_columns:
         return None
     found: list[str | None] = []
     for codes, width in terms:

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 import re
 from typing import Any
 
-from formulaic.transforms import TRANSFORMS
 import pandas as pd
-import patsy.builtins
 
-from statsmodels_synth.core.options import Engine
+from statsmodels_synth.data.formula.engines import FormulaEngine
 from statsmodels_synth.exceptions import FormulaError
 
 _TOKEN = re.compile(
@@ -58,7 +56,6 @@ _ELSEWHERE = {
 #: Functions that depend on the order of rows, in an engine that has them.
 _ORDERED = {"lag"}
 _ARITHMETIC = {"+", "-", "*", "/", ":", "**", "^"}
-_COMPARISONS = {"==", "!=", "<", ">", "<=", ">="}
 
 
 @dataclass(frozen=True)
@@ -74,9 +71,8 @@ class _Token:
 
 def refuse_foreign(
     text: str,
-    engine: Engine,
+    engine: FormulaEngine,
     namespace: Mapping[str, Any],
-    terms_of: Callable[[str], set[Any]],
 ) -> None:
     """Raise for what an engine would misread, or only call a syntax error."""
     tokens = _tokens(text)
@@ -108,7 +104,7 @@ def refuse_foreign(
         )
     _refuse_powers(tokens, text, engine)
     _refuse_constants(tokens, text)
-    _refuse_removals(tokens, tildes[0], text, terms_of)
+    _refuse_removals(tokens, tildes[0], text, engine)
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -142,15 +138,16 @@ def _refuse_function(
     tokens: Sequence[_Token],
     k: int,
     text: str,
-    engine: Engine,
+    engine: FormulaEngine,
     namespace: Mapping[str, Any],
 ) -> None:
     if callable(namespace.get(name)):
         return
-    own = {*TRANSFORMS} if engine == "formulaic" else {*dir(patsy.builtins)}
-    known = (name in own or hasattr(builtins, name)) and name not in _ORDERED
+    known = (
+        name in engine.functions or hasattr(builtins, name)
+    ) and name not in _ORDERED
     inner = [t.text for t in tokens[k + 2 : k + 5]]
-    if name == "te" and engine == "patsy" and len(inner) > 1 and inner[1] == "(":
+    if name == "te" and engine.has_tensors and len(inner) > 1 and inner[1] == "(":
         return  # a tensor product of bases, not of columns
     if name not in _ELSEWHERE or (known and name != "te"):
         return
@@ -163,7 +160,7 @@ def _refuse_operator(
     before: _Token | None,
     after: _Token | None,
     text: str,
-    engine: Engine,
+    engine: FormulaEngine,
 ) -> None:
     sign = token.text
     name = after.text if after is not None and after.kind == "name" else "g"
@@ -191,20 +188,15 @@ def _refuse_operator(
     apart = before is None or before.text in {"~", "(", *_ARITHMETIC}
     if sign == "." and apart:
         raise _error(text, "'.' does not stand for all other columns here", "Name them")
-    if sign == "%" and engine == "formulaic":
-        raise _error(text, "'%' is no operator of formulaic", "Write I(a % b)")
-    if sign == "%in%" and engine == "patsy":
-        raise _error(text, "'%in%' is no operator of patsy", "Write a:b")
-    if sign in _COMPARISONS and engine == "formulaic":
-        raise _error(
-            text, f"{sign!r} is no operator of formulaic", f"Write I(a {sign} b)"
-        )
-    if engine == "patsy" and (sign == "{" or sign[0] == "`"):
+    if sign in engine.foreign_signs:
+        what = f"{sign!r} is no operator of {engine.name}"
+        raise _error(text, what, engine.foreign_signs[sign])
+    if not engine.has_quotes and (sign == "{" or sign[0] == "`"):
         write = "I(...) for {...}" if sign == "{" else f"Q({sign[1:-1]!r})"
         raise _error(text, f"{sign[0]!r} is formulaic's alone", f"Write {write}")
     if token.kind == "number" and sign not in {"0", "1"}:
         near = [t.text for t in (before, after) if t is not None]
-        scales = engine == "formulaic" and ":" in near
+        scales = engine.scales_terms and ":" in near
         power = before is not None and before.text in {"**", "^"}
         # As in x > 3 + z, an operator of Python before it makes it part of a factor.
         joined = before is None or before.text in {"~", "(", *_ARITHMETIC}
@@ -216,7 +208,7 @@ def _refuse_operator(
             )
 
 
-def _refuse_powers(tokens: Sequence[_Token], text: str, engine: Engine) -> None:
+def _refuse_powers(tokens: Sequence[_Token], text: str, engine: FormulaEngine) -> None:
     """In a formula a power makes interactions, of which one term has none."""
     for k, token in enumerate(tokens):
         if not token.level or token.text not in {"**", "^"} or not k:
@@ -233,8 +225,9 @@ def _refuse_powers(tokens: Sequence[_Token], text: str, engine: Engine) -> None:
                 f"{base} alone nothing",
                 f"Write I({base} ** 2) for a square",
             )
-        if token.text == "^" and engine == "patsy":
-            raise _error(text, "'^' is no operator of patsy", "Write ** instead")
+        if token.text in engine.foreign_powers:
+            what = f"{token.text!r} is no operator of {engine.name}"
+            raise _error(text, what, engine.foreign_powers[token.text])
 
 
 def _refuse_constants(tokens: Sequence[_Token], text: str) -> None:
@@ -314,7 +307,7 @@ def _start_of(tokens: Sequence[_Token], k: int) -> int:
 
 
 def _refuse_removals(
-    tokens: Sequence[_Token], tilde: int, text: str, terms_of: Callable[[str], set[Any]]
+    tokens: Sequence[_Token], tilde: int, text: str, engine: FormulaEngine
 ) -> None:
     """A minus that removes nothing was meant as a difference."""
     for k in range(tilde + 1, len(tokens)):
@@ -334,7 +327,9 @@ def _refuse_removals(
         if removed in {"", "0", "1"}:
             continue
         try:
-            nothing = not kept or terms_of(kept).isdisjoint(terms_of(removed))
+            nothing = not kept or engine.terms_of_side(kept).isdisjoint(
+                engine.terms_of_side(removed)
+            )
         except Exception:  # the engine says what is wrong
             continue
         if nothing:
