@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
+import inspect
 from numbers import Integral, Real
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
 import numpy as np
 
 from statsmodels_synth.core.messages import suggest
 from statsmodels_synth.exceptions import OptionError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C", bound=type)
+
+#: First parameters of methods.
+_OWN = ("self", "cls")
 
 CovType: TypeAlias = Literal["robust", "cluster"]
 Engine: TypeAlias = Literal["patsy", "formulaic"]
@@ -88,3 +97,60 @@ def check_keywords(where: str, given: Mapping[str, object], known: list[str]) ->
     for name in given:
         if name not in known:
             raise OptionError(f"{where} has no option {name!r}.{suggest(name, known)}")
+
+
+def names_keywords(function: Callable[P, R], where: str = "") -> Callable[P, R]:
+    """
+    Let a function name a keyword that it does not know, and the nearest that it does.
+
+    Python's own error names the first alone. A function that takes ``**kwargs`` knows
+    better itself what they may be, and stays as it is.
+
+    Examples
+    --------
+    >>> names_keywords(lambda alpha=0.05: alpha, "level")(alhpa=0.1)
+    Traceback (most recent call last):
+    ...
+    statsmodels_synth.exceptions.OptionError: level has no option 'alhpa'. Did you mean 'alpha'?
+    """  # noqa: E501
+    parameters = inspect.signature(function).parameters.values()
+    if any(own.kind is own.VAR_KEYWORD for own in parameters):
+        return function
+    known = keywords_of(function)
+    called = where or str(getattr(function, "__name__", "the function"))
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        check_keywords(called, kwargs, known)
+        return function(*args, **kwargs)
+
+    return checked
+
+
+def keywords_of(function: Callable[..., Any]) -> list[str]:
+    """
+    Keywords that a function or method knows by name.
+
+    Examples
+    --------
+    >>> keywords_of(lambda self, exog, *, which="mean", **kwargs: exog)
+    ['exog', 'which']
+    """
+    takes = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.kind in takes and p.name not in _OWN]
+
+
+def methods_name_keywords(own: C) -> C:
+    """Let the constructor and public methods of a class name unknown keywords."""
+    for name, member in list(vars(own).items()):
+        if not (inspect.isfunction(member) or isinstance(member, classmethod)):
+            continue
+        if isinstance(member, classmethod):
+            found = names_keywords(member.__func__, f"{own.__name__}.{name}")
+            setattr(own, name, classmethod(found))
+        elif not name.startswith("_"):
+            setattr(own, name, names_keywords(member))
+        elif name == "__init__":
+            setattr(own, name, names_keywords(member, own.__name__))
+    return own

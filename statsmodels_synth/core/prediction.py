@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from statsmodels_synth.core.arrays import Floats
-from statsmodels_synth.core.options import check_alpha
+from statsmodels_synth.core.options import check_alpha, methods_name_keywords
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.core.statsmodels import (
     cached_value,
@@ -19,6 +19,7 @@ from statsmodels_synth.core.tested import TestedResults
 from statsmodels_synth.exceptions import OptionError
 
 
+@methods_name_keywords
 class PredictedResults(TestedResults):
     """
     The part of results that predicts.

@@ -21,7 +21,7 @@ from statsmodels.formula._manager import FormulaManager
 from statsmodels.sandbox.regression.gmm import GMM, GMMResults
 from statsmodels.tools._decorators import cache_readonly, cached_data, cached_value
 
-from statsmodels_synth.core.options import Engine
+from statsmodels_synth.core.options import Engine, check_keywords, keywords_of
 from statsmodels_synth.exceptions import OptionError
 
 __all__ = [
@@ -81,10 +81,14 @@ def with_levels_checked(found: Any, check: Callable[[Any], object]) -> Any:
     own = type(found)
 
     def conf_int(self: Any, *args: Any, **kwargs: Any) -> Any:
+        check_keywords("conf_int", kwargs, [*keywords_of(own.conf_int), "obs"])
         check_interval(args, kwargs, check)
         return own.conf_int(self, *args, **kwargs)
 
     def summary_frame(self: Any, *args: Any, **kwargs: Any) -> Any:
+        check_keywords(
+            "summary_frame", kwargs, [*keywords_of(own.summary_frame), "obs"]
+        )
         check_interval(args, kwargs, check)
         return own.summary_frame(self, *args, **kwargs)
 

@@ -14,7 +14,7 @@ from scipy import stats
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.inherited import ListsWhatWorks, Withheld
 from statsmodels_synth.core.messages import suggest
-from statsmodels_synth.core.options import check_alpha
+from statsmodels_synth.core.options import check_alpha, methods_name_keywords
 from statsmodels_synth.core.process import with_filters_kept
 from statsmodels_synth.core.statsmodels import (
     FormulaManager,
@@ -31,6 +31,7 @@ from statsmodels_synth.exceptions import (
 )
 
 
+@methods_name_keywords
 class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[misc]
     """
     The part of results that tests coefficients.
@@ -403,6 +404,7 @@ def _all(names: Sequence[str]) -> str:
     return f" Coefficients: {', '.join(map(repr, names))}."
 
 
+@methods_name_keywords
 class NamedResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
     """Results with pandas labels wherever the input had them."""
 

@@ -20,6 +20,7 @@ from scipy import stats
 from statsmodels.iolib.summary import Summary
 
 from statsmodels_synth.core.arrays import Bools, Floats
+from statsmodels_synth.core.options import methods_name_keywords, names_keywords
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.core.tables import NotesSummary
 from statsmodels_synth.diagnostics.agreement import (
@@ -92,6 +93,7 @@ class GivenUnits:
     drawn: Drawn
 
 
+@methods_name_keywords
 @dataclass(frozen=True)
 class Diagnostics:
     """
@@ -238,6 +240,7 @@ class Diagnostics:
         return plot_correlation(self.residual_correlation, overall, ax)
 
 
+@names_keywords
 @with_one_blas_thread
 def diagnose(
     fit: Fit,

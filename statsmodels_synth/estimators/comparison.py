@@ -13,7 +13,12 @@ from statsmodels.iolib.summary import Summary, fmt_params, forg
 from statsmodels.iolib.table import SimpleTable
 
 from statsmodels_synth.core.messages import install, suggest
-from statsmodels_synth.core.options import check_alpha, check_count
+from statsmodels_synth.core.options import (
+    check_alpha,
+    check_count,
+    methods_name_keywords,
+    names_keywords,
+)
 from statsmodels_synth.core.process import with_filters_kept
 from statsmodels_synth.core.tables import NotesSummary
 from statsmodels_synth.estimators.graphics import plot_comparison
@@ -33,6 +38,7 @@ from statsmodels_synth.gmm.settings import FEW_LABEL_DEFAULT, PAPER
 _WIDTH = 86
 
 
+@methods_name_keywords
 @dataclass(frozen=True)
 class Comparison:
     """
@@ -223,6 +229,7 @@ def _cells(row: Any) -> list[str]:
     ]
 
 
+@names_keywords
 def compare(
     fitted: Fitted,
     methods: Sequence[Method | Own] | None = None,

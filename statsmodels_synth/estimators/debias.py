@@ -21,6 +21,7 @@ import numpy as np
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import muted
+from statsmodels_synth.core.options import names_keywords
 from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.estimators.predicted import SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted
 
 
+@names_keywords
 @with_one_blas_thread
 def predict_then_debias(
     model: Fitted, source: str | None = None

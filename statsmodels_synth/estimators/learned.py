@@ -23,7 +23,7 @@ import numpy as np
 
 from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.core.messages import install, type_name
-from statsmodels_synth.core.options import check_count
+from statsmodels_synth.core.options import check_count, names_keywords
 from statsmodels_synth.core.process import with_filters_kept
 from statsmodels_synth.estimators.predicted import (
     LearnedScores,
@@ -56,6 +56,7 @@ FOLDS = 5
 FEWEST_LABELS = 2 * FOLDS
 
 
+@names_keywords
 def default_learner(seed: int = 0) -> Any:
     """
     A learner that neither method needs to tune: a random forest.
@@ -91,6 +92,7 @@ def default_learner(seed: int = 0) -> Any:
     )
 
 
+@names_keywords
 @with_filters_kept
 def dsl(
     model: Fitted, source: str | None = None, learner: Any = None, *, seed: int = 0
@@ -198,6 +200,7 @@ def dsl(
     )
 
 
+@names_keywords
 @with_filters_kept
 def reppi(
     model: Fitted, learner: Any = None, *, seed: int = 0

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from statsmodels_synth.core.arrays import Floats
-from statsmodels_synth.core.options import check_choice, check_count
+from statsmodels_synth.core.options import check_choice, check_count, names_keywords
 from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.estimators.predicted import SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
@@ -186,6 +186,7 @@ def _best_power(problem: Problem, moments: RectifiedMoments, rows: Floats) -> fl
     return float(min(max(common / variance, 0.0), 1.0))
 
 
+@names_keywords
 @with_one_blas_thread
 def ppi(
     model: Fitted,
@@ -251,6 +252,7 @@ def ppi(
     return _finish(prediction, prediction.tuned(), "PPI++", names)
 
 
+@names_keywords
 @with_one_blas_thread
 def ppi_synth(
     model: Fitted, sources: Sequence[str] | None = None, *, seed: int = 0

@@ -12,6 +12,7 @@ from statsmodels.iolib.summary2 import summary_params
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import count
+from statsmodels_synth.core.options import methods_name_keywords
 from statsmodels_synth.core.prediction import PredictedResults
 from statsmodels_synth.core.process import with_filters_kept
 from statsmodels_synth.core.statsmodels import populate_wrapper
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _WIDTH = 78
 
 
+@methods_name_keywords
 class EstimatorResults(PredictedResults):
     """
     Estimate of one of the other methods, with what statsmodels' results offer.

@@ -9,7 +9,7 @@ import numpy as np
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import warn
-from statsmodels_synth.core.options import Kind
+from statsmodels_synth.core.options import Kind, names_keywords
 from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.estimators.predicted import SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _NAIVE = "It takes the source at its word: biased by whatever that gets wrong."
 
 
+@names_keywords
 def labeled_only(model: Fitted) -> Any:
     """
     Regression on the labels alone.
@@ -55,6 +56,7 @@ def labeled_only(model: Fitted) -> Any:
     return problem.model.labeled_only()
 
 
+@names_keywords
 def naive_proxy(model: Fitted, source: str | None = None) -> EstimatorResultsWrapper:
     """
     Regression on a proxy as if it were real.
@@ -86,6 +88,7 @@ def naive_proxy(model: Fitted, source: str | None = None) -> EstimatorResultsWra
     return _naive(model, source, "proxy")
 
 
+@names_keywords
 def naive_synthetic(
     model: Fitted, source: str | None = None
 ) -> EstimatorResultsWrapper:
@@ -156,6 +159,7 @@ def naive_params(problem: Problem, m: int) -> Floats:
     return theta
 
 
+@names_keywords
 @with_one_blas_thread
 def naive_pooled(model: Fitted) -> EstimatorResultsWrapper:
     """

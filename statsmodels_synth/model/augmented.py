@@ -20,6 +20,7 @@ from statsmodels_synth.core.options import (
     check_choice,
     check_flag,
     check_keywords,
+    methods_name_keywords,
 )
 from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.data.arrays import AlignedProblem, ModelOptions, align_arrays
@@ -62,6 +63,7 @@ _FORMULA_KEYS = [
     *("proxy", "synthetic", "on", "labeled", "labeling_prob", "strata", "family"),
     *("score", "weights", "offset", "exposure", "missing", "engine", "eval_env"),
 ]
+_FIT_MANY_KEYS = [*FIT_KEYS, "exog", "labeling_prob", "strata"]
 _INIT_KEYS = [
     *("proxy", "synthetic", "labeled", "family", "weights", "offset", "exposure"),
     *("missing", "hasconst", "labeling_prob", "strata", "score"),
@@ -80,6 +82,7 @@ _PER_UNIT = [
 ]
 
 
+@methods_name_keywords
 class AugmentedGMM(StackedMomentsGMM):
     r"""
     Regression on human labels, augmented by imperfect proxies and synthetic data.
@@ -570,7 +573,7 @@ class AugmentedGMM(StackedMomentsGMM):
         >>> [result.params.round(2).tolist() for result in fits]
         [[1.0, 0.5], [0.97, 0.49], [0.99, 0.52]]
         """
-        check_keywords("fit_many", kwargs, FIT_KEYS)
+        check_keywords("fit_many", kwargs, _FIT_MANY_KEYS)
         if (table := self._unordered) is not None:
             table.refuse_by_row(endog, "endog")
             table.refuse_by_row(exog, "exog")

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterator
 from operator import index
 from typing import Any
 
+from statsmodels_synth.core.options import methods_name_keywords
 from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.data.label_sets import (
     LabelSets,
@@ -20,6 +21,7 @@ FIT_KEYS = [
 ]
 
 
+@methods_name_keywords
 class ManyFits:
     """
     Fits of one model to many sets of labels, made when they are asked for.

@@ -11,7 +11,11 @@ from statsmodels.genmod import families
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.inherited import ListsWhatWorks, Withheld
 from statsmodels_synth.core.messages import count
-from statsmodels_synth.core.options import WeightsMethod, check_choice
+from statsmodels_synth.core.options import (
+    WeightsMethod,
+    check_choice,
+    methods_name_keywords,
+)
 from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.core.statsmodels import GMM
 from statsmodels_synth.data.formula.learn import LearnedFormula
@@ -28,6 +32,7 @@ from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.scores import TargetScore
 
 
+@methods_name_keywords
 class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
     """
     Stock GMM over the stacked moments of an aligned design.

@@ -12,7 +12,11 @@ from statsmodels.iolib.summary import Summary
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import count
-from statsmodels_synth.core.options import check_alpha, check_count
+from statsmodels_synth.core.options import (
+    check_alpha,
+    check_count,
+    methods_name_keywords,
+)
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.planning.arguments import (
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from statsmodels_synth.gmm.fit import Fit
 
 
+@methods_name_keywords
 class Plan:
     """
     What other numbers of labels, units and replicates would give, from a pilot.

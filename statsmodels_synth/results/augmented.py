@@ -16,7 +16,7 @@ import pandas as pd
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.inherited import Withheld
-from statsmodels_synth.core.options import check_keywords
+from statsmodels_synth.core.options import check_keywords, methods_name_keywords
 from statsmodels_synth.core.prediction import PredictedResults
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.core.statsmodels import (
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from statsmodels_synth.planning import Plan
 
 
+@methods_name_keywords
 class AugmentedGMMResults(
     PredictedResults,
     GMMResults,  # type: ignore[misc]

@@ -9,7 +9,11 @@ import pandas as pd
 
 from statsmodels_synth.core.arrays import Bools, Floats, Positions, as_floats
 from statsmodels_synth.core.messages import suggest
-from statsmodels_synth.core.options import check_alpha, check_count
+from statsmodels_synth.core.options import (
+    check_alpha,
+    check_count,
+    methods_name_keywords,
+)
 from statsmodels_synth.exceptions import AlignmentError, DataError, OptionError
 from statsmodels_synth.tasks.diagnostics import (
     LeaveOneOut,
@@ -33,6 +37,7 @@ from statsmodels_synth.tasks.weighting import gaussian_weights
 ORDER = "order of the tasks"
 
 
+@methods_name_keywords
 class CheckedResults:
     """
     Checks of the assumption that every result has.

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_synth.core.messages import count
-from statsmodels_synth.core.options import Missing
+from statsmodels_synth.core.options import Missing, methods_name_keywords
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.tasks.exchange import exchange
 from statsmodels_synth.tasks.methods import choose_interval, make_method
@@ -29,6 +29,7 @@ from statsmodels_synth.tasks.summary import warn_of_intervals
 from statsmodels_synth.tasks.weighting import find_weights
 
 
+@methods_name_keywords
 class TaskExchangeability:
     r"""
     Inference for a task that has synthetic data alone.

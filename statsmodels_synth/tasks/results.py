@@ -9,7 +9,7 @@ import pandas as pd
 from statsmodels.iolib.summary import Summary
 
 from statsmodels_synth.core.arrays import Floats
-from statsmodels_synth.core.options import check_alpha
+from statsmodels_synth.core.options import check_alpha, methods_name_keywords
 from statsmodels_synth.tasks.checked_results import CheckedResults
 from statsmodels_synth.tasks.exchange import (
     Exchange,
@@ -21,6 +21,7 @@ from statsmodels_synth.tasks.summary import summary as make_summary
 from statsmodels_synth.tasks.summary import verdict
 
 
+@methods_name_keywords
 class TaskExchangeabilityResults(CheckedResults):
     """
     Interval for a task that has synthetic data alone.
