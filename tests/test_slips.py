@@ -353,3 +353,45 @@ def test_an_interval_of_predictions_names_a_misspelt_level() -> None:
         with pytest.raises(OptionError, match=r"no option 'alhpa'. Did you .*'alpha'"):
             method(alhpa=0.1)
     np.testing.assert_array_equal(found.conf_int(obs=False), found.conf_int())
+
+
+# Values that look like something else
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [([40.0, 40.0], True), ([0.4, 1.5], False), ([0.0, 40.0], False)],
+)
+def test_a_percentage_is_one_where_most_values_are(
+    values: list[float], said: bool
+) -> None:
+    frame = wide_frame().assign(p=np.where(np.arange(T) % 4 < 3, *values))
+    with pytest.raises(DataError, match="labeling_prob must be above 0") as caught:
+        AugmentedGMM.from_formula("y ~ x", frame, PROXY, labeling_prob="p")
+    assert ("looks like a percentage" in str(caught.value)) == said
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+@pytest.mark.parametrize("column", ["x", "y", "llm"])
+def test_a_decimal_comma_is_named_with_its_remedy(
+    column: str, kind: str, engine: Any
+) -> None:
+    data = wide_frame().round(2)
+    text = data[column].map(lambda v: f"{v:.2f}".replace(".", ","))
+    data[column] = text.astype(object).where(data[column].notna(), None)
+    given: Any = data
+    if kind == "polars":
+        given = pytest.importorskip("polars").from_pandas(data)
+    elif kind == "pyarrow":
+        given = pytest.importorskip("pyarrow").Table.from_pandas(data)
+    said = r"decimal comma, such as '-?\d+,\d\d'.*decimal=','"
+    with pytest.raises(DataError, match=said):
+        AugmentedGMM.from_formula("y ~ x", given, PROXY, engine=engine)
+
+
+def test_categories_with_commas_stay_categories() -> None:
+    frame = wide_frame()
+    frame["g"] = np.where(np.arange(T) % 3 == 0, "Paris, 1,5 km", "Rome")
+    model = AugmentedGMM.from_formula("y ~ x + g", frame, PROXY)
+    assert model.exog_names[1].startswith("g[")

@@ -76,10 +76,18 @@ with_df_of_terms <- function(table, mod) {
   table
 }
 
+# Further arguments are those of a covariance that is given as a function.
+covariance_for <- function(method, x, given, ...) {
+  if (is.function(given)) {
+    return(given(x, ...))
+  }
+  refuse_arguments(method, ...)
+  if (is.null(given)) x$vcov else given
+}
+
 #' @exportS3Method lmtest::coeftest
 coeftest.augmented_gmm <- function(x, vcov. = NULL, df = NULL, ...) {
-  refuse_arguments("coeftest", ...)
-  covariance <- given_covariance(if (is.null(vcov.)) x$vcov else vcov., x)
+  covariance <- covariance_for("coeftest", x, vcov., ...)
   df <- if (is.null(df)) coefficient_df(x) else df
   error <- standard_errors(covariance)
   statistic <- x$coefficients / error
@@ -99,10 +107,7 @@ coeftest.augmented_gmm <- function(x, vcov. = NULL, df = NULL, ...) {
 #' @exportS3Method lmtest::coefci
 coefci.augmented_gmm <- function(x, parm = NULL, level = 0.95, vcov. = NULL, df = NULL,
                                  ...) {
-  refuse_arguments("coefci", ...)
-  if (!is.null(vcov.)) {
-    x$vcov <- given_covariance(vcov., x)
-  }
+  x$vcov <- covariance_for("coefci", x, vcov., ...)
   if (!is.null(df)) {
     x$df.inference[] <- df
   }

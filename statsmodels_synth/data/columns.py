@@ -19,7 +19,12 @@ from statsmodels_synth.core.messages import (
 )
 from statsmodels_synth.data.formula.uses import ColumnUses
 from statsmodels_synth.data.kinds import refuse_unread, values_of
-from statsmodels_synth.data.types import odd_values, plain_column, refuse_times
+from statsmodels_synth.data.types import (
+    odd_values,
+    plain_column,
+    refuse_commas,
+    refuse_times,
+)
 from statsmodels_synth.exceptions import AlignmentError, DataError, OptionError
 
 #: Options whose values are only told apart, so that they may be text.
@@ -232,6 +237,7 @@ def matched_type(column: pd.Series, model: pd.Series, where: str) -> pd.Series:
             none = ~np.isfinite(numbers.to_numpy(dtype=float, na_value=np.nan))
             text = column[none & column.notna().to_numpy()]
             if len(text):
+                refuse_commas(text, str(column.name), where)
                 raise DataError(
                     f"{where}: column {str(column.name)!r} has {odd_values(text)}, "
                     "where data has numbers. Convert them, or make them missing with "

@@ -144,7 +144,7 @@ def _check_prob(prob: Floats, units: pd.Index) -> None:
 
 
 def _percent(prob: Floats) -> str:
-    """Advice for probabilities that are per cent."""
+    """Advice for probabilities that are per cent: in (0, 100], and most above 1."""
     above = prob[prob > 1.0]
     # A single 1.5 among probabilities is a slip, not per cent.
     if 2 * len(above) <= len(prob) or prob.min() <= 0.0 or prob.max() > 100.0:

@@ -217,11 +217,13 @@ def _some_numbers(column: pd.Series) -> bool:
     some = column.iloc[:: max(len(column) // _SOME_ROWS, 1)].dropna()
     if not len(some):
         some = column.dropna().iloc[:_SOME_ROWS]
-    return bool(pd.to_numeric(some.map(str), errors="coerce").notna().any())
+    text = some.map(str).str.replace(",", ".", regex=False)
+    return bool(pd.to_numeric(text, errors="coerce").notna().any())
 
 
 def _refuse_numbers_in(column: pd.Series, name: str, where: str, outcome: bool) -> None:
     present = column[column.notna()]
+    refuse_commas(present, name, where)
     numbers = pd.to_numeric(present.map(str), errors="coerce")
     none = (numbers.isna() | np.isinf(numbers)).to_numpy()
     if none.sum() > len(none) / 2 or not _meant_as_number(present, numbers, none):
@@ -238,6 +240,26 @@ def _refuse_numbers_in(column: pd.Series, name: str, where: str, outcome: bool) 
         f"{where}: {label} holds numbers as text, such as {show(present.iloc[0])} "
         f"({count(present.nunique(), 'value')} in {count(len(present), 'row')}). "
         f"Convert it with pd.to_numeric.{category}"
+    )
+
+
+#: A number with a decimal comma, with or without points between thousands.
+_COMMA = r"\s*[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+\s*"
+
+
+def refuse_commas(present: pd.Series, name: str, where: str) -> None:
+    """Raise if most of the text in a column is numbers with a decimal comma."""
+    text = present.map(str)
+    comma = text.str.fullmatch(_COMMA).to_numpy(dtype=bool)
+    number = comma | text.str.fullmatch(r"\s*[+-]?\d+\s*").to_numpy(dtype=bool)
+    if not comma.any() or 2 * number.sum() <= len(number):
+        return
+    raise DataError(
+        f"{where}: {column_label(name)} holds numbers as text with a decimal comma, "
+        f"such as {show(present[comma].iloc[0])} "
+        f"({count(int(comma.sum()), 'row')}). Read the file with read_csv(..., "
+        "decimal=','), or convert the column with "
+        "pd.to_numeric(column.str.replace(',', '.'))."
     )
 
 
