@@ -22,10 +22,11 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def labelled(n: int = 60, seed: int = 0, **options: Any) -> AugmentedGMM:
+def labelled(n: int = 60, seed: int = 0, more: int = 0, **options: Any) -> AugmentedGMM:
     """All units labelled, a constant, a slope and a dummy that is set four times."""
     rng = np.random.default_rng(seed)
     x = np.column_stack([np.ones(n), rng.lognormal(size=n), np.arange(n) < 4])
+    x = np.column_stack([x, rng.normal(size=(n, more))])
     return AugmentedGMM(rng.normal(size=n), x, **options)
 
 
@@ -74,7 +75,9 @@ def test_against_the_quadratic_form(
     rng = np.random.default_rng(1)
     weights = rng.uniform(0.2, 4.0, 60) if weighted else None
     model = labelled(weights=weights)
-    if not pairs:
+    if pairs:  # which pays where there are many coefficients
+        model = labelled(weights=weights, more=8)
+    else:
         monkeypatch.setattr(degrees, "MANY_PAIRS", 0)
     design, score = model.aligned, model.target_score
     theta = np.asarray(model.fit().params)
@@ -83,6 +86,20 @@ def test_against_the_quadratic_form(
     found = satterthwaite(design, labels_alone(design, score, theta), None, clusters)
     expected = dense_moments(model, codes if clustered else None)
     np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
+def test_pairs_of_many_residuals_hardly_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 2,000 labels leaving them out changes degrees of freedom by a per cent."""
+    rng = np.random.default_rng(2)
+    x = np.column_stack([np.ones(2000), rng.normal(size=(2000, 3))])
+    model = AugmentedGMM(rng.normal(size=2000), x)
+    design, score = model.aligned, model.target_score
+    labels = labels_alone(design, score, np.asarray(model.fit().params))
+    exact = satterthwaite(design, labels, None, None)
+    monkeypatch.setattr(degrees, "MANY_PRODUCTS", 0.0)
+    rough = satterthwaite(design, labels, None, None)
+    np.testing.assert_allclose(rough, exact, rtol=0.01)
+    assert not np.array_equal(rough, exact)
 
 
 def test_two_groups_are_a_weighted_sum_of_two_variances() -> None:

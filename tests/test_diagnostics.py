@@ -60,7 +60,9 @@ def bias_of(result: Any) -> tuple[Array, BiasTest]:
     )
     covariance = bias_covariance(joint, result.cov_params_default)[0]
     bias = naive[0] - np.asarray(result.params)
-    return bias, bias_test(bias, covariance, result.bse, result.df_resid)
+    return bias, bias_test(
+        bias, covariance, result.bse, np.asarray(result.df_inference)
+    )
 
 
 def uneven(kind: str, seed: int) -> dense.Problem:

@@ -463,7 +463,9 @@ class TestErrors:
         prob = np.full(n, n / 600)
         prob[::2] *= 0.999
         model = model_of(self.problem, labeling_prob=prob)
-        with pytest.raises(DataError, match="labeling_prob must be above 0"):
+        with pytest.raises(
+            DataError, match="labeling_prob is missing for 101 labelled"
+        ):
             model.fit_many(sets_of(self.problem), self.problem.x)[0]
 
     def test_removed_data(self) -> None:

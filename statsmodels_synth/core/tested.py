@@ -14,7 +14,11 @@ from scipy import stats
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.inherited import ListsWhatWorks, Withheld
 from statsmodels_synth.core.messages import suggest
-from statsmodels_synth.core.options import check_alpha, methods_name_keywords
+from statsmodels_synth.core.options import (
+    check_alpha,
+    check_keywords,
+    methods_name_keywords,
+)
 from statsmodels_synth.core.process import with_filters_kept
 from statsmodels_synth.core.statsmodels import (
     FormulaManager,
@@ -29,6 +33,10 @@ from statsmodels_synth.exceptions import (
     SynthError,
     UnavailableError,
 )
+
+#: Options of statsmodels' ``wald_test`` and ``wald_test_terms``.
+_WALD_OPTIONS = ["invcov", "use_f", "df_constraints", "scalar"]
+_TERMS_OPTIONS = ["skip_single", "extra_constraints", "combine_terms", "scalar"]
 
 
 @methods_name_keywords
@@ -212,6 +220,7 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
         ContrastResults
             The class of statsmodels.
         """
+        check_keywords("wald_test", kwargs, _WALD_OPTIONS)
         with self._readable(r_matrix):
             rows, values = self._restrictions(r_matrix)
             own = self._with_df(float(self._df_of(rows).min()))
@@ -235,6 +244,7 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
         object
             What statsmodels returns.
         """
+        check_keywords("wald_test_terms", kwargs, _TERMS_OPTIONS)
         with formula_engine(self.model.engine):
             return super().wald_test_terms(*args, **kwargs)
 

@@ -25,8 +25,10 @@ from statsmodels_synth.problem.groups import Clusters, cluster_sums
 
 #: Level at which intervals have the right length.
 LEVEL = 0.95
-#: Labels up to which all pairs of residuals are looked at.
-MANY_PAIRS = 2000
+#: Labels up to which a matrix of all pairs of residuals is made.
+MANY_PAIRS = 4000
+#: Products beyond which pairs of residuals, nearly unrelated then, are left out.
+MANY_PRODUCTS = 4e9
 
 
 def satterthwaite(
@@ -106,13 +108,16 @@ def _moments_of_units(g: Floats, u: Floats, c: Floats) -> tuple[Floats, Floats]:
     n, p = g.shape
     # Covariance of residuals, (I - g u')(I - u g').
     middle = u.T @ u
-    if n <= MANY_PAIRS:
+    by_pairs, by_sums = 2.0 * n * n * p, 4.0 * n * p**3
+    if by_pairs < by_sums and n <= MANY_PAIRS:
         cross = g @ u.T
         k = np.eye(n) - cross - cross.T + g @ middle @ g.T
         return np.diag(k) @ c, np.einsum("tj,ts,sj->j", c, k * k, c, optimize=True)
     w = np.hstack([g, u])
     q = np.block([[-middle, np.eye(p)], [np.eye(p), np.zeros((p, p))]])
-    own = np.einsum("ti,ij,tj->t", w, q, w)
+    own = np.einsum("ti,ij,tj->t", w, q, w, optimize=True)
+    if by_sums > MANY_PRODUCTS:
+        return (1.0 - own) @ c, (1.0 - own) ** 2 @ (c * c)
     square = (1.0 - 2.0 * own) @ (c * c)
     for j in range(p):
         turned = q @ (w.T @ (w * c[:, j : j + 1]))
