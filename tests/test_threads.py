@@ -440,6 +440,23 @@ def test_what_pandas_leaves_in_the_list_itself_is_taken_away() -> None:
         warnings.filters = before  # type: ignore[assignment]
 
 
+def test_a_filter_that_is_lost_between_two_threads_comes_back() -> None:
+    """One thread copies the list while another one moves a filter to its front."""
+    kept, before = KeptFilters(), warnings.filters
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DeprecationWarning)
+        contents = list(warnings.filters)
+        visits = [kept.visit(), kept.visit()]
+        visits[0].__enter__()
+        with ThreadPoolExecutor(1) as other:
+            other.submit(visits[1].__enter__).result()
+        warnings.filters = contents[1:]  # type: ignore[assignment]
+        for visit in visits:
+            visit.__exit__(None, None, None)
+        assert list(warnings.filters) == contents
+    assert warnings.filters is before
+
+
 def test_warnings_are_shown_again_where_pandas_collected_them() -> None:
     """Two threads, one of which collects, played out."""
     kept, before, filters = KeptFilters(), state()["shown by"], warnings.filters

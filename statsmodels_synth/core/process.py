@@ -170,7 +170,7 @@ class KeptFilters:
                     self._before = self._shown = None
 
     def _restore(self) -> None:
-        if self._only_more():
+        if self._only_of_pandas():
             # Between two threads pandas' filter can also get into the list itself.
             self._before[:] = self._contents
             warnings.filters = self._before
@@ -178,13 +178,16 @@ class KeptFilters:
             # Python has no public name for it, and a list that nobody reads stays.
             warnings._showwarnmsg_impl = self._shown  # type: ignore[attr-defined]
 
-    def _only_more(self) -> bool:
-        """Whether filters are those of before and some that pandas sets."""
+    def _only_of_pandas(self) -> bool:
+        """
+        Whether filters differ from those of before by some that pandas sets only.
+
+        Between two threads one of them can also be lost: Python takes a filter out
+        before it puts it first.
+        """
         now: Any = warnings.filters
-        more = set(now).difference(self._contents)
-        return set(now).issuperset(self._contents) and all(
-            _set_by_pandas(action, category) for action, _, category, *_ in more
-        )
+        changed = set(now).symmetric_difference(self._contents)
+        return all(_set_by_pandas(action, kind) for action, _, kind, *_ in changed)
 
 
 def _pools() -> list[Any]:
