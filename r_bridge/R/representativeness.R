@@ -125,7 +125,7 @@ added_reference <- function(object, table, variance_df) {
 # is Hotelling's T-squared.
 hotelling <- function(statistic, df, variance_df) {
   df2 <- variance_df - df + 1
-  scale <- ifelse(is.finite(variance_df), df2 / variance_df, 1)
+  scale <- ifelse(is.finite(df2), df2 / variance_df, 1)
   possible <- df > 0 & df2 > 0
   list(
     f = ifelse(possible %in% TRUE, statistic / df * scale, NaN),
