@@ -185,7 +185,7 @@ class AugmentedGMM(StackedMomentsGMM):
     >>> result.params.round(2)
     array([0.97, 0.53])
     >>> result.effective_nobs.round()
-    array([650., 765.])
+    array([668., 760.])
     """
 
     @with_one_blas_thread

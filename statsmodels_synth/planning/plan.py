@@ -85,8 +85,8 @@ class Plan:
     >>> plan = fit_study(make_study())[1].plan()
     >>> plan.expect(n=[200, 400], coefficients="age")[["n", "std_err"]].round(4)
          n  std_err
-    0  200   0.0077
-    1  400   0.0058
+    0  200   0.0073
+    1  400   0.0057
     """
 
     def __init__(self, fit: Fit, constant: int | None, n_units: int) -> None:

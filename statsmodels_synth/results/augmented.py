@@ -496,10 +496,10 @@ class AugmentedGMMResults(
         >>> found.bias.loc["draws", ["bias", "std_err"]].round(3)
                       bias  std_err
         coefficient
-        Intercept    1.858    0.659
+        Intercept    1.905    0.586
         age         -0.016    0.007
-        educ         0.013    0.084
-        income      -0.066    0.027
+        educ         0.012    0.083
+        income      -0.067    0.025
         """
         from statsmodels_synth.diagnostics import diagnose  # noqa: PLC0415
         from statsmodels_synth.results.units import (  # noqa: PLC0415
@@ -553,7 +553,7 @@ class AugmentedGMMResults(
         >>> plan = study_model(make_study()).fit().plan()
         >>> needed = plan.labels_needed(width=0.25, coefficients="educ")
         >>> int(needed["n"].iloc[0])
-        418
+        417
         """
         from statsmodels_synth.planning import make_plan  # noqa: PLC0415
         from statsmodels_synth.results.units import n_to_label  # noqa: PLC0415
