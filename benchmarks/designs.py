@@ -27,7 +27,6 @@ import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 from scipy import stats
-from scipy.special import expit
 import statsmodels.api as sm
 from tqdm import tqdm
 
@@ -80,8 +79,8 @@ def draw(rng: Rng, family: str, linear: Array) -> Array:
         return rng.poisson(np.exp(linear)).astype(float)
     if family == "gamma":
         return np.asarray(rng.gamma(2.0, np.exp(linear) / 2.0))
-    mean = expit(linear) if family == "logit" else stats.norm.cdf(linear)
-    return (rng.random(len(linear)) < mean).astype(float)
+    law = stats.logistic if family == "logit" else stats.norm
+    return (rng.random(len(linear)) < law.cdf(linear)).astype(float)
 
 
 def usual(
