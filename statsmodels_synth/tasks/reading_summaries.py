@@ -397,8 +397,9 @@ def read_votes(
     ...     "a": ["x", "y", "x", "y"], "b": ["y", "x", "z", "z"],
     ...     "human": [1.0, 0.5, None, None], "judge": [1.0, 0.5, 0.0, 0.5],
     ... })
-    >>> read_votes(frame, "z", "a", "b", "human", "judge", None, 1.0, 9, 0).tasks
-    Index(['x', 'y'], dtype='str')
+    >>> votes = read_votes(frame, "z", "a", "b", "human", "judge", None, 1.0, 9, 0)
+    >>> list(votes.tasks)
+    ['x', 'y']
     """
     check_count("n_boot", n_boot)
     check_count("seed", seed, 0)
