@@ -218,7 +218,9 @@ def study(cell: Cell, draws: int, jobs: int = 1) -> dict[str, Any]:
     results = Parallel(jobs)(delayed(_draws)(cell, part) for part in parts)
     values = np.array([v for part in results for v in part if v is not None])
     row = asdict(cell) | {"draws": len(values), "refused": draws - len(values)}
-    row |= dict(zip(TESTS, (values < 0.05).mean(axis=0), strict=True))
+    # Where every draw is refused no test is made.
+    shares = (values < 0.05).mean(axis=0) if len(values) else [np.nan] * len(TESTS)
+    row |= dict(zip(TESTS, shares, strict=True))
     if cell.gaps != "none":
         # The test of coverage is cheap: ten times as many draws.
         parts = [range(i, 10 * draws, 4 * jobs) for i in range(4 * jobs)]
