@@ -179,6 +179,19 @@ def test_everything_has_the_degrees_of_freedom_of_its_coefficients(
     )
 
 
+def test_degrees_of_freedom_do_not_depend_on_where_x_is_zero() -> None:
+    """With clusters each is left out of sums that are badly scaled for x near 1e5."""
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(2, 120))
+    groups = {"cov_type": "cluster", "cov_kwds": {"groups": np.arange(120) % 40}}
+    near, far = (
+        AugmentedGMM(y, np.column_stack([np.ones(120), x + shift])).fit(**groups)
+        for shift in (0.0, 3e5)
+    )
+    # Of twelve digits of the squares of x near 1e5 some six are left.
+    np.testing.assert_allclose(far.df_inference[1], near.df_inference[1], rtol=1e-4)
+
+
 def test_weights_that_leave_few_labels_have_fewer_degrees_of_freedom() -> None:
     equal = labelled(100, 4).fit().df_inference
     weights = np.where(np.arange(100) % 10 == 0, 50.0, 1.0)

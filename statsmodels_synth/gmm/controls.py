@@ -25,7 +25,7 @@ from statsmodels_synth.gmm.moments import (
 from statsmodels_synth.gmm.sums import row_factors, unit_scores
 from statsmodels_synth.gmm.target import MAX_HALVINGS, MAX_STEPS
 from statsmodels_synth.gmm.weights import inverse_in_basis
-from statsmodels_synth.problem.design import AlignedDesign, n_covered, source_facts
+from statsmodels_synth.problem.design import AlignedDesign, DesignRows, n_covered
 from statsmodels_synth.problem.scores import TargetScore
 
 #: Relative size of the labelled score of a source below which its estimate is found.
@@ -105,25 +105,44 @@ def labels_alone(
     Shapes: `theta` (p,).
     """
     psi, target, derivatives = target_scores(design, score, theta)
-    inverse = inverse_in_basis(-target, design.basis)
-    x = design.labeled.exog
-    leverage = -derivatives * np.einsum("ti,ij,tj->t", x, inverse, x)
-    rows = (psi * design.design_weights[:, None]) @ inverse
-    return LabeledRows(rows, np.clip(leverage, 0.0, 1.0), inverse, -derivatives)
+    return _labeled_rows(design, design.labeled, psi, -derivatives, -target)
+
+
+def _labeled_rows(
+    design: AlignedDesign,
+    rows: DesignRows,
+    h: Floats,
+    information: Floats,
+    all_: Floats,
+) -> LabeledRows:
+    """
+    Contributions to an estimate from its scores by unit, and its information by row.
+
+    Shapes: `h` (n, p), `information` (rows,), `all_` (p, p).
+    """
+    inverse = inverse_in_basis(all_, design.basis)
+    by_row = information * np.einsum("ti,ij,tj->t", rows.exog, inverse, rows.exog)
+    leverage = np.bincount(rows.unit_positions, by_row, design.n_labeled)
+    own = (h * design.design_weights[:, None]) @ inverse
+    return LabeledRows(own, np.clip(leverage, 0.0, 1.0), inverse, information)
 
 
 def control_of(
-    design: AlignedDesign, score: TargetScore, m: int, eta: Floats, sums: MomentSums
+    design: AlignedDesign,
+    score: TargetScore,
+    m: int,
+    eta: Floats,
+    sums: MomentSums,
+    covered: int,
 ) -> Control:
     """
-    A source as a control variate.
+    A source, which covers so many units, as a control variate.
 
     Eq. (gamma-labelled), Eq. (control-rows).
 
     Shapes: `eta` (p,).
     """
     n_units, p = design.n_units, design.k_params
-    covered = source_facts(design)[m][2]
     information = -n_units * sums.auxiliary[m, 1]
     one_unit = information / covered
     source, everything = design.labeled_sources[m], slice(None)
@@ -134,9 +153,7 @@ def control_of(
     h = np.empty((design.n_labeled, p))
     unit_scores(source, everything, factor, 0, h)
     slope = source.exog.T @ (source.exog * derivative[:, None]) + one_unit
-    inverse = inverse_in_basis(slope, design.basis)
-    by_row = derivative * np.einsum("ti,ij,tj->t", source.exog, inverse, source.exog)
-    leverage = np.bincount(source.unit_positions, by_row, design.n_labeled)
+    labeled = _labeled_rows(design, source, h, derivative, slope)
     of_units = inverse_in_basis(information, design.basis)
     moment = unrelated_scores(design, score, m, own, h)
     weights = design.design_weights
@@ -144,16 +161,11 @@ def control_of(
         weights = weights * design.labeled.weights
     weights = weights[np.unique(source.unit_positions)] ** 2
     return Control(
-        labeled=LabeledRows(
-            (h * design.design_weights[:, None]) @ inverse,
-            np.clip(leverage, 0.0, 1.0),
-            inverse,
-            derivative,
-        ),
+        labeled=labeled,
         delta=eta - own,
         of_units=of_units,
         spread=of_units @ (n_units * sums.source_outer()[m, :, m]) @ of_units,
-        unrelated=inverse @ moment @ inverse,
+        unrelated=labeled.inverse @ moment @ labeled.inverse,
         n_covered=n_covered(source),
         n_effective=float(weights.sum() ** 2 / max((weights**2).sum(), 1e-300)),
     )

@@ -19,7 +19,7 @@ from scipy import special, stats
 
 from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.gmm.controls import LabeledRows
-from statsmodels_synth.gmm.rows import LEFT_OUT_TOLERANCE
+from statsmodels_synth.gmm.rows import left_out_inverses
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.groups import Clusters, cluster_sums
 
@@ -59,7 +59,7 @@ def satterthwaite(
         more = _stratum_factor(groups, len(c))
         square *= (c * c * more[:, None]).sum(axis=0) / (c * c).sum(axis=0)
     else:
-        weights = _cluster_weights(u, x, labels, clusters)
+        weights = _cluster_weights(u, x, design.basis, clusters)
         trace, square = _moments_of_clusters(g, u, weights, clusters)
     some = (plain > 0.0) & (square > 0.0)
     safe = np.where(some, square, 1.0)
@@ -125,22 +125,11 @@ def _moments_of_units(g: Floats, u: Floats, c: Floats) -> tuple[Floats, Floats]:
     return (1.0 - own) @ c, square
 
 
-def _cluster_weights(
-    u: Floats, x: Floats, labels: LabeledRows, clusters: Clusters
-) -> Floats:
+def _cluster_weights(u: Floats, x: Floats, basis: Floats, clusters: Clusters) -> Floats:
     """Weight of each error in the residual of its cluster as if left out, (n, p)."""
-    information = np.linalg.inv(labels.inverse)
-    order = np.argsort(clusters.of_labeled, kind="stable")
-    bounds = np.searchsorted(
-        clusters.of_labeled[order], np.arange(clusters.n_labeled + 1)
-    )
-    weights = np.empty_like(u)
-    for c in range(clusters.n_labeled):
-        at = order[bounds[c] : bounds[c + 1]]
-        rest = np.linalg.pinv(
-            information - x[at].T @ u[at], rcond=LEFT_OUT_TOLERANCE, hermitian=True
-        )
-        weights[at] = u[at] @ rest
+    turned, weights = u @ basis, np.empty_like(u)
+    for at, rest in left_out_inverses(x @ basis, turned, clusters):
+        weights[at] = turned[at] @ rest @ basis.T
     return weights
 
 

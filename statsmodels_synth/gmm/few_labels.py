@@ -48,7 +48,7 @@ from statsmodels_synth.gmm.moments import MomentSums
 from statsmodels_synth.gmm.rows import Rows, cluster_rows, merged_strata, unit_rows
 from statsmodels_synth.gmm.stacking import Stacked, stack
 from statsmodels_synth.gmm.sums import cluster_scores
-from statsmodels_synth.problem.design import AlignedDesign
+from statsmodels_synth.problem.design import AlignedDesign, source_facts
 from statsmodels_synth.problem.groups import Clusters
 from statsmodels_synth.problem.scores import TargetScore
 
@@ -118,7 +118,10 @@ def few_label_estimate(
     if clusters is not None and clusters.n_all == design.n_units:
         clusters = None  # one unit in each
     labels = labels_alone(design, score, theta)
-    controls = [control_of(design, score, m, eta[m], sums) for m in range(len(eta))]
+    controls = [
+        control_of(design, score, m, eta[m], sums, covered)
+        for m, (_, _, covered, *_) in enumerate(source_facts(design))
+    ]
     if clusters is None:
         rows = unit_rows(design, labels, controls, design.labeling.strata)
         stacked = stack(rows)

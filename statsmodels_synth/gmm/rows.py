@@ -8,8 +8,9 @@ certain to be labelled does not vary. Clusters enter with all their units.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -211,23 +212,32 @@ def _without_cluster(
     """
     x = design.labeled.exog @ design.basis
     weighted = x * labels.information[:, None]
-    information = x.T @ weighted
     back = np.linalg.inv(design.basis).T
-    psi = own @ back @ information  # in the basis, before the inverse was taken
-    order = np.argsort(clusters.of_labeled, kind="stable")
+    psi = own @ back @ x.T @ weighted  # in the basis, before the inverse was taken
+    result = np.zeros_like(own)
+    for c, (_, rest) in enumerate(left_out_inverses(x, weighted, clusters)):
+        result[c] = psi[c] @ rest @ design.basis.T
+    return result
+
+
+def left_out_inverses(
+    x: Floats, weighted: Floats, clusters: Clusters
+) -> Iterator[tuple[Positions, Floats]]:
+    """
+    Labelled rows of each cluster, and the inverse of the information of all others.
+
+    Shapes: `x`, `weighted` (n, p), in a basis in which their product is well scaled.
+    """
+    information, order = x.T @ weighted, np.argsort(clusters.of_labeled, kind="stable")
     bounds = np.searchsorted(
         clusters.of_labeled[order], np.arange(clusters.n_labeled + 1)
     )
-    result = np.zeros_like(own)
-    for c in range(clusters.n_labeled):
-        at = order[bounds[c] : bounds[c + 1]]
-        taken = x[at].T @ weighted[at]
+    for start, stop in pairwise(bounds):
+        at = order[start:stop]
+        others = information - x[at].T @ weighted[at]
         # A dummy of this cluster has no coefficient without it: a generalised inverse.
-        rest = np.linalg.pinv(
-            information - taken, rcond=LEFT_OUT_TOLERANCE, hermitian=True
-        )
-        result[c] = psi[c] @ rest @ design.basis.T
-    return result
+        rest = np.linalg.pinv(others, rcond=LEFT_OUT_TOLERANCE, hermitian=True)
+        yield at, np.asarray(rest, dtype=float)
 
 
 def _floors(
