@@ -110,7 +110,7 @@ def test_bias_is_that_of_a_dense_derivation(kind: str, clustered: bool) -> None:
         model = model_of(problem, weights=problem.weights, offset=problem.offset)
         result = model.fit(**PAPER, **(options if clustered else {}))
     found = result.diagnostics()
-    naive = dense.glm_by_part(problem).reshape(3, 3)[1:]
+    naive = problem.start().reshape(3, 3)[1:]
     np.testing.assert_allclose(result.naive_params, naive, rtol=1e-6)
     params = np.r_[result.params, np.ravel(result.auxiliary_params)]
     theta, alone = dense_moves(problem, params, naive)
