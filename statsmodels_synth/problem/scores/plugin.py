@@ -29,6 +29,7 @@ class PluginScore(TargetScore):
             if hasattr(own, name):
                 setattr(self, name, getattr(own, name))
         self.constants = tuple(self.constants)
+        self.is_single = self.predictors == 1 and not self.constants
         if not self.is_smooth and not hasattr(own, "start"):
             raise OptionError(
                 f"{type_name(own)} has is_smooth=False, so that no equation leads to "

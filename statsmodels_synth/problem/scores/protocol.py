@@ -136,10 +136,13 @@ class TargetScore:
         *("is_linear_in_outcome", "predictors", "constants", "param_names"),
     )
 
-    @property
-    def is_single(self) -> bool:
-        """Whether a row has one linear predictor, in which regressors have weights."""
-        return self.predictors == 1 and not self.constants
+    #: Whether a row has one linear predictor, in which regressors have coefficients.
+    is_single: bool = True
+
+    def __init_subclass__(cls) -> None:
+        """Keep at hand what every pass over rows asks for."""
+        super().__init_subclass__()
+        cls.is_single = cls.predictors == 1 and not cls.constants
 
     @property
     def called(self) -> str:
