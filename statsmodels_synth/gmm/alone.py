@@ -10,10 +10,11 @@ from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import warn
 from statsmodels_synth.exceptions import ConvergenceWarning
 from statsmodels_synth.gmm.solver import STEP_TOLERANCE
-from statsmodels_synth.gmm.sums import SourceState, design_sums
+from statsmodels_synth.gmm.sums import SourceState, cluster_scores, design_sums
 from statsmodels_synth.gmm.target import MAX_STEPS, relative_step, score_step
 from statsmodels_synth.gmm.weights import SINGULAR, inverse_in_basis
 from statsmodels_synth.problem.design import AlignedDesign
+from statsmodels_synth.problem.groups import Clusters
 from statsmodels_synth.problem.scores import TargetScore
 
 
@@ -27,7 +28,8 @@ class NaiveEstimate:
     params : ndarray (M, p)
         Solutions of each source's own score equations over its covered units.
     bse : ndarray (M, p)
-        Robust standard errors, replicates of a unit taken as one observation.
+        Robust standard errors, replicates of a unit taken as one observation; robust
+        to dependence within clusters where there are clusters.
     """
 
     params: Floats
@@ -44,6 +46,21 @@ def naive_at_state(design: AlignedDesign, state: SourceState) -> NaiveEstimate:
         bread = inverse_in_basis(jacobian, design.basis)
         bse[m] = np.sqrt(np.diag(bread @ own[m, :, m] @ bread.T) / design.n_units)
     return NaiveEstimate(state.eta.copy(), bse)
+
+
+def naive_with_clusters(
+    design: AlignedDesign, score: TargetScore, found: NaiveEstimate, clusters: Clusters
+) -> NaiveEstimate:
+    """The same estimates, with standard errors from sums of scores by cluster."""
+    with np.errstate(all="ignore"):  # a source without an estimate has none
+        scores = cluster_scores(design, score, found.params, clusters)
+        sums = design_sums(design, score, found.params)
+    bse, p = np.full_like(found.bse, np.nan), found.params.shape[1]
+    for m in np.flatnonzero(np.all(np.isfinite(found.params), axis=1)).tolist():
+        bread = inverse_in_basis(sums.jacobian[m], design.basis) / design.n_units
+        own = scores[:, m * p : (m + 1) * p] @ bread.T
+        bse[m] = np.sqrt((own**2).sum(axis=0))
+    return NaiveEstimate(found.params, bse)
 
 
 def naive_estimate(

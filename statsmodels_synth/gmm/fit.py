@@ -20,6 +20,7 @@ from statsmodels_synth.gmm.alone import (
     NaiveEstimate,
     naive_at_state,
     naive_estimate,
+    naive_with_clusters,
 )
 from statsmodels_synth.gmm.cautions import warn_of, warn_of_strata
 from statsmodels_synth.gmm.covariance import Inference, infer
@@ -106,9 +107,14 @@ class Fit:
         state = self.solution.sources
         if state is None and not self.dropped_sources:
             state = self.sources
+        score = self.target.score
         if state is not None:
-            return naive_at_state(self.design, state)
-        return naive_estimate(self.design, self.target.score, self.solution.eta)
+            found = naive_at_state(self.design, state)
+        else:
+            found = naive_estimate(self.design, score, self.solution.eta)
+        if self.clusters is None:
+            return found
+        return naive_with_clusters(self.design, score, found, self.clusters)
 
     @cached_property
     def representativeness(self) -> list[tuple[JTest, JTest]]:

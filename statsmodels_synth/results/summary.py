@@ -20,6 +20,9 @@ from statsmodels_synth.gmm.weights import ILL_CONDITIONED
 
 #: Below this many labels the asymptotic standard errors are called too small.
 FEW_LABELS = 100
+#: Degrees of freedom of a coefficient as a share of those of all rows below which they
+#: are shown, so that p-values can be computed from what is printed.
+DF_SHOWN = 0.9
 #: Degrees of freedom below which a coefficient is named if it has less than half those
 #: of all rows: its 95 % interval is 6 % longer than the normal one. So many are named.
 FEW_DF, MOST_NAMES = 20.0, 3
@@ -142,6 +145,9 @@ def _header(results: Any) -> list[tuple[str, str]]:
     ]
     if results.use_t:
         pairs.append(("Df Residuals", f"{results.df_resid:.1f}"))
+        if _own_df(results):
+            ends = [f"{f(results.df_inference):.1f}" for f in (np.min, np.max)]
+            pairs.append(("Df of t", " to ".join(dict.fromkeys(ends))))
     test = results.jtest()
     if test.df:
         pairs.append(("Hansen J", f"{test.statistic:#.4g} (df {test.df})"))
@@ -150,6 +156,12 @@ def _header(results: Any) -> list[tuple[str, str]]:
             pairs.append((name, f"{test.fvalue:#.4g}"))
         pairs.append(("Prob (Hansen J)", f"{test.pvalue:#.3g}"))
     return pairs
+
+
+def _own_df(results: Any) -> bool:
+    """Whether coefficients have degrees of freedom that must be told."""
+    least = np.min(np.asarray(results.df_inference))
+    return bool(results.use_t and least < DF_SHOWN * results.df_resid)
 
 
 def _gains_table(results: Any, names: list[str]) -> SimpleTable:
@@ -355,18 +367,18 @@ def _which_source(results: Any) -> str:
 def _df_notes(results: Any) -> list[str]:
     """Coefficients whose variance is made of much fewer units than there are labels."""
     df = np.asarray(results.df_inference)
-    few = np.flatnonzero(df < min(FEW_DF, results.df_resid / 2.0))
-    if not (results.use_t and len(few)):
+    if not (results.use_t and df.min() < min(FEW_DF, results.df_resid / 2.0)):
         return []
-    few = few[np.argsort(df[few], kind="stable")]
+    few = np.argsort(df, kind="stable")
     names = [
         f"{df[j]:.1f} ({results.model.param_names[j]})"
         for j in few[:MOST_NAMES].tolist()
     ]
-    others = f" and {len(few) - MOST_NAMES} others" if len(few) > MOST_NAMES else ""
+    others = f" and {df[few[-1]]:.1f} at most" if len(few) > MOST_NAMES else ""
     return [
-        "Few units, or unequal weights, decide some coefficients, whose t has fewer "
-        f"degrees of freedom than {results.df_resid:.1f}: {', '.join(names)}{others}."
+        "The t of each coefficient has degrees of freedom of its own, fewer than "
+        f"{results.df_resid:.1f} where few units or unequal weights decide it: "
+        f"{', '.join(names)}{others}. See df_inference."
     ]
 
 

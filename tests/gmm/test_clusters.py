@@ -420,3 +420,34 @@ def test_clusters_of_one_unit_change_nothing() -> None:
     result = model.fit(**clustered(np.arange(T)))
     np.testing.assert_allclose(result.params, model.fit().params, rtol=1e-10)
     assert note_of_change(result) is None
+
+
+def test_naive_standard_errors_are_by_cluster_as_those_of_the_fit() -> None:
+    """As in statsmodels' GLM, and in the table of all methods; with one source, two."""
+    rng = np.random.default_rng(4)
+    n_units = 800
+    g = np.arange(n_units) % 40
+    x = sm.add_constant(rng.normal(size=n_units) + 0.7 * rng.normal(size=40)[g])
+    truth = x @ [0.2, 0.6] + 0.8 * rng.normal(size=40)[g]
+    y = (rng.uniform(size=n_units) < 1 / (1 + np.exp(-truth))).astype(float)
+    sources = {
+        name: (np.where(rng.uniform(size=n_units) < share, y, 1 - y), x)
+        for name, share in (("a", 0.8), ("b", 0.7))
+    }
+    labels = np.where(rng.uniform(size=n_units) < 0.3, y, np.nan)
+    model = AugmentedGMM(labels, x, proxy=sources, family=sm.families.Binomial())
+    result = model.fit(cov_type="cluster", cov_kwds={"groups": g})
+    compared = result.compare(["naive"]).table.reset_index()
+    for name, (said, _) in sources.items():
+        peer = sm.GLM(said, x, family=sm.families.Binomial()).fit(
+            cov_type="cluster",
+            cov_kwds={"groups": g, "use_correction": False},
+            tol=1e-12,
+        )
+        np.testing.assert_allclose(result.naive_bse.loc[name], peer.bse, rtol=1e-6)
+        own = compared[compared["method"].str.contains(f"\\b{name}\\b")]
+        np.testing.assert_allclose(own["std_err"], peer.bse, rtol=1e-6)
+    shown = result.diagnostics().uncertainty
+    np.testing.assert_allclose(
+        shown.iloc[:, 0], np.asarray(result.naive_bse).ravel(), rtol=1e-8
+    )
