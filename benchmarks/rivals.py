@@ -5,6 +5,7 @@ Run from the root of the repository, in an environment that has the packages, wh
 no dependency of this one (glide-py needs Python 3.12)::
 
     pip install "ppi-aipw==0.2.2" "glide-py==0.11.0"
+    pip install "fewhumans==1.0.0" "truescore==0.7.4" "cje-eval==0.9.3"
     python -m benchmarks.rivals                  # ten minutes
 
 What is not installed is left out. dsl-kit 0.1.1 is missing because it cannot be
@@ -169,6 +170,58 @@ def of_glide(sample: dict[str, Any], cell: str) -> dict[str, Line]:
     }
 
 
+def of_fewhumans(sample: dict[str, Any], cell: str) -> dict[str, Line]:
+    """fewhumans: one proxy, by stratum if need be; it has no clusters."""
+    if cell in ("clusters", "two"):
+        return {}
+    y, proxy, group = sample["y"], sample["proxies"][:, 0], sample["group"]
+    seen, names = np.isfinite(y), [str(t) for t in range(len(y))]
+    estimators = import_module("fewhumans.estimators.stratified")
+    if cell == "strata":
+        results = {
+            "fewhumans, stratified": estimators.stratified_ppi_plus(
+                dict(zip(names, map(str, group), strict=True)),
+                dict(zip(names, proxy, strict=True)),
+                {names[t]: y[t] for t in np.flatnonzero(seen)},
+            )
+        }
+    else:
+        plus = import_module("fewhumans.estimators.pp_plus")
+        plain = import_module("fewhumans.estimators.ppi")
+        results = {
+            "fewhumans, PPI++": plus.ppi_plus_mean(proxy[~seen], y[seen], proxy[seen]),
+            "fewhumans, PPI": plain.ppi_mean(proxy, y[seen], proxy[seen]),
+        }
+    return {
+        name: (float(own.value), float(own.lo), float(own.hi))
+        for name, own in results.items()
+    }
+
+
+def of_truescore(sample: dict[str, Any], cell: str) -> dict[str, Line]:
+    """truescore: PPI++ of one proxy, with clusters that are labelled as a whole."""
+    if cell in ("strata", "two"):
+        return {}
+    y, proxy = sample["y"], sample["proxies"][:, 0]
+    at = np.flatnonzero(np.isfinite(y))
+    groups = sample["group"] if cell == "clusters" else None
+    found = import_module("truescore").ppi_estimate(proxy, y[at], at, clusters=groups)
+    return {"truescore, PPI++": (found.point, found.low, found.high)}
+
+
+def of_cje(sample: dict[str, Any], cell: str) -> dict[str, Line]:
+    """cje-eval: a calibrated proxy; outcomes brought to 0 to 1 by the labels."""
+    if cell in ("strata", "two"):
+        return {}
+    y, proxy = sample["y"], sample["proxies"][:, 0]
+    low, high = np.nanmin(y), np.nanmax(y)
+    mean = import_module("cje.array_api").calibrated_mean_ci
+    groups = sample["group"] if cell == "clusters" else None
+    found = mean(proxy, (y - low) / (high - low), cluster_ids=groups)
+    ends = [float(low + (high - low) * v) for v in (found.estimate, *found.ci)]
+    return {"cje-eval, calibrated": (ends[0], ends[1], ends[2])}
+
+
 #: The same estimator, or one that is the same to first order, here.
 PAIRS = {
     "ppi-aipw, aipw": "PPI",
@@ -177,12 +230,21 @@ PAIRS = {
     "ppi-aipw, tuned": "PPI++",
     "ppi-aipw, linear": "GMM-Synth, paper",
     "glide, multi": "GMM-Synth, paper",
+    "fewhumans, PPI": "PPI",
+    "fewhumans, PPI++": "PPI++",
+    "truescore, PPI++": "PPI++",
 }
 
 
 def installed() -> list[Callable[[dict[str, Any], str], dict[str, Line]]]:
     """The rivals that are there."""
-    rivals = {"ppi_aipw": of_aipw, "glide": of_glide}
+    rivals = {
+        "ppi_aipw": of_aipw,
+        "glide": of_glide,
+        "fewhumans": of_fewhumans,
+        "truescore": of_truescore,
+        "cje": of_cje,
+    }
     return [lines for name, lines in rivals.items() if find_spec(name)]
 
 
