@@ -477,7 +477,7 @@ def align_labels(
         options.labeling_prob, options.strata, mask, units, lacking
     )
     design = align_design(
-        labels, positions, shared.sources, n_units, labeling, shared.covered
+        labels, positions, shared.sources, n_units, labeling, shared.covered, lacking
     )
     rows: tuple[Any, Any] = (values, exog)
     if shared.labeled_pandas:

@@ -83,7 +83,7 @@ def _without(unit: int, design: AlignedDesign) -> AlignedDesign | None:
     units = units - (units > unit)
     shared: dict[tuple[int, int, int], Floats] = {}
     sources = tuple(_rows_without(unit, source, shared) for source in design.sources)
-    return assemble_design(
+    found = assemble_design(
         labels,
         units,
         sources,
@@ -92,6 +92,7 @@ def _without(unit: int, design: AlignedDesign) -> AlignedDesign | None:
         None,
         labeling,
     )
+    return replace(found, n_frame=design.n_frame - 1)
 
 
 def _labeling_without(labeling: Labeling, gone: Bools) -> Labeling:

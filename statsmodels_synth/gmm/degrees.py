@@ -36,13 +36,17 @@ def satterthwaite(
     labels: LabeledRows,
     groups: Positions | None,
     clusters: Clusters | None,
+    varies: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """
     Degrees of freedom of the labels alone, and the bias of their variance as a factor.
 
     Eq. (satterthwaite).
 
-    Shapes: `groups` (n,) -> (p,), (p,).
+    `varies` is the weight of each squared residual in the variance of a finite
+    population.
+
+    Shapes: `groups` (n,), `varies` (n,) -> (p,), (p,).
     """
     a = design.design_weights
     if design.labeled.weights is not None:
@@ -52,12 +56,15 @@ def satterthwaite(
     root = np.sqrt(information / np.where(a > 0.0, a, 1.0))
     x = design.labeled.exog * root[:, None]
     g, u = x @ labels.inverse, x * a[:, None]
-    plain = ((g * a[:, None]) ** 2).sum(axis=0)
+    own = (g * a[:, None]) ** 2
+    own = own if varies is None else own * varies[:, None]
+    plain = own.sum(axis=0)
     if clusters is None:
-        c = (g * a[:, None] / labels.room[:, None]) ** 2
+        c = own / labels.room[:, None] ** 2
         trace, square = _moments_of_units(g, u, c)
         more = _stratum_factor(groups, len(c))
-        square *= (c * c * more[:, None]).sum(axis=0) / (c * c).sum(axis=0)
+        total = np.maximum((c * c).sum(axis=0), 1e-300)
+        square *= (c * c * more[:, None]).sum(axis=0) / total
     else:
         weights = _cluster_weights(u, x, design.basis, clusters)
         trace, square = _moments_of_clusters(g, u, weights, clusters)

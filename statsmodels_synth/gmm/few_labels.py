@@ -139,7 +139,9 @@ def few_label_estimate(
         delta[m] = control.delta
         errors = by_source[:, m] @ control.unrelated @ by_source[:, m].T
         one_error[m] = np.sqrt(np.maximum(np.diag(errors), 0.0))
-    by_labels, by_units = variance_parts(rows, stacked, labels)
+    by_labels, by_units = variance_parts(
+        rows, stacked, labels, is_finite=design.is_finite
+    )
     covariance = corrected_covariance(rows, stacked, controls)
     df, df_by_coefficient = degrees_of_freedom(
         design, labels, clusters, rows, stacked.df, np.diag(covariance)
@@ -173,14 +175,19 @@ def degrees_of_freedom(
 
     Shapes: `variance` (p,) -> (p,).
     """
-    strata, groups = design.labeling.strata, None
-    least = float(rows.n - (design.k_params if clusters is None else 1))
-    most = np.inf
+    strata, groups, varies = design.labeling.strata, None, None
+    n, n_labeled, most = rows.n, design.n_labeled, np.inf
+    if design.is_finite:
+        # What was certain to be labelled says nothing of a variance without it.
+        varies = rows.open
+        n = n_labeled = int(np.count_nonzero(varies))
+    least = float(n - (design.k_params if clusters is None else 1))
     if strata is not None:
         groups = merged_strata(strata)
-        most = float(design.n_labeled - 1 - groups.max())
+        n_groups = len(np.unique(groups if varies is None else groups[varies > 0.0]))
+        most = float(n_labeled - n_groups)
     df = max(min(least - k, most), 1.0)
-    alone, scale = satterthwaite(design, labels, groups, clusters)
+    alone, scale = satterthwaite(design, labels, groups, clusters, varies)
     own = alone * df / max(min(least, most), 1.0)
     # Of the variance of leaving labels out less is too large, the more is taken off.
     of_labels = np.diag(rows.left_out.T @ rows.left_out + rows.drawn)
@@ -220,12 +227,12 @@ def corrected_covariance(
 
 
 def variance_parts(
-    rows: Rows, stacked: Stacked, labels: LabeledRows
+    rows: Rows, stacked: Stacked, labels: LabeledRows, *, is_finite: bool = False
 ) -> tuple[Floats, Floats]:
     """
     The variance in proportion to 1/n, and to 1/T, without the bias of few labels.
 
-    Eq. (double-sampling).
+    Eq. (double-sampling), Eq. (finite-parts).
 
     What a row contributes with and without its own part in the coefficients are the
     residual of a regression and the prediction error, ``e`` and ``e / (1 - leverage)``.
@@ -244,6 +251,7 @@ def variance_parts(
         product = (total / rows.up[:, None] * residual)[some]
         own[some] = product / rows.open[some][:, None]
         closed = (1.0 - rows.open)[:, None]
+        alone = alone * (not is_finite)
         return own.sum(axis=0), (closed * (alone - own)).sum(axis=0)
     # With clusters a row has both parts, that of its labels and that of all its units.
     shared = rows.everyone.reshape(size, -1) @ stacked.matrix.T

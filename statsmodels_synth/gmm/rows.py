@@ -77,12 +77,16 @@ class Rows:
 
 
 def chances(design: AlignedDesign) -> Floats:
-    """Probability with which each labelled unit was chosen, (n,)."""
+    """
+    Probability with which each labelled unit was chosen, (n,).
+
+    Eq. (chances).
+    """
     labeling, n = design.labeling, design.n_labeled
     if labeling.strata is not None and labeling.prob is not None:
         return labeling.prob
     # Only ratios of probabilities are known to matter: they are those of n labels.
-    share = n / design.n_units
+    share = n / design.n_frame
     return np.minimum(1.0, share / design.design_weights)
 
 
@@ -152,7 +156,8 @@ def unit_rows(
         everyone=None,
         up=1.0 / room,
         open=1.0 - chance,
-        drawn=own.T @ (own * chance[:, None]),
+        # Where the units are the population, none was drawn.
+        drawn=own.T @ (own * chance[:, None]) * (not design.is_finite),
         pseudo=np.array([PSEUDO_UNITS / max(c.n_covered, 1) for c in controls]),
         floors=floors,
         n=n,
@@ -255,7 +260,7 @@ def _floors(
     if design.labeling.prob is not None:
         # The probabilities of all units would be needed to know what to expect.
         return floors
-    odds = design.n_units / design.n_labeled - 1.0
+    odds = design.n_frame / design.n_labeled - 1.0
     for k, control in enumerate(controls):
         known = min(control.n_effective, n)
         share = max(1.0 - np.sqrt(2.0 * p / max(known, 1.0)), LEAST_SHARE)

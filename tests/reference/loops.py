@@ -241,18 +241,19 @@ def fit(
     groups: Labels | None = None,
     strata: Labels | None = None,
     unequal: bool = False,
+    finite: bool = False,
 ) -> Fit:
     """
     The default fit and its covariance, one cluster (or unit) after the other.
 
     Design weights are on the problem; `strata` of every unit, `unequal` if the
-    weights come from probabilities.
+    weights come from probabilities; `finite` if the units are the population.
     """
     p, k, every = problem.x.shape[1], len(problem.sources), len(problem.y)
     a, lab = design(problem), problem.labeled
     n = int(lab.sum())
-    # Units that nobody labelled and no source covers are none.
-    t_units = int(np.any([known(problem, m) for m in range(k + 1)], axis=0).sum())
+    # Labels were drawn from all units, also those that no source covers.
+    t_units = every
     if groups is not None and len(set(groups.tolist())) == every:
         groups = None
     nothing = np.zeros((p, p))
@@ -321,7 +322,7 @@ def fit(
         turned = [np.eye(p) / np.sqrt(1 - lev[t]) for t in rows]
         size, factor = n, float(np.mean(1 - pi[rows]))
         drawn = (y / (1 - lev)[:, None])[rows] * np.sqrt(pi[rows])[:, None]
-        last = drawn.T @ drawn
+        last = nothing if finite else drawn.T @ drawn
         left_out = (y / (1 - lev)[:, None])[rows]
         if strata is not None:
             left_out = within(left_out, collapsed(strata[rows]))
@@ -366,9 +367,11 @@ def fit(
         gap += np.outer(alone, alone) - np.outer(r, r)
     v += (gap + size * u) / (size + 1) + last
     lost = 0.0 if stack is None else stack.df
-    df = (n - p if groups is None else size - 1) - lost
+    vary = rows[pi[rows] < 1.0] if finite else rows
+    df = (len(vary) - p if groups is None else size - 1) - lost
     if strata is not None:
-        df = min(df, n - len(set(collapsed(strata[rows]).tolist())))
+        merged = collapsed(strata[rows])
+        df = min(df, len(vary) - len(set(merged[np.isin(rows, vary)].tolist())))
     return Fit(theta, v, max(df, 1.0), real, stack, gammas)
 
 
