@@ -26,7 +26,7 @@ import numpy as np
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.gmm.few_labels import FewLabels, few_label_estimate
 from statsmodels_synth.gmm.moments import MomentSums, labeled_scores
-from statsmodels_synth.gmm.rows import chances
+from statsmodels_synth.gmm.rows import chances, merged_strata, within_groups
 from statsmodels_synth.gmm.settings import FitSettings
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.gmm.sums import cluster_scores, score_blocks
@@ -110,8 +110,23 @@ def stratified(
     return result
 
 
+def finite_rows(own: Floats, design: AlignedDesign, *, centered: bool) -> Floats:
+    r"""
+    What varies of the labels' contributions where the units are the population.
+
+    Eq. (finite-covariance), before the factor :math:`1 - \pi_t`.
+
+    Shapes: `own` (n, p) -> (n, p).
+    """
+    strata = design.labeling.strata
+    if strata is not None:
+        return within_groups(own, merged_strata(strata))
+    everyone = np.zeros(len(own), dtype=np.intp) if centered else None
+    return within_groups(own, everyone)
+
+
 def finite_covariance(
-    own: Floats, design: AlignedDesign, *, centered: bool, unbiased: bool
+    own: Floats, design: AlignedDesign, *, centered: bool = True
 ) -> Floats:
     r"""
     Covariance where the units are the population: chance is only who is labelled.
@@ -119,23 +134,12 @@ def finite_covariance(
     Eq. (finite-covariance).
 
     Over all units the contributions sum to zero, so that the error is
-    :math:`\sum_t (S_t / \pi_t - 1) \pi_t l_t`. With strata it is that within them;
-    one with a single label counts as if units were drawn one by one.
+    :math:`\sum_t (S_t / \pi_t - 1) \pi_t l_t`.
 
     Shapes: `own` (n, p), what each label contributes, -> (p, p).
     """
-    chance, strata = chances(design), design.labeling.strata
-    if strata is None and centered:
-        strata = np.zeros(len(own), dtype=np.intp)
-    rows = own.copy()
-    if strata is not None:
-        size = np.bincount(strata).astype(float)
-        mean = cluster_sums(own, strata, len(size)) / size[:, None]
-        several = size[strata] > 1.0
-        rows[several] -= mean[strata][several]
-        if unbiased:
-            rows *= np.sqrt(size / np.maximum(size - 1.0, 1.0))[strata][:, None]
-    rows *= np.sqrt(1.0 - chance)[:, None]
+    rows = finite_rows(own, design, centered=centered)
+    rows = rows * np.sqrt(1.0 - chances(design))[:, None]
     covariance = rows.T @ rows
     return np.asarray((covariance + covariance.T) / 2)
 
@@ -331,7 +335,7 @@ def _asymptotic(
     influence = Influence(own / n_units, of_everyone / n_units)
     if design.is_finite:
         covariance = finite_covariance(
-            influence.own, design, centered=settings.centered, unbiased=False
+            influence.own, design, centered=settings.centered
         )
     elif clusters is None:
         covariance = sandwich(sums, map_, n_units, settings.centered)

@@ -115,8 +115,12 @@ def merged_strata(strata: Positions) -> Positions:
     return np.unique(codes, return_inverse=True)[1]
 
 
-def _within(rows: Floats, groups: Positions | None) -> Floats:
-    """Rows less the mean of their stratum, by the root of n_h / (n_h - 1)."""
+def within_groups(rows: Floats, groups: Positions | None) -> Floats:
+    """
+    Rows less the mean of their stratum, by the root of n_h / (n_h - 1).
+
+    Eq. (strata-rows).
+    """
     if groups is None:
         return rows
     flat = rows.reshape(len(rows), -1)
@@ -145,13 +149,13 @@ def unit_rows(
     z = np.empty((n, m, p))
     for k, control in enumerate(controls):
         z[:, k] = control.labeled.rows / np.sqrt(control.labeled.room)[:, None]
-    z = _within(z, groups) * root[:, None, None]
+    z = within_groups(z, groups) * root[:, None, None]
     own = labels.rows / labels.room[:, None]
     # What all units say of rows within strata or clusters is not known.
     floors = _floors(design, controls, z, n) if groups is None else np.zeros((m, p, p))
     return Rows(
-        labels=_within(labels.rows / room[:, None], groups) * root[:, None],
-        left_out=_within(own, groups) * root[:, None],
+        labels=within_groups(labels.rows / room[:, None], groups) * root[:, None],
+        left_out=within_groups(own, groups) * root[:, None],
         controls=z,
         everyone=None,
         up=1.0 / room,

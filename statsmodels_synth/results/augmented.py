@@ -291,7 +291,8 @@ class AugmentedGMMResults(
         Returns
         -------
         DataFrame
-            One row per source. They know nothing of the bias.
+            One row per source. They know nothing of the bias, and are those of units
+            that were drawn, also with ``population="finite"``.
         """
         return pd.DataFrame(
             self._naive.bse, index=self.source_names, columns=self.model.exog_names
