@@ -179,6 +179,12 @@ def fit_design(
         )
     elif known is not None:
         known = known.among(design.n_units)
+    if design.is_finite and design.n_labeled == design.n_frame and not dropped:
+        warn(
+            "Every unit is labelled." + _NOTHING_LEFT + " If there are more, they must "
+            "be among the units: rows of data, without an outcome.",
+            FullyLabeledWarning,
+        )
     solution = _checked_solution(
         design, target, theta, eta, settings, clusters, known if len(eta) else None
     )
