@@ -49,6 +49,10 @@
 #'   al. (2025); what is printed says which of the two it is.
 #' @param use_t Whether to use Student's t; as `use_correction` if omitted.
 #' @param centered Whether the second moment of the moment conditions is centred.
+#' @param population `"superpopulation"`: the coefficients are those of the population
+#'   that the units were drawn from. `"finite"`: of the units themselves, such as a
+#'   corpus of which all texts are there; intervals leave out the variance from drawing
+#'   the units. The estimate is the same.
 #' @param start Start for the coefficients.
 #' @param influence Whether to keep the contribution of each unit, which
 #'   [sandwich::estfun()] needs: as many rows as there are units.
@@ -84,7 +88,8 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
                           labeling_prob = NULL, weights = NULL, cluster = NULL, ...,
                           strata = NULL, missing = c("drop", "raise"),
                           contrasts = NULL, maxiter = 2, use_correction = NULL,
-                          use_t = NULL, centered = FALSE, start = NULL,
+                          use_t = NULL, centered = FALSE,
+                          population = c("superpopulation", "finite"), start = NULL,
                           influence = TRUE) {
   call <- match.call()
   refuse_unknown("augmented_gmm", ..., known = names(formals()))
@@ -106,6 +111,9 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
     use_correction = as_flag(use_correction, "use_correction"),
     use_t = as_flag(use_t, "use_t"),
     centered = as_flag(centered, "centered"),
+    population = choose_option(
+      population, c("superpopulation", "finite"), "population"
+    ),
     start = as_start(start, ncol(design$labels$exog), length(design$sources))
   )
   influence <- as_flag(influence, "influence")
@@ -183,6 +191,7 @@ new_augmented_gmm <- function(value, design, family, formula, call) {
       use_t = value$use_t,
       nobs = length(fits$y),
       n_units = value$n_units,
+      n_population = value$n_population,
       family = family,
       formula = stats::formula(design$terms),
       terms = design$terms,

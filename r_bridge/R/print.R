@@ -67,7 +67,13 @@ describe_units <- function(x) {
   } else {
     "; no sources"
   }
-  sprintf("%s labelled of %s%s", whole(x$nobs), count(x$n_units, "unit"), sources)
+  population <- if (!is.null(x$n_population)) {
+    sprintf("; population: finite, %s", count(x$n_population, "unit"))
+  }
+  sprintf(
+    "%s labelled of %s%s%s", whole(x$nobs), count(x$n_units, "unit"), sources,
+    paste0(population, collapse = "")
+  )
 }
 
 has_sources <- function(x) nrow(x$sources) > 0L

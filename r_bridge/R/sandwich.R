@@ -140,6 +140,16 @@ check_asker <- function(x, n, asker) {
   if (is.null(cluster)) {
     return(invisible())
   }
+  if (!is.null(x$n_population)) {
+    synth_stop(
+      paste(
+        "With population = \"finite\" there are no standard errors by cluster: the",
+        "units are fixed, and only the choice of labels is chance. Use vcov(fit), or",
+        "fit without population."
+      ),
+      "OptionError"
+    )
+  }
   groups <- cluster_frame(x, cluster)
   given <- if (is.null(groups)) NA_integer_ else n_rows(groups)
   if (!identical(as.integer(given), as.integer(n))) {

@@ -32,9 +32,9 @@
 summary.augmented_gmm <- function(object, ...) {
   refuse_arguments("summary", ...)
   kept <- c(
-    "call", "family", "df.residual", "use_t", "nobs", "n_units", "n_clusters", "method",
-    "cov_type", "labeling", "steps", "use_correction", "centered", "sources", "jtest",
-    "j_variance_df", "representativeness", "notes",
+    "call", "family", "df.residual", "use_t", "nobs", "n_units", "n_population",
+    "n_clusters", "method", "cov_type", "labeling", "steps", "use_correction",
+    "centered", "sources", "jtest", "j_variance_df", "representativeness", "notes",
     "dropped_sources", "converged"
   )
   value <- unclass(object)[intersect(kept, names(object))]

@@ -24,6 +24,7 @@ CovType: TypeAlias = Literal["robust", "cluster"]
 Engine: TypeAlias = Literal["patsy", "formulaic"]
 Kind: TypeAlias = Literal["proxy", "synthetic"]
 Missing: TypeAlias = Literal["drop", "raise"]
+Population: TypeAlias = Literal["superpopulation", "finite"]
 WeightsMethod: TypeAlias = Literal["cov"]
 
 

@@ -589,7 +589,8 @@ def align_arrays(
         labeling = find_labeling(
             options.labeling_prob, options.strata, mask, units, lacking
         )
-    design = align_design(labels, labeled_units, sources, n_units, target, labeling)
+    given = (labels, labeled_units, sources, n_units, target)
+    design = align_design(*given, labeling, lacking=lacking)
     aligned = (endog, exog, design, units, mask, n_incomplete)
     return AlignedProblem(target, *aligned, options, lacking, learned)
 

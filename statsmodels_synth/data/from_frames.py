@@ -36,7 +36,7 @@ from statsmodels_synth.data.kinds import (
 )
 from statsmodels_synth.data.labeling import find_labeling
 from statsmodels_synth.exceptions import DataError
-from statsmodels_synth.problem.design import SourceArrays
+from statsmodels_synth.problem.design import SourceArrays, with_frame
 from statsmodels_synth.problem.scores import TargetScore
 
 
@@ -129,8 +129,15 @@ def align_tables(
         units=frames.units,
         learned=learned,
     )
+    # Units that only a source has could not have been labelled.
+    eligible = ~lacking
+    eligible[len(columns.data) :] = False
     return replace(
-        aligned, n_incomplete=frames.n_incomplete, columns=columns, frame=data
+        aligned,
+        design=with_frame(aligned.design, eligible),
+        n_incomplete=frames.n_incomplete,
+        columns=columns,
+        frame=data,
     )
 
 

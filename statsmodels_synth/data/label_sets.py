@@ -477,7 +477,7 @@ def align_labels(
         options.labeling_prob, options.strata, mask, units, lacking
     )
     given = (labels, positions, shared.sources, n_units, shared.score)
-    design = align_design(*given, labeling, shared.covered)
+    design = align_design(*given, labeling, shared.covered, lacking)
     rows: tuple[Any, Any] = (values, exog)
     if shared.labeled_pandas:
         rows = (

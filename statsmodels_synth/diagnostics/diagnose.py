@@ -350,6 +350,9 @@ def _bias(fit: Fit) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
     covariances = bias_covariance(joint, fit.inference.covariance)
     bias = naive - params
+    if fit.design.is_finite:
+        # What a source says of all units is no matter of chance.
+        covariances = np.stack([fit.inference.covariance] * len(naive))
     tests = [
         bias_test(own, covariance, bse, df)
         for own, covariance in zip(bias, covariances, strict=True)

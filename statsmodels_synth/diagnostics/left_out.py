@@ -86,7 +86,7 @@ def _without(
     units = units - (units > unit)
     shared: dict[tuple[int, int, int], Floats] = {}
     sources = tuple(_rows_without(unit, source, shared) for source in design.sources)
-    return assemble_design(
+    found = assemble_design(
         labels,
         units,
         sources,
@@ -96,6 +96,7 @@ def _without(
         None,
         labeling,
     )
+    return replace(found, n_frame=design.n_frame - 1)
 
 
 def _labeling_without(labeling: Labeling, gone: Bools) -> Labeling:

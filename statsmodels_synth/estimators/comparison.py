@@ -33,7 +33,9 @@ from statsmodels_synth.estimators.methods import (
 from statsmodels_synth.estimators.problem import Fitted
 from statsmodels_synth.estimators.results import EstimatorResults
 from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.gmm.fit import effective_labels
 from statsmodels_synth.gmm.settings import FEW_LABEL_DEFAULT, PAPER
+from statsmodels_synth.problem.design import AlignedDesign
 
 _WIDTH = 86
 
@@ -66,6 +68,8 @@ class Comparison:
         Variant of GMM-Synth that was fitted, as the summary of the fit has it.
     own : tuple of str
         Methods that are functions of the user.
+    n_population : int or None
+        Units of the population, where they are it (``population="finite"``).
 
     Examples
     --------
@@ -89,6 +93,7 @@ class Comparison:
     constant: str | None
     variant: str
     own: tuple[str, ...] = ()
+    n_population: int | None = None
 
     def label(self, method: str) -> str:
         """
@@ -140,6 +145,11 @@ class Comparison:
             f"{100 * (1 - self.alpha):g} % interval, over that of labels only. "
             "Labels: how many would give the same standard error without any source."
         ]
+        if self.n_population is not None:
+            notes.append(
+                f"Population: finite, {self.n_population} units. All intervals leave "
+                "out the variance from drawing the units."
+            )
         methods = self.table.index.unique("method")
         if self.variant == FEW_LABEL_DEFAULT and "GMM-Synth" in methods:
             notes.append(
@@ -273,7 +283,7 @@ def compare(
         used = {line.method for line in every}
         why = "it has not the sources that it needs."
         left_out |= {row.name: why for row in rows if row.name not in used}
-    parts = _estimated(every, fitted.real_only, alpha, left_out)
+    parts = _estimated(every, fitted.real_only, fit.design, alpha, left_out)
     names = list(fit.target.names)
     table = pd.concat({k: v.set_axis(names) for k, v in parts.items()})
     table = table.swaplevel().rename_axis(["coefficient", "method"])
@@ -288,11 +298,16 @@ def compare(
         None if at is None else names[at],
         fit.settings.variant if kinds else "labels only",
         tuple(line.label for line in every if line.is_own and line.label in parts),
+        fit.design.n_frame if fit.settings.is_finite else None,
     )
 
 
 def _estimated(
-    every: Sequence[Line], real: Any, alpha: float, left_out: dict[str, str]
+    every: Sequence[Line],
+    real: Any,
+    design: AlignedDesign,
+    alpha: float,
+    left_out: dict[str, str],
 ) -> dict[str, pd.DataFrame]:
     """Rows of each line; what could not be used joins `left_out`."""
     parts = {}
@@ -305,7 +320,7 @@ def _estimated(
             left_out[line.label] = str(error)
             continue
         if getattr(found, "converged", True):
-            parts[line.label] = _rows(found, real, alpha)
+            parts[line.label] = _rows(found, real, design, alpha)
         else:
             left_out[line.label] = "its equations were not solved."
     if not parts:
@@ -314,7 +329,7 @@ def _estimated(
     return parts
 
 
-def _rows(found: Any, real: Any, alpha: float) -> pd.DataFrame:
+def _rows(found: Any, real: Any, design: AlignedDesign, alpha: float) -> pd.DataFrame:
     """One row per coefficient."""
     interval = np.asarray(found.conf_int(alpha))
     first = np.asarray(real.conf_int(alpha))
@@ -322,7 +337,8 @@ def _rows(found: Any, real: Any, alpha: float) -> pd.DataFrame:
     if isinstance(getattr(found, "_results", found), EstimatorResults):
         valid, effective = found.valid, np.asarray(found.effective_nobs)
     else:  # with the correction for few labels, as the labels alone
-        valid, effective = True, real.n_labeled * (np.asarray(real.bse) / bse) ** 2
+        valid = True
+        effective = effective_labels(design, bse**2, np.asarray(real.bse) ** 2)
     return pd.DataFrame(
         {
             "estimate": np.asarray(found.params),

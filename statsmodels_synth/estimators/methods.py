@@ -22,6 +22,7 @@ from statsmodels_synth.estimators.simple import (
     naive_synthetic,
 )
 from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.gmm.fit import effective_labels
 
 Method: TypeAlias = Literal[
     "labels only",
@@ -206,9 +207,8 @@ def _own_results(of: Subject, function: Own) -> Any:
     if params.shape != (p,) or covariance.shape != (p, p):
         shapes = f"its arrays have the shapes {params.shape} and {covariance.shape}"
         raise _odd(name, shapes, problem)
-    effective = problem.design.n_labeled * (
-        np.asarray(of.fitted.real_only.bse) ** 2 / np.diag(covariance)
-    )
+    alone = np.asarray(of.fitted.real_only.bse) ** 2
+    effective = effective_labels(problem.design, np.diag(covariance), alone)
     return results_of(problem, params, covariance, name, (), effective_nobs=effective)
 
 

@@ -33,7 +33,8 @@ from statsmodels_synth.estimators.predicted import PredictedMoments, PredictedSc
 from statsmodels_synth.estimators.problem import Problem
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
 from statsmodels_synth.exceptions import ConvergenceWarning
-from statsmodels_synth.gmm.covariance import stratified
+from statsmodels_synth.gmm.covariance import finite_covariance, stratified
+from statsmodels_synth.gmm.fit import effective_labels
 from statsmodels_synth.gmm.moments import target_scores
 from statsmodels_synth.gmm.solver import TIGHT_STEP_TOLERANCE
 from statsmodels_synth.gmm.target import (
@@ -236,6 +237,8 @@ def covariance_of(problem: Problem, parts: Contributions) -> Floats:
     n, n_units, p = design.n_labeled, design.n_units, parts.labels.shape[1]
     left = parts.labels - parts.taken
     own = (left - left.mean(axis=0)) / n
+    if design.is_finite:
+        return finite_covariance(own, design)
     if clusters is None:
         labeled = left + parts.everyone * (n / n_units)
         rest = problem.n_unlabeled / n_units**2 * unlabeled_covariance(problem, parts)
@@ -289,7 +292,7 @@ def best_weight(problem: Problem, parts: Contributions) -> Floats:
     return np.asarray((labels.T @ b / (n - 1)) @ root @ root.T)
 
 
-def effective_labels(
+def _effective_labels(
     problem: Problem, parts: Contributions, covariance: Floats
 ) -> Floats:
     """
@@ -306,7 +309,7 @@ def effective_labels(
         blocks=lambda: iter(()),
     )
     alone = np.diag(covariance_of(problem, without))
-    return np.asarray(problem.design.n_labeled * alone / np.diag(covariance))
+    return effective_labels(problem.design, np.diag(covariance), alone)
 
 
 @with_one_blas_thread
@@ -329,7 +332,7 @@ def rectified_results(
     covariance, effective = np.full((p, p), np.nan), np.full(p, np.nan)
     if parts is not None:
         covariance = covariance_of(problem, parts)
-        effective = effective_labels(problem, parts, covariance)
+        effective = _effective_labels(problem, parts, covariance)
     else:
         warn(
             f"{label}: the equations were not solved. Do not use the estimate.",

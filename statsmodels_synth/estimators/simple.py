@@ -127,6 +127,7 @@ def naive_synthetic(
 def _naive(model: Fitted, source: str | None, kind: Kind) -> EstimatorResultsWrapper:
     problem = problem_of(model)
     m = problem.position(source, kind)
+    _refuse_finite(problem)
     theta, design = naive_params(problem, m), problem.design
     sums = source_sums(
         (design.sources[m],), design.n_units, problem.score, theta[None], outer=True
@@ -143,6 +144,16 @@ def _naive(model: Fitted, source: str | None, kind: Kind) -> EstimatorResultsWra
     return results_of(
         problem, theta, covariance, f"naive {kind}", names, valid=False, note=_NAIVE
     )
+
+
+def _refuse_finite(problem: Problem) -> None:
+    """Raise where the units are the population, which the source has said all of."""
+    if problem.design.is_finite:
+        raise DataError(
+            "with population='finite' it has no interval: taken at its word, what a "
+            "source says of the units themselves is no sample. naive_params has the "
+            "estimate; its errors are what diagnostics() shows."
+        )
 
 
 def naive_params(problem: Problem, m: int) -> Floats:
@@ -202,6 +213,7 @@ def naive_pooled(model: Fitted) -> EstimatorResultsWrapper:
     """
     problem = problem_of(model)
     problem.position(None)
+    _refuse_finite(problem)
     design = problem.design
     labeled = np.zeros(design.n_units, dtype=bool)
     labeled[design.labeled_units] = True

@@ -26,6 +26,7 @@ import numpy as np
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.gmm.few_labels import FewLabels, few_label_estimate
 from statsmodels_synth.gmm.moments import MomentSums, labeled_scores
+from statsmodels_synth.gmm.rows import chances, strata_groups, within_groups
 from statsmodels_synth.gmm.settings import FitSettings
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.gmm.sums import cluster_scores, score_blocks
@@ -107,6 +108,40 @@ def stratified(
         within = centred.T @ centred * (n / (n - 1) if unbiased else 1.0)
         result += chance * (within - rows.T @ rows)
     return result
+
+
+def finite_rows(own: Floats, design: AlignedDesign, *, centered: bool) -> Floats:
+    r"""
+    What varies of the labels' contributions where the units are the population.
+
+    Eq. (finite-covariance), before the factor :math:`1 - \pi_t`.
+
+    Shapes: `own` (n, p) -> (n, p).
+    """
+    groups = strata_groups(design.labeling)
+    if groups is not None:
+        return within_groups(own, groups)
+    everyone = np.zeros(len(own), dtype=np.intp) if centered else None
+    return within_groups(own, everyone)
+
+
+def finite_covariance(
+    own: Floats, design: AlignedDesign, *, centered: bool = True
+) -> Floats:
+    r"""
+    Covariance where the units are the population: chance is only who is labelled.
+
+    Eq. (finite-covariance).
+
+    Over all units the contributions sum to zero, so that the error is
+    :math:`\sum_t (S_t / \pi_t - 1) \pi_t l_t`.
+
+    Shapes: `own` (n, p), what each label contributes, -> (p, p).
+    """
+    rows = finite_rows(own, design, centered=centered)
+    rows = rows * np.sqrt(1.0 - chances(design))[:, None]
+    covariance = rows.T @ rows
+    return np.asarray((covariance + covariance.T) / 2)
 
 
 def explained_shares(
@@ -265,9 +300,13 @@ def _asymptotic_df(design: AlignedDesign, clusters: Clusters | None) -> float:
     """Rows less coefficients, at least one; with clusters, or strata, less one."""
     if clusters is not None:
         return max(float(clusters.n_labeled - 1), 1.0)
-    df, strata = float(design.n_labeled - design.k_params), design.labeling.strata
+    strata, varies = design.labeling.strata, np.ones(design.n_labeled, dtype=bool)
+    if design.is_finite:
+        varies = chances(design) < 1.0
+    n = int(np.count_nonzero(varies))
+    df = float(n - design.k_params)
     if strata is not None:
-        df = min(df, float(design.n_labeled - 1 - strata.max()))
+        df = min(df, float(n - len(np.unique(strata[varies]))))
     return max(df, 1.0)
 
 
@@ -278,7 +317,11 @@ def _asymptotic(
     settings: FitSettings,
     clusters: Clusters | None,
 ) -> Inference:
-    """Covariance that takes the weight for known. Eq. (covariance), Eq. (clustered)."""
+    """
+    Covariance that takes the weight for known.
+
+    Eq. (covariance), Eq. (clustered), Eq. (finite-covariance).
+    """
     sums, p, n_units = solution.sums, design.k_params, design.n_units
     with np.errstate(all="ignore"):  # a solver that ran off, which the result says
         psi, h, *_ = labeled_scores(design, score, solution.theta, solution.eta)
@@ -290,7 +333,11 @@ def _asymptotic(
     drawn, of_everyone = (by_source[:, :, k].reshape(p, -1) for k in (0, 1))
     own = (psi @ map_[:, :p].T + h @ drawn.T) * design.design_weights[:, None]
     influence = Influence(own / n_units, of_everyone / n_units)
-    if clusters is None:
+    if design.is_finite:
+        covariance = finite_covariance(
+            influence.own, design, centered=settings.centered
+        )
+    elif clusters is None:
         covariance = sandwich(sums, map_, n_units, settings.centered)
         covariance = stratified(
             covariance, influence.own, design.labeling, unbiased=False

@@ -19,7 +19,7 @@ from scipy import special, stats
 
 from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.gmm.controls import LabeledRows
-from statsmodels_synth.gmm.rows import left_out_inverses, merged_strata
+from statsmodels_synth.gmm.rows import left_out_inverses, strata_groups
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.groups import Clusters, cluster_sums
 from statsmodels_synth.problem.scores import TargetScore
@@ -38,15 +38,19 @@ def satterthwaite(
     score: TargetScore,
     labels: LabeledRows,
     clusters: Clusters | None,
+    varies: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """
     Degrees of freedom of the labels alone, and the bias of their variance as a factor.
 
     Eq. (satterthwaite).
 
-    Shapes: (p,), (p,).
+    `varies` is the weight of each squared residual in the variance of a finite
+    population.
+
+    Shapes: `varies` (n,) -> (p,), (p,).
     """
-    n, strata = design.n_labeled, design.labeling.strata
+    n = design.n_labeled
     a = design.row_weights(design.labeled)
     # Rows of unit working variance, J of each unit: residuals are (I - g u') times
     # errors.
@@ -54,16 +58,20 @@ def satterthwaite(
     unit = np.arange(n).repeat(len(x) // n)
     a, room = a[unit], labels.room[unit]
     g, u = x @ labels.inverse, x * a[:, None]
-    plain = ((g * a[:, None]) ** 2).sum(axis=0)
+    own = (g * a[:, None]) ** 2
+    own = own if varies is None else own * varies[unit, None]
+    plain = own.sum(axis=0)
     if clusters is None:
         b = g * a[:, None] / room[:, None]
+        b = b if varies is None else b * np.sqrt(varies)[unit, None]
         c = cluster_sums(b * b, unit, n)
         if score.is_single:
             trace, square = _moments_of_units(g, u, c)
         else:
             trace, square = _moments_of_clusters(g, u, b, unit)
-        more = _stratum_factor(None if strata is None else merged_strata(strata), n)
-        square *= (c * c * more[:, None]).sum(axis=0) / (c * c).sum(axis=0)
+        more = _stratum_factor(strata_groups(design.labeling), n)
+        total = np.maximum((c * c).sum(axis=0), 1e-300)
+        square *= (c * c * more[:, None]).sum(axis=0) / total
     else:
         groups = clusters.of_labeled[unit]
         weights = _cluster_weights(u, x, design.basis, groups)

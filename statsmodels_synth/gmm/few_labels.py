@@ -48,8 +48,8 @@ from statsmodels_synth.gmm.moments import MomentSums
 from statsmodels_synth.gmm.rows import (
     Rows,
     cluster_rows,
-    merged_strata,
     single_together,
+    strata_groups,
     unit_rows,
 )
 from statsmodels_synth.gmm.stacking import Stacked, stack
@@ -129,9 +129,7 @@ def few_label_estimate(
         for m, (_, _, covered, *_) in enumerate(source_facts(design))
     ]
     if clusters is None:
-        strata = design.labeling.strata
-        groups = None if strata is None else merged_strata(strata)
-        rows = unit_rows(design, labels, controls, groups)
+        rows = unit_rows(design, labels, controls, strata_groups(design.labeling))
         stacked = stack(rows)
     else:
         scores = cluster_scores(design, score, eta, clusters)
@@ -148,9 +146,12 @@ def few_label_estimate(
         delta[m] = control.delta
         errors = by_source[:, m] @ control.unrelated @ by_source[:, m].T
         one_error[m] = np.sqrt(np.maximum(np.diag(errors), 0.0))
-    by_labels, by_units = variance_parts(rows, stacked, labels)
+    by_labels, by_units = variance_parts(
+        rows, stacked, labels, is_finite=design.is_finite
+    )
     covariance = corrected_covariance(rows, stacked, controls)
-    alone = satterthwaite(design, score, labels, clusters)
+    varies = rows.open if design.is_finite else None
+    alone = satterthwaite(design, score, labels, clusters, varies)
     df, df_by_coefficient = degrees_of_freedom(
         design, clusters, rows, stacked.df, np.diag(covariance), alone
     )
@@ -183,11 +184,17 @@ def degrees_of_freedom(
 
     Shapes: `variance` (p,), `of_labels_alone` (p,), (p,) -> (p,).
     """
-    strata = design.labeling.strata
-    least = float(rows.n - (design.k_params if clusters is None else 1))
-    most = np.inf
-    if strata is not None:
-        most = float(design.n_labeled - 1 - merged_strata(strata).max())
+    groups, most = strata_groups(design.labeling), np.inf
+    varies = np.ones(design.n_labeled, dtype=bool)
+    n = rows.n
+    if design.is_finite:
+        # What was certain to be labelled says nothing of a variance without it.
+        varies = rows.open > 0.0
+        n = int(np.count_nonzero(varies))
+    least = float(n - (design.k_params if clusters is None else 1))
+    if groups is not None:
+        n_groups = len(np.unique(groups[varies]))
+        most = float(np.count_nonzero(varies) - n_groups)
     df = max(min(least - k, most), 1.0)
     alone, scale = of_labels_alone
     own = alone * df / max(min(least, most), 1.0)
@@ -229,12 +236,12 @@ def corrected_covariance(
 
 
 def variance_parts(
-    rows: Rows, stacked: Stacked, labels: LabeledRows
+    rows: Rows, stacked: Stacked, labels: LabeledRows, *, is_finite: bool = False
 ) -> tuple[Floats, Floats]:
     """
     The variance in proportion to 1/n, and to 1/T, without the bias of few labels.
 
-    Eq. (double-sampling).
+    Eq. (double-sampling), Eq. (finite-parts).
 
     What a row contributes with and without its own part in the coefficients are the
     residual of a regression and the prediction error, ``e`` and ``e / (1 - leverage)``.
@@ -253,6 +260,7 @@ def variance_parts(
         product = (total / rows.up[:, None] * residual)[some]
         own[some] = product / rows.open[some][:, None]
         closed = (1.0 - rows.open)[:, None]
+        alone = alone * (not is_finite)
         return own.sum(axis=0), (closed * (alone - own)).sum(axis=0)
     # With clusters a row has both parts, that of its labels and that of all its units.
     shared = rows.everyone.reshape(size, -1) @ stacked.matrix.T

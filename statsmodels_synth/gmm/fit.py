@@ -38,6 +38,11 @@ from statsmodels_synth.gmm.weights import is_ill_conditioned
 from statsmodels_synth.problem.design import AlignedDesign, Target
 from statsmodels_synth.problem.groups import Clusters
 
+_NOTHING_LEFT = (
+    " They are the population, of which nothing is left to chance: standard errors are "
+    "zero."
+)
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -130,7 +135,24 @@ class Fit:
 
         Eq. (effective).
         """
-        return self.design.n_labeled * (self.labels_only.bse / self.bse) ** 2
+        return effective_labels(self.design, self.bse**2, self.labels_only.bse**2)
+
+
+def effective_labels(design: AlignedDesign, variance: Floats, alone: Floats) -> Floats:
+    """
+    Labels with which a variance without sources would be that with them.
+
+    Eq. (effective), Eq. (finite-effective).
+
+    Shapes: `variance`, `alone` (p,) -> (p,).
+    """
+    n = design.n_labeled
+    if not design.is_finite:
+        return np.asarray(n * (alone / variance))
+    # No more than there are: a label of every unit leaves no variance.
+    share = np.divide(variance, alone, out=np.ones(len(alone)), where=alone > 0.0)
+    known = n / design.n_frame
+    return np.asarray(n / (known + (1.0 - known) * share))
 
 
 def fit_design(
@@ -150,16 +172,24 @@ def fit_design(
     dropped: dict[str, str] = {}
     _refuse_in_partitions(design, settings)
     settings = replace(settings, rescaled=is_ill_conditioned(design.basis))
+    design = replace(design, is_finite=settings.is_finite)
     if design.n_labeled == design.n_units and design.k_sources:
         dropped = dict.fromkeys(design.names, "every unit is labelled")
         design, eta = design.with_sources([]), eta[:0]
         warn(
             "Every unit is labelled, so the sources have nothing to add: the result is "
-            "that of the labels alone. Are data and a source swapped?",
+            "that of the labels alone. Are data and a source swapped?"
+            f"{_NOTHING_LEFT * settings.is_finite}",
             FullyLabeledWarning,
         )
     elif known is not None:
         known = known.among(design.n_units)
+    if design.is_finite and design.n_labeled == design.n_frame and not dropped:
+        warn(
+            "Every unit is labelled." + _NOTHING_LEFT + " If there are more, they must "
+            "be among the units: rows of data, without an outcome.",
+            FullyLabeledWarning,
+        )
     solution = _checked_solution(
         design, target, theta, eta, settings, clusters, known if len(eta) else None
     )

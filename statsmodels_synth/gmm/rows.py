@@ -14,10 +14,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from statsmodels_synth.core.arrays import Floats, Positions
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.gmm.controls import Control, LabeledRows
 from statsmodels_synth.gmm.weights import inverse_root
-from statsmodels_synth.problem.design import AlignedDesign
+from statsmodels_synth.problem.design import AlignedDesign, Labeling
 from statsmodels_synth.problem.groups import Clusters, cluster_sums
 from statsmodels_synth.problem.scores import TargetScore
 from statsmodels_synth.problem.scores.predictors import slope_rows
@@ -82,26 +82,40 @@ class Rows:
 
 
 def chances(design: AlignedDesign) -> Floats:
-    """Probability with which each labelled unit was chosen; of merged strata, (n,)."""
+    """
+    Probability with which each labelled unit was chosen; of merged strata, (n,).
+
+    Eq. (chances).
+    """
     labeling, n = design.labeling, design.n_labeled
-    if labeling.strata is not None and labeling.prob is not None:
-        groups = merged_strata(labeling.strata)
+    groups = strata_groups(labeling)
+    if groups is not None and labeling.prob is not None:
         mean = np.bincount(groups, labeling.prob) / np.bincount(groups)
         return np.asarray(mean[groups])
     # Only ratios of probabilities are known to matter: they are those of n labels.
-    share = n / design.n_units
+    share = n / design.n_frame
     return np.minimum(1.0, share / design.design_weights)
 
 
-def merged_strata(strata: Positions) -> Positions:
+def strata_groups(labeling: Labeling) -> Positions | None:
+    """Strata of the labelled units, (n,), after those with one label were merged."""
+    if labeling.strata is None:
+        return None
+    if labeling.prob is None:
+        return merged_strata(labeling.strata)
+    return merged_strata(labeling.strata, labeling.prob >= 1.0)
+
+
+def merged_strata(strata: Positions, certain: Bools | None = None) -> Positions:
     """
     Strata, of which those with one label are taken together: they have no variance.
 
-    In pairs of neighbours, which are often alike; of an odd number the last three.
+    In pairs of neighbours, which are often alike; of an odd number the last three. A
+    stratum whose one unit was certain to be labelled has none anyway, and is left.
 
     Eq. (collapsed).
 
-    Shapes: `strata` (n,).
+    Shapes: `strata` (n,), `certain` (n,).
 
     Examples
     --------
@@ -115,10 +129,12 @@ def merged_strata(strata: Positions) -> Positions:
     """
     _, codes, count = np.unique(strata, return_inverse=True, return_counts=True)
     single = count[codes] == 1
-    k = int(single.sum())
-    if k == 1:  # with the smallest of the others
-        codes[single] = np.argmin(np.where(count > 1, count, len(codes) + 1))
-    else:
+    if certain is not None:
+        single &= ~certain
+    k, several = int(single.sum()), count > 1
+    if k == 1 and several.any():  # with the smallest of the others
+        codes[single] = np.argmin(np.where(several, count, len(codes) + 1))
+    elif k > 1:
         place = np.argsort(np.argsort(codes[single]))
         codes[single] = len(count) + np.minimum(place // 2, k // 2 - 1)
     return np.unique(codes, return_inverse=True)[1]
@@ -135,8 +151,12 @@ def single_together(clusters: Positions) -> Positions:
     return np.unique(codes, return_inverse=True)[1]
 
 
-def _within(rows: Floats, groups: Positions | None) -> Floats:
-    """Rows less the mean of their stratum, by the root of n_h / (n_h - 1)."""
+def within_groups(rows: Floats, groups: Positions | None) -> Floats:
+    """
+    Rows less the mean of their stratum, by the root of n_h / (n_h - 1).
+
+    Eq. (strata-rows).
+    """
     if groups is None:
         return rows
     flat = rows.reshape(len(rows), -1)
@@ -166,18 +186,19 @@ def unit_rows(
     z = np.empty((n, m, p))
     for k, control in enumerate(controls):
         z[:, k] = control.labeled.rows / np.sqrt(control.labeled.room)[:, None]
-    z = _within(z, groups) * root[:, None, None]
+    z = within_groups(z, groups) * root[:, None, None]
     own = labels.rows / labels.room[:, None]
     # What all units say of rows within strata or clusters is not known.
     floors = _floors(design, controls, z, n) if groups is None else np.zeros((m, p, p))
     return Rows(
-        labels=_within(labels.rows / room[:, None], groups) * root[:, None],
-        left_out=_within(own, groups) * root[:, None],
+        labels=within_groups(labels.rows / room[:, None], groups) * root[:, None],
+        left_out=within_groups(own, groups) * root[:, None],
         controls=z,
         everyone=None,
         up=1.0 / room,
         open=1.0 - chance,
-        drawn=own.T @ (own * chance[:, None]),
+        # Where the units are the population, none was drawn.
+        drawn=own.T @ (own * chance[:, None]) * (not design.is_finite),
         pseudo=np.array([PSEUDO_UNITS / max(c.n_covered, 1) for c in controls]),
         floors=floors,
         n=n,
@@ -242,7 +263,7 @@ def _without_cluster(
     x, weighted = (rows @ design.basis for rows in both)
     groups = clusters.of_labeled.repeat(len(x) // design.n_labeled)
     back = np.linalg.inv(design.basis).T
-    psi = own @ back @ x.T @ weighted  # in the basis, before the inverse was taken
+    psi = own @ (back @ (x.T @ weighted))  # in the basis, before the inverse was taken
     result = np.zeros_like(own)
     for c, (_, rest) in enumerate(left_out_inverses(x, weighted, groups)):
         result[c] = psi[c] @ rest @ design.basis.T
@@ -283,7 +304,7 @@ def _floors(
     if design.labeling.prob is not None:
         # The probabilities of all units would be needed to know what to expect.
         return floors
-    odds = design.n_units / design.n_labeled - 1.0
+    odds = design.n_frame / design.n_labeled - 1.0
     for k, control in enumerate(controls):
         known = min(control.n_effective, n)
         share = max(1.0 - np.sqrt(2.0 * p / max(known, 1.0)), LEAST_SHARE)

@@ -8,6 +8,7 @@ from numbers import Integral
 from statsmodels_synth.core.options import (
     CovType,
     MaxIter,
+    Population,
     WeightsMethod,
     check_choice,
     check_flag,
@@ -18,6 +19,11 @@ from statsmodels_synth.exceptions import OptionError
 FEW_LABEL_DEFAULT = "few-label default"
 PAPER = "Byun et al. (2025)"
 
+
+_FINITE = (
+    " The units are the population: intervals are for the coefficients that labels for "
+    "all of them would give, and leave out the variance from drawing the units."
+)
 
 #: What statsmodels calls covariances that are robust to heteroskedasticity.
 _ROBUST = {"HC", "HC0", "HC1", "HC2", "HC3", "HC4", "SANDWICH", "WHITE"}
@@ -43,6 +49,9 @@ class FitSettings:
     use_correction : bool
         Whether what is taken off is shrunken and the covariance is that for few
         labels.
+    population : str
+        What the coefficients are of: "superpopulation", which the units were drawn
+        from, or "finite", the units themselves.
     rescaled : bool
         Whether the first step was taken in another basis than that of the paper; found
         by the fit, not chosen.
@@ -54,6 +63,7 @@ class FitSettings:
     centered: bool = False
     use_t: bool = True
     use_correction: bool = True
+    population: Population = "superpopulation"
     rescaled: bool = False
 
     def __post_init__(self) -> None:
@@ -65,6 +75,16 @@ class FitSettings:
                 "use_correction=False. There are: 'robust', 'cluster'."
             )
         check_choice("cov_type", self.cov_type, CovType)
+        check_choice("population", self.population, Population)
+        if self.is_finite and self.cov_type == "cluster":
+            raise OptionError(
+                "population='finite' has no cov_type='cluster'. Where units were "
+                "chosen for labelling one by one, leave cov_type out: that units of a "
+                "cluster are alike is no matter of chance when they are the population "
+                "(name clusters in strata= if each has a fixed number of labels). "
+                "Where whole clusters were chosen, leave population out: intervals are "
+                "then too long, not too short."
+            )
         whole = isinstance(self.maxiter, Integral) and not isinstance(
             self.maxiter, bool
         )
@@ -83,6 +103,11 @@ class FitSettings:
             )
 
     @property
+    def is_finite(self) -> bool:
+        """Whether the units themselves are the population."""
+        return self.population == "finite"
+
+    @property
     def shrinks(self) -> bool:
         """Whether what is taken off for the sources is shrunken."""
         return self.use_correction and self.maxiter != 1
@@ -98,7 +123,7 @@ class FitSettings:
         )
         return (
             f"Standard errors are {kind}, and robust to misspecification of the model"
-            f"{clustered}."
+            f"{clustered}.{_FINITE * self.is_finite}"
         )
 
     @property

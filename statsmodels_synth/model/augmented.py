@@ -16,6 +16,7 @@ from statsmodels_synth.core.options import (
     Engine,
     MaxIter,
     Missing,
+    Population,
     WeightsMethod,
     check_choice,
     check_flag,
@@ -423,6 +424,7 @@ class AugmentedGMM(StackedMomentsGMM):
         use_t: bool | None = None,
         centered: bool = False,
         use_correction: bool | None = None,
+        population: Population = "superpopulation",
         **kwargs: Any,
     ) -> AugmentedGMMResultsWrapper:
         """
@@ -460,6 +462,11 @@ class AugmentedGMM(StackedMomentsGMM):
             :mod:`statsmodels_synth.gmm.few_labels` and
             :mod:`statsmodels_synth.gmm.few_labels`). False: estimator and asymptotic
             interval of Byun et al. (2025), where `maxiter` is 2.
+        population : {"superpopulation", "finite"}
+            What the coefficients are of. "finite": of the units themselves, such as a
+            corpus of which all texts are there. They are those that labels for all
+            units would give, and intervals leave out the variance from drawing the
+            units. The estimate is the same.
         **kwargs
             Anything else is an error.
 
@@ -495,6 +502,7 @@ class AugmentedGMM(StackedMomentsGMM):
             centered,
             use_correction if use_t is None else use_t,
             use_correction,
+            population,
         )
         _ = self.aligned_or_raise()
         known = self._known_sources(start_params)

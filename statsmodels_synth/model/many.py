@@ -17,7 +17,7 @@ from statsmodels_synth.exceptions import SynthError
 
 FIT_KEYS = [
     *("start_params", "maxiter", "weights_method", "cov_type", "cov_kwds", "use_t"),
-    *("centered", "use_correction"),
+    *("centered", "use_correction", "population"),
 ]
 
 

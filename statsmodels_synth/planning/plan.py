@@ -74,6 +74,8 @@ class Plan:
         Position of the constant among the coefficients.
     by_clusters : bool
         Whether whole clusters are labelled.
+    is_finite : bool
+        Whether the units are the population (``population="finite"``).
 
     Notes
     -----
@@ -97,6 +99,7 @@ class Plan:
         self.params = fit.solution.theta.copy()
         self.constant = constant
         self.by_clusters = fit.clusters is not None
+        self.is_finite = fit.settings.is_finite
         self._all = tuple(range(fit.design.k_sources))
 
     @property
@@ -394,7 +397,10 @@ class Plan:
         n, units = np.array(sizes, dtype=float).T
         variance, df = parts.variance(n, units), parts.df(n, units)
         errors = np.sqrt(variance)
-        power = power_of_test(effects / errors, df, alpha)
+        # No error is left where all units of a population are labelled.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(effects == 0.0, 0.0, effects / errors)
+        power = power_of_test(ratio, df, alpha)
         alone = self._pilots.alone.labels_for(variance, units)
         widths = 2.0 * critical_value(df, alpha) * errors
         columns = {
@@ -433,7 +439,7 @@ class Plan:
                     )
                 raise OptionError(f"{few}. Give at least {self.min_labels}.")
         parts = self._pilots.alone
-        if n_units is None and not self.source_names:
+        if n_units is None and self._most_units(None) is None:
             return [(size, parts.units_for(size)) for size in labels]
         sizes = list(
             product(labels, whole_numbers("n_units", n_units, self.n_units, 1))
@@ -458,7 +464,7 @@ class Plan:
     def _most_units(self, n_units: int | None) -> int | None:
         """Units that there are; None: as many as it takes, where no source has them."""
         if n_units is None:
-            return self.n_units if self.source_names else None
+            return self.n_units if self.source_names or self.is_finite else None
         return check_count("n_units", n_units, self.min_labels)
 
     def _most(self, parts: VarianceParts, n_units: int | None) -> tuple[int, int]:
@@ -516,5 +522,10 @@ def make_plan(fit: Fit, constant: int | None, n_units: int | None = None) -> Pla
         raise DataError(
             "The pilot did not converge, so that its standard errors mean nothing. Fit "
             "it again before you plan with it."
+        )
+    if fit.settings.is_finite and fit.design.n_labeled == fit.design.n_frame:
+        raise DataError(
+            "Every unit is labelled, and the units are the population: nothing is left "
+            "to chance, and nothing to plan."
         )
     return Plan(fit, constant, fit.design.n_units if n_units is None else n_units)

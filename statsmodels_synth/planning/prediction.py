@@ -98,6 +98,9 @@ class VarianceParts:
         What the sources take off; None without sources.
     df_share : ndarray (p,) or float
         Share of the degrees of freedom of the labels alone that a coefficient has.
+    finite : ndarray (p,) or None
+        Where the units are the population, b of the labels alone: their variance then
+        has the factor ``(1 - b n/T) / (1 - b n_0/T_0)`` and no part in 1/T.
     """
 
     labels: Floats
@@ -111,6 +114,7 @@ class VarianceParts:
     most_probable: float | None = None
     gain: Gain | None = None
     df_share: Floats | float = 1.0
+    finite: Floats | None = None
 
     @property
     def units_per_label(self) -> float:
@@ -146,13 +150,19 @@ class VarianceParts:
         return self._variances(n, n_units)[1]
 
     def _variances(self, n: Floats, n_units: Floats) -> tuple[Floats, Floats]:
-        """Variance without the sources and with them, (k, p) each. Eq. (planned)."""
+        """
+        Variance without the sources and with them, (k, p) each.
+
+        Eq. (planned), Eq. (finite-planned).
+        """
         u = (self.n / np.asarray(n, dtype=float))[:, None]
         t = (self.n_units / np.asarray(n_units, dtype=float))[:, None]
         alone = self.labels * u + self.units * t + self.excess * _square(u, self.excess)
+        if self.finite is not None:
+            alone = alone * self._left(self.finite, n, n_units)
         if self.gain is None:
             return alone, alone
-        gain, room = self.gain, self._room(n, n_units)
+        gain, room = self.gain, self._left(self.gain.share, n, n_units)
         # A negative cost only lowers what few labels add, where it does not exceed it.
         sign = np.where(gain.cost < 0.0, self.excess + gain.cost, gain.cost)
         cost = gain.cost * np.minimum(room, 1.0) * _square(u, sign)
@@ -161,12 +171,11 @@ class VarianceParts:
         # the sources are then shrunken to nothing.
         return alone, np.where(gain.pays, np.minimum(found, alone), found)
 
-    def _room(self, n: Floats, n_units: Floats) -> Floats:
+    def _left(self, b: Floats, n: Floats, n_units: Floats) -> Floats:
         """Share of the units still to be labelled, relative to the pilot, (k, p)."""
-        assert self.gain is not None
         share = (np.asarray(n, dtype=float) / np.asarray(n_units, dtype=float))[:, None]
-        left = 1.0 - self.gain.share * share
-        room = left / (1.0 - self.gain.share * self.n / self.n_units)
+        left = 1.0 - b * share
+        room = left / (1.0 - b * self.n / self.n_units)
         # All units labelled is nothing left, and 1 - 1.0000000000000002 is not it.
         return np.where(left > ROUNDING, room, 0.0)
 
@@ -183,11 +192,13 @@ class VarianceParts:
         if self.gain is None:
             return alone
         gain = self.gain
-        room = np.minimum(self._room(n, n_units), 1.0)
+        room = np.minimum(self._left(gain.share, n, n_units), 1.0)
         lost = gain.df_lost * np.where(gain.pays, 1.0, room)
         more = 1.0 / np.maximum(alone - lost, 1.0) - 1.0 / alone
         without, found = self._variances(n, n_units)
-        most = gain.df_per_log * np.log(without / found)
+        some = found > 0.0  # none is left where all units of a population are labelled
+        ratio = np.divide(without, found, out=np.ones_like(found), where=some)
+        most = gain.df_per_log * np.log(ratio)
         more = np.where(gain.pays, np.minimum(more, most), more)
         return np.asarray(1.0 / (1.0 / alone + more))
 
@@ -210,11 +221,16 @@ class VarianceParts:
         Shapes: `variance` (k, p), `n_units` (k,) -> (k, p).
         """
         t = (self.n_units / np.asarray(n_units, dtype=float))[:, None]
-        room = variance - self.units * t
+        labels, room = self.labels, variance - self.units * t
+        if self.finite is not None:
+            b = self.finite
+            known = b * self.n / np.asarray(n_units, dtype=float)[:, None]
+            room = variance * (1.0 - b * self.n / self.n_units) + labels * known
+            labels = labels - self.excess * known
         positive = np.maximum(room, 1e-300)
-        root = np.sqrt(np.maximum(self.labels**2 + 4.0 * self.excess * positive, 0.0))
-        u = 2.0 * positive / np.maximum(self.labels + root, 1e-300)
-        linear = positive / np.maximum(self.labels + self.excess, 1e-300)
+        root = np.sqrt(np.maximum(labels**2 + 4.0 * self.excess * positive, 0.0))
+        u = 2.0 * positive / np.maximum(labels + root, 1e-300)
+        linear = positive / np.maximum(labels + self.excess, 1e-300)
         u = np.where((self.excess < 0.0) & (linear > 1.0), linear, u)
         return np.where(room > 0.0, self.n / u, np.inf)
 
@@ -242,6 +258,8 @@ def positive_parts(
 
     Shapes: `labels, units` (p,), `reported` (p,).
     """
+    if blank.finite is not None:
+        labels, units = labels + units, np.zeros_like(units)
     units = np.where(units > ROUNDING * reported, np.minimum(units, reported), 0.0)
     labels = np.clip(labels, 0.0, 2.0 * (reported - units))
     excess = reported - units - labels
@@ -269,7 +287,9 @@ def with_gain(
     Shapes: `first` (p,), `reported` (p,), `share` (p,).
     """
     left = 1.0 - share * alone.n / alone.n_units
-    most = (alone.labels + 2.0 * np.minimum(alone.excess, 0.0)) * left
+    most = alone.labels + 2.0 * np.minimum(alone.excess, 0.0)
+    if alone.finite is None:
+        most = most * left
     difference = np.minimum(alone.reported - reported, most)
     pays = difference > ROUNDING * alone.reported
     # c k

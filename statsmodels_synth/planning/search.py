@@ -137,6 +137,8 @@ def _fewest_units(parts: VarianceParts, aim: Aim, labels: Floats, most: int) -> 
     too many; with those of the answer one gets down to what is needed.
     """
     j, n_units = aim.coefficient, np.full(len(labels), float(most))
+    if parts.finite is not None:
+        return n_units  # fewer units would be another population
     for _ in range(_MOST_ROUNDS):
         variance = aim.largest_variance(parts.df(labels, n_units)[:, j])
         found = _units_for_variance(parts, j, labels, variance, most)

@@ -91,6 +91,11 @@ def _notes(plan: Any, alpha: float, estimated: bool, cut: bool) -> list[str]:
             else "that of effect=."
         )
     )
+    if plan.is_finite:
+        notes.append(
+            "The units are the population: with all of them labelled nothing would be "
+            "left to chance."
+        )
     if plan.by_clusters:
         notes.append("Twice the labels are twice the clusters, of the same size.")
     if cut:

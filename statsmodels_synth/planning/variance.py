@@ -29,8 +29,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.gmm.covariance import finite_rows
 from statsmodels_synth.gmm.fit import Fit
 from statsmodels_synth.gmm.moments import labeled_scores
+from statsmodels_synth.gmm.rows import chances
 from statsmodels_synth.gmm.settings import FitSettings
 from statsmodels_synth.gmm.sums import row_factors
 from statsmodels_synth.planning.prediction import (
@@ -130,6 +132,9 @@ class Taken:
         # In double sampling the sum over units and labels is that of the labels alone.
         by_labels = (alone.labels - self.labels) * alone.n
         by_units = (self.units - alone.units) * alone.n_units
+        if alone.finite is not None:
+            # The parts of the labels alone are held as one.
+            by_labels, by_units = self.labels * alone.n, -self.units * alone.n_units
         usable = (by_labels > 0.0) & (by_units > 0.0)
         share = np.where(usable, by_units / np.where(usable, by_labels, 1.0), 1.0)
         # In a pilot of all units that can be labelled nothing is left to be gained.
@@ -195,6 +200,7 @@ def pilot_of(
         per_label=observations / design.n_labeled,
         use_t=settings.use_t,
         most_probable=None if prob is None else float(prob.max()),
+        finite=_share_known(labels, units, design) if design.is_finite else None,
     )
     least = 1.0 if prob is None else float(prob.min()) * blank.n_units / blank.n
     taken = Taken(
@@ -215,6 +221,15 @@ def pilot_of(
     return Pilot(taken, moments, noise)
 
 
+def _share_known(labels: Floats, units: Floats, design: AlignedDesign) -> Floats:
+    """Factor b of labels of a finite population; one with equal probabilities. (p,)."""
+    share = np.ones(len(labels))
+    if design.labeling.prob is not None:
+        by_labels, by_units = labels * design.n_labeled, -units * design.n_frame
+        np.divide(by_units, by_labels, out=share, where=by_labels > 0.0)
+    return np.clip(share, 0.0, (1.0 - 1e-9) * design.n_frame / design.n_labeled)
+
+
 def _asymptotic_parts(
     fit: Fit, score: TargetScore, settings: FitSettings, h: Floats
 ) -> tuple[Floats, Floats]:
@@ -225,6 +240,12 @@ def _asymptotic_parts(
     """
     design, clusters, influence = fit.design, fit.clusters, fit.inference.influence
     own, of_units = influence.own, influence.of_units
+    if design.is_finite:
+        rows = finite_rows(own, design, centered=False)
+        scale = design.n_labeled / max(design.n_labeled - _parameters(fit, settings), 1)
+        squares = scale * rows**2
+        known = chances(design)[:, None] * squares
+        return squares.sum(axis=0), -known.sum(axis=0)
     if clusters is None:
         direct, observations = own, design.n_labeled
         outer = fit.solution.sums.source_outer() * design.n_units

@@ -235,6 +235,11 @@ class AlignedDesign:
         Root mean square of each column of the labelled exog, for each coefficient.
     labeling : Labeling
         How the labelled units were chosen.
+    n_frame : int
+        Units that labels were drawn from: T, and those that could have been labelled
+        but are not, and that no source covers.
+    is_finite : bool
+        Whether these units are the population; set by the fit.
     """
 
     labeled: DesignRows
@@ -247,6 +252,8 @@ class AlignedDesign:
     basis: Floats
     column_scale: Floats
     labeling: Labeling
+    n_frame: int
+    is_finite: bool = False
 
     @property
     def sources(self) -> tuple[SourceArrays, ...]:
@@ -380,16 +387,20 @@ def align_design(
     score: TargetScore,
     labeling: Labeling | None = None,
     covered: Bools | None = None,
+    lacking: Bools | None = None,
 ) -> AlignedDesign:
     """
     Put labelled rows and sources together.
 
-    Shapes: `labeled_units` (n,), `covered` (n_units,).
+    Units of `lacking` could not have been labelled.
+
+    Shapes: `labeled_units` (n,), `covered` (n_units,), `lacking` (n_units,).
     """
+    n_given = n_units
     kept, n_units, labeled_units, sources = without_idle_units(
         labeled_units, sources, n_units, covered
     )
-    return assemble_design(
+    design = assemble_design(
         labeled,
         labeled_units,
         tuple(sources),
@@ -399,6 +410,21 @@ def align_design(
         kept,
         labeling,
     )
+    eligible = np.ones(n_given, dtype=bool) if lacking is None else ~lacking
+    return with_frame(design, eligible)
+
+
+def with_frame(design: AlignedDesign, eligible: Bools) -> AlignedDesign:
+    """
+    Count the units that labels were drawn from, given which could be labelled.
+
+    Shapes: `eligible` (units,).
+    """
+    if design.kept is None:
+        return design
+    drawn_from = eligible.copy()
+    drawn_from[design.kept] = True
+    return replace(design, n_frame=int(drawn_from.sum()))
 
 
 def without_idle_units(
@@ -459,6 +485,7 @@ def assemble_design(
         basis=basis_of(labeled.exog, score),
         column_scale=scale_of(labeled.exog, score),
         labeling=labeling,
+        n_frame=n_units,
     )
 
 

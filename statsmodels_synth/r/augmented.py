@@ -114,6 +114,8 @@ def fit_settings(given: dict[str, Any]) -> dict[str, Any]:
     for name in ("use_t", "use_correction", "centered"):
         if given[name] is not None:
             settings[name] = bool(given[name][0])
+    if given.get("population") is not None:
+        settings["population"] = given["population"][0]
     return settings
 
 
@@ -134,6 +136,7 @@ def describe(wrapped: Any) -> dict[str, Any]:
         "df_inference": _df_inference(result),
         "use_t": settings.use_t,
         "n_units": result.n_units,
+        "n_population": result.n_frame if settings.is_finite else None,
         "n_clusters": result.n_clusters,
         "labels_only": {
             "coefficients": np.asarray(real.params),

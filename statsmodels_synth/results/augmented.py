@@ -75,7 +75,11 @@ class AugmentedGMMResults(
     params : ndarray (p,)
         Target coefficients.
     n_labeled, n_units : int
-        Labelled units n and all units T.
+        Labelled units n and all units T that are labelled or covered.
+    n_frame : int
+        Units that labels were drawn from: T, and those that could have been labelled
+        but are not, and that no source covers. With ``population="finite"`` they are
+        the population.
     auxiliary_params : DataFrame (M, p)
         eta, the coefficients of each source.
     converged : bool
@@ -130,6 +134,7 @@ class AugmentedGMMResults(
         self.settings = settings
         self.n_labeled = design.n_labeled
         self.n_units = design.n_units
+        self.n_frame = design.n_frame
         self.converged = solution.converged
         self.settled = solution.settled
         self.iterations = solution.iterations
@@ -286,7 +291,8 @@ class AugmentedGMMResults(
         Returns
         -------
         DataFrame
-            One row per source. They know nothing of the bias.
+            One row per source. They know nothing of the bias, and are those of units
+            that were drawn, also with ``population="finite"``.
         """
         return pd.DataFrame(
             self._naive.bse, index=self.source_names, columns=self.model.param_names
@@ -336,6 +342,8 @@ class AugmentedGMMResults(
             estimated variance is larger than that of the labels alone.
         """
         real = self.real_only._results.bse
+        if self.settings.is_finite and not real.any():
+            return np.zeros(len(real))  # nothing is left to chance
         return np.asarray(1.0 - (np.asarray(self.bse) / real) ** 2)
 
     @cache_readonly  # type: ignore[untyped-decorator]
@@ -349,9 +357,14 @@ class AugmentedGMMResults(
         Returns
         -------
         ndarray or Series
-            ``n Var_real / Var`` per coefficient.
+            ``n Var_real / Var`` per coefficient; with ``population="finite"`` the
+            number that leaves as much of the variance, at most all units.
         """
-        return np.asarray(self.n_labeled / (1.0 - np.asarray(self.variance_reduction)))
+        share = 1.0 - np.asarray(self.variance_reduction)
+        if self.settings.is_finite:
+            known = self.n_labeled / self.n_frame
+            share = known + (1.0 - known) * share
+        return np.asarray(self.n_labeled / share)
 
     # What to make of them
 
@@ -556,10 +569,9 @@ class AugmentedGMMResults(
         417
         """
         from statsmodels_synth.planning import make_plan  # noqa: PLC0415
-        from statsmodels_synth.results.units import n_to_label  # noqa: PLC0415
 
         fit, constant = self._fit_to_analyse(), self.model.data.const_idx
-        return make_plan(fit, constant, n_to_label(self.model))
+        return make_plan(fit, constant, fit.design.n_frame)
 
     @with_filters_kept
     def plot_plan(

@@ -97,7 +97,9 @@ def _series(results: Any, alpha: float) -> list[Any]:
                 _NAIVE[m % len(_NAIVE)],
                 _MARKERS[(m + m // len(_NAIVE)) % len(_MARKERS)],
                 results.naive_params.to_numpy()[m],
-                normal * results.naive_bse.to_numpy()[m],
+                normal
+                * results.naive_bse.to_numpy()[m]
+                * (not results.settings.is_finite),
             )
         )
     return rows

@@ -138,6 +138,8 @@ def _header(results: Any) -> list[tuple[str, str]]:
         pairs.append(("No. Clusters", str(results.n_clusters)))
     if results.labeling != "equal":
         pairs.append(("Labelling", results.labeling))
+    if results.settings.is_finite:
+        pairs.append(("Population", f"finite, {results.n_frame} units"))
     pairs += [
         ("No. Labelled (n)", str(results.n_labeled)),
         ("No. Units (T)", str(results.n_units)),

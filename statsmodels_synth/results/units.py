@@ -53,16 +53,6 @@ def labeled_and_eligible(model: Any) -> tuple[Bools, Bools]:
     return labeled, eligible
 
 
-def n_to_label(model: Any) -> int:
-    """Units that take part, and those that do not but could be labelled."""
-    design = model.aligned
-    if design.kept is None:
-        return int(design.n_units)
-    _, known = labeled_and_eligible(model)
-    known[design.kept] = True
-    return int(known.sum())
-
-
 def groups_by(model: Any, by: Any) -> Groups:
     """Groups of the units that take part, from a column or one value per unit."""
     label, title = f"by={by!r}", by

@@ -158,6 +158,11 @@ CASES: dict[str, tuple[str, Any, dict[str, Any], dict[str, Any], str, str]] = {
         {"use_correction": False, "use_t": False},
         "gaussian", "proxy = c(real = 'real_guess'), use_correction = FALSE",
     ),
+    "finite population, partly covered": (
+        "real ~ x", None, {"synthetic": "made_up", "strata": "stratum"},
+        {"population": "finite"},
+        "gaussian", "synthetic = made_up, strata = stratum, population = 'finite'",
+    ),
     "one step": (
         "real ~ x", None, {"proxy": {"real": "real_guess"}}, {"maxiter": 1},
         "gaussian", "proxy = c(real = 'real_guess'), maxiter = 1",

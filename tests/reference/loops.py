@@ -213,17 +213,23 @@ def stacked(
     )
 
 
-def collapsed(strata: Labels) -> Labels:
-    """Strata of one labelled unit in pairs; a single one with the smallest other."""
+def collapsed(strata: Labels, certain: NDArray[np.bool_] | None = None) -> Labels:
+    """
+    Strata of one labelled unit in pairs; a single one with the smallest other.
+
+    Not those whose one unit was certain to be labelled.
+    """
     names, counts = np.unique(strata, return_counts=True)
     single = names[counts == 1]
+    if certain is not None:
+        single = np.array([h for h in single if not certain[strata == h][0]])
     merged = strata.copy()
     if len(single) > 1:
         for first in range(0, len(single), 2):
             last = first + 1 == len(single)  # of an odd number the last three
             to = single[first - 2 if last else first]
             merged[np.isin(strata, single[first : first + 2])] = to
-    elif len(single) == 1 and len(names) > 1:
+    elif len(single) == 1 and (counts > 1).any():
         others = counts > 1
         merged[strata == single[0]] = names[others][np.argmin(counts[others])]
     return merged
@@ -263,18 +269,19 @@ def fit(
     groups: Labels | None = None,
     strata: Labels | None = None,
     unequal: bool = False,
+    finite: bool = False,
 ) -> Fit:
     """
     The default fit and its covariance, one cluster (or unit) after the other.
 
     Design weights are on the problem; `strata` of every unit, `unequal` if the
-    weights come from probabilities.
+    weights come from probabilities; `finite` if the units are the population.
     """
     p, k, every = problem.k_params, len(problem.sources), len(problem.y)
     a, lab = design(problem), problem.labeled
     n = int(lab.sum())
-    # Units that nobody labelled and no source covers are none.
-    t_units = int(np.any([known(problem, m) for m in range(k + 1)], axis=0).sum())
+    # Labels were drawn from all units, also those that no source covers.
+    t_units = every
     if groups is not None and len(set(groups.tolist())) == every:
         groups = None
     nothing = np.zeros((p, p))
@@ -288,7 +295,7 @@ def fit(
     if strata is not None:
         share = {h: lab[strata == h].mean() for h in set(strata.tolist())}
         pi = np.where(lab, [share[h] for h in strata.tolist()], 0.0)
-        merged = collapsed(strata[lab])
+        merged = collapsed(strata[lab], pi[lab] >= 1.0)
         for h in set(merged.tolist()):  # strata taken together: the mean of theirs
             at = np.flatnonzero(lab)[merged == h]
             pi[at] = pi[at].mean()
@@ -348,17 +355,17 @@ def fit(
 
     stack = None
     if groups is None:
-        about = None if strata is None else collapsed(strata[rows])
+        about = None if strata is None else merged
         big_y, big_z, others = unit_rows(about)
         if k:
             stack = stacked(big_y, big_z, counts, expected, others=others)
         turned = [np.eye(p) / np.sqrt(1 - lev[t]) for t in rows]
         size, factor = n, float(np.mean(1 - pi[rows]))
         drawn = (y / (1 - lev)[:, None])[rows] * np.sqrt(pi[rows])[:, None]
-        last = drawn.T @ drawn
+        last = nothing if finite else drawn.T @ drawn
         left_out = (y / (1 - lev)[:, None])[rows]
         if strata is not None:
-            left_out = within(left_out, collapsed(strata[rows]))
+            left_out = within(left_out, merged)
         without = left_out * np.sqrt(1 - pi[rows])[:, None]
     else:
         names = np.unique(groups)
@@ -400,9 +407,10 @@ def fit(
         gap += np.outer(alone, alone) - np.outer(r, r)
     v += (gap + size * u) / (size + 1) + last
     lost = 0.0 if stack is None else stack.df
-    df = (n - p if groups is None else size - 1) - lost
+    vary = rows[pi[rows] < 1.0] if finite else rows
+    df = (len(vary) - p if groups is None else size - 1) - lost
     if strata is not None:
-        df = min(df, n - len(set(collapsed(strata[rows]).tolist())))
+        df = min(df, len(vary) - len(set(merged[np.isin(rows, vary)].tolist())))
     return Fit(theta, v, max(df, 1.0), real, stack, gammas)
 
 

@@ -420,7 +420,7 @@ def _aligned(
         frames,
         kept_in_memory(recipes, nbytes),
     )
-    design = assemble_design(
+    in_use = assemble_design(
         rows,
         np.arange(n),
         partitions,
@@ -429,6 +429,7 @@ def _aligned(
         target,
         labeling=_labeling(facts, labeling_prob, units),
     )
+    design = replace(in_use, n_frame=facts.n_frame)
     return AlignedProblem(
         target=target,
         endog=labels.endog,

@@ -84,6 +84,7 @@ def join_facts(found: list[PartFacts]) -> PartFacts:
         counts=np.sum([part.counts for part in found], axis=0),
         grams=np.sum([part.grams for part in found], axis=0),
         n_units=sum(part.n_units for part in found),
+        n_frame=sum(part.n_frame for part in found),
         n_given=sum(part.n_given for part in found),
         n_foreign=sum(part.n_foreign for part in found),
         prob_sums=_added([part.prob_sums for part in found]),

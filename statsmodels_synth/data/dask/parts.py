@@ -180,8 +180,9 @@ class PartFacts:
         Rows, covered units and dropped rows of each source.
     grams : ndarray (M, p, p)
         ``x'x`` of each source.
-    n_units, n_given, n_foreign : int
-        Units that are labelled or covered, all units, units that are not in data.
+    n_units, n_frame, n_given, n_foreign : int
+        Units that are labelled or covered, these and others that could have been
+        labelled, all units, units that are not in data.
     weight_sum : float
         Sum of the weights of all units.
     prob_sums : ndarray (3,) or None
@@ -202,6 +203,7 @@ class PartFacts:
     counts: NDArray[np.intp]
     grams: Floats
     n_units: int
+    n_frame: int
     n_given: int
     n_foreign: int
     weight_sum: float
@@ -312,7 +314,7 @@ def first_look(plan: PartPlan, columns: list[str], data: pd.DataFrame) -> FirstL
 def describe(plan: PartPlan, most: int, *frames: pd.DataFrame) -> PartFacts:
     """Check a part, and say what it holds."""
     aligned = align_part(plan, frames)
-    part, labels, positions, _ = evaluate_aligned(plan, aligned)
+    part, labels, positions, kept = evaluate_aligned(plan, aligned)
     labels_of_units = aligned.units
     for source in part.sources:
         _check_rows(plan, source, aligned)
@@ -343,12 +345,23 @@ def describe(plan: PartPlan, most: int, *frames: pd.DataFrame) -> PartFacts:
         ).reshape(-1, 3),
         grams=np.array(grams).reshape(-1, p, p),
         n_units=part.n_units,
+        n_frame=_n_frame(aligned, kept),
         n_given=len(labels_of_units),
         n_foreign=len(labels_of_units) - len(aligned.data),
         weight_sum=0.0 if sums is None else float(sums.sum()),
         prob_sums=prob_sums,
         edges=edges,
     )
+
+
+def _n_frame(frames: AlignedFrames, kept: Positions | None) -> int:
+    """Units that take part, and others that could have been labelled."""
+    labeled = np.zeros(len(frames.units), dtype=bool)
+    labeled[frames.labeled_rows] = True
+    drawn_from = ~frames.columns.lacking(labeled)
+    drawn_from[len(frames.data) :] = False
+    drawn_from[slice(None) if kept is None else kept] = True
+    return int(drawn_from.sum())
 
 
 def _stride(n_rows: int, most: int) -> int:
