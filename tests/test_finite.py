@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.demo import make_study, study_model
@@ -45,9 +44,7 @@ def test_of_a_mean_it_is_the_finite_population_correction() -> None:
             real.bse**2, left * y[chosen].var(ddof=1) / (N - 1), rtol=1e-12
         )
         paper = model.fit(population="finite", use_correction=False).real_only
-        np.testing.assert_allclose(
-            paper.bse**2, left * y[chosen].var() / N, rtol=1e-12
-        )
+        np.testing.assert_allclose(paper.bse**2, left * y[chosen].var() / N, rtol=1e-12)
 
 
 @pytest.mark.parametrize("take_all", [False, True])

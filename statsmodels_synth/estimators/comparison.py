@@ -329,9 +329,7 @@ def _estimated(
     return parts
 
 
-def _rows(
-    found: Any, real: Any, design: AlignedDesign, alpha: float
-) -> pd.DataFrame:
+def _rows(found: Any, real: Any, design: AlignedDesign, alpha: float) -> pd.DataFrame:
     """One row per coefficient."""
     interval = np.asarray(found.conf_int(alpha))
     first = np.asarray(real.conf_int(alpha))

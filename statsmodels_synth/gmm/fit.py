@@ -37,7 +37,6 @@ from statsmodels_synth.gmm.weights import is_ill_conditioned
 from statsmodels_synth.problem.design import AlignedDesign, Target
 from statsmodels_synth.problem.groups import Clusters
 
-
 _NOTHING_LEFT = (
     " They are the population, of which nothing is left to chance: standard errors are "
     "zero."

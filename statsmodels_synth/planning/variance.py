@@ -218,7 +218,7 @@ def pilot_of(
 
 
 def _share_known(labels: Floats, units: Floats, design: AlignedDesign) -> Floats:
-    """b of the labels of a finite population, one with equal probabilities. (p,)."""
+    """B of the labels of a finite population, one with equal probabilities. (p,)."""
     share = np.ones(len(labels))
     if design.labeling.prob is not None:
         by_labels, by_units = labels * design.n_labeled, -units * design.n_frame
