@@ -3,7 +3,7 @@ Intervals of a share: on its own scale and on that of the logit.
 
 Run from the root of the repository::
 
-    python -m benchmarks.shares --draws 500
+    python -m benchmarks.shares                  # some minutes on one core
 
 Labels are 0 or 1, the model is ``y ~ 1`` with the binomial family, and there is one
 source: useless, or useful (it finds 85 % of the ones and takes a few zeros for ones,
@@ -40,10 +40,11 @@ def one(share: float, n: int, source: str, seed: int) -> np.ndarray[Any, Any] | 
     """Ends of both intervals, (2, 2)."""
     rng, x = np.random.default_rng(seed), np.ones((UNITS, 1))
     y = (rng.random(UNITS) < share).astype(float)
-    guess = (rng.random(UNITS) < share).astype(float)
-    if source == "useful":
-        chance = np.where(y == 1.0, 0.85, 0.15 * share)
-        guess = (rng.random(UNITS) < chance).astype(float)
+    if source == "useless":
+        guess = (rng.random(UNITS) < share).astype(float)
+    else:
+        found, taken = rng.random(UNITS) < 0.85, rng.random(UNITS) < 0.15 * share
+        guess = np.where(y == 1.0, found, taken).astype(float)
     chosen = rng.permutation(np.arange(UNITS) < n)
     model = {"proxy": {"llm": (guess, x)}, "family": sm.families.Binomial()}
     with warnings.catch_warnings():
@@ -52,10 +53,10 @@ def one(share: float, n: int, source: str, seed: int) -> np.ndarray[Any, Any] | 
             result = AugmentedGMM(np.where(chosen, y, np.nan), x, **model).fit()
         except SynthError:
             return None
-    found = result.get_prediction(x[:1])
+    mean = result.get_prediction(x[:1])
     quantile = stats.t.ppf(0.975, result.df_inference)
-    own = found.predicted[0] + np.array([-1.0, 1.0]) * quantile * found.se[0]
-    return np.stack([own, found.conf_int()[0]])
+    own = mean.predicted[0] + np.array([-1.0, 1.0]) * quantile * mean.se[0]
+    return np.stack([own, mean.conf_int()[0]])
 
 
 def cell(share: float, n: int, source: str, draws: int, jobs: int) -> dict[str, str]:
@@ -74,7 +75,7 @@ def cell(share: float, n: int, source: str, draws: int, jobs: int) -> dict[str, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Intervals of shares")
-    parser.add_argument("--draws", type=int, default=500)
+    parser.add_argument("--draws", type=int, default=250)
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
     cells = list(product(SHARES, LABELS, SOURCES))
