@@ -12,6 +12,7 @@ from statsmodels_synth.core.options import check_alpha, methods_name_keywords
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.core.statsmodels import (
     cached_value,
+    on_link_scale,
     predictions,
     with_levels_checked,
 )
@@ -135,6 +136,8 @@ class PredictedResults(TestedResults):
         -------
         PredictionResults
             The class of statsmodels, with ``summary_frame()`` and ``conf_int()``.
+            Intervals of means, averages included, are those of the link function,
+            transformed: a share is within 0 and 1.
         """
         if which not in ("mean", "linear"):
             raise OptionError(
@@ -162,8 +165,24 @@ class PredictedResults(TestedResults):
             offset=offset,
             exposure=exposure,
         )
-        if self.use_t and not average:
+        if average:
+            found = self._average(found, which, agg_weights)
+        elif self.use_t:
             rows = self.model.exog if exog is None else exog
             found.df = self._df_of(np.asarray(rows, dtype=float))
             found.dist_args = (found.df,)
         return with_levels_checked(found, check_alpha)
+
+    def _average(self, found: Any, which: str, weights: Any) -> Any:
+        """An average prediction with quantiles of t, within the range of means."""
+        df = float(np.min(self.df_inference)) if self.use_t else None
+        link = self.model.target_score.link
+        # Weights that do not average to one give a sum, which has another range.
+        is_mean = weights is None or bool(
+            np.min(weights) >= 0.0 and np.isclose(np.mean(weights), 1.0)
+        )
+        if link is not None and which == "mean" and is_mean:
+            return on_link_scale(found, link, df)
+        if df is not None:
+            found.df, found.dist, found.dist_args = df, stats.t, (df,)
+        return found

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import threading
 from typing import Any
 
+import numpy as np
 from statsmodels.base import _prediction_inference
 from statsmodels.base.model import LikelihoodModelResults, LikelihoodResultsWrapper
 from statsmodels.base.wrapper import populate_wrapper
@@ -35,6 +36,7 @@ __all__ = [
     "cached_value",
     "default_engine",
     "formula_engine",
+    "on_link_scale",
     "populate_wrapper",
     "predictions",
 ]
@@ -111,6 +113,28 @@ def _restored(own: Any, state: dict[str, Any]) -> Any:
     made = own.__new__(own)
     made.__dict__.update(state)
     return made
+
+
+def on_link_scale(found: Any, link: Any, df: float | None) -> Any:
+    """
+    An average prediction whose interval is that of its link, transformed back.
+
+    So it stays where means can be, as the intervals of single predictions do.
+
+    `df` of Student's t; None for normal quantiles.
+    """
+    mean = np.asarray(found.predicted, dtype=float)
+    return _prediction_inference.PredictionResultsMonotonic(
+        mean,
+        np.asarray(found.var_pred, dtype=float),
+        linpred=np.asarray(link(mean)),
+        linpred_se=np.asarray(found.se * np.abs(link.deriv(mean))),
+        func=link.inverse,
+        deriv=link.inverse_deriv,
+        df=df,
+        dist=None if df is None else "t",
+        row_labels=found.row_labels,
+    )
 
 
 def check_interval(

@@ -114,7 +114,7 @@ def finite_rows(own: Floats, design: AlignedDesign, *, centered: bool) -> Floats
     r"""
     What varies of the labels' contributions where the units are the population.
 
-    Eq. (finite-covariance), before the factor :math:`1 - \pi_t`.
+    Eq. (finite-error), Eq. (finite-covariance), before the factor :math:`1 - \pi_t`.
 
     Shapes: `own` (n, p) -> (n, p).
     """

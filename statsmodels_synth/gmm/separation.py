@@ -43,9 +43,35 @@ def check_exact_fit(
     if np.abs(error).max() <= ZERO_RESIDUAL * spread + ROUNDING * level:
         raise DataError(
             f"The regressors fit all {len(labels.endog)} labels of {yname!r} exactly, "
-            "so no standard error can be estimated. Is the outcome an exact function "
-            "of the regressors, or constant?"
+            "so no standard error can be estimated. "
+            + (
+                _all_alike(labels.endog)
+                or "Is the outcome an exact function of the regressors, or constant?"
+            )
         )
+
+
+def _all_alike(endog: Floats) -> str:
+    """
+    What labels say that are all alike, and what to do; nothing where they differ.
+
+    Examples
+    --------
+    >>> _all_alike(np.zeros(200))[:70]
+    'If units were labelled with equal probabilities, at most 1.8 % of all '
+    """
+    if np.ptp(endog) != 0.0:
+        return ""
+    n = len(endog)
+    # Of Clopper and Pearson (1934), as scipy.stats.binomtest has it.
+    most = 1.0 - 0.025 ** (1.0 / n)
+    return (
+        f"If units were labelled with equal probabilities, at most {100 * most:.2g} % "
+        "of all units have another outcome (the exact 95 % interval, "
+        f"scipy.stats.binomtest(0, {n}).proportion_ci()). Label more units, above all "
+        "such as a source says have another outcome, and say so with strata= or "
+        "labeling_prob=."
+    )
 
 
 #: Rows of the first look for separation.
@@ -147,7 +173,8 @@ def _separated(
     return SeparationError(
         f"Perfect separation in {where}: {reason}, so there is no finite estimate. "
         + (
-            "Leave the column out, merge levels, or label more units."
+            _all_alike(rows.endog)
+            or "Leave the column out, merge levels, or label more units."
             if where.startswith("the")
             else "Leave the source out, or the column."
         )

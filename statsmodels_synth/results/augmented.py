@@ -29,6 +29,7 @@ from statsmodels_synth.core.statsmodels import (
 from statsmodels_synth.core.tested import NamedResultsWrapper
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.gmm.alone import NaiveEstimate
+from statsmodels_synth.gmm.cautions import rarer_outcomes
 from statsmodels_synth.gmm.covariance import explained_by_source
 from statsmodels_synth.gmm.jtest import (
     JTest,
@@ -143,6 +144,10 @@ class AugmentedGMMResults(
         self.cov_type = settings.cov_type
         self.n_clusters = None if fit.clusters is None else fit.clusters.n_labeled
         self.labeling = design.labeling.name
+        #: Labels with the rarer outcome, where the coefficient is a share.
+        self.rarer_labels: int | None = None
+        if design.k_params == model.k_constant == 1 and model.target_score.is_linear:
+            self.rarer_labels = rarer_outcomes(design.labeled.endog)
         self.cov_kwds = {"description": settings.covariance_note}
         self._solution = solution
         self._fit: Fit | None = fit

@@ -76,7 +76,8 @@ def plot_coefficients(
 def _series(results: Any, alpha: float) -> list[Any]:
     """Label, colour, marker, estimate and half width of each row of points."""
     normal = stats.norm.ppf(1 - alpha / 2)
-    rows = []
+    # Of the units themselves, what a source says is no sample.
+    rows, is_finite = [], results.settings.is_finite
     real = results.real_only
     own = (
         f"augmented ({results.settings.method})"
@@ -97,9 +98,7 @@ def _series(results: Any, alpha: float) -> list[Any]:
                 _NAIVE[m % len(_NAIVE)],
                 _MARKERS[(m + m // len(_NAIVE)) % len(_MARKERS)],
                 results.naive_params.to_numpy()[m],
-                normal
-                * results.naive_bse.to_numpy()[m]
-                * (not results.settings.is_finite),
+                normal * results.naive_bse.to_numpy()[m] * (not is_finite),
             )
         )
     return rows

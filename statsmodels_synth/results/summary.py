@@ -14,7 +14,7 @@ from statsmodels.iolib.table import SimpleTable
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import VALIDITY, count
 from statsmodels_synth.core.tables import NotesSummary
-from statsmodels_synth.gmm.cautions import useless_note
+from statsmodels_synth.gmm.cautions import share_note, useless_note
 from statsmodels_synth.gmm.settings import FEW_LABEL_DEFAULT, PAPER
 from statsmodels_synth.gmm.weights import ILL_CONDITIONED
 
@@ -211,6 +211,7 @@ def summary_notes(results: Any) -> list[str]:
             "number of labels in each was fixed does not shorten the intervals."
         )
     notes += _df_notes(results)
+    notes += filter(None, (share_note(results.rarer_labels),))
     if results.jtest().df:
         notes.append(_j_note(results))
     if results.source_names:

@@ -175,18 +175,24 @@ def test_units_that_only_a_source_has(where: str) -> None:
 
 
 def test_units_that_nobody_sees_need_no_cluster() -> None:
-    """Neither labelled nor covered: they are left out, their clusters as well."""
+    """
+    Neither labelled nor covered: they are left out, their clusters as well.
+
+    Labels could have been drawn from them, which the default allows for.
+    """
     problem, groups = problem_of(), groups_of()
     data, proxies = frames(problem)
     seen = problem.labeled | (np.arange(T) % 3 > 0)
     expected = AugmentedGMM.from_formula(
         "y ~ x1 + x2", data[seen], proxy={k: f[seen] for k, f in proxies.items()}
-    ).fit(**clustered(groups[seen]))
+    ).fit(**clustered(groups[seen]), use_correction=False)
     partial = {k: f[seen] for k, f in proxies.items()}
     plain = AugmentedGMM.from_formula("y ~ x1 + x2", data, proxy=partial)
     by_unit = pd.Series(groups, data.index)
     gaps = by_unit.where(seen)
-    for form in (groups, by_unit, by_unit[seen], gaps, gaps.to_numpy()):
+    same(plain.fit(**clustered(groups), use_correction=False), expected)
+    expected = plain.fit(**clustered(groups))
+    for form in (by_unit, by_unit[seen], gaps, gaps.to_numpy()):
         same(plain.fit(**clustered(form)), expected)
     named = AugmentedGMM.from_formula("y ~ x1 + x2", data.assign(g=gaps), proxy=partial)
     same(named.fit(**clustered("g")), expected)
