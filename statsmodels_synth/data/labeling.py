@@ -212,10 +212,11 @@ def _stratified(strata: Any, labeled: Bools, units: pd.Index) -> Labeling:
 
 def stratified(strata: Any, sizes: pd.Series) -> Labeling:
     """
-    Shares of labelled units, stratum by stratum.
+    Shares of labelled units, stratum by stratum, in the order of their names.
 
     Shapes: `strata` (n,), `sizes` (H,).
     """
+    sizes = sizes.sort_index()  # not in that of the rows, which says nothing
     levels, size = sizes.index, sizes.to_numpy()
     own = levels.get_indexer(strata)
     chosen = np.bincount(own, minlength=len(size))

@@ -36,6 +36,10 @@ FEW_ONES = 30
 EPSILON = float(np.finfo(float).eps)
 #: Labelled units that differ from a source below which a warning is due.
 FEW_DISAGREEMENTS = 4
+#: How many times as much a source may vary over all units as labelled ones let expect.
+#: With a log-normal regressor and 60 labels 5 % of the samples have more; else hardly
+#: any.
+MISSED = 30.0
 #: Labels that may be wrong where none was seen to be, with 95 % confidence.
 UNSEEN = 3
 
@@ -58,6 +62,8 @@ def warn_of(
             "'cue'.",
             ConvergenceWarning,
         )
+    if solution.few_labels is not None:
+        _warn_of_missed(design.names, solution.few_labels.missed, names)
     if not solution.uses_sources:
         return  # the sources take no part
     for m, (name, rows) in enumerate(
@@ -87,6 +93,26 @@ def warn_of(
         warn(
             f"Source {name!r} {found}. {allowed} {_OR_SHOWN}",
             LabelAgreementWarning,
+        )
+
+
+def _warn_of_missed(
+    sources: Sequence[str], missed: Floats, names: Sequence[str]
+) -> None:
+    """Warn of rows of a source that labelled units have nothing like."""
+    for source, ratios in zip(sources, missed, strict=True):
+        j = int(np.argmax(ratios))
+        if not ratios[j] > MISSED:
+            continue
+        times = f"{float(f'{ratios[j]:.2g}'):,.0f} times"
+        if ratios[j] > 1e4:
+            times = "more than 10,000 times"
+        warn(
+            f"Source {source!r} varies {times} as much over all units as the "
+            f"labelled ones let expect, in what it says of {names[j]!r}: a few of "
+            "its rows are unlike any that has a label. Are there codes such as 99 or "
+            "-9, or slips, in its columns? The estimate relies on it the less.",
+            FewUnitsWarning,
         )
 
 

@@ -24,7 +24,7 @@ from statsmodels_synth.gmm.moments import (
 )
 from statsmodels_synth.gmm.sums import row_factors, unit_scores
 from statsmodels_synth.gmm.target import MAX_HALVINGS, MAX_STEPS
-from statsmodels_synth.gmm.weights import inverse_in_basis
+from statsmodels_synth.gmm.weights import inverse_in_basis, inverse_root
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, n_covered
 from statsmodels_synth.problem.scores import TargetScore
 from statsmodels_synth.problem.scores.predictors import (
@@ -39,6 +39,9 @@ from statsmodels_synth.problem.scores.predictors import (
 SCORE_TOLERANCE = 1e-10
 #: Different outcomes beyond which so many quantiles stand for all.
 MANY_OUTCOMES = 20
+#: How many times the information of the labelled units that of all units is, per unit
+#: and in some direction, before the labels count as missing a part of the regressors.
+FAR = 2.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,9 @@ class LabeledRows:
     ----------
     rows : ndarray (n, p)
         ``H^-1 a psi``, H the information of all labelled units.
+    turned : ndarray (n, p)
+        The same in the basis of the design, in which nothing is lost to rounding where
+        x is far from zero.
     leverage : ndarray (n,)
         Share of its own information that each unit has in H.
     inverse : ndarray (p, p)
@@ -59,6 +65,7 @@ class LabeledRows:
     """
 
     rows: Floats
+    turned: Floats
     leverage: Floats
     inverse: Floats
     information: Floats
@@ -83,8 +90,10 @@ class Control:
     of_units : ndarray (p, p)
         The score of any unit times this is what it contributes to the estimate over
         all units.
+    turned_units : ndarray (p, p)
+        The same, to what it contributes in the basis of the design.
     spread : ndarray (p, p)
-        Second moment of what all units contribute to that, summed.
+        Second moment of the latter over all units, summed.
     unrelated : ndarray (p, p)
         Second moment of what a labelled unit would contribute to its estimate if the
         source had nothing to do with the unit.
@@ -97,6 +106,7 @@ class Control:
     labeled: LabeledRows
     delta: Floats
     of_units: Floats
+    turned_units: Floats
     spread: Floats
     unrelated: Floats
     n_covered: int
@@ -130,16 +140,19 @@ def _labeled_rows(
 
     Shapes: `h` (n, p), `information` (rows,) or (rows, J, J), `all_` (p, p).
     """
-    inverse = inverse_in_basis(all_, design.basis)
+    basis = design.basis
+    in_basis = np.linalg.inv(basis.T @ all_ @ basis)
+    inverse = basis @ in_basis @ basis.T
     if not score.is_smooth:
         # Where the score jumps, that of a row is a matter of where its residual is.
         weight = design.row_weights(rows)
         mean = information.sum(axis=0) / weight.sum()
         information = by_row(np.broadcast_to(mean, information.shape), weight)
     of_rows = leverages(rows.exog, information, inverse, score)
-    leverage = np.bincount(rows.unit_positions, of_rows, design.n_labeled)
-    own = (h * design.design_weights[:, None]) @ inverse
-    return LabeledRows(own, np.clip(leverage, 0.0, 1.0), inverse, information)
+    shares = np.bincount(rows.unit_positions, of_rows, design.n_labeled)
+    turned = (h * design.design_weights[:, None]) @ basis @ in_basis
+    leverage: Floats = np.clip(shares.astype(float), 0.0, 1.0)
+    return LabeledRows(turned @ basis.T, turned, leverage, inverse, information)
 
 
 def control_of(
@@ -153,7 +166,7 @@ def control_of(
     """
     A source, which covers so many units, as a control variate.
 
-    Eq. (gamma-labelled), Eq. (control-rows).
+    Eq. (gamma-labelled), Eq. (control-rows), Eq. (floor-far).
 
     Shapes: `eta` (p,).
     """
@@ -169,15 +182,26 @@ def control_of(
     unit_scores(source, everything, factor, 0, h, score)
     slope = total_slope(source.exog, derivative, score) + one_unit
     labeled = _labeled_rows(design, source, h, derivative, slope, score)
-    of_units = inverse_in_basis(information, design.basis)
+    basis, share = design.basis, n_covered(source) / covered
+    inside = np.linalg.inv(basis.T @ information @ basis)
+    outer = n_units * basis.T @ sums.source_outer()[m, :, m] @ basis
+    spread = inside @ outer @ inside
+    of_labels = np.linalg.inv(basis.T @ slope @ basis)
+    if np.linalg.eigvals(share * np.linalg.solve(inside, of_labels)).real.max() > FAR:
+        # Rows with regressors that labels have nothing like make up the information of
+        # all units, and what each contributes looks small. By that of the labels it is
+        # not.
+        other = share**2 * of_labels @ outer @ of_labels
+        spread = spread + floor_excess(spread, other)
     moment = unrelated_scores(design, score, m, own, h)
     weights = design.row_weights(design.labeled)
     weights = weights[np.unique(source.unit_positions)] ** 2
     return Control(
         labeled=labeled,
         delta=eta - own,
-        of_units=of_units,
-        spread=of_units @ (n_units * sums.source_outer()[m, :, m]) @ of_units,
+        of_units=basis @ inside @ basis.T,
+        turned_units=basis @ inside,
+        spread=spread,
         unrelated=labeled.inverse @ moment @ labeled.inverse,
         n_covered=n_covered(source),
         n_effective=float(weights.sum() ** 2 / max((weights**2).sum(), 1e-300)),
@@ -326,3 +350,26 @@ def _bounded(matrix: Floats, bound: Floats) -> Floats:
         return matrix
     turned = root @ vectors
     return np.asarray((turned * np.minimum(values, 1.0)) @ turned.T)
+
+
+def floor_excess(gram: Floats, least: Floats) -> Floats:
+    """
+    What a Gram matrix lacks of another one, in the directions in which it has less.
+
+    Eq. (floor).
+
+    Shapes: `gram` (p, p), `least` (p, p) -> (p, p).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> floor_excess(np.diag([1.0, 5.0]), np.diag([3.0, 3.0])).round(12) + 0.0
+    array([[2., 0.],
+           [0., 0.]])
+    """
+    root = inverse_root(least)
+    if root.shape[1] < len(least):
+        return np.zeros_like(gram)
+    values, vectors = np.linalg.eigh(root.T @ gram @ root)
+    back = np.linalg.solve(root.T, vectors)
+    return np.asarray((back * np.maximum(1.0 - values, 0.0)) @ back.T)

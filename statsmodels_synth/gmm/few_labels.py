@@ -48,6 +48,7 @@ from statsmodels_synth.gmm.moments import MomentSums
 from statsmodels_synth.gmm.rows import (
     Rows,
     cluster_rows,
+    missed_spread,
     single_together,
     strata_groups,
     unit_rows,
@@ -87,6 +88,9 @@ class FewLabels:
     one_error : ndarray (M, p)
         How far one labelled unit moves the estimate at which a source says something
         unrelated.
+    missed : ndarray (M, p)
+        How many times as much each source varies over all units as labelled ones let
+        expect, in what it says of each coefficient; less one.
     df : float
         Rows less what was estimated from them, at least one.
     df_by_coefficient : ndarray (p,)
@@ -101,6 +105,7 @@ class FewLabels:
     own: Floats
     of_units: Floats
     one_error: Floats
+    missed: Floats
     df: float
     df_by_coefficient: Floats
 
@@ -137,6 +142,8 @@ def few_label_estimate(
         groups = single_together(clusters.of_labeled)
         units = unit_rows(design, labels, controls, groups)
         stacked = stack(rows, stack(units))
+    missed = missed_spread(rows, design.basis)
+    rows, stacked = rows.mapped(design.basis), stacked.mapped(design.basis)
     by_source = stacked.matrix.reshape(p, -1, p)
     own = labels.rows.copy()
     of_units, (delta, one_error) = np.empty((p, *eta.shape)), np.empty((2, *eta.shape))
@@ -164,6 +171,7 @@ def few_label_estimate(
         own=own,
         of_units=of_units.reshape(p, -1),
         one_error=one_error,
+        missed=missed,
         df=df,
         df_by_coefficient=df_by_coefficient,
     )

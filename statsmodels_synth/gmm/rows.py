@@ -9,14 +9,13 @@ certain to be labelled does not vary. Clusters enter with all their units.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from statsmodels_synth.core.arrays import Bools, Floats, Positions
-from statsmodels_synth.gmm.controls import Control, LabeledRows
-from statsmodels_synth.gmm.weights import inverse_root
+from statsmodels_synth.gmm.controls import Control, LabeledRows, floor_excess
 from statsmodels_synth.problem.design import AlignedDesign, Labeling
 from statsmodels_synth.problem.groups import Clusters, cluster_sums
 from statsmodels_synth.problem.scores import TargetScore
@@ -37,6 +36,8 @@ LEFT_OUT_TOLERANCE = 1e-10
 class Rows:
     """
     Rows that vary as the estimate does: of labelled units, or of clusters of all units.
+
+    They are made in the basis of the design: see :meth:`mapped`.
 
     Parameters
     ----------
@@ -79,6 +80,19 @@ class Rows:
     n: int
     per_row: float
     groups: Positions | None = None
+
+    def mapped(self, basis: Floats) -> Rows:
+        """The same rows in coefficients."""
+        back = basis.T
+        everyone = None if self.everyone is None else self.everyone @ back
+        return replace(
+            self,
+            labels=self.labels @ back,
+            left_out=self.left_out @ back,
+            controls=self.controls @ back,
+            everyone=everyone,
+            drawn=basis @ self.drawn @ back,
+        )
 
 
 def chances(design: AlignedDesign) -> Floats:
@@ -180,18 +194,17 @@ def unit_rows(
 
     Shapes: `groups` (n,).
     """
-    (n, p), m = labels.rows.shape, len(controls)
+    (n, p), m = labels.turned.shape, len(controls)
     chance = chances(design)
     room, root = np.sqrt(labels.room), np.sqrt(1.0 - chance)
     z = np.empty((n, m, p))
     for k, control in enumerate(controls):
-        z[:, k] = control.labeled.rows / np.sqrt(control.labeled.room)[:, None]
+        z[:, k] = control.labeled.turned / np.sqrt(control.labeled.room)[:, None]
+    floors = _floors_of_units(design, controls, z, chance)
     z = within_groups(z, groups) * root[:, None, None]
-    own = labels.rows / labels.room[:, None]
-    # What all units say of rows within strata or clusters is not known.
-    floors = _floors(design, controls, z, n) if groups is None else np.zeros((m, p, p))
+    own = labels.turned / labels.room[:, None]
     return Rows(
-        labels=within_groups(labels.rows / room[:, None], groups) * root[:, None],
+        labels=within_groups(labels.turned / room[:, None], groups) * root[:, None],
         left_out=within_groups(own, groups) * root[:, None],
         controls=z,
         everyone=None,
@@ -223,13 +236,13 @@ def cluster_rows(
     Shapes: `scores` (C, M p).
     """
     p, m, n = design.k_params, len(controls), clusters.n_labeled
-    own = cluster_sums(labels.rows, clusters.of_labeled, clusters.n_all)
+    own = cluster_sums(labels.turned, clusters.of_labeled, clusters.n_all)
     everyone = np.empty((clusters.n_all, m, p))
     z = np.empty_like(everyone)
     for k, control in enumerate(controls):
-        everyone[:, k] = scores[:, k * p : (k + 1) * p] @ control.of_units
+        everyone[:, k] = scores[:, k * p : (k + 1) * p] @ control.turned_units
         z[:, k] = cluster_sums(
-            control.labeled.rows, clusters.of_labeled, clusters.n_all
+            control.labeled.turned, clusters.of_labeled, clusters.n_all
         )
         z[:, k] -= everyone[:, k]
     return Rows(
@@ -241,7 +254,7 @@ def cluster_rows(
         open=np.ones(clusters.n_all),
         drawn=np.zeros((p, p)),
         pseudo=np.full(m, PSEUDO_UNITS / n),
-        floors=_floors(design, controls, z, n),
+        floors=_floors_of_clusters(design, controls, z, n),
         n=n,
         per_row=design.n_labeled / n,
     )
@@ -262,11 +275,10 @@ def _without_cluster(
     both = slope_rows(design.labeled.exog, labels.information, score)
     x, weighted = (rows @ design.basis for rows in both)
     groups = clusters.of_labeled.repeat(len(x) // design.n_labeled)
-    back = np.linalg.inv(design.basis).T
-    psi = own @ (back @ (x.T @ weighted))  # in the basis, before the inverse was taken
+    psi = own @ (x.T @ weighted)  # before the inverse was taken
     result = np.zeros_like(own)
     for c, (_, rest) in enumerate(left_out_inverses(x, weighted, groups)):
-        result[c] = psi[c] @ rest @ design.basis.T
+        result[c] = psi[c] @ rest
     return result
 
 
@@ -289,15 +301,51 @@ def left_out_inverses(
         yield at, np.asarray(rest, dtype=float)
 
 
-def _floors(
+def _least_share(control: Control, p: int, n: int) -> float:
+    """Share of what all units say that n rows are expected to show. Eq. (floor)."""
+    known = min(control.n_effective, n)
+    return max(1.0 - float(np.sqrt(2.0 * p / max(known, 1.0))), LEAST_SHARE)
+
+
+def _floors_of_units(
+    design: AlignedDesign, controls: Sequence[Control], z: Floats, chance: Floats
+) -> Floats:
+    """
+    What the Gram matrices of labelled rows lack of what all units say of them.
+
+    By the second moment over all units that the labelled ones let expect. It does not
+    depend on strata: what they miss is missing in some stratum. Eq. (floor).
+
+    Shapes: `z` (n, M, p), before strata, `chance` (n,) -> (M, p, p).
+    """
+    n, m, p = z.shape
+    floors = np.zeros((m, p, p))
+    odds = design.n_frame / design.n_labeled - 1.0
+    for k, control in enumerate(controls):
+        seen = z[:, k].T @ (z[:, k] * chance[:, None])
+        least = _least_share(control, p, n) * control.spread
+        floors[k] = odds * floor_excess(seen, least)
+    return floors
+
+
+def missed_spread(rows: Rows, basis: Floats) -> Floats:
+    """
+    What floors add to the second moment of each coefficient, as a multiple of it.
+
+    Shapes: `basis` (p, p) -> (M, p).
+    """
+    lacking = np.einsum("ji,kil,jl->kj", basis, rows.floors, basis, optimize=True)
+    seen = ((rows.controls @ basis.T) ** 2).sum(axis=0)
+    return np.asarray(lacking / np.where(seen > 0.0, seen, np.inf))
+
+
+def _floors_of_clusters(
     design: AlignedDesign, controls: Sequence[Control], z: Floats, n: int
 ) -> Floats:
     """
-    What the Gram matrices of n labelled rows lack of what all units say of them.
+    The same of rows of clusters, n of which have labels. Eq. (floor).
 
-    Eq. (floor).
-
-    Shapes: `z` (R, M, p) -> (M, p, p).
+    Shapes: `z` (C, M, p) -> (M, p, p).
     """
     m, p = z.shape[1:]
     floors = np.zeros((m, p, p))
@@ -306,31 +354,6 @@ def _floors(
         return floors
     odds = design.n_frame / design.n_labeled - 1.0
     for k, control in enumerate(controls):
-        known = min(control.n_effective, n)
-        share = max(1.0 - np.sqrt(2.0 * p / max(known, 1.0)), LEAST_SHARE)
-        gram = z[:, k].T @ z[:, k]
-        floors[k] = floor_excess(gram, share * odds * control.spread)
+        least = _least_share(control, p, n) * odds * control.spread
+        floors[k] = floor_excess(z[:, k].T @ z[:, k], least)
     return floors
-
-
-def floor_excess(gram: Floats, least: Floats) -> Floats:
-    """
-    What a Gram matrix lacks of another one, in the directions in which it has less.
-
-    Eq. (floor).
-
-    Shapes: `gram` (p, p), `least` (p, p) -> (p, p).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> floor_excess(np.diag([1.0, 5.0]), np.diag([3.0, 3.0])).round(12) + 0.0
-    array([[2., 0.],
-           [0., 0.]])
-    """
-    root = inverse_root(least)
-    if root.shape[1] < len(least):
-        return np.zeros_like(gram)
-    values, vectors = np.linalg.eigh(root.T @ gram @ root)
-    back = np.linalg.solve(root.T, vectors)
-    return np.asarray((back * np.maximum(1.0 - values, 0.0)) @ back.T)

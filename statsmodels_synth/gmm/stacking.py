@@ -9,7 +9,7 @@ that it has not seen.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -45,6 +45,14 @@ class Stacked:
     left_out: Floats
     df: float
     shares: tuple[float, ...]
+
+    def mapped(self, basis: Floats) -> Stacked:
+        """The same for coefficients, where rows were in a basis of them."""
+        p = len(basis)
+        matrix = (basis @ self.matrix).reshape(p, -1, p) @ np.linalg.inv(basis)
+        return replace(
+            self, matrix=matrix.reshape(p, -1), left_out=self.left_out @ basis.T
+        )
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,8 @@ def test_separated_by_a_rare_dummy() -> None:
 # With a slope of 10 thousands of rows are within 1e-5 of 0 or 1 that are not
 # separated, and all of them have to be told from those that are.
 @pytest.mark.parametrize(("slope", "noise"), [(1.0, 0.1), (10.0, 0.0)])
+# None of the ten rows of the dummy belongs to a labelled unit.
+@pytest.mark.filterwarnings("ignore::statsmodels_synth.exceptions.FewUnitsWarning")
 def test_rare_dummy_with_both_outcomes(slope: float, noise: float) -> None:
     y, x = source(mixed=True, slope=slope, noise=noise)
     result = model_of((y, x)).fit()

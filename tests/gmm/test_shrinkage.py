@@ -12,7 +12,8 @@ import scipy.optimize
 import statsmodels.api as sm
 
 from statsmodels_synth.gmm import few_labels
-from statsmodels_synth.gmm.rows import floor_excess, merged_strata
+from statsmodels_synth.gmm.controls import floor_excess
+from statsmodels_synth.gmm.rows import merged_strata
 from statsmodels_synth.gmm.stacking import Stacked, _certain_share, _simplex_weights
 from tests.problems import model_of
 from tests.reference import dense, loops
@@ -48,7 +49,7 @@ def stacked_of(model: Any, **options: Any) -> tuple[Any, Stacked]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(few_labels, "stack", record)
         result = model.fit(**options)
-    return result, found[-1]
+    return result, found[-1].mapped(model.aligned.basis)
 
 
 PROBLEMS = {

@@ -144,7 +144,7 @@ def stacked(
     y: Array,
     z: Array,
     counts: Sequence[int],
-    expected: list[Array | None],
+    floors: list[Array],
     chance: float = 1.0,
     number: int | None = None,
     more: tuple[Array, Array, float] | None = None,
@@ -153,20 +153,18 @@ def stacked(
     """
     The weights of two ridge regressions, of ``more``, and of nothing.
 
-    `counts` has the n_m, `expected` the G_m (or None, for no floor), `more` a further
-    candidate: its matrix, the one without each row, and its df. `others` are the rows
-    without one of them, where that changes the rest.
+    `counts` has the n_m, `floors` the F_m, `more` a further candidate: its
+    matrix, the one without each row, and its df. `others` are the rows without one of
+    them, where that changes the rest.
     """
     (rows, p), k = y.shape, z.shape[1] // y.shape[1]
     number = rows if number is None else number
     s_inv = np.linalg.inv(y.T @ y)
-    floors, penalty, ridge = [], np.zeros((k * p, k * p)), np.zeros(k)
+    penalty, ridge = np.zeros((k * p, k * p)), np.zeros(k)
     for m, own in enumerate(blocks(z, p)):
-        gram, g = own.T @ own, expected[m]
-        floor = np.zeros((p, p)) if g is None else lacking(g, gram)
-        floors.append(floor)
+        gram = own.T @ own
         at = slice(m * p, (m + 1) * p)
-        penalty[at, at] = 2.0 / counts[m] * gram + floor
+        penalty[at, at] = 2.0 / counts[m] * gram + floors[m]
         ridge[m] = np.trace(s_inv @ penalty[at, at])
 
     def full(y: Array, z: Array) -> Array:
@@ -300,7 +298,7 @@ def fit(
             at = np.flatnonzero(lab)[merged == h]
             pi[at] = pi[at].mean()
 
-    zs, es, levs, etas, gammas, infos = [], [], [], [], [], []
+    zs, es, levs, etas, gammas, infos, jacobians = [], [], [], [], [], [], []
     for m in range(1, k + 1):
         c = known(problem, m).astype(float)
         start = problem.start()[m * p : (m + 1) * p]
@@ -316,21 +314,38 @@ def fit(
         etas.append(eta)
         gammas.append(gamma)
         infos.append(own)
+        jacobians.append(j)
 
     rows = np.flatnonzero(lab)
     counts = [int((lab & known(problem, m)).sum()) for m in range(1, k + 1)]
     survey = np.ones(every) if problem.weights is None else problem.weights
     n_groups = None if groups is None else len(set(groups[lab].tolist()))
-    expected: list[Array | None] = []
+    expected: list[Array] = []
+    trusted = []  # among units, and among clusters
+    sizes = (n, n if n_groups is None else n_groups)
     for m in range(k):
         own = lab & known(problem, m + 1)
         w = (a * survey)[own]
         effective = np.sum(w**2) ** 2 / np.sum(w**4)
-        if n_groups is not None:
-            effective = min(effective, n_groups)
-        s = max(0.3, 1.0 - np.sqrt(2 * p / effective))
-        g = s * (t_units / n - 1) * es[m].T @ es[m]
-        expected.append(None if unequal or strata is not None else g)
+        trusted.append(
+            [max(0.3, 1.0 - np.sqrt(2 * p / min(effective, rows_))) for rows_ in sizes]
+        )
+        spread = es[m].T @ es[m]
+        # Of all units by the information of the labelled, where that is much less.
+        kept = (own.sum() / known(problem, m + 1).sum()) * jacobians[m]
+        if np.linalg.eigvals(infos[m] @ kept).real.max() > 2.0:
+            h = score(problem, m + 1, etas[m]) @ infos[m].T
+            h = h * own.sum() / known(problem, m + 1).sum()
+            spread = spread + lacking(h.T @ h, spread)
+        expected.append(spread)
+
+    odds = t_units / n - 1
+    floors = []
+    for m in range(k):
+        z = zs[m][rows] / np.sqrt(1 - levs[m][rows])[:, None]
+        floors.append(
+            odds * lacking(trusted[m][0] * expected[m], z.T @ (z * pi[rows][:, None]))
+        )
 
     def unit_rows(
         about: Labels | None,
@@ -358,7 +373,7 @@ def fit(
         about = None if strata is None else merged
         big_y, big_z, others = unit_rows(about)
         if k:
-            stack = stacked(big_y, big_z, counts, expected, others=others)
+            stack = stacked(big_y, big_z, counts, floors, others=others)
         turned = [np.eye(p) / np.sqrt(1 - lev[t]) for t in rows]
         size, factor = n, float(np.mean(1 - pi[rows]))
         drawn = (y / (1 - lev)[:, None])[rows] * np.sqrt(pi[rows])[:, None]
@@ -382,10 +397,14 @@ def fit(
         size, factor, last = n_groups, n / n_groups, np.zeros((p, p))
         if k:
             inner = unit_rows(together(groups[rows]))
-            more = inside(*inner, counts, names)
+            more = inside(*inner, counts, floors, names)
             # What clusters say within them counts for them as often as it is there.
             more = (*more[:2], more[2] * n_groups / n)
-            stack = stacked(big_y, big_z, [n_groups] * k, expected, 2.0, n_groups, more)
+            floors = [
+                np.zeros((p, p)) if unequal else lacking(odds * s[1] * g, own.T @ own)
+                for s, g, own in zip(trusted, expected, blocks(big_z, p), strict=True)
+            ]
+            stack = stacked(big_y, big_z, [n_groups] * k, floors, 2.0, n_groups, more)
 
     theta = real.copy()
     u = np.zeros((p, p))
@@ -419,11 +438,11 @@ def inside(
     z: Array,
     others: Callable[[int], tuple[Array, Array]] | None,
     counts: Sequence[int],
+    floors: list[Array],
     names: Labels,
 ) -> tuple[Array, Array, float]:
     """What labelled units say within clusters, and without each cluster."""
-    none: list[Array | None] = [None] * len(counts)
-    learned = stacked(y, z, counts, none, others=others)
+    learned = stacked(y, z, counts, floors, others=others)
     # Nothing of it is learned from how the clusters differ: the same without one.
     without = np.array([learned.matrix for _ in names])
     return learned.matrix, without, learned.df
