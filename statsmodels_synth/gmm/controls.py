@@ -62,6 +62,8 @@ class LabeledRows:
         ``H^-1``.
     information : ndarray (rows,), or (rows, J, J)
         Information of each labelled row on its linear predictors, weights included.
+    total : ndarray (p, p)
+        H in the basis of the design.
     """
 
     rows: Floats
@@ -69,6 +71,7 @@ class LabeledRows:
     leverage: Floats
     inverse: Floats
     information: Floats
+    total: Floats
 
     @property
     def room(self) -> Floats:
@@ -141,7 +144,8 @@ def _labeled_rows(
     Shapes: `h` (n, p), `information` (rows,) or (rows, J, J), `all_` (p, p).
     """
     basis = design.basis
-    in_basis = np.linalg.inv(basis.T @ all_ @ basis)
+    total = basis.T @ all_ @ basis
+    in_basis = np.linalg.inv(total)
     inverse = basis @ in_basis @ basis.T
     if not score.is_smooth:
         # Where the score jumps, that of a row is a matter of where its residual is.
@@ -152,7 +156,8 @@ def _labeled_rows(
     shares = np.bincount(rows.unit_positions, of_rows, design.n_labeled)
     turned = (h * design.design_weights[:, None]) @ basis @ in_basis
     leverage: Floats = np.clip(shares.astype(float), 0.0, 1.0)
-    return LabeledRows(turned @ basis.T, turned, leverage, inverse, information)
+    rows_ = turned @ basis.T
+    return LabeledRows(rows_, turned, leverage, inverse, information, total)
 
 
 def control_of(

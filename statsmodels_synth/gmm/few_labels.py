@@ -134,13 +134,14 @@ def few_label_estimate(
         for m, (_, _, covered, *_) in enumerate(source_facts(design))
     ]
     if clusters is None:
-        rows = unit_rows(design, labels, controls, strata_groups(design.labeling))
+        groups = strata_groups(design.labeling)
+        rows = unit_rows(design, labels, controls, groups, score)
         stacked = stack(rows)
     else:
         scores = cluster_scores(design, score, eta, clusters)
         rows = cluster_rows(design, labels, controls, scores, clusters, score)
         groups = single_together(clusters.of_labeled)
-        units = unit_rows(design, labels, controls, groups)
+        units = unit_rows(design, labels, controls, groups, score)
         stacked = stack(rows, stack(units))
     missed = missed_spread(rows, design.basis)
     rows, stacked = rows.mapped(design.basis), stacked.mapped(design.basis)

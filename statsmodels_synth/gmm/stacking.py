@@ -130,6 +130,11 @@ def _full(rows: Rows) -> _Candidate:
         left_out = rows.labels - residual / np.maximum(1.0 - leverage, 1e-10)[:, None]
     else:
         left_out = _full_within(rows, z, gram)
+    penalty = gram - z.T @ z
+    for t, (y, others) in rows.deciding.items():
+        x = others.reshape(n, m * p)
+        root = inverse_root(x.T @ x + penalty)
+        left_out[t] = (z[t] @ root) @ (root.T @ (x.T @ y))
     return _Candidate(coefficients.T, left_out, float(leverage.sum()))
 
 
@@ -185,7 +190,8 @@ def _multiples(rows: Rows, metric: Floats) -> _Candidate:
     own = np.diag(total)
     lacking = np.einsum("ij,kil,lj->k", metric, rows.floors, metric)
     # A source whose rows vanish on all labelled units gets a multiple of zero.
-    total = total + np.diag(np.where(own > 0.0, rows.pseudo * own + lacking, 1.0))
+    penalty = np.where(own > 0.0, rows.pseudo * own + lacking, 1.0)
+    total = total + np.diag(penalty)
     multiples = np.linalg.solve(total, total_cross)
     if rows.groups is not None:
         for at in _members(rows.groups):
@@ -193,6 +199,12 @@ def _multiples(rows: Rows, metric: Floats) -> _Candidate:
             gram[at] = once * gram[at] - more * gram[at].sum(axis=0)
             cross[at] = once * cross[at] - more * cross[at].sum(axis=0)
     without = np.linalg.solve(total - gram, (total_cross - cross)[:, :, None])
+    for t, (y, others) in rows.deciding.items():
+        x, own_gram = others @ metric, np.diag(penalty)
+        own_gram = own_gram + np.einsum("rki,rli->kl", x, x)
+        without[t, :, 0] = np.linalg.solve(
+            own_gram, np.einsum("rki,ri->k", x, y @ metric)
+        )
     return _Candidate(
         np.hstack([multiple * np.eye(p) for multiple in multiples]),
         np.einsum("rki,rk->ri", rows.controls, without[:, :, 0]),

@@ -37,6 +37,19 @@ def small(kind: str, k_sources: int, seed: int) -> dense.Problem:
     )
 
 
+def rare(problem: dense.Problem, ones: int) -> dense.Problem:
+    """The last regressor becomes a dummy that few labelled units have."""
+    labeled = np.flatnonzero(problem.labeled)
+    dummy = np.zeros(len(problem.y))
+    dummy[np.r_[labeled[:ones], np.flatnonzero(~problem.labeled)[:20]]] = 1.0
+
+    def with_dummy(x: Array) -> Array:
+        return np.column_stack([x[:, :-1], dummy])
+
+    sources = [(y, with_dummy(x)) for y, x in problem.sources]
+    return replace(problem, x=with_dummy(problem.x), sources=sources)
+
+
 def stacked_of(model: Any, **options: Any) -> tuple[Any, Stacked]:
     """A fit, and how much of the sources it takes off."""
     found: list[Stacked] = []
@@ -59,6 +72,9 @@ PROBLEMS = {
     "binomial, one source": small("binomial", 1, 4),
     "binomial, two": small("binomial", 2, 5),
     "binomial, three": small("binomial", 3, 6),
+    # Units that decide a coefficient are left out with what they do to the others.
+    "dummy of two": rare(small("gaussian", 2, 2), 2),
+    "dummy of three": rare(small("gaussian", 1, 22), 3),
     "gaps": with_gaps(small("binomial", 2, 10), 7),
     "design weights": replace(
         small("gaussian", 2, 8),
@@ -91,6 +107,7 @@ def fitted(name: str) -> tuple[Any, Stacked, loops.Fit]:
     return result, stacked, loops.fit(problem, unequal=name == "design weights")
 
 
+@pytest.mark.filterwarnings("ignore::statsmodels_synth.exceptions.FewUnitsWarning")
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_one_row_left_out_after_the_other(name: str) -> None:
     """

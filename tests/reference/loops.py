@@ -358,8 +358,27 @@ def fit(
         ]
         zed = np.hstack([np.zeros((n, 0)), *parts])
         free = np.sqrt(1 - pi[rows])[:, None]
+
+        def alone(t: int) -> tuple[Array, Array]:
+            """Without a unit that decides a coefficient residuals of others change."""
+            unit = rows[t]
+            kept = np.arange(n) != t
+            if max(own[unit] for own in [lev, *levs]) <= 0.3:
+                return (up * free)[kept], (zed * free)[kept]
+            parts = []
+            for m, params in enumerate([real, *gammas]):
+                h = a[:, None] * score(problem, m, params)
+                bits = -a[:, None, None] * derivative(problem, m, params)
+                total = np.linalg.inv(inverse if m == 0 else infos[m - 1])
+                rest = np.linalg.inv(total - bits[unit])
+                moved = h + bits @ (rest @ h[unit])
+                own = (lev if m == 0 else levs[m - 1])[rows]
+                parts.append((moved @ rest.T)[rows] / np.sqrt(1 - own)[:, None])
+            y_, z_ = parts[0], np.hstack([np.zeros((n, 0)), *parts[1:]])
+            return (y_ * free)[kept], (z_ * free)[kept]
+
         if about is None:
-            return up * free, zed * free, None
+            return up * free, zed * free, alone
 
         def others(t: int) -> tuple[Array, Array]:
             kept = np.arange(n) != t
