@@ -140,7 +140,7 @@ def unit_rows(
     """
     Rows of the labelled units, within strata where the labels of each were fixed.
 
-    Eq. (rows), Eq. (strata-rows).
+    Eq. (rows), Eq. (strata-rows), Eq. (finite-error).
     """
     (n, p), m = labels.rows.shape, len(controls)
     chance = chances(design)
