@@ -439,7 +439,7 @@ class Plan:
                     )
                 raise OptionError(f"{few}. Give at least {self.min_labels}.")
         parts = self._pilots.alone
-        if self._most_units(n_units) is None:
+        if n_units is None and self._most_units(None) is None:
             return [(size, parts.units_for(size)) for size in labels]
         sizes = list(
             product(labels, whole_numbers("n_units", n_units, self.n_units, 1))
