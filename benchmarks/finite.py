@@ -9,8 +9,8 @@ Run from the root of the repository, where ../shared has the data::
 All units of each data set have a human label, so that the coefficients of the
 population are known. Each draw labels some of the units anew, as the name of the cell
 says; nothing else is left to chance. Finished cells are kept in ``finite-output``. A
-row of the table is a cell: the lowest and highest coverage over coefficients of the 95
-% interval of the default, of Byun et al. (2025), of the labels alone and of
+row of the table is a cell: the lowest and highest coverage over coefficients of the
+95 % interval of the default, of Byun et al. (2025), of the labels alone and of
 Predict-Then-Debias, all with ``population="finite"``, then that of the default without
 it; and the mean over coefficients of the half-width of the first over that of the last.
 """

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.arrays import Floats, as_floats
 from statsmodels_synth.core.options import check_alpha, methods_name_keywords
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.core.statsmodels import (
@@ -149,6 +149,8 @@ class PredictedResults(TestedResults):
                 f"{self.model.target_score.called} has several. predict() gives the "
                 "predictions; t_test() and cov_params() what errors of linear ones are."
             )
+        if agg_weights is not None:
+            agg_weights = as_floats(agg_weights, "agg_weights")
         offset = self.model._option_of_rows(offset, exog, "offset")
         exposure = self.model._option_of_rows(exposure, exog, "exposure")
         exog = self.model._rows_to_predict(exog, transform)

@@ -131,7 +131,7 @@ def finite_covariance(
     r"""
     Covariance where the units are the population: chance is only who is labelled.
 
-    Eq. (finite-covariance).
+    Eq. (finite-covariance), Eq. (finite-error).
 
     Over all units the contributions sum to zero, so that the error is
     :math:`\sum_t (S_t / \pi_t - 1) \pi_t l_t`.

@@ -198,7 +198,7 @@ def unit_rows(
     """
     Rows of the labelled units, within strata where the labels of each were fixed.
 
-    Eq. (rows), Eq. (strata-rows).
+    Eq. (rows), Eq. (strata-rows), Eq. (finite-error).
 
     Shapes: `groups` (n,).
     """

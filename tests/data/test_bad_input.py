@@ -1370,6 +1370,12 @@ case(
     *("cov_type='clustre' does not exist", "Did you mean 'cluster'?"),
 )
 case(
+    "option: population",
+    OptionError,
+    lambda f: from_frames(f).fit(population="finit"),
+    *("population='finit' does not exist", "Did you mean 'finite'?"),
+)
+case(
     "option: cov_kwds",
     OptionError,
     lambda f: from_frames(f).fit(cov_kwds={"maxlags": 2}),
@@ -1673,6 +1679,14 @@ def fit_by_group(f: Frames, groups: Any, **options: Any) -> Any:
     )
 
 
+case(
+    "clusters: of a finite population",
+    OptionError,
+    lambda f: from_frames(f).fit(
+        population="finite", cov_type="cluster", cov_kwds={"groups": groups_of(f)}
+    ),
+    *("population='finite' has no cov_type='cluster'", "leave cov_type out"),
+)
 case(
     "labeling_prob: zero for a labelled unit",
     DataError,

@@ -170,6 +170,7 @@ def test_options(options: dict[str, str]) -> None:
         {"maxiter": 1},
         {"maxiter": 20, "use_correction": False},
         {"centered": True, "use_correction": False},
+        {"population": "finite"},
     ],
     ids=str,
 )
@@ -461,6 +462,21 @@ def test_clusters(kind: Any, use_correction: bool) -> None:
         rows = dd.from_pandas(units, npartitions=n_partitions)
         model = AugmentedGMM.from_formula("y ~ x + z", rows, **WIDE)
         agree(model.fit(**options), peer)
+
+
+def test_units_that_nobody_covers_are_units() -> None:
+    """They count in the share that was labelled, wherever their rows are."""
+    units = draw()
+    idle = (np.arange(UNITS) % 3 == 0) & ~units.chosen
+    units.loc[idle, ["made_y", "made_x"]] = np.nan
+    units["guess"] = units.guess.astype(float).mask(idle)
+    peer = AugmentedGMM.from_formula("y ~ x + z", units, **WIDE)
+    rows = dd.from_pandas(units, npartitions=4)
+    model = AugmentedGMM.from_formula("y ~ x + z", rows, **WIDE)
+    for options in ({}, {"population": "finite"}):
+        found = model.fit(**options)
+        assert found.n_frame == UNITS > found.n_units
+        agree(found, peer.fit(**options))
 
 
 def test_clusters_of_replicates() -> None:
