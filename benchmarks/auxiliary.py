@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,6 @@ class Cell:
     known: Array
     oracle: Array | None = None
     learner: Any = None
-    missing: Array = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
 
 def two_columns(
@@ -141,8 +140,10 @@ def strata(rng: Rng, size: int, per: int, useful: bool = True) -> Cell:
         labeled[rng.choice(np.flatnonzero(g == h), per, replace=False)] = True
     study = cell.study
     (guess, exog), truth = study.sources[0], study.truth + np.array([1.5, 0.0])
+    dummies = (g[:, None] == np.arange(1, 4)).astype(float)
     return replace(
         cell,
+        known=np.column_stack([cell.known, dummies]) if useful else cell.known,
         study=replace(
             study,
             y=study.y + g,
@@ -211,7 +212,9 @@ def _real(folder: Path, name: str) -> tuple[Array, Array, Array, Array, Array, A
         exog = columns(table["phosphorylated"].to_numpy(dtype=float))
         known = table[["ubiquitinated", "acetylated"]].to_numpy(dtype=float)
     truth = np.asarray(sm.GLM(y, exog, sm.families.Binomial()).fit().params)
-    boosted = HistGradientBoostingClassifier(max_iter=60, learning_rate=0.08)
+    boosted = HistGradientBoostingClassifier(
+        max_iter=60, learning_rate=0.08, random_state=0
+    )
     seen = np.column_stack([guess, exog[:, 1:], known])
     oracle = cross_val_predict(boosted, seen, y, cv=10, method="predict_proba")[:, 1]
     return exog, y, guess, known, truth, oracle
@@ -246,7 +249,7 @@ CELLS: dict[str, Callable[[Rng, int], Cell]] = {
         (100, 300, 1000),
         learner=HistGradientBoostingRegressor(max_iter=60, learning_rate=0.08),
     ),
-    **_sizes("counts", counts, (100, 300)),
+    **_sizes("counts", counts, (100, 300, 1000)),
     **_sizes("two proxies in part", partly, (100, 300)),
     "4 strata": partial(strata, per=50),
     "4 strata, useless columns": partial(strata, per=50, useful=False),
@@ -276,7 +279,6 @@ def _seen(cell: Cell) -> Array:
     """All that an oracle may know of the units."""
     study = cell.study
     parts = [own for own, _ in study.sources] + [study.x[:, 1:], cell.known]
-    parts += [np.asarray(g)[:, None] for g in (study.options.get("strata"),) if g is not None]
     return np.column_stack(parts)
 
 
@@ -286,7 +288,7 @@ def _oracle(name: str) -> Any:
     cell = CELLS[name](np.random.default_rng(99), POPULATION)
     binary = cell.study.family == "logit"
     kind = HistGradientBoostingClassifier if binary else HistGradientBoostingRegressor
-    return kind(max_iter=150, learning_rate=0.08).fit(_seen(cell), cell.study.y)
+    return kind(max_iter=150, learning_rate=0.08, random_state=0).fit(_seen(cell), cell.study.y)
 
 
 def predictions(name: str, cell: Cell) -> Array:

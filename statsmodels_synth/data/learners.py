@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,7 +31,7 @@ MOST_STEPS = 25
 #: Values that a column has at least for curvature in it.
 FEWEST_VALUES = 6
 #: Where pieces of a curve meet, as shares of the units.
-KNOTS = (1 / 3, 2 / 3)
+KNOTS = (0.2, 0.4, 0.6, 0.8)
 #: Shares are moved so far from zero and one before their logit is taken.
 LEAST_SHARE = 1e-3
 #: Columns beyond which there is no curvature, and products beyond which there are none.
@@ -47,27 +48,24 @@ class Basis:
 
     Parameters
     ----------
-    k_outcomes : int
-        The first columns are outcomes of proxies, which products are made with.
     curved : ndarray of int
         Columns with curvature.
-    knots : ndarray (2, columns)
+    knots : ndarray (knots, columns)
         Where pieces of the curves meet.
     shares : ndarray of int
         Columns of shares, which have a logit.
-    products : bool
-        Whether there are products.
+    products : list of (int, int)
+        Columns of which there is a product.
     middle, scale : ndarray (K,)
         What brings each resulting column to mean zero and variance one.
     choices : tuple of ndarray of int
         Resulting columns: of the proxies alone, with the others, and with all.
     """
 
-    k_outcomes: int
     curved: Positions
     knots: Floats
     shares: Positions
-    products: bool
+    products: list[tuple[int, int]]
     middle: Floats
     scale: Floats
     choices: tuple[Positions, ...]
@@ -86,11 +84,10 @@ class Basis:
         curved = np.flatnonzero(several) if k <= MOST_CURVED else np.empty(0, np.intp)
         inside = (sample.min(axis=0) >= 0.0) & (sample.max(axis=0) <= 1.0)
         raw = cls(
-            k_outcomes=k_outcomes,
             curved=curved,
             knots=np.quantile(sample, KNOTS, axis=0),
             shares=curved[inside[curved]],
-            products=k_outcomes * (k - k_outcomes) <= MOST_PRODUCTS,
+            products=_pairs(k_outcomes, k),
             middle=np.zeros(1),
             scale=np.ones(1),
             choices=(),
@@ -122,12 +119,18 @@ class Basis:
         parts += [np.maximum(rows - knot, 0.0)[:, self.curved] for knot in self.knots]
         shares = np.clip(rows[:, self.shares], LEAST_SHARE, 1.0 - LEAST_SHARE)
         parts.append(logit(shares))
-        if self.products:
-            # Centred: the columns themselves are there already.
-            centred = rows - self.knots.mean(axis=0)
-            others = centred[:, self.k_outcomes :]
-            parts += [centred[:, [j]] * others for j in range(self.k_outcomes)]
+        # Centred: the columns themselves are there already.
+        centred = rows - self.knots.mean(axis=0)
+        parts += [centred[:, [i]] * centred[:, [j]] for i, j in self.products]
         return np.asarray((np.hstack(parts) - self.middle) / self.scale)
+
+
+def _pairs(k_outcomes: int, k: int) -> list[tuple[int, int]]:
+    """Columns to multiply: all pairs if they are few, else those with a proxy."""
+    pairs = list(combinations(range(k), 2))
+    if len(pairs) > MOST_PRODUCTS:
+        pairs = [(i, j) for i, j in pairs if i < k_outcomes]
+    return pairs if len(pairs) <= MOST_PRODUCTS else []
 
 
 @dataclass(frozen=True)
