@@ -648,6 +648,7 @@ class AugmentedGMM(StackedMomentsGMM):
         passes = 0
         design, start = self.aligned, kwargs.get("start_params")
         given = start is not None and np.size(start) > self.k_params
+        given = given or self.recalibration is not None
         if self.source_state is None and design.k_sources and not given:
             self.source_state, passes = solve_sources(
                 design,
