@@ -46,7 +46,7 @@ from statsmodels_synth.exceptions import SynthError, SynthWarning
 
 Array = NDArray[Any]
 #: Units of each study, and other units of the population that an oracle learns from.
-SIZE, POPULATION = 5000, 50_000
+SIZE, POPULATION = 3000, 50_000
 METHODS = ("labels only", "without", "with", "oracle")
 
 
@@ -132,7 +132,7 @@ def counts(rng: Rng, size: int, n: int) -> Cell:
 
 
 def strata(rng: Rng, size: int, per: int, useful: bool = True) -> Cell:
-    """Four strata of equal size, as many labels in each, a proxy that is off by them."""
+    """Four strata of equal size and labels, a proxy that is off by stratum."""
     cell = two_columns(rng, size, 4 * per, useful)
     g = np.arange(size) % 4
     labeled = np.zeros(size, dtype=bool)
@@ -174,7 +174,7 @@ def clusters(
 def probabilities(rng: Rng, size: int, useful: bool = True) -> Cell:
     """Labelled with .25 where the proxy is high, and with .02 elsewhere."""
     cell = two_columns(rng, size, 10, useful)
-    guess, exog = cell.study.sources[0]
+    guess, _ = cell.study.sources[0]
     prob = np.where(guess > 1.5, 0.25, 0.02)
     study = replace(
         cell.study, labeled=rng.random(size) < prob, options={"labeling_prob": prob}
@@ -288,7 +288,9 @@ def _oracle(name: str) -> Any:
     cell = CELLS[name](np.random.default_rng(99), POPULATION)
     binary = cell.study.family == "logit"
     kind = HistGradientBoostingClassifier if binary else HistGradientBoostingRegressor
-    return kind(max_iter=150, learning_rate=0.08, random_state=0).fit(_seen(cell), cell.study.y)
+    return kind(max_iter=150, learning_rate=0.08, random_state=0).fit(
+        _seen(cell), cell.study.y
+    )
 
 
 def predictions(name: str, cell: Cell) -> Array:
@@ -400,7 +402,9 @@ def main() -> None:
     pd.set_option("display.width", 200, "display.max_rows", 500)
     print(found.round(3).to_string(index=False))
     harm = found["with/without"] - 2.0 * found["error, without"] > 1.03
-    print(f"\nAbove 1.03 of the default without: {', '.join(found['cell'][harm]) or '-'}")
+    print(
+        f"\nAbove 1.03 of the default without: {', '.join(found['cell'][harm]) or '-'}"
+    )
     low = found["cell"][found["covers, lowest"] < 0.93]
     print(f"A coefficient is covered in less than .93: {', '.join(low) or '-'}")
 

@@ -23,6 +23,7 @@ from statsmodels_synth.core.arrays import (
 )
 from statsmodels_synth.core.messages import are, count, format_units, name_units
 from statsmodels_synth.core.options import Kind, Missing
+from statsmodels_synth.data.auxiliary_columns import AuxiliaryColumns, read_arrays
 from statsmodels_synth.data.checks import (
     check_coverage,
     check_endog,
@@ -33,7 +34,6 @@ from statsmodels_synth.data.checks import (
     check_weights,
     check_weights_of_others,
 )
-from statsmodels_synth.data.auxiliary_columns import AuxiliaryColumns, read_arrays
 from statsmodels_synth.data.forms import unique_names
 from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.data.frames import UnitColumns

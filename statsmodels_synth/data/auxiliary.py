@@ -128,19 +128,19 @@ def with_auxiliary(
     given, design = problem.auxiliary, problem.design
     if given is None:
         return problem, None
-    values = given.values if design.kept is None else given.values[design.kept]
+    kept = slice(None) if design.kept is None else design.kept
+    values, units = given.columns[kept], problem.units[kept]
     rows = _borrowed(design, values)
     learner = problem.options.learner
     called = "ridge regression" if learner is None else type(learner).__name__
     nothing = np.full(design.n_units, -1)
     made = Recalibration(given.names, called, nothing, np.nan, np.nan, "", problem)
-    units = problem.units if design.kept is None else problem.units[design.kept]
     check_coverage(rows.units, design.labeled_units, NAME, units, design.k_params)
     inputs = _inputs(design, rows, values, units)
     reason = _too_few(design, inputs, clusters)
     if reason:
         return problem, replace(made, reason=reason)
-    fold, labeled = _folds(design, inputs, clusters)
+    fold = _folds(inputs, clusters)
     predicted = _cross_fit(inputs, fold, problem.target, learner)
     gain, error = _gain(design, inputs, predicted, clusters)
     folds = nothing.copy()
@@ -149,7 +149,7 @@ def with_auxiliary(
     if not gain > LEAST_GAIN * error:
         reason = (
             "it predicts the labels no better than the proxies do (squared error "
-            f"{100 * -gain:+.1f} %, standard error {100 * error:.1f} %)"
+            f"{-100 * gain + 0.0:+.1f} %, standard error {100 * error:.1f} %)"
         )
         return problem, replace(made, reason=reason)
     by_unit = np.full(design.n_units, np.nan)
@@ -197,14 +197,15 @@ def _borrowed(design: AlignedDesign, values: Floats) -> SourceArrays:
             "auxiliary= needs a proxy: the columns say where a prediction of the "
             "outcome errs. Give proxy=, for all units."
         )
-    usable = ~np.isnan(values).any(axis=1)
+    usable: Bools = np.asarray(~np.isnan(values).any(axis=1))
     covered = np.zeros(design.n_units, dtype=bool)
     parts = []
     for proxy in proxies:
         units = proxy.unit_positions
-        keep = usable[units] & ~covered[units]
+        keep = np.asarray(usable[units] & ~covered[units])
         covered[units] = True
-        parts.append(proxy if keep.all() else proxy.take(keep, units[keep]))
+        own = np.flatnonzero(keep)
+        parts.append(proxy if len(own) == len(keep) else proxy.take(own, units[own]))
     parts = [part for part in parts if len(part.endog)]
     dropped = int((covered & ~usable).sum())
     if not parts:
@@ -303,34 +304,32 @@ def _too_few(design: AlignedDesign, inputs: _Inputs, clusters: Clusters | None) 
     needed = design.k_params * (2 + design.k_sources)
     if design.n_labeled <= needed:
         return f"{count(design.n_labeled, 'label')} are too few for one more source"
-    if clusters is not None and clusters.n_labeled < 2:
-        return "all labels are in one cluster"
+    if clusters is not None:
+        at = inputs.units[inputs.labeled]
+        if len(np.unique(clusters.of_units[at])) < 2:
+            return "all labels are in one cluster"
     return ""
 
 
-def _folds(
-    design: AlignedDesign, inputs: _Inputs, clusters: Clusters | None
-) -> tuple[Positions, Positions]:
+def _folds(inputs: _Inputs, clusters: Clusters | None) -> Positions:
     """
-    Fold of each unit and of each labelled one, by their identity alone.
+    Fold of each unit, by its identity alone.
 
     As many labelled ones in each fold as can be, and as many of the others; clusters
     stay together.
 
-    Shapes: (U,), (L,).
+    Shapes: (U,).
     """
     if clusters is None:
         inside = np.zeros(len(inputs.units), dtype=bool)
         inside[inputs.labeled] = True
-        fold = _dealt(inputs.key, inside)
-    else:
-        of_units = clusters.of_units[inputs.units]
-        key = np.full(clusters.n_all, np.iinfo(np.uint64).max, dtype=np.uint64)
-        np.minimum.at(key, of_units, inputs.key)
-        with_labels = np.zeros(clusters.n_all, dtype=bool)
-        with_labels[of_units[inputs.labeled]] = True
-        fold = _dealt(key, with_labels)[of_units]
-    return fold, fold[inputs.labeled]
+        return _dealt(inputs.key, inside)
+    of_units = clusters.of_units[inputs.units]
+    key = np.full(clusters.n_all, np.iinfo(np.uint64).max, dtype=np.uint64)
+    np.minimum.at(key, of_units, inputs.key)
+    with_labels = np.zeros(clusters.n_all, dtype=bool)
+    with_labels[of_units[inputs.labeled]] = True
+    return np.asarray(_dealt(key, with_labels)[of_units])
 
 
 def _dealt(key: Any, labeled: Bools) -> Positions:

@@ -46,13 +46,13 @@ class AuxiliaryColumns:
 
     Parameters
     ----------
-    values : ndarray (T, k)
-        The columns; NaN where a unit lacks one.
+    columns : ndarray (T, k)
+        NaN where a unit lacks one.
     names : tuple of str
         Their names.
     """
 
-    values: Floats
+    columns: Floats
     names: tuple[str, ...]
 
 
@@ -197,8 +197,8 @@ def _matched(given: Any, frames: AlignedFrames, on: On) -> pd.DataFrame:
     if not isinstance(value, pd.DataFrame) and not is_other_frame(value):
         raise OptionError(
             f"auxiliary= is a {type_name(given)}. Give the right side of a formula of "
-            "columns, as in auxiliary='confidence + n_words', or a frame with a row for "
-            "each unit."
+            "columns, as in auxiliary='confidence + n_words', or a frame with a row "
+            "for each unit."
         )
     columns = frames.columns
     other = columns.others[0] if columns.others else None

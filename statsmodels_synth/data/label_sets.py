@@ -17,7 +17,6 @@ from statsmodels_synth.core.arrays import (
     missing_rows,
 )
 from statsmodels_synth.core.messages import count, format_units, name_units, type_name
-from statsmodels_synth.data.auxiliary_columns import AuxiliaryColumns
 from statsmodels_synth.data.arrays import (
     AlignedProblem,
     ModelOptions,
@@ -26,6 +25,7 @@ from statsmodels_synth.data.arrays import (
     unit_weights,
     units_without_exog,
 )
+from statsmodels_synth.data.auxiliary_columns import AuxiliaryColumns
 from statsmodels_synth.data.checks import check_coverage
 from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.data.frames import UnitColumns

@@ -212,7 +212,7 @@ def _newton(
         # Where the first step is too long, the next ones are bounded.
         length = float(np.abs(design @ step).max())
         beta = beta + step * min(1.0, 4.0 / max(length, 1e-300))
-        if length < 1e-4:
+        if length < 1e-3:
             break
     linear = design @ beta
     mean = expit(linear)

@@ -77,9 +77,7 @@ def cheapest_mixes(
     _check_number(list(choices.values()), limits.replicates)
     subsets = filter(
         pilots.can_be_had,
-        chain.from_iterable(
-            combinations(sources, k) for k in range(len(sources) + 1)
-        ),
+        chain.from_iterable(combinations(sources, k) for k in range(len(sources) + 1)),
     )
     return [
         _cheapest_mix(
