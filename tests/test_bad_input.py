@@ -1297,7 +1297,7 @@ case(
 case(
     "auxiliary: two rows for a unit",
     AlignmentError,
-    lambda f: from_frames(f, auxiliary=pd.concat([f.llm[["x"]], f.llm[["x"]][:1]])),
+    lambda f: from_frames(f, auxiliary=f.data[["x"]].iloc[[*range(40), 3]]),
     *("auxiliary=", "1 unit", "one row per unit"),
 )
 case(
