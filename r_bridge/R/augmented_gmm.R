@@ -37,6 +37,11 @@
 #' @param ... Nothing: all other arguments are named in full.
 #' @param strata Stratum of each unit, where a fixed number of units was labelled in
 #'   each: a column or one value per row of `data`.
+#' @param auxiliary What is known of every unit beside `formula`, such as the confidence of
+#'   a model: a one-sided formula of columns, as in `~ confidence + n_words`, of `data` or
+#'   of the sources. The outcome is predicted from them and from what the proxies say, each
+#'   fold of the units by the labels of the others, and that is one more source, named
+#'   `"auxiliary"`. It takes part where it predicts the labels better than the proxies do.
 #' @param missing `"drop"`: incomplete labelled units count as unlabelled, and
 #'   incomplete rows of sources as not covered; the summary gives the numbers.
 #'   `"raise"`: they are errors.
@@ -86,9 +91,10 @@
 augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
                           family = gaussian(), on = NULL, labeled = NULL,
                           labeling_prob = NULL, weights = NULL, cluster = NULL, ...,
-                          strata = NULL, missing = c("drop", "raise"),
-                          contrasts = NULL, maxiter = 2, use_correction = NULL,
-                          use_t = NULL, centered = FALSE,
+                          strata = NULL, auxiliary = NULL,
+                          missing = c("drop", "raise"), contrasts = NULL,
+                          maxiter = 2, use_correction = NULL, use_t = NULL,
+                          centered = FALSE,
                           population = c("superpopulation", "finite"), start = NULL,
                           influence = TRUE) {
   call <- match.call()
@@ -103,6 +109,7 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
     strata = capture(substitute(strata), env),
     weights = capture(substitute(weights), env),
     cluster = capture(substitute(cluster), env),
+    auxiliary = auxiliary,
     missing = choose_option(missing, c("drop", "raise"), "missing"),
     contrasts = contrasts
   )
@@ -137,6 +144,10 @@ python_arguments <- function(design, family, settings, influence) {
     weights = design$weights,
     labeling_prob = design$labeling_prob,
     strata = design$strata,
+    auxiliary = if (!is.null(design$auxiliary)) unname_matrix(design$auxiliary),
+    auxiliary_names = if (!is.null(design$auxiliary)) {
+      utf8(colnames(design$auxiliary), "Names of the columns of auxiliary")
+    },
     cluster = design$cluster,
     n_incomplete = as.integer(design$n_incomplete),
     family = family_code(family),

@@ -5,7 +5,8 @@
 build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
                          family = stats::gaussian(), on = NULL, labeled = NULL,
                          labeling_prob = NULL, strata = NULL, weights = NULL,
-                         cluster = NULL, missing = "drop", contrasts = NULL) {
+                         cluster = NULL, auxiliary = NULL, missing = "drop",
+                         contrasts = NULL) {
   missing <- check_choice(missing, "missing", c("drop", "raise"))
   family <- as_family(family)
   check_frame(data, "data")
@@ -20,7 +21,8 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
   })
   reserved <- c(
     on, unlist(Map(option_columns, options, captured, list(data))),
-    unlist(lapply(given, `[[`, "columns"))
+    unlist(lapply(given, `[[`, "columns")),
+    if (inherits(auxiliary, "formula")) all.vars(auxiliary)
   )
   refuse_foreign_terms(formula)
   formula <- expand_formula(formula, data, reserved)
@@ -45,6 +47,7 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
     labeling_prob = unit_prob(options$labeling_prob, frames),
     strata = unit_codes(options$strata, "strata", frames),
     cluster = unit_codes(options$cluster, "cluster", frames),
+    auxiliary = auxiliary_columns(auxiliary, formula, frames, missing),
     # In the order of their codes.
     clusters = unique(complete_values(options$cluster, "cluster", frames)),
     n_incomplete = frames$n_incomplete,

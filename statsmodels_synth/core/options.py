@@ -22,7 +22,7 @@ _OWN = ("self", "cls")
 
 CovType: TypeAlias = Literal["robust", "cluster"]
 Engine: TypeAlias = Literal["patsy", "formulaic"]
-Kind: TypeAlias = Literal["proxy", "synthetic"]
+Kind: TypeAlias = Literal["proxy", "synthetic", "auxiliary"]
 Missing: TypeAlias = Literal["drop", "raise"]
 Population: TypeAlias = Literal["superpopulation", "finite"]
 WeightsMethod: TypeAlias = Literal["cov"]

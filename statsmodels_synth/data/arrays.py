@@ -23,6 +23,7 @@ from statsmodels_synth.core.arrays import (
 )
 from statsmodels_synth.core.messages import are, count, format_units, name_units
 from statsmodels_synth.core.options import Kind, Missing
+from statsmodels_synth.data.auxiliary_columns import AuxiliaryColumns, read_arrays
 from statsmodels_synth.data.checks import (
     check_coverage,
     check_endog,
@@ -37,7 +38,8 @@ from statsmodels_synth.data.forms import unique_names
 from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.data.frames import UnitColumns
 from statsmodels_synth.data.labeling import find_labeling
-from statsmodels_synth.exceptions import AlignmentError, DataError
+from statsmodels_synth.data.learners import check_learner
+from statsmodels_synth.exceptions import AlignmentError, DataError, OptionError
 from statsmodels_synth.problem.design import (
     AlignedDesign,
     DesignRows,
@@ -467,6 +469,8 @@ class ModelOptions:
     labeling_prob: Any = None
     strata: Any = None
     score: Any = None
+    auxiliary: Any = None
+    learner: Any = None
 
     @property
     def by_unit(self) -> dict[str, Any]:
@@ -504,6 +508,8 @@ class AlignedProblem:
         Further columns of the units, with frames in memory.
     frame : DataFrame or None
         Data, with a column for every option that was given as an array.
+    auxiliary : AuxiliaryColumns or None
+        What is known of every unit besides the formula.
     """
 
     target: TargetScore
@@ -518,6 +524,7 @@ class AlignedProblem:
     learned: LearnedFormula | None = None
     columns: UnitColumns | None = None
     frame: pd.DataFrame | None = None
+    auxiliary: AuxiliaryColumns | None = None
 
 
 def align_arrays(
@@ -592,7 +599,28 @@ def align_arrays(
     given = (labels, labeled_units, sources, n_units, target)
     design = align_design(*given, labeling, lacking=lacking)
     aligned = (endog, exog, design, units, mask, n_incomplete)
-    return AlignedProblem(target, *aligned, options, lacking, learned)
+    auxiliary = read_auxiliary(options, units, index)
+    return AlignedProblem(
+        target, *aligned, options, lacking, learned, auxiliary=auxiliary
+    )
+
+
+def read_auxiliary(
+    options: ModelOptions, units: pd.Index, index: pd.Index | None
+) -> AuxiliaryColumns | None:
+    """
+    Auxiliary columns, and whether there is a learner for them.
+
+    Shapes: `units` (T,), `index` (T,).
+    """
+    if options.learner is not None:
+        if options.auxiliary is None:
+            raise OptionError(
+                "learner= is given without auxiliary=, whose columns it learns from. "
+                "Give these too."
+            )
+        check_learner(options.learner)
+    return read_arrays(options.auxiliary, units, index, options.missing)
 
 
 def check_problem(

@@ -285,6 +285,30 @@ def _keyed(frame: pd.DataFrame, on: On, where: str, whole: bool) -> pd.DataFrame
     return frame
 
 
+def keyed_rows(
+    frame: pd.DataFrame, columns: UnitColumns, on: On, where: str
+) -> pd.DataFrame:
+    """One row per unit of a frame that is no source, matched as sources are."""
+    keyed = _keyed(frame, on, where, True)
+    if not keyed.index.is_unique:
+        repeated = keyed.index[keyed.index.duplicated()].unique()
+        raise AlignmentError(
+            f"{where} has more than one row for {count(len(repeated), 'unit')} "
+            f"({format_units(repeated)}). Keep one row per unit."
+        )
+    name = where.rstrip("=")
+    given = GivenSource(name, "auxiliary", frame, {})
+    _all_units(columns.data, [(given, keyed)], on, True)
+    if on is None:
+        other = columns.others[0] if columns.others else None
+        both = [
+            CountedFrame("data", columns.data, other, False),
+            CountedFrame(f"source {name!r}", keyed, None, False),
+        ]
+        refuse_other_order(both, set(), set())
+    return keyed
+
+
 def unit_keys(on: On) -> list[Hashable]:
     """Columns that identify units."""
     if on is None:

@@ -14,6 +14,7 @@ from statsmodels_synth.core.messages import column_label, name_units, option_lab
 from statsmodels_synth.core.options import Engine
 from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.data.arrays import AlignedProblem, ModelOptions, align_arrays
+from statsmodels_synth.data.auxiliary_columns import read_columns
 from statsmodels_synth.data.columns import check_frame, with_columns
 from statsmodels_synth.data.forms import GivenSource, given_sources
 from statsmodels_synth.data.formula.learn import LearnedFormula
@@ -95,6 +96,14 @@ def align_tables(
     learned, labels, sources = evaluate_frames(
         parsed, frames, named.get("offset"), named.get("exposure")
     )
+    auxiliary = read_columns(
+        options.auxiliary,
+        parsed,
+        frames,
+        namespace=namespace,
+        on=on,
+        missing=options.missing,
+    )
     mask = np.zeros(len(frames.units), dtype=bool)
     mask[frames.labeled_rows] = True
     columns = frames.columns
@@ -124,6 +133,7 @@ def align_tables(
             exposure=labels.exposure,
             labeling_prob=labeling_prob,
             strata=strata,
+            auxiliary=auxiliary,
         ),
         labeling=labeling,
         units=frames.units,

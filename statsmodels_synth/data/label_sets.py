@@ -25,6 +25,7 @@ from statsmodels_synth.data.arrays import (
     unit_weights,
     units_without_exog,
 )
+from statsmodels_synth.data.auxiliary_columns import AuxiliaryColumns
 from statsmodels_synth.data.checks import check_coverage
 from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.data.frames import UnitColumns
@@ -301,6 +302,8 @@ class SharedUnits:
         Further columns of the units.
     frame : DataFrame or None
         Data of the formula.
+    auxiliary : AuxiliaryColumns or None
+        What every set makes a source of, by its own labels.
     """
 
     units: pd.Index
@@ -317,6 +320,7 @@ class SharedUnits:
     learned: LearnedFormula | None
     columns: UnitColumns | None
     frame: pd.DataFrame | None
+    auxiliary: AuxiliaryColumns | None
 
 
 def share_units(model: Any, exog: Any, labeling_prob: Any, strata: Any) -> SharedUnits:
@@ -326,6 +330,9 @@ def share_units(model: Any, exog: Any, labeling_prob: Any, strata: Any) -> Share
     Shapes: `exog` (T, p).
     """
     design, units = model.aligned_or_raise(), model.given_units
+    made = model.recalibration
+    if made is not None:  # a source that labels have made: each set makes its own
+        design = made.before.design
     mask = np.asarray(model.labeled)
     labeled, sources = np.flatnonzero(mask), design.sources
     labeling_prob = _values_by_unit(labeling_prob, units, "labeling_prob")
@@ -360,6 +367,7 @@ def share_units(model: Any, exog: Any, labeling_prob: Any, strata: Any) -> Share
         learned=model.learned,
         columns=model.unit_columns,
         frame=getattr(model.data, "frame", None),
+        auxiliary=None if made is None else made.before.auxiliary,
     )
 
 
@@ -501,4 +509,5 @@ def align_labels(
         learned=None if shared.learned is None else shared.learned.twin(),
         columns=shared.columns,
         frame=shared.frame,
+        auxiliary=shared.auxiliary,
     )

@@ -80,6 +80,8 @@ class Row:
         Kinds of sources that it needs: 0, 1, or both, 2.
     learns : bool
         Whether it needs a learner.
+    predicted : bool
+        Whether, by source, it has a line for the one made of auxiliary columns, too.
     """
 
     name: Method
@@ -87,6 +89,7 @@ class Row:
     by_source: bool = False
     kinds: int = 1
     learns: bool = False
+    predicted: bool = True
 
 
 def _naive(of: Subject, source: str) -> Any:
@@ -97,7 +100,7 @@ def _naive(of: Subject, source: str) -> Any:
 #: In the order of the table. A method is added as one row, and in :data:`Method`.
 METHODS: tuple[Row, ...] = (
     Row("labels only", lambda of, _: of.fitted.real_only, kinds=0),
-    Row("naive", _naive, by_source=True),
+    Row("naive", _naive, by_source=True, predicted=False),
     Row("naive pooled", lambda of, _: naive_pooled(of.fitted)),
     Row("PPI", lambda of, s: ppi(of.fitted, s, "none"), by_source=True),
     Row("PPI++", lambda of, s: ppi(of.fitted, s), by_source=True),
@@ -184,8 +187,10 @@ def name_of(function: Own) -> str:
 def lines(of: Subject, rows: Sequence[Row], own: Sequence[Own]) -> Iterator[Line]:
     """Every method with every source that it can use, then the user's functions."""
     for row in rows:
-        if row.kinds <= len(set(of.kinds.values())):
-            for source in of.kinds if row.by_source else [None]:
+        given = [s for s, kind in of.kinds.items() if kind != "auxiliary"]
+        if row.kinds <= len({of.kinds[s] for s in given}):
+            named = list(of.kinds) if row.predicted else given
+            for source in named if row.by_source else [None]:
                 yield Line(row.name, source, partial(row.estimate, of, source))
     for function in own:
         call = partial(_own_results, of, function)

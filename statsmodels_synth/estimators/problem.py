@@ -92,7 +92,7 @@ class Problem:
         m = names.index(source)
         if m not in known:
             raise DataError(
-                f"Source {source!r} is a {self.design.kinds[m]} source, and a "
+                f"Source {source!r} is of the kind {self.design.kinds[m]}, and a "
                 f"{kind} one is asked for.{suggest(source, [names[k] for k in known])}"
             )
         return m

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 import sys
 from typing import Any
 
@@ -25,6 +26,8 @@ from statsmodels_synth.core.options import (
 )
 from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.data.arrays import AlignedProblem, ModelOptions, align_arrays
+from statsmodels_synth.data.auxiliary import NAME as AUXILIARY
+from statsmodels_synth.data.auxiliary import Recalibration, with_auxiliary
 from statsmodels_synth.data.checks import check_clusters
 from statsmodels_synth.data.dask import partitioned
 from statsmodels_synth.data.formula.parse import (
@@ -63,22 +66,25 @@ from statsmodels_synth.results.augmented import (
 _FORMULA_KEYS = [
     *("proxy", "synthetic", "on", "labeled", "labeling_prob", "strata", "family"),
     *("score", "weights", "offset", "exposure", "missing", "engine", "eval_env"),
+    *("auxiliary", "learner"),
 ]
 _FIT_MANY_KEYS = [*FIT_KEYS, "exog", "labeling_prob", "strata"]
 _INIT_KEYS = [
     *("proxy", "synthetic", "labeled", "family", "weights", "offset", "exposure"),
-    *("missing", "hasconst", "labeling_prob", "strata", "score"),
+    *("missing", "hasconst", "labeling_prob", "strata", "score", "auxiliary"),
+    "learner",
 ]
 #: What the model keeps under the names of the constructor.
 _OPTIONS = [
     *("proxy", "synthetic", "weights", "offset", "exposure", "missing", "hasconst"),
-    *("labeling_prob", "strata"),
+    *("labeling_prob", "strata", "auxiliary", "learner"),
 ]
 #: What has one value per unit: remove_data() drops it.
 _PER_UNIT = [
     *("proxy", "synthetic", "labeled", "weights", "offset", "exposure"),
     *("labeling_prob", "strata", "unit_columns", "given_units", "lacking_units"),
     *("aligned", "unit_index", "instrument", "source_state"),
+    *("auxiliary", "recalibration"),
     *("data.frame", "data.orig_endog", "data.orig_exog"),
 ]
 
@@ -133,6 +139,16 @@ class AugmentedGMM(StackedMomentsGMM):
     score : Score, optional
         Another target model, in place of `family`: an object with a method
         ``factors(endog, linear)``, see :class:`~statsmodels_synth.scores.Score`.
+    auxiliary : array_like (T, k), optional
+        What is known of every unit besides `exog`, such as the confidence of a model.
+        The outcome is predicted from it and from what the proxies say, each fold of the
+        units by the labels of the others, and that is one more source, named
+        "auxiliary". It takes part where it predicts the labels better than the proxies
+        do. NaN where the source shall not cover a unit.
+    learner : object, optional
+        What predicts: a regressor of scikit-learn, or a classifier with
+        ``predict_proba``. If omitted, a ridge regression with curvature and products,
+        logistic for outcomes of 0 and 1.
     **kwargs
         Set by :meth:`from_formula`.
 
@@ -206,6 +222,8 @@ class AugmentedGMM(StackedMomentsGMM):
         labeling_prob: Any = None,
         strata: Any = None,
         score: Any = None,
+        auxiliary: Any = None,
+        learner: Any = None,
         **kwargs: Any,
     ) -> None:
         check_keywords("AugmentedGMM", kwargs, _INIT_KEYS)
@@ -222,6 +240,8 @@ class AugmentedGMM(StackedMomentsGMM):
             labeling_prob,
             strata,
             score,
+            auxiliary,
+            learner,
         )
         target = read_score(family, score)
         self._take(align_arrays(endog, exog, labeled, target, options), None)
@@ -236,8 +256,16 @@ class AugmentedGMM(StackedMomentsGMM):
         model._take(problem, state)
         return model
 
-    def _take(self, problem: AlignedProblem, state: SourceState | None) -> None:
+    def _take(
+        self,
+        problem: AlignedProblem,
+        state: SourceState | None,
+        clusters: Clusters | None = None,
+    ) -> None:
         """Take over a problem: the one place where a model gets its attributes."""
+        #: How the source of auxiliary columns was made, if it was.
+        self.recalibration: Recalibration | None
+        problem, self.recalibration = with_auxiliary(problem, clusters)
         self.aligned, self.target_score = problem.design, problem.target
         #: All units that were given, also those that are neither labelled nor covered.
         self.given_units = self.unit_index = problem.units
@@ -301,6 +329,8 @@ class AugmentedGMM(StackedMomentsGMM):
         weights: Any = None,
         offset: Any = None,
         exposure: Any = None,
+        auxiliary: Any = None,
+        learner: Any = None,
         missing: Missing = "drop",
         engine: Engine | None = None,
         eval_env: int | Mapping[str, Any] | None = None,
@@ -347,6 +377,18 @@ class AugmentedGMM(StackedMomentsGMM):
             :class:`~statsmodels_synth.scores.Score`.
         weights, offset, exposure : str or array_like, optional
             Column, or one value per row of `data`.
+        auxiliary : str, DataFrame or Table, optional
+            What is known of every unit besides the formula, such as the confidence of a
+            model: the right side of a formula of columns, as in
+            ``"confidence + n_words"``, of `data` or, where it lacks one, of the
+            sources; or a frame that is matched by unit. The outcome is predicted from
+            it and from what the proxies say, each fold of the units by the labels of
+            the others, and that is one more source, named "auxiliary". It takes part
+            where it predicts the labels better than the proxies do.
+        learner : object, optional
+            What predicts: a regressor of scikit-learn, or a classifier with
+            ``predict_proba``. If omitted, a ridge regression with curvature and
+            products, logistic for outcomes of 0 and 1.
         missing : {"drop", "raise"}
             Whether incomplete labelled units count as unlabelled, and incomplete
             rows of sources as not covered (the summary gives the numbers), or
@@ -398,6 +440,8 @@ class AugmentedGMM(StackedMomentsGMM):
             labeling_prob,
             strata,
             score,
+            auxiliary,
+            learner,
         )
         in_parts = any_partitioned(data, proxy, synthetic)
         door = partitioned() if in_parts else align_tables
@@ -505,15 +549,35 @@ class AugmentedGMM(StackedMomentsGMM):
             population,
         )
         _ = self.aligned_or_raise()
-        known = self._known_sources(start_params)
-        theta, eta = self._start(start_params, known)
         groups = read_groups(cov_type, {} if cov_kwds is None else cov_kwds)
         clusters = None if groups is None else self._clusters(groups)
+        model = self if clusters is None else self._with_folds_of(clusters)
+        return model._fitted(start_params, settings, clusters)
+
+    def _with_folds_of(self, clusters: Clusters) -> AugmentedGMM:
+        """The same model; where labels have made a source, folds keep clusters."""
+        made = self.recalibration
+        if made is None:
+            return self
+        model = type(self).__new__(type(self))
+        model._take(made.before, None, clusters)
+        return model
+
+    def _fitted(
+        self, start_params: Any, settings: FitSettings, clusters: Clusters | None
+    ) -> AugmentedGMMResultsWrapper:
+        """Results of a fit, from options that have been read."""
+        known = self._known_sources(start_params)
+        theta, eta = self._start(start_params, known)
         fit = fit_design(
             self.aligned, self._target, theta, eta, settings, clusters, known
         )
         if start_params is None and fit.sources is not None:
             self.source_state = fit.sources
+        made = self.recalibration
+        if made is not None and made.reason:
+            dropped = {AUXILIARY: made.reason} | fit.dropped_sources
+            fit = replace(fit, dropped_sources=dropped)
         return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit))
 
     @with_one_blas_thread
@@ -595,6 +659,7 @@ class AugmentedGMM(StackedMomentsGMM):
         passes = 0
         design, start = self.aligned, kwargs.get("start_params")
         given = start is not None and np.size(start) > self.k_params
+        given = given or self.recalibration is not None
         if self.source_state is None and design.k_sources and not given:
             self.source_state, passes = solve_sources(
                 design,

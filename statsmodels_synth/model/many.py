@@ -81,7 +81,9 @@ class ManyFits:
         k = range(len(self))[index(k)]
         try:
             problem = align_labels(self._shared, *self._sets.labels(k))
-            model = type(self._model).from_problem(problem, self._model.source_state)
+            own = self._model.recalibration is not None  # each set makes a source
+            state = None if own else self._model.source_state
+            model = type(self._model).from_problem(problem, state)
             return model.fit(**self._options)
         except SynthError as error:
             name = self._sets.names[k]

@@ -75,8 +75,9 @@ def cheapest_mixes(
     """
     choices = {m: pilots.row_choices(m, limits.replicates) for m in sources}
     _check_number(list(choices.values()), limits.replicates)
-    subsets = chain.from_iterable(
-        combinations(sources, k) for k in range(len(sources) + 1)
+    subsets = filter(
+        pilots.can_be_had,
+        chain.from_iterable(combinations(sources, k) for k in range(len(sources) + 1)),
     )
     return [
         _cheapest_mix(

@@ -108,6 +108,13 @@ class Pilots:
         noise = self.of(range(len(self.kinds))).noise[m]
         return list(range(1, 1 + (1 if noise.rows == 1 else most)))
 
+    def can_be_had(self, used: Sequence[int]) -> bool:
+        """Whether these sources can be had: one is made of what all proxies say."""
+        kinds = [self.kinds[m] for m in used]
+        return "auxiliary" not in kinds or kinds.count("proxy") == self.kinds.count(
+            "proxy"
+        )
+
     def label(self, used: Sequence[int]) -> str:
         """What tables call a choice of sources."""
         return ", ".join(self._design.names[m] for m in used) or LABELS_ONLY

@@ -13,6 +13,7 @@ from statsmodels.genmod.families import links
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.data.arrays import ModelOptions, align_arrays
+from statsmodels_synth.data.auxiliary_columns import AuxiliaryColumns, checked
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.gmm.moments import target_scores
 from statsmodels_synth.model.augmented import AugmentedGMM
@@ -49,7 +50,7 @@ LABEL_SEPARATOR = "\x1f"
 def augmented_gmm(arguments: dict[str, Any]) -> dict[str, Any]:
     """Fit the model to what R has aligned."""
     labeled = arguments["labeled"].astype(bool)
-    names = arguments["names"]
+    names, units = arguments["names"], unit_labels(arguments["units"], len(labeled))
     sources = [_source(source) for source in arguments["sources"]]
     problem = align_arrays(
         pd.Series(arguments["endog"], name=arguments["yname"][0]),
@@ -64,8 +65,9 @@ def augmented_gmm(arguments: dict[str, Any]) -> dict[str, Any]:
             hasconst=bool(arguments["intercept"][0]) or None,
             labeling_prob=_scalar_or_vector(arguments["labeling_prob"]),
             strata=arguments["strata"],
+            auxiliary=_auxiliary(arguments, units),
         ),
-        units=unit_labels(arguments["units"], len(labeled)),
+        units=units,
     )
     n_incomplete = int(arguments["n_incomplete"][0])
     model = AugmentedGMM.from_problem(replace(problem, n_incomplete=n_incomplete))
@@ -79,6 +81,18 @@ def augmented_gmm(arguments: dict[str, Any]) -> dict[str, Any]:
         value["influence"], value["slope"] = contributions(result, len(labeled))
         value["clusters"] = cluster_codes(result._results, cluster)
     return value
+
+
+def _auxiliary(arguments: dict[str, Any], units: pd.Index) -> AuxiliaryColumns | None:
+    """
+    Columns of which the outcome is predicted, which R has looked at.
+
+    Shapes: `units` (T,).
+    """
+    values = arguments["auxiliary"]
+    if values is None:
+        return None
+    return checked(values, tuple(arguments["auxiliary_names"]), units, "drop")
 
 
 def find_family(code: dict[str, Any]) -> families.Family:

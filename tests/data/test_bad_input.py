@@ -1241,6 +1241,90 @@ for option, given in (
         *(f"{option}={given!r}", "from_formula"),
     )
 
+# Auxiliary columns
+
+case(
+    "auxiliary: no such column",
+    FormulaError,
+    lambda f: from_frames(f, auxiliary="nope"),
+    "'nope'",
+)
+case(
+    "auxiliary: the outcome",
+    FormulaError,
+    lambda f: from_frames(f, auxiliary="y"),
+    *("'y'", "Leave it out"),
+)
+case(
+    "auxiliary: a whole formula",
+    FormulaError,
+    lambda f: from_frames(f, auxiliary="y ~ x"),
+    *("auxiliary='y ~ x'", "confidence + n_words"),
+)
+case(
+    "auxiliary: a list",
+    OptionError,
+    lambda f: from_frames(f, auxiliary=["x"]),
+    *("auxiliary= is a list", "a row for each unit"),
+)
+case(
+    "auxiliary: infinite for a unit",
+    DataError,
+    lambda f: from_frames(
+        f,
+        data=f.data.assign(a=np.where(f.data.index == "u003", np.inf, 1.0)),
+        auxiliary="a",
+    ),
+    *("'a'", "'u003'", "Correct"),
+)
+case(
+    "auxiliary: missing for a unit",
+    DataError,
+    lambda f: from_frames(
+        f,
+        data=f.data.assign(a=f.data["x"].where(f.data.index != "u003")),
+        auxiliary="a",
+        missing="raise",
+    ),
+    *("'a'", "'u003'", "missing='drop'"),
+)
+case(
+    "auxiliary: no proxy",
+    DataError,
+    lambda f: from_frames(f, proxy=None, synthetic=f.sim, auxiliary="x"),
+    *("auxiliary=", "proxy="),
+)
+case(
+    "auxiliary: two rows for a unit",
+    AlignmentError,
+    lambda f: from_frames(f, auxiliary=f.data[["x"]].iloc[[*range(40), 3]]),
+    *("auxiliary=", "1 unit", "one row per unit"),
+)
+case(
+    "auxiliary: a source of this name",
+    DataError,
+    lambda f: from_frames(f, proxy={"auxiliary": f.llm}, auxiliary="x"),
+    *("'auxiliary'", "Rename"),
+)
+case(
+    "auxiliary: too few rows in an array",
+    DataError,
+    lambda f: from_arrays(f, auxiliary=np.ones((7, 2))),
+    *("(7, 2)", "one row per unit"),
+)
+case(
+    "learner: a class",
+    OptionError,
+    lambda f: from_frames(f, auxiliary="x", learner=dict),
+    *("learner=", "fit and predict"),
+)
+case(
+    "learner: without auxiliary",
+    OptionError,
+    lambda f: from_frames(f, learner=3),
+    *("learner=", "auxiliary="),
+)
+
 # Sources with the same name
 
 case(

@@ -149,6 +149,18 @@ CASES: dict[str, tuple[str, Any, dict[str, Any], dict[str, Any], str, str]] = {
         {"proxy": {"real": "real_guess"}, "labeling_prob": "prob"}, {}, "gaussian",
         "proxy = c(real = 'real_guess'), labeling_prob = prob",
     ),
+    "auxiliary": (
+        "real ~ x", None,
+        {"proxy": {"real": "real_guess"}, "auxiliary": "z + group"}, {},
+        "gaussian", "proxy = c(real = 'real_guess'), auxiliary = ~ z + group",
+    ),
+    "auxiliary, clusters": (
+        "yes ~ x", FAMILIES.Binomial(),
+        {"proxy": {"yes": "yes_guess"}, "auxiliary": "z + size"},
+        {"cov_type": "cluster", "cov_kwds": {"groups": "area"}},
+        "binomial", "proxy = c(yes = 'yes_guess'), auxiliary = ~ z + size, "
+        "cluster = area",
+    ),
     "labelled by column": (
         "real ~ x", None, {"synthetic": "made_up", "labeled": "labeled"}, {},
         "gaussian", "synthetic = made_up, labeled = labeled",

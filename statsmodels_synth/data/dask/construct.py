@@ -125,6 +125,7 @@ def align_partitions(
     on: On,
 ) -> AlignedProblem:
     """Learn the formula, look once at every part, and keep what is small."""
+    _refuse_auxiliary(options)
     labeling_prob = options.labeling_prob
     refuse_both(labeling_prob, options.strata)
     given = read_input(data, options.proxy, options.synthetic, on)
@@ -172,6 +173,17 @@ def align_partitions(
     # What the options name stays in the partitions.
     kept = replace(aligned.options, score=options.score, hasconst=options.hasconst)
     return replace(aligned, options=kept)
+
+
+def _refuse_auxiliary(options: ModelOptions) -> None:
+    """Raise if columns shall make a source: what it predicts would be one more pass."""
+    if options.auxiliary is not None or options.learner is not None:
+        raise OptionError(
+            "auxiliary= needs its columns and the rows of the proxies in memory, and "
+            "these are in Dask partitions. If they fit, give data.compute() and "
+            "source.compute(); else predict the outcome yourself, each fold of the "
+            "units from the labels of the others, and give that as one more proxy."
+        )
 
 
 def read_input(data: Any, proxy: Any, synthetic: Any, on: On) -> Input:
