@@ -547,8 +547,8 @@ def test_units_that_no_source_covers_can_be_labelled() -> None:
     Of 3,000 units a source covers three in ten; the pilot uses 1,100 of them.
 
     The mean prediction of pilots with 300 labels is the mean of what fits with more
-    labels report. Their ratio has a Monte Carlo error of 2 % for the constant, and of 4 %
-    for the slope: three of them are allowed.
+    labels report. Their ratio has a Monte Carlo error of 2 % for the constant, and of
+    4 % for the slope: three of them are allowed.
     """
 
     def fit(seed: int, n: int) -> Any:
