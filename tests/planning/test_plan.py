@@ -547,8 +547,8 @@ def test_units_that_no_source_covers_can_be_labelled() -> None:
     Of 3,000 units a source covers three in ten; the pilot uses 1,100 of them.
 
     The mean prediction of pilots with 300 labels is the mean of what fits with more
-    labels report. The first has an error of 3 %, and with 60 pilots the variance of the
-    slope was predicted 3 to 6 % too large (error 2 %), that of the constant right.
+    labels report. Their ratio has a Monte Carlo error of 2 % for the constant, and of
+    4 % for the slope: three of them are allowed.
     """
 
     def fit(seed: int, n: int) -> Any:
@@ -574,7 +574,8 @@ def test_units_that_no_source_covers_can_be_labelled() -> None:
     )
     for n, found in zip(sizes, (predicted**2).mean(axis=0).reshape(3, 2), strict=True):
         actual = np.mean([fit(seed, n).bse ** 2 for seed in range(8)], axis=0)
-        np.testing.assert_allclose(found, actual, rtol=0.1)
+        np.testing.assert_allclose(found[0], actual[0], rtol=0.06)
+        np.testing.assert_allclose(found[1], actual[1], rtol=0.12)
 
 
 def test_a_source_costs_what_it_covers() -> None:
