@@ -229,9 +229,19 @@ def lacking_observed(gaps: Iterable[Bools], labeled: Bools) -> Bools:
     >>> lacking_observed([by_humans, gappy], labeled)
     array([False, False,  True, False])
     """
-    lacking, n_rest = np.zeros(len(labeled), dtype=bool), int((~labeled).sum())
-    enough = max(1, min(int(labeled.sum()), n_rest // 2))
+    lacking, others = np.zeros(len(labeled), dtype=bool), ~labeled
+    n_labeled, n_others = int(labeled.sum()), int(others.sum())
     for gap in gaps:
-        if np.count_nonzero(~gap & ~labeled) >= enough:
+        have = np.array([np.count_nonzero(~gap & others)])
+        if is_observed(have, n_labeled, n_others)[0]:
             lacking |= gap
-    return lacking & ~labeled
+    return lacking & others
+
+
+def is_observed(have: Floats, n_labeled: int, n_others: int) -> Bools:
+    """
+    Whether variables that so many unlabelled units have are not only for humans.
+
+    Shapes: `have` (k,) -> (k,).
+    """
+    return np.asarray(have >= max(1, min(n_labeled, n_others // 2)))

@@ -689,7 +689,7 @@ def test_errors_say_what_to_do() -> None:
     model = sample.model()
     with pytest.raises(DataError, match="no source 'c'"):
         ppi(model, "c")
-    with pytest.raises(DataError, match="'b' is a synthetic source"):
+    with pytest.raises(DataError, match="'b' is of the kind synthetic"):
         naive_proxy(model, "b")
     with pytest.raises(OptionError, match="power_tuning='skalar'"):
         ppi(model, power_tuning="skalar")  # type: ignore[arg-type]

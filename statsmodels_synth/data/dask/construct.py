@@ -42,7 +42,7 @@ from statsmodels_synth.data.dask.dask_rows import (
     read_frame,
     tree,
 )
-from statsmodels_synth.data.dask.joining import join_facts, joined_frames
+from statsmodels_synth.data.dask.joining import drawn_from, join_facts, joined_frames
 from statsmodels_synth.data.dask.learning import Learnable, distinct, rows_to_learn
 from statsmodels_synth.data.dask.matching import (
     PartFrames,
@@ -441,7 +441,7 @@ def _aligned(
         target,
         labeling=_labeling(facts, labeling_prob, units),
     )
-    design = replace(in_use, n_frame=facts.n_frame)
+    design = replace(in_use, n_frame=drawn_from(facts))
     return AlignedProblem(
         target=target,
         endog=labels.endog,

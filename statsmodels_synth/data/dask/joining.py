@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.arrays import Floats, is_observed
 from statsmodels_synth.data.dask.parts import PartFacts
 from statsmodels_synth.problem.design import DesignRows
 
@@ -84,12 +84,35 @@ def join_facts(found: list[PartFacts]) -> PartFacts:
         counts=np.sum([part.counts for part in found], axis=0),
         grams=np.sum([part.grams for part in found], axis=0),
         n_units=sum(part.n_units for part in found),
-        n_frame=sum(part.n_frame for part in found),
+        gaps=_joined_gaps([part.gaps for part in found]),
         n_given=sum(part.n_given for part in found),
         n_foreign=sum(part.n_foreign for part in found),
         prob_sums=_added([part.prob_sums for part in found]),
         weight_sum=sum(part.weight_sum for part in found),
     )
+
+
+def _joined_gaps(
+    found: list[dict[tuple[bool, ...], Floats]],
+) -> dict[tuple[bool, ...], Floats]:
+    total: dict[tuple[bool, ...], Floats] = {}
+    for gaps in found:
+        for pattern, counts in gaps.items():
+            total[pattern] = total.get(pattern, np.zeros(2)) + counts
+    return total
+
+
+def drawn_from(facts: PartFacts) -> int:
+    """Units that take part, and others that could have been labelled."""
+    n_labeled, patterns = len(facts.labels.endog), list(facts.gaps)
+    if not patterns:  # data has labelled units only
+        return facts.n_units
+    counts = np.array([facts.gaps[pattern] for pattern in patterns]).reshape(-1, 2)
+    gaps = np.array(patterns, dtype=bool).reshape(len(patterns), -1)
+    # By the rule for units in memory, with units that are alike counted at once.
+    observed = is_observed(~gaps.T @ counts[:, 0], n_labeled, int(counts[:, 0].sum()))
+    eligible = ~gaps[:, observed].any(axis=1)
+    return facts.n_units + int(counts[eligible, 1].sum())
 
 
 def _joined(arrays: list[Any]) -> Any:

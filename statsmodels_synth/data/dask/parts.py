@@ -180,7 +180,10 @@ class PartFacts:
         Rows, covered units and dropped rows of each source.
     grams : ndarray (M, p, p)
         ``x'x`` of each source.
-    n_units, n_frame, n_given, n_foreign : int
+    gaps : dict
+        Which observed variables are missing, with the number of unlabelled units of
+        data for which they are, and of those of them that no source covers.
+    n_units, n_given, n_foreign : int
         Units that are labelled or covered, these and others that could have been
         labelled, all units, units that are not in data.
     weight_sum : float
@@ -203,7 +206,7 @@ class PartFacts:
     counts: NDArray[np.intp]
     grams: Floats
     n_units: int
-    n_frame: int
+    gaps: dict[tuple[bool, ...], Floats]
     n_given: int
     n_foreign: int
     weight_sum: float
@@ -345,7 +348,7 @@ def describe(plan: PartPlan, most: int, *frames: pd.DataFrame) -> PartFacts:
         ).reshape(-1, 3),
         grams=np.array(grams).reshape(-1, p, p),
         n_units=part.n_units,
-        n_frame=_n_frame(aligned, kept),
+        gaps=_gaps(aligned, kept),
         n_given=len(labels_of_units),
         n_foreign=len(labels_of_units) - len(aligned.data),
         weight_sum=0.0 if sums is None else float(sums.sum()),
@@ -354,14 +357,26 @@ def describe(plan: PartPlan, most: int, *frames: pd.DataFrame) -> PartFacts:
     )
 
 
-def _n_frame(frames: AlignedFrames, kept: Positions | None) -> int:
-    """Units that take part, and others that could have been labelled."""
-    labeled = np.zeros(len(frames.units), dtype=bool)
-    labeled[frames.labeled_rows] = True
-    drawn_from = ~frames.columns.lacking(labeled)
-    drawn_from[len(frames.data) :] = False
-    drawn_from[slice(None) if kept is None else kept] = True
-    return int(drawn_from.sum())
+def _gaps(
+    frames: AlignedFrames, kept: Positions | None
+) -> dict[tuple[bool, ...], Floats]:
+    """What is missing of unlabelled units; whether it is observed, all parts tell."""
+    n_data, columns = len(frames.data), frames.columns
+    others = np.ones(n_data, dtype=bool)
+    others[frames.labeled_rows] = False
+    idle = np.ones(len(frames.units), dtype=bool)
+    idle[slice(None) if kept is None else kept] = False
+    names = [c for c in columns.needed if c in columns.data]
+    gaps = columns.data[names].isna().to_numpy()[:n_data][others]
+    patterns, at = np.unique(gaps, axis=0, return_inverse=True)
+    counts = np.column_stack(
+        [
+            np.bincount(at.ravel(), minlength=len(patterns)),
+            np.bincount(at.ravel(), idle[:n_data][others], len(patterns)),
+        ]
+    )
+    keys = [tuple(map(bool, pattern)) for pattern in patterns]
+    return dict(zip(keys, counts, strict=True))
 
 
 def _stride(n_rows: int, most: int) -> int:
