@@ -28,6 +28,7 @@ ARROWS: dict[str, set[str]] = {
     "results": {"estimators", "diagnostics", "planning"},
     "model": {"results", "data"},
     "tasks": {"core"},
+    "generation": {"core"},
     "__init__": {"model", "scores", "tasks"},
     "demo": {"__init__"},
     "r": {"__init__"},
