@@ -45,24 +45,28 @@ class Budget:
         Money for an answer; None where prices are not known.
     spent : float
         Money for stored answers of the study.
+    answers : int
+        Number of these answers.
     """
 
     limit: float = float("inf")
     price: Callable[[Answer], float] | None = None
     spent: float = 0.0
-    paid: int = 0
-    now: float = 0.0
+    answers: int = 0
 
     def add(self, answer: Answer) -> None:
         """Count an answer, once it is stored."""
         if self.price is not None:
-            self.now += self.price(answer)
-            self.paid += 1
+            self.spent += self.price(answer)
+            self.answers += 1
 
     def allows(self, in_flight: int) -> bool:
         """Whether one more call is likely to stay below the limit."""
-        typical = self.now / self.paid if self.paid else 0.0
-        expected = self.spent + self.now + typical * (in_flight + 1)
+        if self.limit == float("inf"):
+            return True
+        if not self.answers:  # the first one tells what a call costs
+            return in_flight == 0
+        expected = self.spent + self.spent / self.answers * (in_flight + 1)
         return expected <= self.limit * (1 + 1e-9)  # sums of many small numbers
 
 
@@ -309,9 +313,8 @@ class _Run:
                 self._keep({future}, flying)
 
     def _too_dear(self, left: int) -> CostLimitError:
-        spent = self.budget.spent + self.budget.now
         return CostLimitError(
-            f"The study has cost {spent:.4g} of max_cost={self.budget.limit:g}; "
+            f"The study has cost {self.budget.spent:.4g} of max_cost={self.budget.limit:g}; "
             f"{count(left, 'call')} of this step are left. What is answered is stored: "
             "run again with a higher max_cost= to go on, or take what there is with "
             "study.sources()."

@@ -342,9 +342,8 @@ class Study:
             limit = self._limit(max_cost, known)
             chains = []
             for design in self._designs:
-                budget = Budget(
-                    limit, _price(known[design.name]), self._paid(store, known)
-                )
+                spent = self._spent(store, known)
+                budget = Budget(limit, _price(known[design.name]), *spent)
                 chains.append(self._ask(design, self.units.asked, store, how, budget))
             sources = self._sources(store, known, chains)
         sources.warn_of_faults()
@@ -422,16 +421,20 @@ class Study:
                 )
         return float(max_cost)
 
-    def _paid(self, store: Store, known: Mapping[str, Prices | None]) -> float:
-        """Money for all stored answers of the study."""
-        total, seen = 0.0, set()
+    def _spent(
+        self, store: Store, known: Mapping[str, Prices | None]
+    ) -> tuple[float, int]:
+        """Money for all stored answers of the study, and their number."""
+        total, answers, seen = 0.0, 0, set()
         for design in self._designs:
             prices = known[design.name]
             for prompt in (design.code, design.write):
                 if prices is not None and prompt.digest not in seen:
                     seen.add(prompt.digest)
-                    total += money_of(prices, store.spent(prompt.digest))
-        return total
+                    own = store.spent(prompt.digest)
+                    total += money_of(prices, own)
+                    answers += own.answers
+        return total, answers
 
     def _ask(
         self, design: Design, some: list[int], store: Store, how: How, budget: Budget

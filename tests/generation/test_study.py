@@ -163,9 +163,8 @@ def test_refusals_are_counted_and_not_covered() -> None:
     counts = sources.counts.set_index(["step", "reason"])["units"]
     assert counts.xs("code").sum() == 400
     assert 20 < counts["code", "refused"] < 65
-    assert (
-        counts["write", "no proxy to condition on"] == 400 - counts["code", "covered"]
-    )
+    lost = 400 - counts["code", "covered"]
+    assert counts["write", "no proxy to condition on"] == lost
     assert len(sources.proxy["scripted"]) == counts["code", "covered"]
     assert len(sources.synthetic["scripted"]) == counts["read", "covered"]
     # None was asked twice.
@@ -211,9 +210,7 @@ def test_an_error_names_unit_and_step_and_a_rerun_goes_on(tmp_path: Path) -> Non
         return whole.complete(request)
 
     whole = Scripted()
-    with pytest.raises(
-        GenerationError, match=r"'read' .* at unit 'u0007': 404"
-    ) as info:
+    with pytest.raises(GenerationError, match=r"'read' .* unit 'u0007': 404") as info:
         study(data, {"m": broken}, store=store, synthetic=1).run(workers=2)
     assert bad not in str(info.value)
     before = len(whole.asked)
@@ -227,7 +224,7 @@ def test_max_cost_stops_and_keeps_what_is_done(tmp_path: Path) -> None:
     model = Scripted()
     # 100 tokens in and 10 out at these prices are .001 a call.
     own = study(data, model, store=store, prices=(9.0, 10.0))
-    with pytest.raises(CostLimitError, match="max_cost=0.1"):
+    with pytest.raises(CostLimitError, match=r"max_cost=0\.1"):
         own.run(max_cost=0.1, workers=4)
     assert len(model.asked) == 100
     part = own.sources()
