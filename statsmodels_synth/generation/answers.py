@@ -15,6 +15,7 @@ Token: TypeAlias = tuple[str, float, list[tuple[str, float]]]
 
 _DECODER = json.JSONDecoder()
 REFUSED, TRUNCATED, NO_JSON = "refused", "truncated", "not JSON"
+LONG = "longer than the context of the model"
 LACKS, WRONG, BLANK = "a key is missing", "no answer of the codebook", "empty answer"
 
 
@@ -102,6 +103,8 @@ def _read(answer: Answer) -> dict[str, Any] | NotCovered:
     """The object of an answer."""
     if answer.refusal or answer.finish_reason == "content_filter":
         return NotCovered(REFUSED)
+    if answer.finish_reason == "context":
+        return NotCovered(LONG)
     if found := _object(answer.text):
         return found[0]
     return NotCovered(TRUNCATED if answer.finish_reason == "length" else NO_JSON)

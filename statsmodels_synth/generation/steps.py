@@ -20,6 +20,7 @@ from statsmodels_synth.generation.codebook import Binary, Codebook
 from statsmodels_synth.generation.models import Model
 from statsmodels_synth.generation.prompts import fenced, write_message
 from statsmodels_synth.generation.requests import Prompt, Request, Step
+from statsmodels_synth.generation.store import Spent
 from statsmodels_synth.generation.units import Shown, Units, written
 
 #: What came of a request: values, or why there are none.
@@ -167,6 +168,30 @@ def texts_of(
             NOT_ASKED if answer is None else written_of(answer, columns, numeric)
         )
     return found
+
+
+@dataclass(frozen=True)
+class Made:
+    """
+    What came of one source.
+
+    Parameters
+    ----------
+    design : Design
+        How it is made.
+    outcomes : dict
+        What came of each step, by unit and replicate.
+    probabilities : dict
+        Probability of yes, by place and variable, for codes of units and of
+        counterparts apart; empty without log-probabilities.
+    spent : dict of Spent
+        What each step took.
+    """
+
+    design: Design
+    outcomes: dict[Step, dict[Place, Outcome]]
+    probabilities: dict[Step, dict[Place, dict[str, float]]]
+    spent: dict[Step, Spent]
 
 
 @dataclass
