@@ -108,9 +108,10 @@ def read_config(path: Path) -> dict[str, Any]:
     _check(found, [*_OWN, *_STUDY], str(path))
     _check(found.get("run", {}), _RUN, f"{path}: [run]")
     _check(found.get("endpoint", {}), _ENDPOINT, f"{path}: [endpoint]")
-    for key in ("data", "model", "store", "codebook"):
+    for key in ("data", "on", "model", "store", "codebook"):
         if key not in found:
-            raise OptionError(f"{path} has no {key!r}.")
+            what = " It names the column of the ids." if key == "on" else ""
+            raise OptionError(f"{path} has no {key!r}.{what}")
     if found.get("format", "csv") not in ("csv", "parquet"):
         raise OptionError(f"{path}: format is 'csv' or 'parquet'.")
     return dict(found)
@@ -185,13 +186,12 @@ def write_sources(sources: Sources, folder: Path, kind: str) -> None:
     for what, frames in kinds.items():
         for name, frame in frames.items():
             plain = "".join(k if k.isalnum() or k in "-._" else "_" for k in name)
-            own = frame.reset_index() if sources.on is None else frame
             path = folder / f"{what}-{plain}.{kind}"
             if kind == "parquet":
-                own.to_parquet(path, index=False)
+                frame.to_parquet(path, index=False)
             else:
-                own.to_csv(path, index=False)
-            print(f"{path}: {count(len(own), 'row')}")
+                frame.to_csv(path, index=False)
+            print(f"{path}: {count(len(frame), 'row')}")
     report = folder / "report.txt"
     report.write_text(sources.report() + "\n", encoding="utf-8")
     sources.counts.to_csv(folder / "counts.csv", index=False)
