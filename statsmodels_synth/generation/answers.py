@@ -50,6 +50,8 @@ class Answer:
         Whether it came in a batch, at half the price.
     seconds : float
         How long it took.
+    created : float
+        When it was stored, in seconds since 1970; set by the store.
 
     See Also
     --------
@@ -73,6 +75,7 @@ class Answer:
     mode: str = "schema"
     batch: bool = False
     seconds: float = 0.0
+    created: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -35,17 +35,16 @@ from statsmodels_synth.generation.prompts import (
     write_instructions,
     write_schema,
 )
-from statsmodels_synth.generation.requests import Prompt, Settings, Step
+from statsmodels_synth.generation.requests import Prompt, Request, Settings, Step
 from statsmodels_synth.generation.runner import Budget, How, answer_all
 from statsmodels_synth.generation.sources import Sources
-from statsmodels_synth.generation.spending import money_of, read_prices
+from statsmodels_synth.generation.spending import money_of, read_prices, spent_on
 from statsmodels_synth.generation.steps import (
     Chain,
     Design,
     Made,
     Outcome,
     Place,
-    Requests,
     code_requests,
     follow,
 )
@@ -326,10 +325,12 @@ class Study:
             limit = self._limit(max_cost, known)
             chains = []
             for design in self._designs:
-                spent = self._spent(store, known)
-                budget = Budget(limit, _price(known[design.name]), *spent)
+                budget = Budget()
+                if limit < float("inf"):
+                    spent = self._spent(store, known)
+                    budget = Budget(limit, _price(known[design.name]), *spent)
                 chains.append(self._ask(design, self.units.asked, store, how, budget))
-            sources = self._sources(store, known, chains)
+            sources = self._sources(known, chains)
         sources.warn_of_faults()
         return sources
 
@@ -389,18 +390,10 @@ class Study:
         order = sorted(requests, key=lambda place: requests[place].key)
         some = sorted(list(dict.fromkeys(k for k, _ in order))[:pilot])
         chain = self._ask(design, some, store, how, Budget())
-        answers = {
-            step: store.answers(
-                (design.write if step == "write" else design.code).digest
-            )
-            for step in chain.requests
-        }
-        done: dict[str, list[Answer]] = {
-            step: [answers[step][key] for key in {r.key for r in own.values()}]
-            for step, own in chain.requests.items()
-        }
         # Units of the pilot without a proxy have fewer calls: so will the others.
-        calls = {
+        done: dict[str, list[Answer]] = {}
+        done.update(chain.answers)
+        calls: dict[str, int] = {
             step: round(len(found) / len(some) * len(self.units.asked))
             for step, found in done.items()
         }
@@ -519,7 +512,7 @@ class Study:
         """
         with self._opened() as store:
             chains = [self._stored(own, store) for own in self._designs]
-            found = self._sources(store, self._known_prices(prices), chains)
+            found = self._sources(self._known_prices(prices), chains)
         found.warn_of_faults()
         return found
 
@@ -581,7 +574,7 @@ class Study:
             for prompt in (design.code, design.write):
                 if prices is not None and prompt.digest not in seen:
                     seen.add(prompt.digest)
-                    own = store.spent(prompt.digest)
+                    own = spent_on(store.answers(prompt.digest).values())
                     total += money_of(prices, own)
                     answers += own.answers
         return total, answers
@@ -592,16 +585,13 @@ class Study:
         """Let a model answer, step by step, what is not stored."""
         _settle(design, store)
 
-        def ask(requests: Requests) -> None:
-            answer_all(list(requests.values()), design.model, store, how, budget)
+        def ask(requests: list[Request]) -> None:
+            answer_all(requests, design.model, store, how, budget)
 
         return follow(design, self.units, some, store.answers, ask)
 
     def _sources(
-        self,
-        store: Store,
-        known: Mapping[str, Prices | None],
-        chains: Sequence[Chain],
+        self, known: Mapping[str, Prices | None], chains: Sequence[Chain]
     ) -> Sources:
         """What came of the steps, as sources."""
         made = []
@@ -613,14 +603,7 @@ class Study:
                     for k, reason in self.units.skipped.items()
                 }
                 outcomes[step] = {**skipped, **own}
-            spent = {
-                step: store.spent(
-                    (design.write if step == "write" else design.code).digest,
-                    {request.key for request in requests.values()},
-                )
-                for step, requests in chain.requests.items()
-            }
-            made.append(Made(design, outcomes, chain.probabilities, spent))
+            made.append(Made(design, outcomes, chain.probabilities, chain.spent))
         return Sources(self.units, made, known)
 
 
@@ -628,7 +611,7 @@ def _settle(design: Design, store: Store) -> None:
     """Ask for the form of answers as stored answers of the source were asked for."""
     settle = getattr(design.model, "settle", None)
     if settle is not None:
-        modes = store.spent(design.code.digest).modes
+        modes = store.modes(design.code.digest)
         if len(modes) == 1:
             settle(modes[0])
 

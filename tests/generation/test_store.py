@@ -12,6 +12,7 @@ import pytest
 
 from statsmodels_synth.exceptions import GenerationError
 from statsmodels_synth.generation import Answer, Study
+from statsmodels_synth.generation.spending import spent_on
 from statsmodels_synth.generation.store import Store
 from tests.generation.scripted import CODEBOOK, Scripted, posts
 
@@ -28,8 +29,9 @@ def test_answers_come_back_as_they_were(tmp_path: Path) -> None:
         found = store.answers("p")[KEYS[0]]
         assert found.logprobs == [["yes", -0.1, [["no", -2.0]]]]
         assert store.known(KEYS) == {KEYS[0], KEYS[1]}
-        spent = store.spent("p")
+        spent = spent_on(store.answers("p").values())
         assert (spent.answers, spent.input_tokens, spent.models) == (1, 10, ("m-1",))
+        assert store.modes("p") == ["json"]
 
 
 def test_a_key_has_one_answer_and_counts_once(tmp_path: Path) -> None:
@@ -37,13 +39,13 @@ def test_a_key_has_one_answer_and_counts_once(tmp_path: Path) -> None:
         for text in ("first", "second"):
             store.put([(KEYS[0], "p", Answer(text, input_tokens=10))])
         assert store.answers("p")[KEYS[0]].text == "first"
-        assert store.spent("p").input_tokens == 10
+        assert spent_on(store.answers("p").values()).input_tokens == 10
 
 
 def test_batches_count_half(tmp_path: Path) -> None:
     with Store(tmp_path / "s") as store:
         store.put([(KEYS[0], "p", Answer("", input_tokens=10, batch=True))])
-        assert store.spent("p").input_tokens == 5
+        assert spent_on(store.answers("p").values()).input_tokens == 5
 
 
 def test_claims_are_of_one_process(tmp_path: Path) -> None:
