@@ -61,6 +61,7 @@ WIDE = {
     "estimators/learned:_result": "all parts of a result",
     "estimators/results:__init__": "all parts of a result",
     "gmm/solver:solve": _ITS_READER,
+    "generation/pairs:judge_pairs": _PUBLIC,
     "generation/study:__init__": _PUBLIC,
     "model/augmented:__init__": _PUBLIC,
     "model/augmented:fit": _PUBLIC,

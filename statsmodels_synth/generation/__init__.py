@@ -17,9 +17,10 @@ from statsmodels_synth.generation.codebook import (
     Number,
     Scale,
 )
-from statsmodels_synth.generation.costs import Prices
+from statsmodels_synth.generation.costs import Estimate, Prices
 from statsmodels_synth.generation.models import Model, OpenAIModel
-from statsmodels_synth.generation.requests import Request
+from statsmodels_synth.generation.pairs import PairStudy, judge_pairs
+from statsmodels_synth.generation.requests import Request, Settings
 from statsmodels_synth.generation.sources import Sources
 from statsmodels_synth.generation.study import Study
 
@@ -28,12 +29,16 @@ __all__ = [
     "Binary",
     "Choice",
     "Codebook",
+    "Estimate",
     "Model",
     "Number",
     "OpenAIModel",
+    "PairStudy",
     "Prices",
     "Request",
     "Scale",
+    "Settings",
     "Sources",
     "Study",
+    "judge_pairs",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 import json
 import math
@@ -14,7 +15,10 @@ from statsmodels_synth.generation.codebook import Question, Value
 Token: TypeAlias = tuple[str, float, list[tuple[str, float]]]
 
 _DECODER = json.JSONDecoder()
+#: Braces at which an object is looked for.
+_TRIES = 20
 REFUSED, TRUNCATED, NO_JSON = "refused", "truncated", "not JSON"
+LONG = "longer than the context of the model"
 LACKS, WRONG, BLANK = "a key is missing", "no answer of the codebook", "empty answer"
 
 
@@ -46,6 +50,8 @@ class Answer:
         Whether it came in a batch, at half the price.
     seconds : float
         How long it took.
+    created : float
+        When it was stored, in seconds since 1970; set by the store.
 
     See Also
     --------
@@ -69,6 +75,7 @@ class Answer:
     mode: str = "schema"
     batch: bool = False
     seconds: float = 0.0
+    created: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -85,16 +92,17 @@ class NotCovered:
     reason: str
 
 
-def _object(text: str) -> tuple[dict[str, Any], int] | None:
-    """The first JSON object in a text, and where it starts."""
-    start = text.find("{")
-    while start >= 0:
-        try:
-            found, _ = _DECODER.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            start = text.find("{", start + 1)
-            continue
-        return (found, start) if isinstance(found, dict) else None
+def _object(text: str) -> dict[str, Any] | None:
+    """The first JSON object in a text."""
+    start = -1
+    for _ in range(_TRIES):
+        start = text.find("{", start + 1)
+        if start < 0:
+            break
+        # What is no JSON, such as a set of words in braces, may come before it.
+        with suppress(ValueError, RecursionError):
+            found: dict[str, Any] = _DECODER.raw_decode(text, start)[0]
+            return found
     return None
 
 
@@ -102,8 +110,11 @@ def _read(answer: Answer) -> dict[str, Any] | NotCovered:
     """The object of an answer."""
     if answer.refusal or answer.finish_reason == "content_filter":
         return NotCovered(REFUSED)
-    if found := _object(answer.text):
-        return found[0]
+    if answer.finish_reason == "context":
+        return NotCovered(LONG)
+    found = _object(answer.text)
+    if found is not None:
+        return found
     return NotCovered(TRUNCATED if answer.finish_reason == "length" else NO_JSON)
 
 

@@ -83,6 +83,8 @@ class Binary:
 
     def read(self, answer: object) -> Value | None:
         """Value of an answer, None where it is none."""
+        if answer in ("yes", "no"):
+            return 1.0 if answer == "yes" else 0.0
         answer = answer.item() if hasattr(answer, "item") else answer
         if isinstance(answer, (bool, str, int, float)):
             text = f"{answer:g}" if isinstance(answer, float) else str(answer)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.generation.answers import Answer
+from statsmodels_synth.generation.requests import Step
 
 #: Samples of units drawn again for the interval of money.
 _RESAMPLED = 1999
@@ -85,6 +87,14 @@ class Prices:
         return cls(own[0], own[1], own[2])
 
 
+def money_of(prices: Prices, spent: Any) -> float:
+    """Money for tokens, of one answer or of many; those of a batch count in halves."""
+    own = 0 if prices.cached is None else spent.cached_tokens
+    fresh = (spent.input_tokens - own) * prices.input
+    money = fresh + own * (prices.cached or 0.0) + spent.output_tokens * prices.output
+    return float(money) / 1e6 * (0.5 if getattr(spent, "batch", False) else 1.0)
+
+
 @dataclass(frozen=True)
 class Estimate:
     """
@@ -153,11 +163,11 @@ def total_of(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def estimate(
-    pilot: Mapping[str, Sequence[Answer]],
-    calls: Mapping[str, int],
+    pilot: Mapping[Step, Sequence[Answer]],
+    calls: Mapping[Step, int],
     prices: Prices | None,
     workers: int = 8,
-    units: Mapping[str, Sequence[object]] | None = None,
+    units: Mapping[Step, Sequence[object]] | None = None,
 ) -> Estimate:
     """
     Extrapolate from answers of a pilot, by step, to all calls of each step.
@@ -177,7 +187,8 @@ def estimate(
     time            about 0 seconds
     """
     names = ("input_tokens", "output_tokens", "reasoning_tokens", "seconds")
-    total, parts = np.zeros(4), {}
+    total = np.zeros(4)
+    parts: dict[Step, Floats] = {}
     for step, answers in pilot.items():
         if not answers:
             continue
@@ -186,7 +197,7 @@ def estimate(
         )
         total += calls[step] * values.mean(axis=0)
         if prices is not None:
-            own = np.array([_money(prices, answer) for answer in answers])
+            own = np.array([money_of(prices, answer) for answer in answers])
             parts[step] = own * (calls[step] / len(own))
     known = (np.nan, np.nan, np.nan)
     if parts:
@@ -204,16 +215,8 @@ def estimate(
     )
 
 
-def _money(prices: Prices, answer: Answer) -> float:
-    """Money for an answer, at once and not in a batch."""
-    cached = 0 if prices.cached is None else answer.cached_tokens
-    fresh = (answer.input_tokens - cached) * prices.input
-    own = fresh + cached * (prices.cached or 0.0) + answer.output_tokens * prices.output
-    return own / 1e6
-
-
 def _by_unit(
-    parts: Mapping[str, Floats], units: Mapping[str, Sequence[object]]
+    parts: Mapping[Step, Floats], units: Mapping[Step, Sequence[object]]
 ) -> Floats:
     """What each unit of the pilot adds to the total, over all steps."""
     sums: dict[object, float] = {}

@@ -317,11 +317,9 @@ class OpenAIModel:
         code = str(body.get("code") or "")
         if status in _RETRYABLE or (status >= 500 and status != 501):
             raise ModelError(f"{status}: {text}", True, _after(error)) from error
-        if status in (400, 413, 422):
-            if _FILTER.search(code) or _FILTER.search(text):
-                return Answer("", refusal=text, finish_reason="content_filter")
-            if status == 413 or _CONTEXT.search(code) or _CONTEXT.search(text):
-                return Answer("", finish_reason="context")
+        answer = unanswered(status, code, text)
+        if answer is not None:
+            return answer
         if mode != "text" and status in (400, 404, 422, 501) and _FORM.search(text):
             raise _FormRefusedError(f"{status}: {text}")
         if status == 401:
@@ -333,6 +331,16 @@ class OpenAIModel:
         key = os.environ.get(self.key_variable) or getattr(self.client, "api_key", "")
         hidden = text.replace(key, "***") if isinstance(key, str) and key else text
         return hidden[:_MOST_SHOWN]
+
+
+def unanswered(status: int, code: str, text: str) -> Answer | None:
+    """Answer that an error amounts to which this request has every time."""
+    if status in (400, 413, 422):
+        if _FILTER.search(code) or _FILTER.search(text):
+            return Answer("", refusal=text, finish_reason="content_filter")
+        if status == 413 or _CONTEXT.search(code) or _CONTEXT.search(text):
+            return Answer("", finish_reason="context")
+    return None
 
 
 class _FormRefusedError(ModelError):

@@ -314,7 +314,8 @@ class _Run:
 
     def _too_dear(self, left: int) -> CostLimitError:
         return CostLimitError(
-            f"The study has cost {self.budget.spent:.4g} of max_cost={self.budget.limit:g}; "
+            f"The study has cost {self.budget.spent:.4g} of "
+            f"max_cost={self.budget.limit:g}; "
             f"{count(left, 'call')} of this step are left. What is answered is stored: "
             "run again with a higher max_cost= to go on, or take what there is with "
             "study.sources()."

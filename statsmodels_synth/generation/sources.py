@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,39 +14,15 @@ from statsmodels_synth.core.arrays import Bools
 from statsmodels_synth.core.messages import count, warn
 from statsmodels_synth.exceptions import AlignmentError, DataError, GenerationWarning
 from statsmodels_synth.generation.answers import NotCovered
-from statsmodels_synth.generation.costs import Prices
+from statsmodels_synth.generation.costs import Prices, money_of
+from statsmodels_synth.generation.report import report_of
 from statsmodels_synth.generation.requests import Step
-from statsmodels_synth.generation.steps import NOT_ASKED, Design, Outcome, Place
-from statsmodels_synth.generation.store import Spent
+from statsmodels_synth.generation.steps import NOT_ASKED, Made, Outcome
 from statsmodels_synth.generation.texts import TextChecks, describe_texts
 from statsmodels_synth.generation.units import Units
 
 #: Chance of a false alarm, over all tests of failures together.
 _ALARM = 0.01
-
-
-@dataclass(frozen=True)
-class Made:
-    """
-    What came of one source.
-
-    Parameters
-    ----------
-    design : Design
-        How it is made.
-    outcomes : dict
-        What came of each step, by unit and replicate.
-    probabilities : dict
-        Probability of yes, by place and variable, for codes of units and of
-        counterparts apart; empty without log-probabilities.
-    spent : dict of Spent
-        What each step took.
-    """
-
-    design: Design
-    outcomes: dict[Step, dict[Place, Outcome]]
-    probabilities: dict[Step, dict[Place, dict[str, float]]]
-    spent: dict[Step, Spent]
 
 
 class Sources:
@@ -274,6 +249,65 @@ class Sources:
                     found[made.design.name] = describe_texts(originals, written)
         return found
 
+    def report(self, labeled: object = None) -> str:
+        """
+        Sentences for a methods section: how each source was made, and what it lacks.
+
+        Parameters
+        ----------
+        labeled : array_like, optional
+            As in :meth:`failures`.
+
+        Returns
+        -------
+        str
+            A paragraph on the units, and one per source.
+        """
+        known = labeled is not None or self._units.labeled is not None
+        return report_of(
+            self._units,
+            {made.design.name: made for made in self._made},
+            self.counts,
+            self.costs,
+            self.failures(labeled) if known else None,
+            self.checks(),
+        )
+
+    def plan_prices(self) -> dict[str, dict[str, float]]:
+        """
+        Prices of rows, for ``result.plan().cheapest(...)``.
+
+        Returns
+        -------
+        dict
+            ``price_proxy`` and, with counterparts, ``price_synthetic``: money per row
+            by source, named as in the regression. The price of a counterpart is that of
+            writing and coding it.
+
+        Raises
+        ------
+        DataError
+            If prices of a source are not known, or it covers no unit.
+        """
+        costs = self.costs.set_index(["source", "step"])["money"]
+        found: dict[str, dict[str, float]] = {}
+        for kind, frames, steps in (
+            ("proxy", self.proxy, ["code"]),
+            ("synthetic", self.synthetic, ["write", "read"]),
+        ):
+            for name, frame in frames.items():
+                money = float(sum(costs[name, step] for step in steps))
+                if np.isnan(money) or not len(frame):
+                    why = "covers no unit" if not len(frame) else "has no known prices"
+                    raise DataError(
+                        f"{kind} source {name!r} {why}. Give prices=(input, output) to "
+                        "the study."
+                    )
+                both = name in self.proxy and name in self.synthetic
+                called = f"{name} ({kind})" if both else name
+                found.setdefault(f"price_{kind}", {})[called] = money / len(frame)
+        return found
+
     def warn_of_faults(self) -> None:
         """Warn where sources may not be made alike for all units."""
         for made in self._made:
@@ -354,12 +388,3 @@ def _frame(made: Made, step: Step, units: Units) -> pd.DataFrame:
     if units.on is None:
         return pd.DataFrame(columns, index=ids)
     return pd.DataFrame({units.on: ids, **columns})
-
-
-def money_of(prices: Prices, spent: Any) -> float:
-    """Money for tokens, of one answer or of many."""
-    cached = getattr(prices, "cached", None)
-    own = 0 if cached is None else spent.cached_tokens
-    fresh = (spent.input_tokens - own) * prices.input
-    money = fresh + own * (cached or 0.0) + spent.output_tokens * prices.output
-    return float(money) / 1e6

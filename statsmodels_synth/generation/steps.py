@@ -20,6 +20,7 @@ from statsmodels_synth.generation.codebook import Binary, Codebook
 from statsmodels_synth.generation.models import Model
 from statsmodels_synth.generation.prompts import fenced, write_message
 from statsmodels_synth.generation.requests import Prompt, Request, Step
+from statsmodels_synth.generation.spending import Spent, spent_on
 from statsmodels_synth.generation.units import Shown, Units, written
 
 #: What came of a request: values, or why there are none.
@@ -169,6 +170,30 @@ def texts_of(
     return found
 
 
+@dataclass(frozen=True)
+class Made:
+    """
+    What came of one source.
+
+    Parameters
+    ----------
+    design : Design
+        How it is made.
+    outcomes : dict
+        What came of each step, by unit and replicate.
+    probabilities : dict
+        Probability of yes, by place and variable, for codes of units and of
+        counterparts apart; empty without log-probabilities.
+    spent : dict of Spent
+        What each step took.
+    """
+
+    design: Design
+    outcomes: dict[Step, dict[Place, Outcome]]
+    probabilities: dict[Step, dict[Place, dict[str, float]]]
+    spent: dict[Step, Spent]
+
+
 @dataclass
 class Chain:
     """
@@ -180,6 +205,8 @@ class Chain:
         Requests of each step by place.
     outcomes : dict
         What came of them.
+    answers : dict
+        Answers of each step; one that several requests share is there once.
     probabilities : dict
         Probabilities of yes, where log-probabilities tell.
     """
@@ -189,6 +216,12 @@ class Chain:
     probabilities: dict[Step, dict[Place, dict[str, float]]] = field(
         default_factory=dict
     )
+    answers: dict[Step, list[Answer]] = field(default_factory=dict)
+
+    @property
+    def spent(self) -> dict[Step, Spent]:
+        """What the answers of each step took."""
+        return {step: spent_on(own) for step, own in self.answers.items()}
 
 
 def follow(
@@ -196,10 +229,10 @@ def follow(
     units: Units,
     some: list[int],
     stored: Callable[[str], dict[bytes, Answer]],
-    ask: Callable[[Requests], None] = lambda requests: None,
+    ask: Callable[[list[Request]], None] | None = None,
 ) -> Chain:
     """
-    Go from step to step, for some units; `ask` is called before answers are read.
+    Go from step to step, for some units; `ask` gets what is not stored.
 
     Without it, what is stored is all that there is.
     """
@@ -207,8 +240,15 @@ def follow(
 
     def answered(step: Step, requests: Requests) -> dict[bytes, Answer]:
         chain.requests[step] = requests
-        ask(requests)
-        return stored((design.write if step == "write" else design.code).digest)
+        prompt = (design.write if step == "write" else design.code).digest
+        answers = stored(prompt)
+        by_key = {request.key: request for request in requests.values()}
+        todo = [own for key, own in by_key.items() if key not in answers]
+        if todo and ask is not None:
+            ask(todo)
+            answers = stored(prompt)
+        chain.answers[step] = [answers[key] for key in by_key if key in answers]
+        return answers
 
     def code(step: Step, requests: Requests) -> dict[Place, Outcome]:
         answers = answered(step, requests)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timezone
 import json
 import os
 from pathlib import Path
@@ -37,43 +35,13 @@ CREATE TABLE IF NOT EXISTS owners (owner TEXT PRIMARY KEY, beat REAL);
 """
 _COLUMNS = (
     "key, text, model, refusal, finish_reason, input_tokens, output_tokens, "
-    "reasoning_tokens, cached_tokens, logprobs, mode, batch, seconds"
+    "reasoning_tokens, cached_tokens, logprobs, mode, batch, seconds, created"
 )
 #: Seconds without a sign of life after which the claims of a process end.
 _DEAD = 60.0
 _BUSY = 60.0
 #: Parameters of one statement that every SQLite takes.
 _AT_ONCE = 500
-
-
-@dataclass(frozen=True)
-class Spent:
-    """
-    What the answers of a prompt took.
-
-    Parameters
-    ----------
-    answers : int
-        Number of answers.
-    input_tokens, output_tokens, reasoning_tokens, cached_tokens : float
-        Sums; those of a batch count half, as they cost half.
-    models : tuple of str
-        Names of models as returned.
-    modes : tuple of str
-        How the form of answers was asked for.
-    first, last : str
-        Days of the first and the last answer.
-    """
-
-    answers: int
-    input_tokens: float
-    output_tokens: float
-    reasoning_tokens: float
-    cached_tokens: float
-    models: tuple[str, ...]
-    modes: tuple[str, ...]
-    first: str
-    last: str
 
 
 class Store:
@@ -257,29 +225,14 @@ class Store:
                         f"DELETE FROM {table} WHERE owner = ?", [(k,) for k in dead]
                     )
 
-    def spent(self, prompt: str, keys: set[bytes] | None = None) -> Spent:
-        """What the answers to a prompt took; those of some keys alone, if given."""
+    def modes(self, prompt: str) -> list[str]:
+        """How the form of answers to a prompt was asked for."""
         with self._explained():
             rows = self._db.execute(
-                "SELECT key, input_tokens, output_tokens, reasoning_tokens, "
-                "cached_tokens, model, mode, batch, created FROM answers "
-                "WHERE prompt = ?",
+                "SELECT DISTINCT mode FROM answers WHERE prompt = ? AND mode <> ''",
                 (prompt,),
-            ).fetchall()
-        rows = [r for r in rows if keys is None or r[0] in keys]
-        tokens = [sum(r[k] * (0.5 if r[7] else 1.0) for r in rows) for k in range(1, 5)]
-        days = sorted(r[8] for r in rows)
-        return Spent(
-            len(rows),
-            input_tokens=tokens[0],
-            output_tokens=tokens[1],
-            reasoning_tokens=tokens[2],
-            cached_tokens=tokens[3],
-            models=tuple(sorted({r[5] for r in rows if r[5]})),
-            modes=tuple(sorted({r[6] for r in rows if r[6]})),
-            first=_day(days[0]) if days else "",
-            last=_day(days[-1]) if days else "",
-        )
+            )
+            return [row[0] for row in rows]
 
     def forget(self, prompts: Iterable[str]) -> int:
         """Delete all answers to prompts, from the disk too; returns their number."""
@@ -301,10 +254,6 @@ def _answer(row: tuple[object, ...]) -> Answer:
         fields[8] = json.loads(str(fields[8]))
     fields[10] = bool(fields[10])
     return Answer(*fields)  # type: ignore[arg-type]
-
-
-def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).date().isoformat()
 
 
 def _is_gone(owner: str) -> bool:

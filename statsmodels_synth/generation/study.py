@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Real
 import os
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -19,8 +20,20 @@ from statsmodels_synth.core.options import (
 )
 from statsmodels_synth.exceptions import DataError, GenerationWarning, OptionError
 from statsmodels_synth.generation.answers import Answer, NotCovered
+from statsmodels_synth.generation.batch import (
+    batch_files,
+    errors_of,
+    read_batch,
+    write_batch,
+)
 from statsmodels_synth.generation.codebook import Codebook
-from statsmodels_synth.generation.costs import Prices
+from statsmodels_synth.generation.costs import (
+    Estimate,
+    Prices,
+    estimate,
+    money_of,
+    total_of,
+)
 from statsmodels_synth.generation.models import Model, read_models
 from statsmodels_synth.generation.prompts import (
     code_instructions,
@@ -28,15 +41,17 @@ from statsmodels_synth.generation.prompts import (
     write_instructions,
     write_schema,
 )
-from statsmodels_synth.generation.requests import Prompt, Settings, Step
+from statsmodels_synth.generation.requests import Prompt, Request, Settings, Step
 from statsmodels_synth.generation.runner import Budget, How, answer_all
-from statsmodels_synth.generation.sources import Made, Sources, money_of
+from statsmodels_synth.generation.sources import Sources
+from statsmodels_synth.generation.spending import read_prices, spent_on
 from statsmodels_synth.generation.steps import (
     Chain,
     Design,
+    Made,
     Outcome,
     Place,
-    Requests,
+    code_requests,
     follow,
 )
 from statsmodels_synth.generation.store import Store
@@ -96,32 +111,6 @@ def _settings(
         )
         for step in ("code", "write")
     }
-
-
-def read_prices(
-    prices: object, names: Mapping[str, str], known: Mapping[str, Prices | None]
-) -> dict[str, Prices | None]:
-    """Prices of each source: as given, by model if need be, or those that are known."""
-    found = dict(known)
-    if prices is None:
-        return found
-    for source, model in names.items():
-        own: Any = prices
-        if isinstance(prices, Mapping):
-            own = prices.get(source, prices.get(model))
-        if own is None:
-            continue
-        if not isinstance(own, Prices):
-            try:
-                into, out = own
-                own = Prices(float(into), float(out))
-            except (TypeError, ValueError) as error:
-                raise OptionError(
-                    f"prices={prices!r}: give (input, output), the prices of a million "
-                    "tokens, or {model: (input, output)}."
-                ) from error
-        found[source] = own
-    return found
 
 
 @methods_name_keywords
@@ -338,16 +327,183 @@ class Study:
         """
         how = _how(workers, rate, retries, progress)
         with self._opened() as store:
-            known = self._prices(prices)
+            known = self._known_prices(prices)
             limit = self._limit(max_cost, known)
             chains = []
             for design in self._designs:
-                spent = self._spent(store, known)
-                budget = Budget(limit, _price(known[design.name]), *spent)
+                budget = Budget()
+                if limit < float("inf"):
+                    spent = self._spent(store, known)
+                    budget = Budget(limit, _price(known[design.name]), *spent)
                 chains.append(self._ask(design, self.units.asked, store, how, budget))
-            sources = self._sources(store, known, chains)
+            sources = self._sources(known, chains)
         sources.warn_of_faults()
         return sources
+
+    def estimate(
+        self,
+        pilot: int = 20,
+        *,
+        prices: object = None,
+        workers: int = 8,
+        rate: float | None = None,
+    ) -> Estimate:
+        """
+        Calls, tokens, money and time of the whole study, from a pilot.
+
+        The pilot goes through all steps for some units at random; its answers are
+        stored, and a run does not ask for them again.
+
+        Parameters
+        ----------
+        pilot : int
+            Units of the pilot.
+        prices : tuple, Prices or mapping, optional
+            As those of the study, in place of them.
+        workers : int
+            Calls at a time.
+        rate : float, optional
+            Most calls a minute.
+
+        Returns
+        -------
+        Estimate
+            Of all sources together; print it.
+
+        Raises
+        ------
+        GenerationError
+            If a call fails for good.
+        """
+        check_count("pilot", pilot)
+        how, known = _how(workers, rate, 8, None), self._known_prices(prices)
+        with self._opened() as store:
+            return total_of(
+                [self._estimate(own, pilot, known, store, how) for own in self._designs]
+            )
+
+    def _estimate(
+        self,
+        design: Design,
+        pilot: int,
+        known: Mapping[str, Prices | None],
+        store: Store,
+        how: How,
+    ) -> Estimate:
+        """What one source takes."""
+        requests = code_requests(design, self.units, self.units.asked)
+        # By hash: at random, and the first ones that a run would ask.
+        order = sorted(requests, key=lambda place: requests[place].key)
+        some = sorted(list(dict.fromkeys(k for k, _ in order))[:pilot])
+        chain = self._ask(design, some, store, how, Budget())
+        # Units of the pilot without a proxy have fewer calls: so will the others.
+        calls = {
+            step: round(len(found) / len(some) * len(self.units.asked))
+            for step, found in chain.answers.items()
+        }
+        # An answer that several units share is of one of them, as in chain.answers.
+        units = {
+            step: [own.position for own in {r.key: r for r in found.values()}.values()]
+            for step, found in chain.requests.items()
+        }
+        prices = known[design.name]
+        return estimate(chain.answers, calls, prices, how.workers, units)
+
+    def export_batch(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """
+        Write the requests that can be asked now as files of OpenAI's batches.
+
+        These are those of the first step that is not done: codes of units, then
+        counterparts, then codes of these. Upload the files, or run them on a cluster
+        with ``vllm run-batch``, give what comes back to :meth:`import_batch`, and call
+        this again until it returns no file. The files hold what is shown of units.
+
+        Parameters
+        ----------
+        folder : path-like
+            Where to write, made if it does not exist.
+
+        Returns
+        -------
+        list of Path
+            The files, of one model and step each; none when all is done.
+
+        Raises
+        ------
+        OptionError
+            If a model is not behind an endpoint with the interface of OpenAI.
+        """
+        paths: list[Path] = []
+        with self._opened() as store:
+            for design in self._designs:
+                for requests in self._stored(design, store).requests.values():
+                    by_key = {request.key: request for request in requests.values()}
+                    todo = sorted(set(by_key) - store.known(list(by_key)))
+                    if todo:
+                        _settle(design, store)
+                        own = [by_key[key] for key in todo]
+                        paths += write_batch(folder, design.name, own, design.model)
+                        break
+        return paths
+
+    def import_batch(self, paths: object) -> int:
+        """
+        Store the answers in files that a batch returned.
+
+        Requests that failed are not stored: :meth:`export_batch` has them again.
+
+        Parameters
+        ----------
+        paths : path-like or list of path-like
+            The files, or their folder.
+
+        Returns
+        -------
+        int
+            Number of answers that are new.
+
+        Raises
+        ------
+        DataError
+            If a file is not the answer to a batch of this study.
+
+        Warns
+        -----
+        GenerationWarning
+            If requests failed.
+        """
+        lines = list(read_batch(batch_files(paths)))
+        with self._opened() as store:
+            prompts = {
+                request.key: request.prompt.digest
+                for design in self._designs
+                for requests in self._stored(design, store).requests.values()
+                for request in requests.values()
+            }
+            alien = [line for line in lines if line.key not in prompts]
+            if alien:
+                raise DataError(
+                    f"{count(len(alien), 'answer')} of {len(lines)} belong to no "
+                    "request of this study. Its data, codebook or settings have "
+                    "changed since the batch was written, or the file is another one."
+                )
+            answered = [line for line in lines if line.answer is not None]
+            known = store.known([line.key for line in answered])
+            store.put(
+                (line.key, prompts[line.key], line.answer)
+                for line in answered
+                if line.answer is not None and line.key not in known
+            )
+        if len(answered) < len(lines):
+            warn(
+                f"{errors_of(lines)}. Write them again with export_batch().",
+                GenerationWarning,
+            )
+        return len({line.key for line in answered} - known)
+
+    def _stored(self, design: Design, store: Store) -> Chain:
+        """The steps of a source as far as answers are stored."""
+        return follow(design, self.units, self.units.asked, store.answers)
 
     def sources(self, *, prices: object = None) -> Sources:
         """
@@ -365,11 +521,8 @@ class Study:
             random part of all.
         """
         with self._opened() as store:
-            chains = [
-                follow(own, self.units, self.units.asked, store.answers)
-                for own in self._designs
-            ]
-            found = self._sources(store, self._prices(prices), chains)
+            chains = [self._stored(own, store) for own in self._designs]
+            found = self._sources(self._known_prices(prices), chains)
         found.warn_of_faults()
         return found
 
@@ -399,7 +552,7 @@ class Study:
         both = [(own.code.digest, own.write.digest) for own in self._designs]
         return list(dict.fromkeys(digest for pair in both for digest in pair))
 
-    def _prices(self, given: object) -> dict[str, Prices | None]:
+    def _known_prices(self, given: object) -> dict[str, Prices | None]:
         """Prices of each source."""
         names = {own.name: own.code.model for own in self._designs}
         known = {name: Prices.of(model) for name, model in names.items()}
@@ -431,7 +584,7 @@ class Study:
             for prompt in (design.code, design.write):
                 if prices is not None and prompt.digest not in seen:
                     seen.add(prompt.digest)
-                    own = store.spent(prompt.digest)
+                    own = spent_on(store.answers(prompt.digest).values())
                     total += money_of(prices, own)
                     answers += own.answers
         return total, answers
@@ -442,16 +595,13 @@ class Study:
         """Let a model answer, step by step, what is not stored."""
         _settle(design, store)
 
-        def ask(requests: Requests) -> None:
-            answer_all(list(requests.values()), design.model, store, how, budget)
+        def ask(requests: list[Request]) -> None:
+            answer_all(requests, design.model, store, how, budget)
 
         return follow(design, self.units, some, store.answers, ask)
 
     def _sources(
-        self,
-        store: Store,
-        known: Mapping[str, Prices | None],
-        chains: Sequence[Chain],
+        self, known: Mapping[str, Prices | None], chains: Sequence[Chain]
     ) -> Sources:
         """What came of the steps, as sources."""
         made = []
@@ -463,14 +613,7 @@ class Study:
                     for k, reason in self.units.skipped.items()
                 }
                 outcomes[step] = {**skipped, **own}
-            spent = {
-                step: store.spent(
-                    (design.write if step == "write" else design.code).digest,
-                    {request.key for request in requests.values()},
-                )
-                for step, requests in chain.requests.items()
-            }
-            made.append(Made(design, outcomes, chain.probabilities, spent))
+            made.append(Made(design, outcomes, chain.probabilities, chain.spent))
         return Sources(self.units, made, known)
 
 
@@ -478,7 +621,7 @@ def _settle(design: Design, store: Store) -> None:
     """Ask for the form of answers as stored answers of the source were asked for."""
     settle = getattr(design.model, "settle", None)
     if settle is not None:
-        modes = store.spent(design.code.digest).modes
+        modes = store.modes(design.code.digest)
         if len(modes) == 1:
             settle(modes[0])
 
@@ -496,7 +639,7 @@ def _price(prices: Prices | None) -> Callable[[Answer], float] | None:
     """Money for one answer."""
     if prices is None:
         return None
-    return lambda answer: money_of(prices, answer) * (0.5 if answer.batch else 1.0)
+    return lambda answer: money_of(prices, answer)
 
 
 def _check_repeats(
