@@ -14,9 +14,10 @@ codes the regressor wrongly for a share of the units, and the outcome for 15 %. 
 counterpart of a unit has the regressor that the model is given, but for 5 %. Written
 "closely", it has the outcome that the model gave the unit, but for 5 %; "loosely", in
 one half of the cases that outcome, but for 20 %, in the other one by a law of the
-model's own in which the effect is 2. Given is the proxy for every unit ("proxy"), or the code of a
-human where there is one ("human"). Sources are a proxy and a counterpart per unit, or
-the counterpart alone. The interval is that of the slope at 95 %, J is tested at 5 %.
+model's own in which the effect is 2. Given is the proxy for every unit ("proxy"), or
+the code of a human where there is one ("human"). Sources are a proxy and a counterpart
+per unit, or the counterpart alone. The interval is that of the slope at 95 %, J is
+tested at 5 %.
 """
 
 from __future__ import annotations

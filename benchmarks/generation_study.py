@@ -36,6 +36,7 @@ import pandas as pd
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.exceptions import SeparationError
 
 Floats = NDArray[np.float64]
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -194,13 +195,18 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     path, data = options.out / "draws.csv", read_requests()
     rows = pd.read_csv(path).to_dict("records") if path.exists() else []
-    done = {row["seed"] for row in rows}
+    done, refused = {row["seed"] for row in rows}, []
     for seed in range(options.draws):
         if seed not in done:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                rows += draw(data, seed)
+                try:
+                    rows += draw(data, seed)
+                except SeparationError:  # no estimate from the labels either
+                    refused.append(seed)
             pd.DataFrame(rows).to_csv(path, index=False)
+    if refused:
+        print(f"labels are separated, and the fit is refused, in draws {refused}")
     table = table_of(pd.DataFrame(rows))
     print(table.round(3).to_string(index=False))
     plot(table, options.out / "generation-study.png")
