@@ -31,6 +31,7 @@ ARROWS: dict[str, set[str]] = {
     "generation": {"core"},
     "__init__": {"model", "scores", "tasks"},
     "demo": {"__init__"},
+    "demo_llm": {"__init__", "generation"},
     "r": {"__init__"},
 }
 #: Lines of code, docstring and comments apart, and parameters of a function. What has
