@@ -33,6 +33,15 @@ class Sources:
     Made by :meth:`Study.run`. A unit without a usable answer has no row, in every
     source by itself, and is counted in `counts`.
 
+    Parameters
+    ----------
+    units : Units
+        The units.
+    made : sequence of Made
+        What came of each source.
+    prices : mapping of str to Prices
+        Prices of each source, None where they are not known.
+
     Attributes
     ----------
     proxy, synthetic : dict of DataFrame

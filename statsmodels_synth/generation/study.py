@@ -392,7 +392,7 @@ class Study:
         chain = self._ask(design, some, store, how, Budget())
         # Units of the pilot without a proxy have fewer calls: so will the others.
         done: dict[str, list[Answer]] = {}
-        done.update(chain.answers)
+        done |= {str(step): own for step, own in chain.answers.items()}
         calls: dict[str, int] = {
             step: round(len(found) / len(some) * len(self.units.asked))
             for step, found in done.items()
