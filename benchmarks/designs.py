@@ -213,6 +213,38 @@ def partly(rng: Rng, selective: bool, n: int = 150) -> Study:
     return Study(study.x, study.y, study.labeled, [(guess, exog)], study.truth)
 
 
+def guessed(rng: Rng, n: int = 150) -> Study:
+    """A regressor that only labelled units have; elsewhere a model guesses it, too."""
+    size = 1500
+    known, coded = rng.normal(size=(2, size))
+    coded += 0.5 * known
+    truth = np.array([0.3, 0.6, 0.8])
+    y = columns(known, coded) @ truth + rng.normal(size=size)
+    sources = []
+    for noise in (0.6, 1.2):
+        own = 0.7 * coded + noise * rng.normal(size=size) + 0.2
+        sources.append((y + 0.8 * rng.normal(size=size), columns(known, own)))
+    return Study(columns(known, coded), y, some(rng, size, n), sources, truth)
+
+
+def strata_of_clusters(rng: Rng, guess: str) -> Study:
+    """Labels in a fixed number per stratum, from clusters that lie within strata."""
+    groups, per_stratum, of_cluster, labels = 4, 12, 40, 40
+    c = np.repeat(np.arange(groups * per_stratum), of_cluster)
+    g, size = c // per_stratum, len(c)
+    x = rng.normal(size=size) + 0.5 * rng.normal(size=c.max() + 1)[c]
+    y = 0.5 * g + 0.5 * x + 0.5 * rng.normal(size=c.max() + 1)[c]
+    y += rng.normal(size=size)
+    off = -g if guess == "off by stratum" else 0.5 * rng.normal(size=c.max() + 1)[c]
+    said = y + off + 0.5 * rng.normal(size=size)
+    labeled = np.zeros(size, dtype=bool)
+    for h in range(groups):
+        labeled[rng.choice(np.flatnonzero(g == h), labels, replace=False)] = True
+    exog, truth = columns(x), np.array([0.75, 0.5])
+    options = {"strata": g}
+    return Study(exog, y, labeled, [(said, exog)], truth, options=options, groups=c)
+
+
 CELLS: dict[str, Callable[[Rng], Study]] = {
     "simple, useless, n = 40": lambda r: usual(r, "gaussian", 40, 2, 1.0),
     "simple, 15 % errors, n = 40": lambda r: usual(r, "gaussian", 40, 2, 0.15),
@@ -259,6 +291,11 @@ CELLS: dict[str, Callable[[Rng], Study]] = {
     "dummy, 10 ones": lambda r: dummy(r, 10),
     "30 % covered": lambda r: partly(r, False),
     "30 % covered, by x": lambda r: partly(r, True),
+    "a regressor guessed": guessed,
+    "strata of clusters, off by cluster": lambda r: strata_of_clusters(r, "cluster"),
+    "strata of clusters, off by stratum": lambda r: strata_of_clusters(
+        r, "off by stratum"
+    ),
 }
 METHODS = ("labels only", "default", "paper", "predict-then-debias")
 

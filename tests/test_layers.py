@@ -56,6 +56,7 @@ WIDE = {
     "data/frames:_align_source": _ITS_READER,
     "data/frames:align_frames": _ITS_READER,
     "data/from_frames:align_tables": _ITS_READER,
+    "problem/design:assemble_design": "all parts of a design",
     "estimators/learned:_cross_fit": "features of every kind of rows",
     "estimators/learned:_result": "all parts of a result",
     "estimators/results:__init__": "all parts of a result",

@@ -140,6 +140,12 @@ class PredictedResults(TestedResults):
             raise OptionError(
                 f"which={which!r} does not exist. There are: 'mean', 'linear'."
             )
+        if not self.model.target_score.is_single:
+            raise OptionError(
+                "get_prediction() gives an interval for one linear predictor, and "
+                f"{self.model.target_score.called} has several. predict() gives the "
+                "predictions; t_test() and cov_params() what errors of linear ones are."
+            )
         offset = self.model._option_of_rows(offset, exog, "offset")
         exposure = self.model._option_of_rows(exposure, exog, "exposure")
         exog = self.model._rows_to_predict(exog, transform)

@@ -47,6 +47,7 @@ from statsmodels_synth.problem.design import (
     replicate_weights,
 )
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.predictors import count_params
 
 _FORMS = (
     "Give {name: (endog, exog)} with one row per unit, or {name: (endog, exog, "
@@ -588,7 +589,7 @@ def align_arrays(
         labeling = find_labeling(
             options.labeling_prob, options.strata, mask, units, lacking
         )
-    design = align_design(labels, labeled_units, sources, n_units, labeling)
+    design = align_design(labels, labeled_units, sources, n_units, target, labeling)
     aligned = (endog, exog, design, units, mask, n_incomplete)
     return AlignedProblem(target, *aligned, options, lacking, learned)
 
@@ -636,7 +637,7 @@ def check_labels(
     check_leverage(labels.exog, labels.weights, names, units)
     check_weights(labels.weights, units, "labelled units")
     check_endog(labels.endog, score, "data", yname, units)
-    p, k_sources = labels.exog.shape[1], len(designs)
+    p, k_sources = count_params(score, labels.exog.shape[1]), len(designs)
     n, needed = len(labels.endog), p * (1 + k_sources)
     if n <= needed and n < n_units:
         raise DataError(

@@ -476,9 +476,8 @@ def align_labels(
     labeling = find_labeling(
         options.labeling_prob, options.strata, mask, units, lacking
     )
-    design = align_design(
-        labels, positions, shared.sources, n_units, labeling, shared.covered
-    )
+    given = (labels, positions, shared.sources, n_units, shared.score)
+    design = align_design(*given, labeling, shared.covered)
     rows: tuple[Any, Any] = (values, exog)
     if shared.labeled_pandas:
         rows = (

@@ -42,7 +42,7 @@ def params_without(
     unknown = np.full(design.k_params, np.nan)
     keep: Bools = np.ones(design.n_units, dtype=bool)
     keep[unit] = False
-    rest = _without(unit, design)
+    rest = _without(unit, design, score)
     if rest is None:
         return unknown
     continuous = settings.maxiter == "cue"
@@ -68,7 +68,9 @@ def params_without(
     return np.asarray(found.theta)
 
 
-def _without(unit: int, design: AlignedDesign) -> AlignedDesign | None:
+def _without(
+    unit: int, design: AlignedDesign, score: TargetScore
+) -> AlignedDesign | None:
     """The design without a unit; None where the labels then do not identify theta."""
     own = design.labeled_units != unit
     labels, labeling = design.labeled, design.labeling
@@ -76,7 +78,8 @@ def _without(unit: int, design: AlignedDesign) -> AlignedDesign | None:
         at = np.flatnonzero(own)
         labels = labels.take(at, None)
         labeling = _labeling_without(labeling, ~own)
-        orthonormal = labels.exog @ design.basis
+        p = labels.exog.shape[1]
+        orthonormal = labels.exog @ design.basis[:p, :p]
         if np.linalg.svd(orthonormal, compute_uv=False)[-1] < 1e-8:
             return None
     units = design.labeled_units[own]
@@ -89,6 +92,7 @@ def _without(unit: int, design: AlignedDesign) -> AlignedDesign | None:
         sources,
         tuple(rows_of_labeled(source, units) for source in sources),
         design.n_units - 1,
+        score,
         None,
         labeling,
     )

@@ -33,6 +33,7 @@ from statsmodels_synth.gmm.weights import inverse_in_basis, inverse_root
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.groups import Clusters, all_sums
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.predictors import leverages
 
 #: The correction for few labels leaves at least this share of the asymptotic variance
 #: of a bias: a tenth of the standard error.
@@ -226,9 +227,8 @@ def _left_out_share(
 ) -> Floats:
     """Share that a label has in the coefficients that it takes part in, (n,)."""
     _, target, derivatives = target_scores(design, score, solution.theta)
-    x, a = design.labeled.exog, design.design_weights[:, None]
-    inverse = inverse_in_basis(target, design.basis)
-    own = derivatives * np.einsum("ti,ij,tj->t", x, inverse, x)
+    inverse, a = inverse_in_basis(target, design.basis), design.design_weights[:, None]
+    own = leverages(design.labeled.exog, derivatives, inverse, score)
     own = np.clip(own, 0.0, MOST_LEVERAGE)
     if not solution.uses_sources:
         return np.asarray(own)

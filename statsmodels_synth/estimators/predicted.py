@@ -19,6 +19,10 @@ from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.gmm.sums import BLOCK_SIZE, row_factors, source_sums, unit_scores
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, SourceArrays
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.predictors import (
+    by_row,
+    total_slope,
+)
 
 
 @dataclass(frozen=True)
@@ -183,14 +187,14 @@ class SourceScores:
         everyone = np.zeros_like(drawn)
         own, a = np.empty_like(drawn), design.design_weights
         for m, (share, rows) in enumerate(zip(self.mix, self.rows, strict=True)):
-            factor, steep = row_factors(rows, everything, rows.exog @ theta, self.score)
-            unit_scores(rows, everything, factor, 0, own)
-            steep = steep * a[rows.unit_of(everything)]
+            factor, steep = row_factors(rows, everything, theta, self.score)
+            unit_scores(rows, everything, factor, 0, own, self.score)
+            steep = by_row(steep, a[rows.unit_of(everything)])
             present = np.unique(rows.unit_positions)
             own[present] -= centres[m]
             drawn += share * own
             everyone += share * design.n_units / self._n_units[m] * own
-            slope += share * (rows.exog.T @ (rows.exog * steep[:, None]))
+            slope += share * total_slope(rows.exog, steep, self.score)
             slope -= share * a[present].sum() * slopes[m]
         if sums.outer is not None:
             mean = self.mix @ sums.mean
@@ -236,9 +240,8 @@ class SourceScores:
             own, block = buffer[: stop - start], np.zeros((stop - start, len(theta)))
             for m, source in enumerate(self.sources):
                 rows = source.rows(start, stop)
-                linear = source.exog[rows] @ theta
-                factor, _ = row_factors(source, rows, linear, self.score)
-                unit_scores(source, rows, factor, start, own)
+                factor, _ = row_factors(source, rows, theta, self.score)
+                unit_scores(source, rows, factor, start, own, self.score)
                 present = np.unique(source.unit_positions[rows]) - start
                 own[present] -= centres[m]
                 block += shares[m] * own

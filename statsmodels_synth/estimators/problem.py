@@ -124,7 +124,7 @@ def problem_of(fitted: Fitted) -> Problem:
         True,
         score=given.target_score,
         where=LABELS,
-        names=given.exog_names,
+        names=given.param_names,
     )
     theta, solved = solve_target(design, given.target_score, start, np.zeros(p))
     if not solved:

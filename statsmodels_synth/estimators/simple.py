@@ -20,6 +20,7 @@ from statsmodels_synth.gmm.target import solve_target
 from statsmodels_synth.gmm.weights import inverse_in_basis
 from statsmodels_synth.problem.design import DesignRows, align_design
 from statsmodels_synth.problem.groups import all_sums, cluster_sums
+from statsmodels_synth.problem.scores.predictors import row_scores
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted
@@ -212,7 +213,7 @@ def naive_pooled(model: Fitted) -> EstimatorResultsWrapper:
         parts.append(source.take(others, None))
     rows = _stacked(parts)
     size = len(rows.endog)
-    pooled = align_design(rows, np.arange(size), [], size)
+    pooled = align_design(rows, np.arange(size), [], size, problem.score)
     start = problem.score.start(rows.endog, rows.exog, rows.offset, rows.weights)
     theta, solved = solve_target(pooled, problem.score, start, np.zeros(len(start)))
     if not solved:
@@ -235,9 +236,9 @@ def naive_pooled(model: Fitted) -> EstimatorResultsWrapper:
     inverse = inverse_in_basis(sums.jacobian[0], design.basis) / size
     outer = size * sums.outer.reshape(len(theta), -1)
     if problem.clusters is not None:
-        factor, _ = row_factors(rows, slice(None), rows.exog @ theta, problem.score)
+        factor, _ = row_factors(rows, slice(None), theta, problem.score)
         groups = problem.clusters.of_units[np.concatenate(units)]
-        scores = rows.exog * factor[:, None]
+        scores = row_scores(rows.exog, factor, problem.score)
         total = cluster_sums(scores, groups, problem.clusters.n_all)
         outer = total.T @ total
     return results_of(

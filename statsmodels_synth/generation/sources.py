@@ -14,10 +14,9 @@ from statsmodels_synth.core.arrays import Bools
 from statsmodels_synth.core.messages import count, warn
 from statsmodels_synth.exceptions import AlignmentError, DataError, GenerationWarning
 from statsmodels_synth.generation.answers import NotCovered
-from statsmodels_synth.generation.costs import Prices
+from statsmodels_synth.generation.costs import Prices, money_of
 from statsmodels_synth.generation.report import report_of
 from statsmodels_synth.generation.requests import Step
-from statsmodels_synth.generation.spending import money_of
 from statsmodels_synth.generation.steps import NOT_ASKED, Made, Outcome
 from statsmodels_synth.generation.texts import TextChecks, describe_texts
 from statsmodels_synth.generation.units import Units

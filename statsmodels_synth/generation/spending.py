@@ -1,4 +1,4 @@
-"""Money: prices of each source, and what answers cost by them."""
+"""What answers took, and the prices of each source."""
 
 from __future__ import annotations
 
@@ -105,12 +105,3 @@ def read_prices(
             raise OptionError(f"prices={prices!r}: a price is not a number >= 0.")
         found[source] = own
     return found
-
-
-def money_of(prices: Prices, spent: Any) -> float:
-    """Money for tokens, of one answer or of many; those of a batch count in halves."""
-    cached = getattr(prices, "cached", None)
-    own = 0 if cached is None else spent.cached_tokens
-    fresh = (spent.input_tokens - own) * prices.input
-    money = fresh + own * (cached or 0.0) + spent.output_tokens * prices.output
-    return float(money) / 1e6 * (0.5 if getattr(spent, "batch", False) else 1.0)

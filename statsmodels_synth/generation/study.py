@@ -27,7 +27,13 @@ from statsmodels_synth.generation.batch import (
     write_batch,
 )
 from statsmodels_synth.generation.codebook import Codebook
-from statsmodels_synth.generation.costs import Estimate, Prices, estimate, total_of
+from statsmodels_synth.generation.costs import (
+    Estimate,
+    Prices,
+    estimate,
+    money_of,
+    total_of,
+)
 from statsmodels_synth.generation.models import Model, read_models
 from statsmodels_synth.generation.prompts import (
     code_instructions,
@@ -44,7 +50,7 @@ from statsmodels_synth.generation.requests import (
 )
 from statsmodels_synth.generation.runner import Budget, How, answer_all
 from statsmodels_synth.generation.sources import Sources
-from statsmodels_synth.generation.spending import money_of, read_prices, spent_on
+from statsmodels_synth.generation.spending import read_prices, spent_on
 from statsmodels_synth.generation.steps import (
     Chain,
     Design,
@@ -421,13 +427,17 @@ class Study:
         some = sorted(list(dict.fromkeys(k for k, _ in order))[:pilot])
         chain = self._ask(design, some, store, how, Budget())
         # Units of the pilot without a proxy have fewer calls: so will the others.
-        done: dict[str, list[Answer]] = {}
-        done |= {str(step): own for step, own in chain.answers.items()}
-        calls: dict[str, int] = {
+        calls = {
             step: round(len(found) / len(some) * len(self.units.asked))
-            for step, found in done.items()
+            for step, found in chain.answers.items()
         }
-        return estimate(done, calls, known[design.name], how.workers)
+        # An answer that several units share is of one of them, as in chain.answers.
+        units = {
+            step: [own.position for own in {r.key: r for r in found.values()}.values()]
+            for step, found in chain.requests.items()
+        }
+        prices = known[design.name]
+        return estimate(chain.answers, calls, prices, how.workers, units)
 
     def export_batch(self, folder: str | os.PathLike[str]) -> list[Path]:
         """

@@ -80,7 +80,8 @@ def naive_estimate(
                 score_step(step, sums.jacobian[m], own[m, :, m]),
             )
             eta[m] += step
-            if moved <= STEP_TOLERANCE:
+            # A score that jumps is never zero: one step from where the start led.
+            if moved <= STEP_TOLERANCE or not score.is_smooth:
                 variance = np.diag(bread @ own[m, :, m] @ bread.T) / design.n_units
                 bse[m] = np.sqrt(variance)
                 unsolved.remove(m)

@@ -27,9 +27,18 @@ from statsmodels_synth.gmm.target import MAX_HALVINGS, MAX_STEPS
 from statsmodels_synth.gmm.weights import inverse_in_basis
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, n_covered
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.predictors import (
+    by_row,
+    leverages,
+    linear_predictors,
+    total_score,
+    total_slope,
+)
 
 #: Relative size of the labelled score of a source below which its estimate is found.
 SCORE_TOLERANCE = 1e-10
+#: Different outcomes beyond which so many quantiles stand for all.
+MANY_OUTCOMES = 20
 
 
 @dataclass(frozen=True)
@@ -45,8 +54,8 @@ class LabeledRows:
         Share of its own information that each unit has in H.
     inverse : ndarray (p, p)
         ``H^-1``.
-    information : ndarray (rows,)
-        Information of each labelled row, its weights included.
+    information : ndarray (rows,), or (rows, J, J)
+        Information of each labelled row on its linear predictors, weights included.
     """
 
     rows: Floats
@@ -105,7 +114,7 @@ def labels_alone(
     Shapes: `theta` (p,).
     """
     psi, target, derivatives = target_scores(design, score, theta)
-    return _labeled_rows(design, design.labeled, psi, -derivatives, -target)
+    return _labeled_rows(design, design.labeled, psi, -derivatives, -target, score)
 
 
 def _labeled_rows(
@@ -114,15 +123,21 @@ def _labeled_rows(
     h: Floats,
     information: Floats,
     all_: Floats,
+    score: TargetScore,
 ) -> LabeledRows:
     """
     Contributions to an estimate from its scores by unit, and its information by row.
 
-    Shapes: `h` (n, p), `information` (rows,), `all_` (p, p).
+    Shapes: `h` (n, p), `information` (rows,) or (rows, J, J), `all_` (p, p).
     """
     inverse = inverse_in_basis(all_, design.basis)
-    by_row = information * np.einsum("ti,ij,tj->t", rows.exog, inverse, rows.exog)
-    leverage = np.bincount(rows.unit_positions, by_row, design.n_labeled)
+    if not score.is_smooth:
+        # Where the score jumps, that of a row is a matter of where its residual is.
+        weight = design.row_weights(rows)
+        mean = information.sum(axis=0) / weight.sum()
+        information = by_row(np.broadcast_to(mean, information.shape), weight)
+    of_rows = leverages(rows.exog, information, inverse, score)
+    leverage = np.bincount(rows.unit_positions, of_rows, design.n_labeled)
     own = (h * design.design_weights[:, None]) @ inverse
     return LabeledRows(own, np.clip(leverage, 0.0, 1.0), inverse, information)
 
@@ -147,18 +162,16 @@ def control_of(
     one_unit = information / covered
     source, everything = design.labeled_sources[m], slice(None)
     own = labeled_estimate(design, score, m, eta, one_unit)
-    factor, derivative = row_factors(source, everything, source.exog @ own, score)
+    factor, derivative = row_factors(source, everything, own, score)
     unit = source.unit_of(everything)
-    derivative = -derivative * design.design_weights[unit]
+    derivative = by_row(-derivative, design.design_weights[unit])
     h = np.empty((design.n_labeled, p))
-    unit_scores(source, everything, factor, 0, h)
-    slope = source.exog.T @ (source.exog * derivative[:, None]) + one_unit
-    labeled = _labeled_rows(design, source, h, derivative, slope)
+    unit_scores(source, everything, factor, 0, h, score)
+    slope = total_slope(source.exog, derivative, score) + one_unit
+    labeled = _labeled_rows(design, source, h, derivative, slope, score)
     of_units = inverse_in_basis(information, design.basis)
     moment = unrelated_scores(design, score, m, own, h)
-    weights = design.design_weights
-    if design.labeled.weights is not None:
-        weights = weights * design.labeled.weights
+    weights = design.row_weights(design.labeled)
     weights = weights[np.unique(source.unit_positions)] ** 2
     return Control(
         labeled=labeled,
@@ -184,16 +197,23 @@ def labeled_estimate(
     That unit makes it finite where the source separates the labelled units. Where the
     equation has no solution, as with a score that is not monotone, it is one step of
     Newton's method from the estimate over all units, which is as good to first order.
+    Where the score jumps it is what the target model itself says.
 
     Shapes: `eta` (p,), `one_unit` (p, p) -> (p,).
     """
     source, basis = design.labeled_sources[m], design.basis
     a = design.design_weights[source.unit_of(slice(None))]
+    if not score.is_smooth:
+        weights = design.row_weights(source)
+        found = score.start(source.endog, source.exog, source.offset, weights)
+        if np.all(np.isfinite(found)):
+            return found
 
     def evaluate(point: Floats) -> tuple[Floats, Floats, float]:
-        factor, slope = row_factors(source, slice(None), source.exog @ point, score)
-        gradient = source.exog.T @ (a * factor) - one_unit @ (point - eta)
-        h = one_unit - source.exog.T @ (source.exog * (a * slope)[:, None])
+        factor, slope = row_factors(source, slice(None), point, score)
+        gradient = total_score(source.exog, by_row(factor, a), score)
+        gradient -= one_unit @ (point - eta)
+        h = one_unit - total_slope(source.exog, by_row(slope, a), score)
         size = float(np.linalg.norm(basis.T @ gradient))
         return gradient, h, size if np.all(np.isfinite(h)) else np.inf
 
@@ -225,42 +245,70 @@ def unrelated_scores(
 
     Eq. (unrelated).
 
-    The outcome of another unit, the mean of its replicates, in place of the unit's own:
-    the score is linear in the outcome, so its mean square over all outcomes needs only
-    their mean and variance.
+    The outcome of another unit in place of the unit's own. Where the score is linear in
+    the outcome its mean square over all outcomes, means of replicates, needs only their
+    mean and variance; else it is taken over the outcomes, or quantiles of them.
 
     Shapes: `eta` (p,), `h` (n, p) -> (p, p).
     """
-    n, everything = design.n_labeled, slice(None)
-    source = design.labeled_sources[m]
-    linear = source.exog @ eta
+    n, source = design.n_labeled, design.labeled_sources[m]
+    linear = linear_predictors(source.exog, eta, score)
     if source.offset is not None:
-        linear += source.offset
+        first = linear if score.is_single else linear[:, 0]
+        first += source.offset
     unit = source.unit_positions
     count = np.bincount(unit, minlength=n)
     share = 1.0 / count[unit]  # of a row in the mean of its unit
     outcomes = np.bincount(unit, share * source.endog, n)[count > 0]
     mean = outcomes.mean()
-    at_mean, _ = score.factors(np.full(len(linear), mean), linear.copy())
-    above, _ = score.factors(np.full(len(linear), mean + 1.0), linear.copy())
-    slope = above - at_mean
+
+    def at(outcome: float) -> Floats:
+        return score.factors(np.full(len(linear), outcome), linear.copy())[0]
+
+    if score.is_linear_in_outcome:
+        factors = [at(mean), at(mean + 1.0) - at(mean)]
+        chances, size = np.array([1.0, outcomes.var()]), _lengths(factors[1])
+    else:
+        values, chances = _spread_outcomes(source.endog, share)
+        factors = [at(value) for value in values]
+        size = np.sqrt(chances @ np.array([_lengths(f) ** 2 for f in factors]))
     # With a link that is not canonical a row whose mean is near the end of its
     # range has a weight without bound, and would stand for all.
-    order = np.argsort(np.abs(slope), kind="stable")
+    order = np.argsort(size, kind="stable")
     weight = np.cumsum(share[order])
     middle = order[np.searchsorted(weight, weight[-1] / 2)]
-    limit = WEIGHT_BOUND * np.abs(slope[middle])
-    bound = np.minimum(1.0, limit / np.maximum(np.abs(slope), 1e-300))
+    limit = WEIGHT_BOUND * size[middle]
+    bound = np.minimum(1.0, limit / np.maximum(size, 1e-300))
     bound *= 1.0 if source.weights is None else source.weights
-    scores = np.empty((2, *h.shape))
-    for part, factor in zip(scores, (at_mean, slope), strict=True):
-        unit_scores(source, everything, factor * bound, 0, part)
-    scores *= design.design_weights[:, None]
-    moment = scores[0].T @ scores[0] + outcomes.var() * scores[1].T @ scores[1]
+    moment, scores = np.zeros((h.shape[1],) * 2), np.empty_like(h)
+    for chance, factor in zip(chances, factors, strict=True):
+        unit_scores(source, slice(None), by_row(factor, bound), 0, scores, score)
+        scores *= design.design_weights[:, None]
+        moment += chance * scores.T @ scores
     # A source whose slope is far off says very different things of different units:
     # without a bound, that of one unit would drown the labels.
     own = h * design.design_weights[:, None]
     return _bounded(moment, UNRELATED_BOUND * own.T @ own) / len(outcomes)
+
+
+def _lengths(factor: Floats) -> Floats:
+    """Size of the score of each row, (R,)."""
+    return np.abs(factor) if factor.ndim == 1 else np.linalg.norm(factor, axis=1)
+
+
+def _spread_outcomes(endog: Floats, share: Floats) -> tuple[Floats, Floats]:
+    """
+    Outcomes with the chance of each; of many that differ, so many quantiles.
+
+    Shapes: `endog` (R,), `share` (R,) -> (k,), (k,).
+    """
+    values, at = np.unique(endog, return_inverse=True)
+    chance = np.bincount(at, share) / share.sum()
+    if len(values) <= MANY_OUTCOMES:
+        return values, chance
+    middles = (np.arange(MANY_OUTCOMES) + 0.5) / MANY_OUTCOMES
+    found = np.searchsorted(np.cumsum(chance), middles)
+    return values[found], np.full(MANY_OUTCOMES, 1.0 / MANY_OUTCOMES)
 
 
 def _bounded(matrix: Floats, bound: Floats) -> Floats:

@@ -19,9 +19,11 @@ from scipy import special, stats
 
 from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.gmm.controls import LabeledRows
-from statsmodels_synth.gmm.rows import left_out_inverses
+from statsmodels_synth.gmm.rows import left_out_inverses, merged_strata
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.groups import Clusters, cluster_sums
+from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.predictors import by_row, predictor_rows
 
 #: Level at which intervals have the right length.
 LEVEL = 0.95
@@ -33,8 +35,8 @@ MANY_PRODUCTS = 4e9
 
 def satterthwaite(
     design: AlignedDesign,
+    score: TargetScore,
     labels: LabeledRows,
-    groups: Positions | None,
     clusters: Clusters | None,
 ) -> tuple[Floats, Floats]:
     """
@@ -42,30 +44,56 @@ def satterthwaite(
 
     Eq. (satterthwaite).
 
-    Shapes: `groups` (n,) -> (p,), (p,).
+    Shapes: (p,), (p,).
     """
-    a = design.design_weights
-    if design.labeled.weights is not None:
-        a = a * design.labeled.weights
-    information = np.maximum(labels.information, 0.0)
-    # Rows of unit working variance: residuals are (I - g u') times errors.
-    root = np.sqrt(information / np.where(a > 0.0, a, 1.0))
-    x = design.labeled.exog * root[:, None]
+    n, strata = design.n_labeled, design.labeling.strata
+    a = design.row_weights(design.labeled)
+    # Rows of unit working variance, J of each unit: residuals are (I - g u') times
+    # errors.
+    x = _working_rows(design, score, by_row(labels.information, 1.0 / _positive(a)))
+    unit = np.arange(n).repeat(len(x) // n)
+    a, room = a[unit], labels.room[unit]
     g, u = x @ labels.inverse, x * a[:, None]
     plain = ((g * a[:, None]) ** 2).sum(axis=0)
     if clusters is None:
-        c = (g * a[:, None] / labels.room[:, None]) ** 2
-        trace, square = _moments_of_units(g, u, c)
-        more = _stratum_factor(groups, len(c))
+        b = g * a[:, None] / room[:, None]
+        c = cluster_sums(b * b, unit, n)
+        if score.is_single:
+            trace, square = _moments_of_units(g, u, c)
+        else:
+            trace, square = _moments_of_clusters(g, u, b, unit)
+        more = _stratum_factor(None if strata is None else merged_strata(strata), n)
         square *= (c * c * more[:, None]).sum(axis=0) / (c * c).sum(axis=0)
     else:
-        weights = _cluster_weights(u, x, design.basis, clusters)
-        trace, square = _moments_of_clusters(g, u, weights, clusters)
+        groups = clusters.of_labeled[unit]
+        weights = _cluster_weights(u, x, design.basis, groups)
+        trace, square = _moments_of_clusters(g, u, weights, groups)
     some = (plain > 0.0) & (square > 0.0)
     safe = np.where(some, square, 1.0)
     df = np.where(some, trace**2 / safe, 1.0)
     scale = np.where(some, trace / np.where(some, plain, 1.0), 1.0)
     return np.maximum(df, 1.0), scale
+
+
+def _positive(a: Floats) -> Floats:
+    return np.where(a > 0.0, a, 1.0)
+
+
+def _working_rows(
+    design: AlignedDesign, score: TargetScore, information: Floats
+) -> Floats:
+    """
+    Regressors times the root of the information of each row, (n J, p).
+
+    Shapes: `information` (n,) or (n, J, J).
+    """
+    exog = design.labeled.exog
+    if score.is_single:
+        return np.asarray(exog * np.sqrt(np.maximum(information, 0.0))[:, None])
+    values, vectors = np.linalg.eigh((information + information.transpose(0, 2, 1)) / 2)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    rows = root.transpose(0, 2, 1) @ predictor_rows(exog, score)
+    return np.asarray(rows.reshape(-1, design.k_params))
 
 
 def interval_df(df: Floats, scale: Floats, most: float) -> Floats:
@@ -125,26 +153,26 @@ def _moments_of_units(g: Floats, u: Floats, c: Floats) -> tuple[Floats, Floats]:
     return (1.0 - own) @ c, square
 
 
-def _cluster_weights(u: Floats, x: Floats, basis: Floats, clusters: Clusters) -> Floats:
+def _cluster_weights(u: Floats, x: Floats, basis: Floats, groups: Positions) -> Floats:
     """Weight of each error in the residual of its cluster as if left out, (n, p)."""
     turned, weights = u @ basis, np.empty_like(u)
-    for at, rest in left_out_inverses(x @ basis, turned, clusters):
+    for at, rest in left_out_inverses(x @ basis, turned, groups):
         weights[at] = turned[at] @ rest @ basis.T
     return weights
 
 
 def _moments_of_clusters(
-    g: Floats, u: Floats, weights: Floats, clusters: Clusters
+    g: Floats, u: Floats, weights: Floats, groups: Positions
 ) -> tuple[Floats, Floats]:
     """The same of sums of residuals by cluster, each with its weight. (p,), (p,)."""
-    p, n_clusters = g.shape[1], clusters.n_labeled
+    p, n_clusters = g.shape[1], int(groups.max()) + 1
     w, middle = np.hstack([g, u]), u.T @ u
     q = np.block([[-middle, np.eye(p)], [np.eye(p), np.zeros((p, p))]])
     trace, square = np.empty(p), np.empty(p)
     for j in range(p):
         b = weights[:, j]
-        own = np.bincount(clusters.of_labeled, b * b, n_clusters)
-        sums = cluster_sums(w * b[:, None], clusters.of_labeled, n_clusters)
+        own = np.bincount(groups, b * b, n_clusters)
+        sums = cluster_sums(w * b[:, None], groups, n_clusters)
         both = np.einsum("ci,ij,cj->c", sums, q, sums)
         turned = q @ (sums.T @ sums)
         trace[j] = np.sum(own - both)

@@ -45,7 +45,13 @@ from statsmodels_synth.gmm.controls import (
 )
 from statsmodels_synth.gmm.degrees import interval_df, satterthwaite
 from statsmodels_synth.gmm.moments import MomentSums
-from statsmodels_synth.gmm.rows import Rows, cluster_rows, merged_strata, unit_rows
+from statsmodels_synth.gmm.rows import (
+    Rows,
+    cluster_rows,
+    merged_strata,
+    single_together,
+    unit_rows,
+)
 from statsmodels_synth.gmm.stacking import Stacked, stack
 from statsmodels_synth.gmm.sums import cluster_scores
 from statsmodels_synth.problem.design import AlignedDesign, source_facts
@@ -123,12 +129,15 @@ def few_label_estimate(
         for m, (_, _, covered, *_) in enumerate(source_facts(design))
     ]
     if clusters is None:
-        rows = unit_rows(design, labels, controls, design.labeling.strata)
+        strata = design.labeling.strata
+        groups = None if strata is None else merged_strata(strata)
+        rows = unit_rows(design, labels, controls, groups)
         stacked = stack(rows)
     else:
         scores = cluster_scores(design, score, eta, clusters)
-        rows = cluster_rows(design, labels, controls, scores, clusters)
-        units = unit_rows(design, labels, controls, clusters.of_labeled)
+        rows = cluster_rows(design, labels, controls, scores, clusters, score)
+        groups = single_together(clusters.of_labeled)
+        units = unit_rows(design, labels, controls, groups)
         stacked = stack(rows, stack(units))
     by_source = stacked.matrix.reshape(p, -1, p)
     own = labels.rows.copy()
@@ -141,8 +150,9 @@ def few_label_estimate(
         one_error[m] = np.sqrt(np.maximum(np.diag(errors), 0.0))
     by_labels, by_units = variance_parts(rows, stacked, labels)
     covariance = corrected_covariance(rows, stacked, controls)
+    alone = satterthwaite(design, score, labels, clusters)
     df, df_by_coefficient = degrees_of_freedom(
-        design, labels, clusters, rows, stacked.df, np.diag(covariance)
+        design, clusters, rows, stacked.df, np.diag(covariance), alone
     )
     return FewLabels(
         theta=theta + stacked.matrix @ delta.ravel(),
@@ -160,27 +170,26 @@ def few_label_estimate(
 
 def degrees_of_freedom(
     design: AlignedDesign,
-    labels: LabeledRows,
     clusters: Clusters | None,
     rows: Rows,
     k: float,
     variance: Floats,
+    of_labels_alone: tuple[Floats, Floats],
 ) -> tuple[float, Floats]:
     """
     Rows less what was estimated from them, and those of each coefficient.
 
     Eq. (df), Eq. (df-coefficient).
 
-    Shapes: `variance` (p,) -> (p,).
+    Shapes: `variance` (p,), `of_labels_alone` (p,), (p,) -> (p,).
     """
-    strata, groups = design.labeling.strata, None
+    strata = design.labeling.strata
     least = float(rows.n - (design.k_params if clusters is None else 1))
     most = np.inf
     if strata is not None:
-        groups = merged_strata(strata)
-        most = float(design.n_labeled - 1 - groups.max())
+        most = float(design.n_labeled - 1 - merged_strata(strata).max())
     df = max(min(least - k, most), 1.0)
-    alone, scale = satterthwaite(design, labels, groups, clusters)
+    alone, scale = of_labels_alone
     own = alone * df / max(min(least, most), 1.0)
     # Of the variance of leaving labels out less is too large, the more is taken off.
     of_labels = np.diag(rows.left_out.T @ rows.left_out + rows.drawn)

@@ -36,6 +36,11 @@ from statsmodels_synth.gmm.sums import (
 )
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.predictors import (
+    by_row,
+    row_scores,
+    total_slope,
+)
 
 #: Weight of a row's score, in medians of it, above which an unrelated outcome counts no
 #: more.
@@ -114,13 +119,14 @@ def target_scores(
 
     Eq. (score).
 
-    Shapes: `theta` (p,) -> `psi` (n, p), `target` (p, p), `derivatives` (n,).
+    Shapes: `theta` (p,) -> `psi` (n, p), `target` (p, p), `derivatives` (n,) or (n, J,
+    J).
     """
     labels = design.labeled
-    factor, derivatives = row_factors(labels, slice(None), labels.exog @ theta, score)
-    derivatives = derivatives * design.design_weights
-    target = labels.exog.T @ (labels.exog * derivatives[:, None])
-    return labels.exog * factor[:, None], target, derivatives
+    factor, derivatives = row_factors(labels, slice(None), theta, score)
+    derivatives = by_row(derivatives, design.design_weights)
+    target = total_slope(labels.exog, derivatives, score)
+    return row_scores(labels.exog, factor, score), target, derivatives
 
 
 def labeled_scores(
@@ -138,11 +144,11 @@ def labeled_scores(
     h = np.empty((design.n_labeled, k_sources * p))
     auxiliary = np.empty((k_sources, p, p))
     for m, source in enumerate(design.labeled_sources):
-        linear = source.exog @ eta[m]
-        factor, derivative = row_factors(source, everything, linear, score)
-        unit_scores(source, everything, factor, 0, h[:, m * p : (m + 1) * p])
-        derivative = derivative * design.design_weights[source.unit_of(everything)]
-        auxiliary[m] = source.exog.T @ (source.exog * derivative[:, None])
+        factor, derivative = row_factors(source, everything, eta[m], score)
+        own = h[:, m * p : (m + 1) * p]
+        unit_scores(source, everything, factor, 0, own, score)
+        a = design.design_weights[source.unit_of(everything)]
+        auxiliary[m] = total_slope(source.exog, by_row(derivative, a), score)
     return psi, h, target, auxiliary
 
 

@@ -19,6 +19,8 @@ from statsmodels_synth.gmm.controls import Control, LabeledRows
 from statsmodels_synth.gmm.weights import inverse_root
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.groups import Clusters, cluster_sums
+from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.predictors import slope_rows
 
 #: Units per source at which it is supposed to say something unrelated; for a
 #: proportion, to add two successes and two failures is the rule of Agresti and
@@ -61,6 +63,8 @@ class Rows:
         Rows that have labels.
     per_row : float
         Labelled units per such row, times the mean of `open`.
+    groups : ndarray (R,) or None
+        Within which rows are about their mean.
     """
 
     labels: Floats
@@ -74,13 +78,16 @@ class Rows:
     floors: Floats
     n: int
     per_row: float
+    groups: Positions | None = None
 
 
 def chances(design: AlignedDesign) -> Floats:
-    """Probability with which each labelled unit was chosen, (n,)."""
+    """Probability with which each labelled unit was chosen; of merged strata, (n,)."""
     labeling, n = design.labeling, design.n_labeled
     if labeling.strata is not None and labeling.prob is not None:
-        return labeling.prob
+        groups = merged_strata(labeling.strata)
+        mean = np.bincount(groups, labeling.prob) / np.bincount(groups)
+        return np.asarray(mean[groups])
     # Only ratios of probabilities are known to matter: they are those of n labels.
     share = n / design.n_units
     return np.minimum(1.0, share / design.design_weights)
@@ -89,6 +96,8 @@ def chances(design: AlignedDesign) -> Floats:
 def merged_strata(strata: Positions) -> Positions:
     """
     Strata, of which those with one label are taken together: they have no variance.
+
+    In pairs of neighbours, which are often alike; of an odd number the last three.
 
     Eq. (collapsed).
 
@@ -101,13 +110,28 @@ def merged_strata(strata: Positions) -> Positions:
     array([0, 0, 2, 2, 1, 1, 1])
     >>> merged_strata(np.array([0, 0, 1, 3, 3, 3]))
     array([0, 0, 0, 1, 1, 1])
+    >>> merged_strata(np.array([4, 3, 2, 1, 0]))
+    array([1, 1, 1, 0, 0])
     """
     _, codes, count = np.unique(strata, return_inverse=True, return_counts=True)
     single = count[codes] == 1
-    if single.sum() == 1:  # with the smallest of the others
+    k = int(single.sum())
+    if k == 1:  # with the smallest of the others
         codes[single] = np.argmin(np.where(count > 1, count, len(codes) + 1))
     else:
-        codes[single] = len(count)
+        place = np.argsort(np.argsort(codes[single]))
+        codes[single] = len(count) + np.minimum(place // 2, k // 2 - 1)
+    return np.unique(codes, return_inverse=True)[1]
+
+
+def single_together(clusters: Positions) -> Positions:
+    """
+    Clusters, of which those with one label are one: their order says nothing.
+
+    Shapes: `clusters` (n,).
+    """
+    size = np.bincount(clusters)[clusters]
+    codes = np.where(size == 1, clusters.max() + 1, clusters)
     return np.unique(codes, return_inverse=True)[1]
 
 
@@ -127,16 +151,17 @@ def unit_rows(
     design: AlignedDesign,
     labels: LabeledRows,
     controls: Sequence[Control],
-    strata: Positions | None,
+    groups: Positions | None,
 ) -> Rows:
     """
     Rows of the labelled units, within strata where the labels of each were fixed.
 
     Eq. (rows), Eq. (strata-rows).
+
+    Shapes: `groups` (n,).
     """
     (n, p), m = labels.rows.shape, len(controls)
     chance = chances(design)
-    groups = None if strata is None else merged_strata(strata)
     room, root = np.sqrt(labels.room), np.sqrt(1.0 - chance)
     z = np.empty((n, m, p))
     for k, control in enumerate(controls):
@@ -157,6 +182,7 @@ def unit_rows(
         floors=floors,
         n=n,
         per_row=float(np.mean(1.0 - chance)),
+        groups=groups,
     )
 
 
@@ -166,6 +192,7 @@ def cluster_rows(
     controls: Sequence[Control],
     scores: Floats,
     clusters: Clusters,
+    score: TargetScore,
 ) -> Rows:
     """
     Rows of the clusters of all units: their labels, less what all their units say.
@@ -186,7 +213,7 @@ def cluster_rows(
         z[:, k] -= everyone[:, k]
     return Rows(
         labels=own,
-        left_out=_without_cluster(design, labels, own, clusters),
+        left_out=_without_cluster(design, score, labels, own, clusters),
         controls=z,
         everyone=everyone,
         up=np.ones(clusters.n_all),
@@ -201,6 +228,7 @@ def cluster_rows(
 
 def _without_cluster(
     design: AlignedDesign,
+    score: TargetScore,
     labels: LabeledRows,
     own: Floats,
     clusters: Clusters,
@@ -210,28 +238,28 @@ def _without_cluster(
 
     Eq. (jackknife).
     """
-    x = design.labeled.exog @ design.basis
-    weighted = x * labels.information[:, None]
+    both = slope_rows(design.labeled.exog, labels.information, score)
+    x, weighted = (rows @ design.basis for rows in both)
+    groups = clusters.of_labeled.repeat(len(x) // design.n_labeled)
     back = np.linalg.inv(design.basis).T
     psi = own @ back @ x.T @ weighted  # in the basis, before the inverse was taken
     result = np.zeros_like(own)
-    for c, (_, rest) in enumerate(left_out_inverses(x, weighted, clusters)):
+    for c, (_, rest) in enumerate(left_out_inverses(x, weighted, groups)):
         result[c] = psi[c] @ rest @ design.basis.T
     return result
 
 
 def left_out_inverses(
-    x: Floats, weighted: Floats, clusters: Clusters
+    x: Floats, weighted: Floats, groups: Positions
 ) -> Iterator[tuple[Positions, Floats]]:
     """
     Labelled rows of each cluster, and the inverse of the information of all others.
 
-    Shapes: `x`, `weighted` (n, p), in a basis in which their product is well scaled.
+    Shapes: `x`, `weighted` (R, p), in a basis in which their product is well scaled;
+    `groups` (R,).
     """
-    information, order = x.T @ weighted, np.argsort(clusters.of_labeled, kind="stable")
-    bounds = np.searchsorted(
-        clusters.of_labeled[order], np.arange(clusters.n_labeled + 1)
-    )
+    information, order = x.T @ weighted, np.argsort(groups, kind="stable")
+    bounds = np.searchsorted(groups[order], np.arange(groups.max() + 2))
     for start, stop in pairwise(bounds):
         at = order[start:stop]
         others = information - x[at].T @ weighted[at]

@@ -32,6 +32,8 @@ def check_exact_fit(
 
     Shapes: `theta` (p,).
     """
+    if not score.is_single:
+        return  # what is fitted is not the outcome itself
     linear = labels.exog @ theta
     if labels.offset is not None:
         linear = linear + labels.offset

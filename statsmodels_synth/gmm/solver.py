@@ -175,6 +175,9 @@ class _Auxiliary:
     def _iterate(self, weight: Weight) -> bool:
         """Gauss-Newton steps under one weight. Eq. (eta-hat), Eq. (source-eta)."""
         p, before = self.design.k_params, np.inf
+        if not self.score.is_smooth and self.sums.second_moment is None:
+            # It has no exact solution: one step from where the start led.
+            self.sums = self._evaluate(self.eta, second_moment=True)
         contraction = 0.0 if self.score.is_linear else 1.0
         for count in range(MAX_STEPS):
             residual = weight.whiten @ self.sums.mean[p:]
@@ -189,7 +192,8 @@ class _Auxiliary:
             step = step.reshape(self.eta.shape)
             relative = relative_step(step, self.eta, self.design.column_scale)
             if self.sums.second_moment is not None and (
-                min(relative, self._score_step(step)) <= self.tolerance
+                not self.score.is_smooth
+                or min(relative, self._score_step(step)) <= self.tolerance
             ):
                 # Apply the last step to first order: no pass is worth it.
                 mean = self.sums.mean.copy()

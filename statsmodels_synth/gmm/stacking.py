@@ -8,13 +8,13 @@ that it has not seen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.gmm.rows import Rows
 from statsmodels_synth.gmm.weights import inverse_root
 
@@ -117,9 +117,54 @@ def _full(rows: Rows) -> _Candidate:
     scores = z @ root
     coefficients = root @ (scores.T @ rows.labels)
     leverage = (scores**2).sum(axis=1)
-    residual = rows.labels - z @ coefficients
-    left_out = rows.labels - residual / np.maximum(1.0 - leverage, 1e-10)[:, None]
+    if rows.groups is None:
+        residual = rows.labels - z @ coefficients
+        left_out = rows.labels - residual / np.maximum(1.0 - leverage, 1e-10)[:, None]
+    else:
+        left_out = _full_within(rows, z, gram)
     return _Candidate(coefficients.T, left_out, float(leverage.sum()))
+
+
+def _without_one(size: int) -> tuple[float, float]:
+    """
+    What leaves one of so many rows about their mean out of a sum of products.
+
+    Eq. (left-out-strata).
+
+    Their products, S in all, have the factor n / (n - 1). Without one of them the mean
+    is another one: ``S - z z'`` is left, with the factor (n - 1) / (n - 2), and nothing
+    where only one is left, which mirrors the other. As a share of the sum that is added
+    to it, and what is taken off for ``z z'``.
+
+    Examples
+    --------
+    >>> _without_one(2), _without_one(4)
+    ((-1.0, 0.0), (0.125, 1.5))
+    """
+    if size < 3:
+        return -1.0, 0.0
+    return 1.0 / (size * (size - 2)), (size - 1) / (size - 2)
+
+
+def _members(groups: Positions) -> Iterator[Positions]:
+    """Rows of each group."""
+    order = np.argsort(groups, kind="stable")
+    yield from np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+
+
+def _full_within(rows: Rows, z: Floats, gram: Floats) -> Floats:
+    """Left-out fit of rows about the means of their groups. Eq. (left-out-strata)."""
+    assert rows.groups is not None
+    cross, left_out = z.T @ rows.labels, np.empty_like(rows.labels)
+    for at in _members(rows.groups):
+        more, once = _without_one(len(at))
+        own, y = z[at], rows.labels[at]
+        root = inverse_root(gram + more * own.T @ own)
+        scores = own @ root
+        residual = y - scores @ (root.T @ (cross + more * own.T @ y))
+        leverage = once * (scores**2).sum(axis=1)
+        left_out[at] = y - residual / np.maximum(1.0 - leverage, 1e-10)[:, None]
+    return left_out
 
 
 def _multiples(rows: Rows, metric: Floats) -> _Candidate:
@@ -128,13 +173,18 @@ def _multiples(rows: Rows, metric: Floats) -> _Candidate:
     x, target = rows.controls @ metric, rows.labels @ metric
     gram = np.einsum("rki,rli->rkl", x, x)
     cross = np.einsum("rki,ri->rk", x, target)
-    total = gram.sum(axis=0)
+    total, total_cross = gram.sum(axis=0), cross.sum(axis=0)
     own = np.diag(total)
     lacking = np.einsum("ij,kil,lj->k", metric, rows.floors, metric)
     # A source whose rows vanish on all labelled units gets a multiple of zero.
     total = total + np.diag(np.where(own > 0.0, rows.pseudo * own + lacking, 1.0))
-    multiples = np.linalg.solve(total, cross.sum(axis=0))
-    without = np.linalg.solve(total - gram, (cross.sum(axis=0) - cross)[:, :, None])
+    multiples = np.linalg.solve(total, total_cross)
+    if rows.groups is not None:
+        for at in _members(rows.groups):
+            more, once = _without_one(len(at))
+            gram[at] = once * gram[at] - more * gram[at].sum(axis=0)
+            cross[at] = once * cross[at] - more * cross[at].sum(axis=0)
+    without = np.linalg.solve(total - gram, (total_cross - cross)[:, :, None])
     return _Candidate(
         np.hstack([multiple * np.eye(p) for multiple in multiples]),
         np.einsum("rki,rk->ri", rows.controls, without[:, :, 0]),

@@ -17,6 +17,11 @@ from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.gmm.sums import source_sums
 from statsmodels_synth.problem.design import DesignRows
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.predictors import (
+    linear_predictors,
+    scale_of,
+    total_slope,
+)
 
 #: Rows of a source that GLM is fitted to, where there are more than FEW_ROWS.
 FEW_ROWS = 20_000
@@ -53,7 +58,7 @@ def source_start(
     if total <= FEW_ROWS and not is_sample:
         return start_of(rows, score)
     part = rows
-    if total > FEW_ROWS:
+    if total > FEW_ROWS and score.is_smooth:
         part = _spread(rows, max(FEW_ROWS, min(total // 10, MANY_ROWS)))
         start = start_of(_spread(rows, GLM_ROWS), score)
         found = _newton(part, score, start)
@@ -78,24 +83,31 @@ def _better(rows: DesignRows, score: TargetScore, found: Floats, start: Floats) 
     Scores that are not canonical also vanish where every mean is at the end of its
     range, far from any estimate.
     """
-    offset = 0.0 if rows.offset is None else rows.offset
     after, before = (
-        score.loss(rows.endog, rows.exog @ params + offset, rows.weights)
+        score.loss(rows.endog, _with_offset(rows, score, params), rows.weights)
         for params in (found, start)
     )
     return after is None or before is None or bool(after <= before)
 
 
-def _root_mean_squares(exog: Floats) -> Floats:
-    return np.asarray(np.sqrt(np.einsum("ij,ij->j", exog, exog) / len(exog)))
+def _with_offset(rows: DesignRows, score: TargetScore, params: Floats) -> Floats:
+    linear = linear_predictors(rows.exog, params, score)
+    if rows.offset is not None:
+        first = linear if score.is_single else linear[:, 0]
+        first += rows.offset
+    return linear
 
 
 def _is_flat(rows: DesignRows, score: TargetScore, params: Floats) -> bool:
     """Whether the score hardly depends on the parameters in some direction."""
-    scale = _root_mean_squares(rows.exog)
+    scale = scale_of(rows.exog, score)
     keep = scale > 0.0
     outer = np.outer(scale, scale)[np.ix_(keep, keep)]
-    gram = (rows.exog.T @ rows.exog)[np.ix_(keep, keep)] / outer
+    ones = np.ones(len(rows.exog))
+    if not score.is_single:
+        each = np.eye(score.predictors + len(score.constants))
+        ones = np.broadcast_to(each, (len(ones), *each.shape))
+    gram = total_slope(rows.exog, ones, score)[np.ix_(keep, keep)] / outer
     with np.errstate(all="ignore"):
         sums = source_sums((rows,), len(rows.endog), score, params[None])
     slope = sums.jacobian[0][np.ix_(keep, keep)] / outer
@@ -111,7 +123,7 @@ def _spread(rows: DesignRows, n_rows: int) -> DesignRows:
 
 def _newton(rows: DesignRows, score: TargetScore, params: Floats) -> Floats | None:
     """Newton's method until a step is small; None where it does not come to that."""
-    scale = _root_mean_squares(rows.exog)
+    scale = scale_of(rows.exog, score)
     scale[scale == 0.0] = 1.0  # a rare dummy may be absent
     with np.errstate(all="ignore"):
         for _ in range(MAX_STEPS):

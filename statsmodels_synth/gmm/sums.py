@@ -12,6 +12,11 @@ from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows
 from statsmodels_synth.problem.groups import Clusters, all_sums
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.predictors import (
+    linear_predictors,
+    row_scores,
+    total_slope,
+)
 
 
 def cluster_scores(
@@ -110,41 +115,60 @@ class SourceState:
 
 
 def row_factors(
-    source: DesignRows, rows: slice, linear: Floats, score: TargetScore
+    source: DesignRows, rows: slice, params: Floats, score: TargetScore
 ) -> tuple[Floats, Floats]:
     """
     Weighted score factors of a block of rows of a source.
 
-    Shapes: `linear` (rows,) -> `factor, derivative` (rows,).
+    Shapes: `params` (p,) -> `factor` (rows,) or (rows, J), `derivative` (rows,) or
+    (rows, J, J).
     """
+    return _factors_at(
+        source, rows, linear_predictors(source.exog[rows], params, score), score
+    )
+
+
+def _factors_at(
+    source: DesignRows, rows: slice, linear: Floats, score: TargetScore
+) -> tuple[Floats, Floats]:
+    """The same at linear predictors without offset, which are overwritten."""
     if source.offset is not None:
-        linear += source.offset[rows]
+        first = linear if score.is_single else linear[:, 0]
+        first += source.offset[rows]
     factor, derivative = score.factors(source.endog[rows], linear)
     if source.weights is not None:
-        factor *= source.weights[rows]
-        derivative *= source.weights[rows]
+        for part in (factor.T, derivative.T):  # rows are the last axis
+            np.multiply(part, source.weights[rows], out=part)
     return factor, derivative
 
 
 def unit_scores(
-    source: DesignRows, rows: slice, factor: Floats, start: int, out: Floats
+    source: DesignRows,
+    rows: slice,
+    factor: Floats,
+    start: int,
+    out: Floats,
+    score: TargetScore,
 ) -> None:
     """
     Write the scores of a block of units, replicates averaged.
 
     Eq. (source-score).
 
-    Shapes: `factor` (rows,), `out` (units, p).
+    Shapes: `factor` (rows,) or (rows, J), `out` (units, p).
     """
     exog = source.exog[rows]
     if source.units is None:
-        np.multiply(exog, factor[:, None], out=out)
+        if score.is_single:
+            np.multiply(exog, factor[:, None], out=out)
+        else:
+            out[:] = row_scores(exog, factor, score)
         return
     out[:] = 0.0
     if not len(factor):
         return
     local = source.units[rows] - start
-    scores = exog * factor[:, None]
+    scores = row_scores(exog, factor, score)
     if source.has_replicates:
         first = np.flatnonzero(np.r_[True, local[1:] != local[:-1]])
         scores = np.add.reduceat(scores, first, axis=0)
@@ -171,8 +195,9 @@ def score_blocks(
         block = buffer[: stop - start]
         for m, source in enumerate(sources):
             rows = source.rows(start, stop)
-            factor, _ = row_factors(source, rows, source.exog[rows] @ eta[m], score)
-            unit_scores(source, rows, factor, start, block[:, m * p : (m + 1) * p])
+            own = block[:, m * p : (m + 1) * p]
+            factor, _ = row_factors(source, rows, eta[m], score)
+            unit_scores(source, rows, factor, start, own, score)
         yield slice(start, stop), block
 
 
@@ -246,6 +271,16 @@ def part_sums(
 
     Shapes: `eta` (M, p), `unit_weights` (M, units).
     """
+    if not score.is_single:
+        return _general_sums(
+            sources,
+            n_units,
+            score,
+            eta,
+            outer=outer,
+            unit_weights=unit_weights,
+            block_size=block_size,
+        )
     k_sources, p = eta.shape
     # Per source the Jacobian and, in the last column, the mean: one product of
     # x with both weights gives them at once.
@@ -265,7 +300,7 @@ def part_sums(
                 columns, weighted = (np.empty((k, len(exog))) for k in (p, p + 1))
             x, w = columns[:, : len(exog)], weighted[:, : len(exog)]
             np.copyto(x, exog.T)
-            factor, derivative = row_factors(source, rows, eta[m] @ x, score)
+            factor, derivative = _factors_at(source, rows, eta[m] @ x, score)
             if unit_weights is not None:
                 derivative = derivative * unit_weights[m][source.unit_of(rows)]
             np.multiply(x, derivative, out=w[:p])
@@ -276,7 +311,7 @@ def part_sums(
                 if source.units is None:
                     np.multiply(x, factor, out=own)
                 else:
-                    unit_scores(source, rows, factor, start, own.T)
+                    unit_scores(source, rows, factor, start, own.T, score)
         if outer:
             block = scores[:, : stop - start]
             for m in range(k_sources):  # the upper triangle
@@ -287,3 +322,34 @@ def part_sums(
         upper = np.triu(cross.reshape(k_sources * p, k_sources * p))
         second_moment = upper + np.triu(upper, 1).T
     return SourceSums(both[:, :, p], both[:, :, :p], second_moment)
+
+
+def _general_sums(
+    sources: tuple[DesignRows, ...],
+    n_units: int,
+    score: TargetScore,
+    eta: Floats,
+    *,
+    outer: bool,
+    unit_weights: Floats | None,
+    block_size: int,
+) -> SourceSums:
+    """The same pass where a row has several linear predictors."""
+    k_sources, p = eta.shape
+    mean, jacobian = np.zeros((k_sources, p)), np.zeros((k_sources, p, p))
+    total = np.zeros((k_sources * p,) * 2) if outer else None
+    block = np.empty((block_size, k_sources * p))
+    for start in range(0, n_units, block_size):
+        stop = min(start + block_size, n_units)
+        own = block[: stop - start]
+        for m, source in enumerate(sources):
+            rows, at = source.rows(start, stop), slice(m * p, (m + 1) * p)
+            factor, slope = row_factors(source, rows, eta[m], score)
+            if unit_weights is not None:
+                slope.T[...] *= unit_weights[m][source.unit_of(rows)]
+            unit_scores(source, rows, factor, start, own[:, at], score)
+            mean[m] += own[:, at].sum(axis=0)
+            jacobian[m] += total_slope(source.exog[rows], slope, score)
+        if total is not None:
+            total += own.T @ own
+    return SourceSums(mean, jacobian, total)

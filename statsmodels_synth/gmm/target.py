@@ -29,6 +29,8 @@ def solve_target(
 
     Shapes: `theta` (p,), `shift` (p,) -> `theta` (p,).
     """
+    if not score.is_smooth:
+        return _where_it_jumps(design, score, shift)
 
     def evaluate(point: Floats) -> tuple[Floats, Floats, Floats]:
         psi, target, _ = target_scores(design, score, point)
@@ -64,6 +66,21 @@ def solve_target(
         if negligible:
             return theta, True
     return theta, moved <= ROUNDING_STEP
+
+
+def _where_it_jumps(
+    design: AlignedDesign, score: TargetScore, shift: Floats
+) -> tuple[Floats, bool]:
+    """What the target model itself says of the labels, and a step from there."""
+    rows = design.labeled
+    weights = design.row_weights(rows)
+    theta = score.start(rows.endog, rows.exog, rows.offset, weights)
+    _, target, _ = target_scores(design, score, theta)
+    slope = design.basis.T @ target @ design.basis / design.n_units
+    if not np.all(np.isfinite(slope)) or np.linalg.cond(slope) > SINGULAR:
+        return theta, False
+    step = design.basis @ np.linalg.solve(slope, design.basis.T @ shift)
+    return theta + step, True
 
 
 def require_finite(*arrays: Floats) -> None:

@@ -258,6 +258,9 @@ class AugmentedGMM(StackedMomentsGMM):
         super().__init__(
             problem.endog, problem.exog, None, k_params=p, hasconst=options.hasconst
         )
+        if not self.target_score.is_single:
+            names = self.target_score.param_names(self.exog_names)
+            self.data.param_names = names
         self.nmoms = p * (1 + 2 * self.aligned.k_sources)
         self.df_model = float(p - self.k_constant)
         self.df_resid = float(self.aligned.n_labeled - p)
@@ -680,4 +683,4 @@ class AugmentedGMM(StackedMomentsGMM):
 
     @property
     def _target(self) -> Target:
-        return Target(self.target_score, self.exog_names, self.endog_names)
+        return Target(self.target_score, self.param_names, self.endog_names)

@@ -30,6 +30,7 @@ from statsmodels_synth.gmm.starts import source_start, start_of
 from statsmodels_synth.gmm.weights import block_jacobian
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.predictors import linear_predictors
 
 
 @methods_name_keywords
@@ -73,6 +74,11 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
     family: families.Family
     learned: LearnedFormula | None
     n_units: int
+
+    @property
+    def param_names(self) -> list[str]:
+        """Names of the coefficients: those of exog, or of the score."""
+        return list(self.data.param_names)
 
     def aligned_or_raise(self) -> AlignedDesign:
         """
@@ -256,7 +262,7 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
         ----------
         params : array_like (p,)
             Target coefficients.
-        exog : array_like (rows, p), optional
+        exog : array_like (rows, k), optional
             Design matrix; the labelled rows if omitted.
         which : {"mean", "linear"}
             What to predict.
@@ -267,7 +273,8 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
         Returns
         -------
         ndarray (rows,)
-            Predictions.
+            Predictions; with several linear predictors one column for each, or for
+            each of what the score predicts.
         """
         if which not in ("mean", "linear"):
             raise OptionError(
@@ -279,13 +286,15 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
             # As in GLM: what is given replaces what the rows came with.
             given = offset is not None or exposure is not None
             own = None if given else self.aligned.labeled.offset
-            linear = exog @ np.asarray(params) + (0.0 if own is None else own)
+            shift: Any = 0.0 if own is None else own
         else:
-            linear = np.asarray(design_rows(exog, self.exog_names)) @ np.asarray(params)
-        linear = linear + total_offset(offset, exposure, len(linear), self.target_score)
-        return np.asarray(
-            linear if which == "linear" else self.target_score.mean(linear)
-        )
+            exog, shift = design_rows(exog, self.exog_names), 0.0
+        score = self.target_score
+        linear = linear_predictors(np.asarray(exog), np.asarray(params), score)
+        shift = shift + total_offset(offset, exposure, len(linear), score)
+        first = linear if score.is_single else linear[:, 0]
+        first += shift
+        return np.asarray(linear if which == "linear" else score.mean(linear))
 
     def remove_data(self) -> None:
         """Drop every array and frame with one value per unit."""

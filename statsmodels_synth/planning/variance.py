@@ -41,6 +41,10 @@ from statsmodels_synth.planning.prediction import (
 from statsmodels_synth.problem.design import AlignedDesign, Labeling
 from statsmodels_synth.problem.groups import all_sums, cluster_sums, labeled_sums
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.predictors import (
+    by_row,
+    row_scores,
+)
 
 #: Units per block.
 _BLOCK = 4096
@@ -302,10 +306,10 @@ def replicate_noise(
         stop = min(start + _BLOCK, design.n_units)
         rows = source.rows(start, stop)
         own = units[rows]
-        exog = source.exog[rows]
-        factor, _ = row_factors(source, rows, exog @ eta, score)
+        factor, _ = row_factors(source, rows, eta, score)
         # The weight of a row holds one over the number of rows of its unit.
-        scores = exog * (factor * count[own])[:, None]
+        factor = by_row(factor, count[own].astype(float))
+        scores = row_scores(source.exog[rows], factor, score)
         sums_of = [np.bincount(own - start, s, stop - start) for s in scores.T]
         means = np.column_stack(sums_of) / np.maximum(count[start:stop], 1)[:, None]
         scores -= means[own - start]

@@ -15,12 +15,12 @@ from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import pandas as pd
-import scipy.linalg
 
 from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.core.options import Kind
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.predictors import basis_of, scale_of
 
 Rows = TypeVar("Rows", bound="DesignRows")
 Sums = TypeVar("Sums")
@@ -229,9 +229,10 @@ class AlignedDesign:
     kept : ndarray (T,) or None
         Their positions among the units that were given; None: all of them.
     basis : ndarray (p, p)
-        ``labeled.exog @ basis`` has orthonormal columns.
+        ``labeled.exog @ basis`` has orthonormal columns; with several linear predictors
+        so it is in each.
     column_scale : ndarray (p,)
-        Root mean square of each column of the labelled exog.
+        Root mean square of each column of the labelled exog, for each coefficient.
     labeling : Labeling
         How the labelled units were chosen.
     """
@@ -272,7 +273,7 @@ class AlignedDesign:
     @cached_property
     def k_params(self) -> int:
         """Number of target coefficients, p."""
-        return int(self.labeled.exog.shape[1])
+        return len(self.basis)
 
     @cached_property
     def n_labeled(self) -> int:
@@ -292,6 +293,11 @@ class AlignedDesign:
     @property
     def _described(self) -> Sequence[SourceArrays | SourceFacts]:
         return self.sources if self.partitions is None else self.partitions.facts
+
+    def row_weights(self, rows: DesignRows) -> Floats:
+        """Weight of each row of labelled units, that of the design included, (R,)."""
+        a = self.design_weights[rows.unit_positions]
+        return a if rows.weights is None else a * rows.weights
 
     def with_sources(self, keep: Sequence[int]) -> AlignedDesign:
         """The same design with some of the sources."""
@@ -371,6 +377,7 @@ def align_design(
     labeled_units: Positions,
     sources: Sequence[SourceArrays],
     n_units: int,
+    score: TargetScore,
     labeling: Labeling | None = None,
     covered: Bools | None = None,
 ) -> AlignedDesign:
@@ -388,6 +395,7 @@ def align_design(
         tuple(sources),
         tuple(rows_of_labeled(s, labeled_units) for s in sources),
         n_units,
+        score,
         kept,
         labeling,
     )
@@ -423,6 +431,7 @@ def assemble_design(
     source_rows: tuple[SourceArrays, ...] | Partitions,
     labeled_sources: tuple[DesignRows, ...],
     n_units: int,
+    score: TargetScore,
     kept: Positions | None = None,
     labeling: Labeling | None = None,
 ) -> AlignedDesign:
@@ -433,7 +442,6 @@ def assemble_design(
 
     Shapes: `labeled_units` (n,), `kept` (T,).
     """
-    _, upper = scipy.linalg.qr(labeled.exog, mode="economic")
     labeling = Labeling() if labeling is None else labeling
     # Normalised to a mean of one (Hajek 1971): only ratios of probabilities matter.
     weights = np.ones(len(labeled_units))
@@ -448,8 +456,8 @@ def assemble_design(
         labeled_sources=labeled_sources,
         n_units=n_units,
         kept=kept,
-        basis=scipy.linalg.solve_triangular(upper, np.eye(len(upper))),
-        column_scale=np.sqrt(np.mean(labeled.exog**2, axis=0)),
+        basis=basis_of(labeled.exog, score),
+        column_scale=scale_of(labeled.exog, score),
         labeling=labeling,
     )
 

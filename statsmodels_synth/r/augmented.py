@@ -240,9 +240,8 @@ def contributions(wrapped: Any, n_given: int) -> tuple[Floats, Floats]:
     elif design.kept is not None:
         part, values = values, np.zeros((n_given, values.shape[1]))
         values[design.kept] = part
-    derivatives = target_scores(design, model.target_score, result.params)[2]
-    exog = design.labeled.exog
-    return values, -exog.T @ (exog * derivatives[:, None])
+    _, slope, _ = target_scores(design, model.target_score, result.params)
+    return values, -slope
 
 
 def _source(given: dict[str, Any]) -> SourceArrays:

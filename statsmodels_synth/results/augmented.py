@@ -168,7 +168,7 @@ class AugmentedGMMResults(
         for units, own in blocks:
             values[units] = own * design.n_units
         return pd.DataFrame(
-            values, index=self.model.unit_index, columns=self.model.exog_names
+            values, index=self.model.unit_index, columns=self.model.param_names
         )
 
     def _wrapped(self) -> AugmentedGMMResultsWrapper:
@@ -259,7 +259,7 @@ class AugmentedGMMResults(
     def auxiliary_params(self) -> pd.DataFrame:
         """Coefficients eta of each source, (M, p)."""
         return pd.DataFrame(
-            self._solution.eta, index=self.source_names, columns=self.model.exog_names
+            self._solution.eta, index=self.source_names, columns=self.model.param_names
         )
 
     @property
@@ -274,7 +274,7 @@ class AugmentedGMMResults(
             One row per source. Biased by whatever the LLM gets wrong.
         """
         return pd.DataFrame(
-            self._naive.params, index=self.source_names, columns=self.model.exog_names
+            self._naive.params, index=self.source_names, columns=self.model.param_names
         )
 
     @property
@@ -289,7 +289,7 @@ class AugmentedGMMResults(
             One row per source. They know nothing of the bias.
         """
         return pd.DataFrame(
-            self._naive.bse, index=self.source_names, columns=self.model.exog_names
+            self._naive.bse, index=self.source_names, columns=self.model.param_names
         )
 
     @property
@@ -311,7 +311,7 @@ class AugmentedGMMResults(
         )
         rows = [(*facts[1:], explained, *naive) for facts, explained, naive in parts]
         columns = ["kind", "covered", "covered_labeled", "replicates", "dropped_rows"]
-        columns += ["explained", *(f"naive[{name}]" for name in self.model.exog_names)]
+        columns += ["explained", *(f"naive[{name}]" for name in self.model.param_names)]
         return pd.DataFrame(rows, self.source_names, columns)
 
     @property

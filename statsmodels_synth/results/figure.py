@@ -33,7 +33,7 @@ def plot_coefficients(
 ) -> Any:
     """Labelled-only, naive and augmented estimates with intervals."""
     plt = pyplot()
-    names = list(results.model.exog_names)
+    names = list(results.model.param_names)
     constant = results.model.data.const_idx if drop_intercept else None
     shown = [j for j in range(len(names)) if j != constant or len(names) == 1]
     rows = _series(results, check_alpha(alpha))

@@ -47,6 +47,7 @@ def summary(
     right: list[tuple[str, Any]] = [(f"{k}:", [v]) for k, v in header[half:]]
     right += [("Date:", None), ("Time:", None)]
     table = NotesSummary()
+    xname = list(results.model.param_names if xname is None else xname)
     table.add_table_2cols(
         results,
         gleft=left,
@@ -59,8 +60,7 @@ def summary(
         results, yname=yname, xname=xname, alpha=alpha, use_t=results.use_t
     )
     if results.source_names:
-        names = list(results.model.exog_names if xname is None else xname)
-        table.tables.append(_gains_table(results, names))
+        table.tables.append(_gains_table(results, xname))
         table.tables.append(_sources_table(results))
     table.set_notes("Notes:", summary_notes(results))
     return table
@@ -76,6 +76,7 @@ def summary2(
 ) -> Summary2:
     """The summary in statsmodels' second layout."""
     table = Summary2()
+    xname = list(results.model.param_names if xname is None else xname)
     info = {"Dep. Variable:": yname or results.model.endog_names}
     table.add_dict(info | {f"{k}:": v for k, v in _header(results)}, ncols=2)
     table.add_df(
@@ -83,8 +84,7 @@ def summary2(
         float_format=float_format,
     )
     if results.source_names:
-        names = results.model.exog_names if xname is None else xname
-        bought = pd.DataFrame(gains(results), pd.Index(names), _GAINS_COLUMNS)
+        bought = pd.DataFrame(gains(results), pd.Index(xname), _GAINS_COLUMNS)
         table.add_df(bought, float_format=float_format)
         sources = pd.DataFrame(
             source_rows(results), results.source_names, _SOURCE_COLUMNS
@@ -293,7 +293,7 @@ def _cluster_notes(results: Any) -> list[str]:
             "labels alone."
         )
         + f" Without clusters coefficients differ by up to {change[j]:.2f} standard "
-        f"errors ({results.model.exog_names[j]}: {without[j]:.4g} instead of "
+        f"errors ({results.model.param_names[j]}: {without[j]:.4g} instead of "
         f"{params[j]:.4g})."
     ]
 
@@ -360,7 +360,7 @@ def _df_notes(results: Any) -> list[str]:
         return []
     few = few[np.argsort(df[few], kind="stable")]
     names = [
-        f"{df[j]:.1f} ({results.model.exog_names[j]})"
+        f"{df[j]:.1f} ({results.model.param_names[j]})"
         for j in few[:MOST_NAMES].tolist()
     ]
     others = f" and {len(few) - MOST_NAMES} others" if len(few) > MOST_NAMES else ""

@@ -46,7 +46,7 @@ class Problem:
         return np.where(self.labeled, self.y, np.nan)
 
     @cached_property
-    def models(self) -> list[sm.GLM]:
+    def models(self) -> list[Any]:
         """
         A GLM for the labels and for each source, with a row for every unit.
 
@@ -59,17 +59,30 @@ class Problem:
             covered = ~np.isnan(y_m)
             filled = np.where(covered, y_m, y_m[covered][0])
             parts.append((filled, np.where(covered[:, None], x_m, 1)))
-        return [
-            sm.GLM(
-                y, x, family=self.family, offset=self.offset, var_weights=self.weights
-            )
-            for y, x in parts
-        ]
+        return [self.model(y, x, slice(None)) for y, x in parts]
+
+    @property
+    def k_params(self) -> int:
+        """Number of target coefficients, p."""
+        return int(self.x.shape[1])
+
+    def model(self, y: Array, x: Array, rows: Any) -> Any:
+        """The target model of some units: anything with ``score_obs(params)``."""
+        offset, weights = (
+            None if own is None else own[rows] for own in (self.offset, self.weights)
+        )
+        return sm.GLM(y, x, family=self.family, offset=offset, var_weights=weights)
+
+    def start(self) -> Array:
+        """A GLM on the labels, and one on each source, (p + M p,)."""
+        start = [_glm(self, self.labeled, self.y, self.x)]
+        start += [_glm(self, ~np.isnan(y), y, x) for y, x in self.sources]
+        return np.concatenate(start)
 
 
 def moments(problem: Problem, params: Array) -> Array:
     """Stacked moments, (T, p + 2 M p), with the scores of statsmodels' GLM."""
-    p = problem.x.shape[1]
+    p = problem.k_params
     a = problem.labeled.astype(float)
     if problem.design_weights is not None:
         a = np.where(problem.labeled, problem.design_weights, 0.0)
@@ -121,8 +134,8 @@ def second_moment(g: Array, centered: bool) -> Array:
 
 def fit(problem: Problem, steps: int = 2, centered: bool = False) -> dict[str, Any]:
     """Two-step (or longer) GMM with the identity first: theta, cov, eta, J, Omega."""
-    p, t = problem.x.shape[1], len(problem.y)
-    params = glm_by_part(problem)
+    p, t = problem.k_params, len(problem.y)
+    params = problem.start()
     weight = np.eye(p + 2 * p * len(problem.sources))
     params = minimise(problem, params, weight)
     for _ in range(steps - 1):
@@ -143,20 +156,13 @@ def fit(problem: Problem, steps: int = 2, centered: bool = False) -> dict[str, A
     }
 
 
-def glm_by_part(problem: Problem) -> Array:
-    """Start: a GLM on the labels, and one on each source, (p + M p,)."""
-    start = [_glm(problem, problem.labeled, problem.y, problem.x)]
-    start += [_glm(problem, ~np.isnan(y), y, x) for y, x in problem.sources]
-    return np.concatenate(start)
-
-
 def influence(problem: Problem, params: Array) -> Array:
     """Influence of every unit on theta, from the whole system, (T, p)."""
     g, slope = moments(problem, params), jacobian(problem, params)
     projected = slope.T @ np.linalg.inv(second_moment(g, centered=False))
     # To first order, params - truth = -(G' W G)^-1 G' W gbar.
     map_ = -np.linalg.solve(projected @ slope, projected)
-    return np.asarray(g @ map_[: problem.x.shape[1]].T)
+    return np.asarray(g @ map_[: problem.k_params].T)
 
 
 def _glm(problem: Problem, rows: NDArray[np.bool_], y: Array, x: Array) -> Array:
@@ -186,8 +192,8 @@ class StockGMM(GMM):
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        p, k = problem.x.shape[1], len(problem.sources)
-        self.start = glm_by_part(problem)
+        p, k = problem.k_params, len(problem.sources)
+        self.start = problem.start()
         g, slope = moments(problem, self.start), jacobian(problem, self.start)
         bread = slope.T @ np.linalg.inv(second_moment(g, centered=False)) @ slope
         self.scale = np.linalg.cholesky(np.linalg.inv(bread) / len(g))

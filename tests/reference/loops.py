@@ -8,14 +8,13 @@ and in the coordinates of x as given. No code of the package.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 import scipy.optimize
-import statsmodels.api as sm
 
 from tests.reference import dense
 
@@ -94,8 +93,8 @@ def solved(problem: dense.Problem, m: int, a: Array, pull: Array, to: Array) -> 
 
 def labels_then_sources(problem: dense.Problem) -> Array:
     """Labels alone and each source over all its units, (p + M p,), to rounding."""
-    p = problem.x.shape[1]
-    start, none = dense.glm_by_part(problem), np.zeros((p, p))
+    p = problem.k_params
+    start, none = problem.start(), np.zeros((p, p))
     found = [solved(problem, 0, design(problem), none, start[:p])]
     for m in range(1, len(problem.sources) + 1):
         c = known(problem, m).astype(float)
@@ -149,12 +148,14 @@ def stacked(
     chance: float = 1.0,
     number: int | None = None,
     more: tuple[Array, Array, float] | None = None,
+    others: Callable[[int], tuple[Array, Array]] | None = None,
 ) -> Stack:
     """
     The weights of two ridge regressions, of ``more``, and of nothing.
 
     `counts` has the n_m, `expected` the G_m (or None, for no floor), `more` a further
-    candidate: its matrix, the one without each row, and its df.
+    candidate: its matrix, the one without each row, and its df. `others` are the rows
+    without one of them, where that changes the rest.
     """
     (rows, p), k = y.shape, z.shape[1] // y.shape[1]
     number = rows if number is None else number
@@ -168,23 +169,26 @@ def stacked(
         penalty[at, at] = 2.0 / counts[m] * gram + floor
         ridge[m] = np.trace(s_inv @ penalty[at, at])
 
-    def full(kept: Array) -> Array:
-        gram = z[kept].T @ z[kept] + penalty
-        return np.asarray(y[kept].T @ z[kept] @ np.linalg.inv(gram))
+    def full(y: Array, z: Array) -> Array:
+        gram = z.T @ z + penalty
+        return np.asarray(y.T @ z @ np.linalg.inv(gram))
 
     root = np.linalg.cholesky(s_inv)  # |v|^2 in the metric is |v root|^2
 
-    def multiple(kept: Array) -> Array:
-        columns = np.column_stack([(b[kept] @ root).ravel() for b in blocks(z, p)])
+    def multiple(y: Array, z: Array) -> Array:
+        columns = np.column_stack([(b @ root).ravel() for b in blocks(z, p)])
         # The penalty as rows of zeros that b has to explain.
         tall = np.vstack([columns, np.diag(np.sqrt(ridge))])
-        target = np.r_[(y[kept] @ root).ravel(), np.zeros(k)]
+        target = np.r_[(y @ root).ravel(), np.zeros(k)]
         b = np.linalg.lstsq(tall, target, rcond=None)[0]
         return np.kron(b, np.eye(p))
 
-    every = np.arange(rows)
-    candidates = [full(every), multiple(every)]
-    left = [np.array([f(every[every != t]) for t in every]) for f in (full, multiple)]
+    def without(t: int) -> tuple[Array, Array]:
+        return np.delete(y, t, axis=0), np.delete(z, t, axis=0)
+
+    rest = without if others is None else others
+    candidates = [full(y, z), multiple(y, z)]
+    left = [np.array([f(*rest(t)) for t in range(rows)]) for f in (full, multiple)]
     lost = [float(np.trace(z @ np.linalg.inv(z.T @ z + penalty) @ z.T)), k / p]
     if more is not None:
         candidates.append(more[0])
@@ -210,16 +214,26 @@ def stacked(
 
 
 def collapsed(strata: Labels) -> Labels:
-    """Strata of one labelled unit as one; a single one with the smallest other."""
+    """Strata of one labelled unit in pairs; a single one with the smallest other."""
     names, counts = np.unique(strata, return_counts=True)
     single = names[counts == 1]
     merged = strata.copy()
     if len(single) > 1:
-        merged[np.isin(strata, single)] = single[0]
+        for first in range(0, len(single), 2):
+            last = first + 1 == len(single)  # of an odd number the last three
+            to = single[first - 2 if last else first]
+            merged[np.isin(strata, single[first : first + 2])] = to
     elif len(single) == 1 and len(names) > 1:
         others = counts > 1
         merged[strata == single[0]] = names[others][np.argmin(counts[others])]
     return merged
+
+
+def together(clusters: Labels) -> Labels:
+    """Clusters of one labelled unit as one."""
+    names, counts = np.unique(clusters, return_counts=True)
+    single = names[counts == 1]
+    return np.where(np.isin(clusters, single), single[:1].sum(), clusters)
 
 
 def within(v: Array, strata: Labels) -> Array:
@@ -227,10 +241,18 @@ def within(v: Array, strata: Labels) -> Array:
     out = np.empty_like(v)
     for h in np.unique(strata):
         n = int((strata == h).sum())
+        if n == 1:
+            out[strata == h] = 0.0  # nothing to differ from
+            continue
         out[strata == h] = np.sqrt(n / (n - 1)) * (
             v[strata == h] - v[strata == h].mean(0)
         )
     return out
+
+
+def shares(inverse: Array, by_unit: Array) -> Array:
+    """Leverage of each unit: the largest eigenvalue of its share of the information."""
+    return np.asarray(np.linalg.eigvals(inverse @ by_unit).real.max(axis=1))
 
 
 # The fit
@@ -248,7 +270,7 @@ def fit(
     Design weights are on the problem; `strata` of every unit, `unequal` if the
     weights come from probabilities.
     """
-    p, k, every = problem.x.shape[1], len(problem.sources), len(problem.y)
+    p, k, every = problem.k_params, len(problem.sources), len(problem.y)
     a, lab = design(problem), problem.labeled
     n = int(lab.sum())
     # Units that nobody labelled and no source covers are none.
@@ -256,21 +278,25 @@ def fit(
     if groups is not None and len(set(groups.tolist())) == every:
         groups = None
     nothing = np.zeros((p, p))
-    real = solved(problem, 0, a, nothing, dense.glm_by_part(problem)[:p])
+    real = solved(problem, 0, a, nothing, problem.start()[:p])
     by_unit = -a[:, None, None] * derivative(problem, 0, real)
     info = by_unit.sum(axis=0)
     inverse = np.linalg.inv(info)
     y = a[:, None] * score(problem, 0, real) @ inverse.T
-    lev = np.einsum("ij,tji->t", inverse, by_unit)
+    lev = shares(inverse, by_unit)
     pi = np.where(lab, np.minimum(n / t_units / np.where(lab, a, 1.0), 1.0), 0.0)
     if strata is not None:
         share = {h: lab[strata == h].mean() for h in set(strata.tolist())}
         pi = np.where(lab, [share[h] for h in strata.tolist()], 0.0)
+        merged = collapsed(strata[lab])
+        for h in set(merged.tolist()):  # strata taken together: the mean of theirs
+            at = np.flatnonzero(lab)[merged == h]
+            pi[at] = pi[at].mean()
 
     zs, es, levs, etas, gammas, infos = [], [], [], [], [], []
     for m in range(1, k + 1):
         c = known(problem, m).astype(float)
-        start = dense.glm_by_part(problem)[m * p : (m + 1) * p]
+        start = problem.start()[m * p : (m + 1) * p]
         eta = solved(problem, m, c, nothing, start)
         j = -derivative(problem, m, eta).sum(axis=0)
         pull = j / c.sum()
@@ -279,7 +305,7 @@ def fit(
         own = np.linalg.inv(unit.sum(axis=0) + pull)
         zs.append(a[:, None] * score(problem, m, gamma) @ own.T)
         es.append(score(problem, m, eta) @ np.linalg.inv(j).T)
-        levs.append(np.einsum("ij,tji->t", own, unit))
+        levs.append(shares(own, unit))
         etas.append(eta)
         gammas.append(gamma)
         infos.append(own)
@@ -299,25 +325,33 @@ def fit(
         g = s * (t_units / n - 1) * es[m].T @ es[m]
         expected.append(None if unequal or strata is not None else g)
 
-    def unit_rows(about: Labels | None) -> tuple[Array, Array]:
-        """Y and Z of labelled units, within strata (or clusters)."""
+    def unit_rows(
+        about: Labels | None,
+    ) -> tuple[Array, Array, Callable[[int], tuple[Array, Array]] | None]:
+        """Y and Z of labelled units, within groups, and both without one unit."""
         up = y[rows] / np.sqrt(1 - lev[rows])[:, None]
         parts = [
             z[rows] / np.sqrt(1 - own[rows])[:, None]
             for z, own in zip(zs, levs, strict=True)
         ]
         zed = np.hstack([np.zeros((n, 0)), *parts])
-        if about is not None:
-            merged = collapsed(about[rows])
-            up, zed = within(up, merged), within(zed, merged)
         free = np.sqrt(1 - pi[rows])[:, None]
-        return up * free, zed * free
+        if about is None:
+            return up * free, zed * free, None
+
+        def others(t: int) -> tuple[Array, Array]:
+            kept = np.arange(n) != t
+            own = within(up[kept], about[kept]), within(zed[kept], about[kept])
+            return own[0] * free[kept], own[1] * free[kept]
+
+        return within(up, about) * free, within(zed, about) * free, others
 
     stack = None
     if groups is None:
-        big_y, big_z = unit_rows(strata)
+        about = None if strata is None else collapsed(strata[rows])
+        big_y, big_z, others = unit_rows(about)
         if k:
-            stack = stacked(big_y, big_z, counts, expected)
+            stack = stacked(big_y, big_z, counts, expected, others=others)
         turned = [np.eye(p) / np.sqrt(1 - lev[t]) for t in rows]
         size, factor = n, float(np.mean(1 - pi[rows]))
         drawn = (y / (1 - lev)[:, None])[rows] * np.sqrt(pi[rows])[:, None]
@@ -340,8 +374,8 @@ def fit(
         assert n_groups is not None
         size, factor, last = n_groups, n / n_groups, np.zeros((p, p))
         if k:
-            inner_y, inner_z = unit_rows(groups)
-            more = inside(inner_y, inner_z, counts, expected, groups[rows], names)
+            inner = unit_rows(together(groups[rows]))
+            more = inside(*inner, counts, names)
             # What clusters say within them counts for them as often as it is there.
             more = (*more[:2], more[2] * n_groups / n)
             stack = stacked(big_y, big_z, [n_groups] * k, expected, 2.0, n_groups, more)
@@ -375,14 +409,13 @@ def fit(
 def inside(
     y: Array,
     z: Array,
+    others: Callable[[int], tuple[Array, Array]] | None,
     counts: Sequence[int],
-    expected: list[Array | None],
-    own: Labels,
     names: Labels,
 ) -> tuple[Array, Array, float]:
     """What labelled units say within clusters, and without each cluster."""
-    none: list[Array | None] = [None] * len(expected)
-    learned = stacked(y, z, counts, none)
+    none: list[Array | None] = [None] * len(counts)
+    learned = stacked(y, z, counts, none, others=others)
     # Nothing of it is learned from how the clusters differ: the same without one.
     without = np.array([learned.matrix for _ in names])
     return learned.matrix, without, learned.df
@@ -392,19 +425,11 @@ def unrelated(problem: dense.Problem, m: int, gamma: Array) -> Array:
     """Second moment of a source's score with the outcome of every other unit."""
     said, x = problem.sources[m]
     rows = problem.labeled & ~np.isnan(said)
-    n, p = int(rows.sum()), x.shape[1]
-    weights = None if problem.weights is None else problem.weights[rows]
-    offset = None if problem.offset is None else problem.offset[rows]
+    n, p = int(rows.sum()), problem.k_params
     a = design(problem)[rows][:, None]
     moment = np.zeros((p, p))
     for value in said[rows]:
-        model = sm.GLM(
-            np.full(n, value),
-            x[rows],
-            family=problem.family,
-            offset=offset,
-            var_weights=weights,
-        )
+        model = problem.model(np.full(n, value), x[rows], rows)
         h = a * np.asarray(model.score_obs(gamma, scale=1.0))
         moment += h.T @ h / n**2
     own = a * score(problem, m + 1, gamma)[rows]

@@ -426,6 +426,7 @@ def _aligned(
         partitions,
         labeled_sources,
         facts.n_units,
+        target,
         labeling=_labeling(facts, labeling_prob, units),
     )
     return AlignedProblem(

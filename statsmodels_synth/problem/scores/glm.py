@@ -31,6 +31,7 @@ class FamilyScore(TargetScore):
     """
 
     kind = "family"
+    is_linear_in_outcome = True
 
     def __init__(self, family: families.Family) -> None:
         self.family, self.link = family, family.link

@@ -28,6 +28,14 @@ class PluginScore(TargetScore):
         for name in self.OPTIONAL:
             if hasattr(own, name):
                 setattr(self, name, getattr(own, name))
+        self.constants = tuple(self.constants)
+        self.is_single = self.predictors == 1 and not self.constants
+        if not self.is_smooth and not hasattr(own, "start"):
+            raise OptionError(
+                f"{type_name(own)} has is_smooth=False, so that no equation leads to "
+                "its estimate. Define start(endog, exog, offset, weights), which "
+                "returns it."
+            )
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
         """Score factor and its derivative, (rows,) each, as the object returns them."""
@@ -38,10 +46,15 @@ class PluginScore(TargetScore):
                 f"of each row and its derivative; it returns a {type_name(found)}."
             )
         factor, derivative = (np.array(part, dtype=float) for part in found)
-        for what, part in (("score", factor), ("derivative", derivative)):
-            if part.shape != linear.shape:
+        wanted = (linear.shape, linear.shape + linear.shape[1:])
+        names = ["one score per row", "one derivative per row"]
+        if not self.is_single:
+            names[0] += " and linear predictor"
+            names[1] += " and pair of linear predictors"
+        for what, part, shape in zip(names, (factor, derivative), wanted, strict=True):
+            if part.shape != shape:
                 raise OptionError(
-                    f"factors() of {type_name(self.own)} must return one {what} per "
-                    f"row, an array of shape {linear.shape}; it has shape {part.shape}."
+                    f"factors() of {type_name(self.own)} must return {what}, an array "
+                    f"of shape {shape}; it has shape {part.shape}."
                 )
         return factor, derivative

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -15,8 +16,12 @@ class Score(Protocol):
 
     One method is enough. What :class:`TargetScore` has besides may be defined as well,
     under the same names; what is not defined gets the answer that holds for any model.
-    Where a score jumps, as that of a quantile does, its derivative is an estimate of
-    the slope of its expectation.
+
+    A row may have several linear predictors, say J: `predictors` of them in which every
+    regressor has a coefficient (one per level of a multinomial outcome), and one for
+    each of `constants`, which is the same in all rows (a threshold, the log of a
+    dispersion). Where a score jumps, as that of a quantile does, set `is_smooth` to
+    False and define `start`.
 
     See Also
     --------
@@ -52,15 +57,19 @@ class Score(Protocol):
         ----------
         endog : ndarray (rows,)
             Outcome.
-        linear : ndarray (rows,)
-            Linear predictor, offset included.
+        linear : ndarray (rows,), or (rows, J)
+            Linear predictor, offset included; with several the offset is in the first.
 
         Returns
         -------
-        factor, derivative : ndarray (rows,)
-            New arrays ``s`` and ``s'``, which the caller may overwrite. The score of a
-            row is ``x s`` and its derivative with respect to theta ``x x' s'``. Where
-            ``s`` jumps, ``s'`` is an estimate of the slope of its expectation.
+        factor : ndarray (rows,), or (rows, J)
+            A new array ``s``, which the caller may overwrite: the derivative of the
+            loss with respect to the linear predictor, its sign turned. The score of a
+            row is ``x s``.
+        derivative : ndarray (rows,), or (rows, J, J)
+            A new array ``s'``, its derivative with respect to the linear predictor.
+            That of the score with respect to theta is ``x x' s'``. Where ``s`` jumps,
+            ``s'`` is an estimate of the slope of its expectation.
         """
         ...
 
@@ -81,6 +90,18 @@ class TargetScore:
         Whether the derivative does not depend on the outcome.
     is_linear : bool
         Whether it is constant, so that Newton's first step is the last.
+    is_smooth : bool
+        Whether the score has a derivative. Where it jumps its equations have no exact
+        solution: `start` is then the estimate itself, and one step of Newton's method
+        leads from the estimate of some rows to that of all.
+    is_linear_in_outcome : bool
+        Whether the score is linear in the outcome, as that of every GLM.
+    predictors : int
+        Linear predictors in which every regressor has a coefficient. Coefficients are
+        in the order of predictors, then of regressors.
+    constants : tuple of str
+        Names of the parameters that are a linear predictor of their own, the same in
+        all rows; they come last.
     low, high : float
         Bounds of the outcome.
     low_open : bool
@@ -98,6 +119,10 @@ class TargetScore:
     link: Any = None
     is_canonical: bool = False
     is_linear: bool = False
+    is_smooth: bool = True
+    is_linear_in_outcome: bool = False
+    predictors: int = 1
+    constants: tuple[str, ...] = ()
     low: float = -np.inf
     high: float = np.inf
     low_open: bool = False
@@ -107,8 +132,17 @@ class TargetScore:
     #: What a user's own object may define, besides `factors`.
     OPTIONAL: ClassVar[tuple[str, ...]] = (
         *("name", "link", "is_canonical", "is_linear", "low", "high", "low_open"),
-        *("range_text", "separable", "mean", "start", "loss"),
+        *("range_text", "separable", "mean", "start", "loss", "is_smooth"),
+        *("is_linear_in_outcome", "predictors", "constants", "param_names"),
     )
+
+    #: Whether a row has one linear predictor, in which regressors have coefficients.
+    is_single: bool = True
+
+    def __init_subclass__(cls) -> None:
+        """Keep at hand what every pass over rows asks for."""
+        super().__init_subclass__()
+        cls.is_single = cls.predictors == 1 and not cls.constants
 
     @property
     def called(self) -> str:
@@ -124,19 +158,41 @@ class TargetScore:
         """Score factor and its derivative, (rows,) each; see :class:`Score`."""
         raise NotImplementedError
 
+    def param_names(self, exog_names: Sequence[str]) -> list[str]:
+        """
+        Names of the parameters.
+
+        Parameters
+        ----------
+        exog_names : sequence of str
+            Names of the p regressors.
+
+        Returns
+        -------
+        list of str
+            Those of the regressors; with several predictors ``eq1:x``, ``eq2:x``, as
+            statsmodels separates the equations of a multinomial model.
+        """
+        if self.predictors == 1:
+            return [*exog_names, *self.constants]
+        numbers = range(1, self.predictors + 1)
+        own = [f"eq{j}:{name}" for j in numbers for name in exog_names]
+        return [*own, *self.constants]
+
     def mean(self, linear: Floats) -> Floats:
         """
         Prediction of the outcome.
 
         Parameters
         ----------
-        linear : ndarray (rows,)
+        linear : ndarray (rows,), or (rows, J)
             Linear predictor.
 
         Returns
         -------
-        ndarray (rows,)
-            The same, where nothing else is defined.
+        ndarray (rows,), or (rows, k)
+            The same, where nothing else is defined. With several linear predictors it
+            may be one column for each level of the outcome.
         """
         return linear
 
@@ -161,9 +217,12 @@ class TargetScore:
 
         Returns
         -------
-        ndarray (p,)
-            Least squares, where nothing else is defined.
+        ndarray (P,)
+            Least squares, where nothing else is defined; zero with several linear
+            predictors.
         """
+        if not self.is_single:
+            return np.zeros(self.predictors * exog.shape[1] + len(self.constants))
         root = np.ones(len(endog)) if weights is None else np.sqrt(weights)
         shifted = endog if offset is None else endog - offset
         found = np.linalg.lstsq(exog * root[:, None], shifted * root, rcond=None)[0]
@@ -177,8 +236,10 @@ class TargetScore:
 
         Parameters
         ----------
-        endog, linear : ndarray (rows,)
-            Outcome and linear predictor.
+        endog : ndarray (rows,)
+            Outcome.
+        linear : ndarray (rows,), or (rows, J)
+            Linear predictor.
         weights : ndarray (rows,), optional
             Weights of the rows.
 

@@ -4,7 +4,7 @@ Bad input: every case ends in an error or a warning that helps.
 `CASES` lists what users get wrong. Each case says which error or warning it
 ends in and what the text must name. The full texts are part of the interface
 and are kept in ``snapshots/errors.txt``; after a deliberate change write them
-again with ``UPDATE_SNAPSHOTS=1 pytest tests/test_bad_input.py``.
+again with ``UPDATE_SNAPSHOTS=1 pytest tests/data/test_bad_input.py``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.gmm import target
 
-SNAPSHOTS = Path(__file__).parent / "snapshots" / "errors.txt"
+SNAPSHOTS = Path(__file__).parents[1] / "snapshots" / "errors.txt"
 UPDATE = os.environ.get("UPDATE_SNAPSHOTS") == "1"
 
 T, N = 120, 48

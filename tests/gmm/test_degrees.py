@@ -83,7 +83,7 @@ def test_against_the_quadratic_form(
     theta = np.asarray(model.fit().params)
     codes = np.arange(60) % 12
     clusters = number_clusters(codes, design.labeled_units) if clustered else None
-    found = satterthwaite(design, labels_alone(design, score, theta), None, clusters)
+    found = satterthwaite(design, score, labels_alone(design, score, theta), clusters)
     expected = dense_moments(model, codes if clustered else None)
     np.testing.assert_allclose(found, expected, rtol=1e-7)
 
@@ -95,9 +95,9 @@ def test_pairs_of_many_residuals_hardly_count(monkeypatch: pytest.MonkeyPatch) -
     model = AugmentedGMM(rng.normal(size=2000), x)
     design, score = model.aligned, model.target_score
     labels = labels_alone(design, score, np.asarray(model.fit().params))
-    exact = satterthwaite(design, labels, None, None)
+    exact = satterthwaite(design, score, labels, None)
     monkeypatch.setattr(degrees, "MANY_PRODUCTS", 0.0)
-    rough = satterthwaite(design, labels, None, None)
+    rough = satterthwaite(design, score, labels, None)
     np.testing.assert_allclose(rough, exact, rtol=0.01)
     assert not np.array_equal(rough, exact)
 
@@ -113,7 +113,7 @@ def test_two_groups_are_a_weighted_sum_of_two_variances() -> None:
     model = AugmentedGMM(np.random.default_rng(0).normal(size=46), x)
     design, score = model.aligned, model.target_score
     labels = labels_alone(design, score, np.asarray(model.fit().params))
-    df, scale = satterthwaite(design, labels, None, None)
+    df, scale = satterthwaite(design, score, labels, None)
     # HC3: residual squares over (1 - 1/n)^2 n^2, of mean (n - 1) / n each.
     part = (sizes - 1.0) / (sizes - 1.0) ** 2
     np.testing.assert_allclose(df[1], part.sum() ** 2 / np.sum(part**2 / (sizes - 1)))

@@ -20,7 +20,13 @@ import pytest
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.data.kinds import column_of, opened, to_pandas
 from statsmodels_synth.exceptions import AlignmentError, DataError
-from tests.test_frame_kinds import assert_same, build, make_frames, to_arrow, to_polars
+from tests.data.test_frame_kinds import (
+    assert_same,
+    build,
+    make_frames,
+    to_arrow,
+    to_polars,
+)
 
 Convert = Callable[[pd.DataFrame], Any]
 

@@ -19,9 +19,9 @@ from statsmodels_synth.exceptions import (
     DataError,
     OptionError,
 )
+from tests.estimators.test_estimators import Sample
 from tests.problems import model_of
 from tests.reference import dense
-from tests.test_estimators import Sample
 
 mpl.use("Agg")
 QUICK: list[Method] = ["labels only", "naive", "PPI++", "GMM-Synth"]

@@ -13,7 +13,7 @@ import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import AlignmentError, DataError
-from tests.test_dask import UNITS, WIDE, agree, draw
+from tests.data.test_dask import UNITS, WIDE, agree, draw
 
 dask = pytest.importorskip("dask")
 dd = pytest.importorskip("dask.dataframe")

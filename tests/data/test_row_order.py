@@ -12,7 +12,7 @@ import pytest
 
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import AlignmentError
-from tests.test_frame_kinds import KINDS
+from tests.data.test_frame_kinds import KINDS
 
 N = 300
 #: Frames of each library.

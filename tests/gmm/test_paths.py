@@ -75,7 +75,7 @@ def test_design_weights_in_the_solver(kind: str, steps: int, centered: bool) -> 
     problem = dense.simulate(kind, seed=14, k_sources=2)
     model = model_of(problem)
     problem, design = with_design_weights(problem, model.aligned)
-    start = dense.glm_by_part(problem)
+    start = problem.start()
     found = solve(
         design,
         model.target_score,

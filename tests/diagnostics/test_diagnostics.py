@@ -36,14 +36,14 @@ from statsmodels_synth.diagnostics.source_bias import (
 from statsmodels_synth.diagnostics.subgroups import group_errors, make_groups
 from statsmodels_synth.diagnostics.verdict import Evidence, _worth, holm, number
 from statsmodels_synth.exceptions import DataError, OptionError, SynthWarning
+from tests.gmm.test_oracle import politeness
 from tests.problems import model_of, needs_data
 from tests.reference import dense
 from tests.reference.dense import PAPER, Array
-from tests.test_oracle import politeness
 
 #: The verdicts, word by word; after a deliberate change write them again with
-#: ``UPDATE_SNAPSHOTS=1 pytest tests/test_diagnostics.py``.
-SNAPSHOTS = Path(__file__).parent / "snapshots" / "verdicts.txt"
+#: ``UPDATE_SNAPSHOTS=1 pytest tests/diagnostics/test_diagnostics.py``.
+SNAPSHOTS = Path(__file__).parents[1] / "snapshots" / "verdicts.txt"
 UPDATE = os.environ.get("UPDATE_SNAPSHOTS") == "1"
 
 
@@ -110,7 +110,7 @@ def test_bias_is_that_of_a_dense_derivation(kind: str, clustered: bool) -> None:
         model = model_of(problem, weights=problem.weights, offset=problem.offset)
         result = model.fit(**PAPER, **(options if clustered else {}))
     found = result.diagnostics()
-    naive = dense.glm_by_part(problem).reshape(3, 3)[1:]
+    naive = problem.start().reshape(3, 3)[1:]
     np.testing.assert_allclose(result.naive_params, naive, rtol=1e-6)
     params = np.r_[result.params, np.ravel(result.auxiliary_params)]
     theta, alone = dense_moves(problem, params, naive)

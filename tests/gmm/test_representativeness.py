@@ -47,7 +47,9 @@ class Relabelled:
         units = np.flatnonzero(chosen)
         labels = replace(self.design.labeled, endog=self.y[units], exog=self.x[units])
         n_units = self.design.n_units
-        design = align_design(labels, units, self.design.sources, n_units, labeling)
+        score = self.model.target_score
+        given = (labels, units, self.design.sources, n_units, score)
+        design = align_design(*given, labeling)
         theta = np.zeros(self.p)
         sums = moment_sums(
             design, self.model.target_score, theta, self.eta, second_moment=True

@@ -1,0 +1,170 @@
+"""
+Between rows of regressors and parameters: linear predictors, scores, slopes.
+
+A target model has J linear predictors in a row: those in which every regressor has a
+coefficient of its own, one after the other, and those that are one parameter for all
+rows, such as a threshold or the log of a dispersion. Nothing outside this file asks
+which is which. With one predictor arrays have no axis for it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.linalg
+
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.problem.scores.protocol import TargetScore
+
+
+def count_params(score: TargetScore, k_exog: int) -> int:
+    """Number of parameters P with so many regressors."""
+    return score.predictors * k_exog + len(score.constants)
+
+
+def linear_predictors(exog: Floats, params: Floats, score: TargetScore) -> Floats:
+    """
+    Linear predictors of rows, without offset.
+
+    Eq. (predictors).
+
+    Shapes: `exog` (R, p), `params` (P,) -> (R,), or (R, J).
+    """
+    if score.is_single:
+        return np.asarray(exog @ params)
+    k = score.predictors
+    size = k * exog.shape[1]
+    result = np.empty((len(exog), k + len(score.constants)))
+    result[:, :k] = exog @ params[:size].reshape(k, -1).T
+    result[:, k:] = params[size:]
+    return result
+
+
+def row_scores(exog: Floats, factor: Floats, score: TargetScore) -> Floats:
+    """
+    Scores of rows with respect to the parameters, from those of their predictors.
+
+    Eq. (score).
+
+    Shapes: `exog` (R, p), `factor` (R,) or (R, J) -> (R, P).
+    """
+    if score.is_single:
+        return np.asarray(exog * factor[:, None])
+    k, (n_rows, p) = score.predictors, exog.shape
+    result = np.empty((n_rows, count_params(score, p)))
+    for j in range(k):
+        np.multiply(exog, factor[:, j, None], out=result[:, j * p : (j + 1) * p])
+    result[:, k * p :] = factor[:, k:]
+    return result
+
+
+def total_slope(exog: Floats, slope: Floats, score: TargetScore) -> Floats:
+    """
+    Sum over rows of the derivative of the score with respect to the parameters.
+
+    Eq. (score).
+
+    Shapes: `exog` (R, p), `slope` (R,) or (R, J, J) -> (P, P).
+    """
+    if score.is_single:
+        return np.asarray(exog.T @ (exog * slope[:, None]))
+    left, right = slope_rows(exog, slope, score)
+    return np.asarray(left.T @ right)
+
+
+def slope_rows(
+    exog: Floats, slope: Floats, score: TargetScore
+) -> tuple[Floats, Floats]:
+    """
+    Two matrices whose product is :func:`total_slope`, with J rows for each row.
+
+    Shapes: `exog` (R, p), `slope` (R,) or (R, J, J) -> (R J, P), (R J, P).
+    """
+    if score.is_single:
+        return exog, exog * slope[:, None]
+    each = predictor_rows(exog, score)
+    turned = np.einsum("rjk,rkq->rjq", slope, each)
+    size = each.shape[2]
+    return each.reshape(-1, size), turned.reshape(-1, size)
+
+
+def predictor_rows(exog: Floats, score: TargetScore) -> Floats:
+    """
+    Derivative of each linear predictor with respect to the parameters.
+
+    Shapes: `exog` (R, p) -> (R, J, P).
+    """
+    k, (n_rows, p) = score.predictors, exog.shape
+    total = k + len(score.constants)
+    result = np.zeros((n_rows, total, count_params(score, p)))
+    for j in range(k):
+        result[:, j, j * p : (j + 1) * p] = exog
+    each = np.arange(k, total)
+    result[:, each, k * (p - 1) + each] = 1.0
+    return result
+
+
+def leverages(
+    exog: Floats, information: Floats, inverse: Floats, score: TargetScore
+) -> Floats:
+    """
+    Share of its own information that a row has in that of all.
+
+    With several linear predictors it is a matrix; this is its largest eigenvalue.
+
+    Shapes: `exog` (R, p), `information` (R,) or (R, J, J), `inverse` (P, P) -> (R,).
+    """
+    if score.is_single:
+        of_row = np.einsum("ti,ij,tj->t", exog, inverse, exog)
+        return np.asarray(information * of_row)
+    each = predictor_rows(exog, score)
+    hat = np.einsum("rjp,pq,rkq->rjk", each, inverse, each, optimize=True)
+    return np.asarray(np.linalg.eigvals(information @ hat).real.max(axis=1))
+
+
+def basis_of(exog: Floats, score: TargetScore) -> Floats:
+    """
+    Basis of the parameters in which rows of every predictor are orthonormal.
+
+    Shapes: `exog` (n, p) -> (P, P).
+    """
+    _, upper = scipy.linalg.qr(exog, mode="economic")
+    own = scipy.linalg.solve_triangular(upper, np.eye(len(upper)))
+    if score.is_single:
+        return np.asarray(own)
+    alone = np.full(len(score.constants), 1.0 / np.sqrt(len(exog)))
+    return np.asarray(
+        scipy.linalg.block_diag(*[own] * score.predictors, *alone[:, None, None])
+    )
+
+
+def scale_of(exog: Floats, score: TargetScore) -> Floats:
+    """
+    Root mean square of what each parameter is multiplied by.
+
+    Shapes: `exog` (n, p) -> (P,).
+    """
+    own = np.sqrt(np.mean(exog**2, axis=0))
+    alone = np.ones(len(score.constants))
+    return np.concatenate([np.tile(own, score.predictors), alone])
+
+
+def total_score(exog: Floats, factor: Floats, score: TargetScore) -> Floats:
+    """
+    Sum over rows of their scores.
+
+    Shapes: `exog` (R, p), `factor` (R,) or (R, J) -> (P,).
+    """
+    if score.is_single:
+        return np.asarray(exog.T @ factor)
+    k = score.predictors
+    constants = factor[:, k:].sum(axis=0)
+    return np.concatenate([(factor[:, :k].T @ exog).ravel(), constants])
+
+
+def by_row(values: Floats, weights: Floats) -> Floats:
+    """
+    One number for each row times what belongs to it, whatever its further axes.
+
+    Shapes: `values` (R, ...), `weights` (R,) -> (R, ...).
+    """
+    return np.asarray((values.T * weights).T)
