@@ -114,11 +114,21 @@ def _settings(
             None if heat[step] is None else float(heat[step]),
             seeds[step],
             most[step],
-            _ALTERNATIVES if logprobs and step == "code" else 0,
+            _alternatives(logprobs) if step == "code" else 0,
             more,
         )
         for step in ("code", "write")
     }
+
+
+def _alternatives(logprobs: object) -> int:
+    """Alternatives of each token whose log-probability is asked for."""
+    if isinstance(logprobs, bool):
+        return _ALTERNATIVES if logprobs else 0
+    number = check_count("logprobs", logprobs, 0)
+    if number > _ALTERNATIVES:
+        raise OptionError(f"logprobs={number} is more than {_ALTERNATIVES}.")
+    return number
 
 
 def _extra(given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -185,9 +195,11 @@ class Study:
         each step as ``{"code": 0, "write": 1}``. None sends none.
     max_tokens : int or mapping, optional
         Most tokens of an answer.
-    logprobs : bool
+    logprobs : bool or int
         Whether log-probabilities of tokens are asked for: variables that are
-        :class:`Binary` are then the probability of yes, where they can be read.
+        :class:`Binary` are then the probability of yes, where they can be read. A
+        number says for how many alternatives of each token, where an endpoint does
+        not give 20.
     extra : mapping, optional
         What else the endpoint is told, such as ``{"reasoning_effort": "low"}``.
     prices : tuple, Prices or mapping, optional
@@ -245,7 +257,7 @@ class Study:
         temperature: PerStep = _TEMPERATURE,
         seed: PerStep = 0,
         max_tokens: PerStep = None,
-        logprobs: bool = False,
+        logprobs: bool | int = False,
         extra: Mapping[str, Any] | None = None,
         prices: object = None,
         max_chars: int = 100_000,

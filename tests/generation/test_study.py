@@ -400,6 +400,7 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "extra": (lambda: study(posts(), extra={"n": 3}), "the study itself sets"),
     "extra that is no JSON": (lambda: study(posts(), extra={"a": {1}}), "is no JSON"),
+    "logprobs": (lambda: study(posts(), logprobs=21), "more than 20"),
     "a prompt that is no text": (
         lambda: study(posts(), prompts={"a": 3}),
         "Give a text",
