@@ -116,6 +116,14 @@ def test_probabilities_whatever_the_tokens(parts: list[Any]) -> None:
     assert found["yes"] == pytest.approx(0.75)
 
 
+def test_a_variable_may_be_called_as_an_answer_is() -> None:
+    own = tokens('{"c": "', "a", '", "a": "', ("no", {"no": 0.6, "yes": 0.2}), '"}')
+    answer = Answer('{"c": "a", "a": "no"}', logprobs=own)
+    found = level_probabilities(answer, "a", QUESTIONS["a"])
+    assert found is not None
+    assert found["no"] == pytest.approx(0.75)
+
+
 def test_probabilities_that_one_token_does_not_tell() -> None:
     own = tokens('{"b": ', ("1", {"1": 0.9, "2": 0.1}), "0", "}")
     answer = Answer('{"b": 10}', logprobs=own)
