@@ -163,16 +163,16 @@ def study_of(config: Mapping[str, Any], folder: Path) -> Study:
     own["model"] = {name: OpenAIModel(name, base_url, **endpoint) for name in names}
     own["store"] = folder / own["store"]
     if "examples" in config:
-        own["examples"] = read_frame(folder / config["examples"])
-    data = read_frame(folder / config["data"])
+        own["examples"] = read_frame(folder / config["examples"], own["on"])
+    data = read_frame(folder / config["data"], own["on"])
     return Study(data, codebook_of(config["codebook"]), **own)
 
 
-def read_frame(path: Path) -> pd.DataFrame:
-    """A table of CSV or Parquet."""
+def read_frame(path: Path, on: str) -> pd.DataFrame:
+    """A table of CSV or Parquet; ids of CSV stay as they are written, such as 007."""
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
-    return pd.read_csv(path)
+    return pd.read_csv(path, dtype={on: str})
 
 
 def write_sources(sources: Sources, folder: Path, kind: str) -> None:

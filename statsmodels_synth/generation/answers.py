@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 import json
 import math
+import re
 from typing import Any, TypeAlias
 
 from statsmodels_synth.generation.codebook import Question, Value
@@ -238,11 +239,7 @@ def _ends(own: str, level: str) -> bool:
 
 def _start_of(text: str, name: str) -> int | None:
     """Where the value of a key starts in the text, inside its quotation mark."""
-    key = json.dumps(name, ensure_ascii=False)
-    found = text.find(key)
-    if found < 0:
-        return None
-    position = found + len(key)
-    while position < len(text) and text[position] in ' \t\n\r:"':
-        position += 1
-    return position if position < len(text) else None
+    key = re.escape(json.dumps(name, ensure_ascii=False))
+    # With a colon: the name of a variable may also be the answer to another one.
+    found = re.search(key + r'\s*:\s*"?', text)
+    return found.end() if found and found.end() < len(text) else None

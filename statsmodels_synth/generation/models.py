@@ -322,6 +322,11 @@ class OpenAIModel:
             return answer
         if mode != "text" and status in (400, 404, 422, 501) and _FORM.search(text):
             raise _FormRefusedError(f"{status}: {text}")
+        for option in ("temperature", "seed", "logprobs", "max_tokens"):
+            if status in (400, 422) and option in text:
+                other = "False" if option == "logprobs" else "None"
+                text += f" (set {option}={other} if the endpoint does not take it)"
+                break
         if status == 401:
             text = f"the key in {self.key_variable} is not accepted"
         raise ModelError(f"{status}: {text}") from error

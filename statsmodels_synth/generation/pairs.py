@@ -49,8 +49,10 @@ def judge_pairs(
         reads what is returned.
     question : str
         What is asked, such as ``"Which answer is more helpful?"``.
-    model, store
-        As those of :class:`Study`.
+    model : str, object, callable, sequence or mapping
+        The judge, as that of :class:`Study`.
+    store : path-like
+        File of the answers.
     outputs : tuple of str
         Columns of the output of the first and of the second player.
     context : sequence of str
@@ -144,6 +146,15 @@ def _in_order(
 class PairStudy:
     """
     Pairs that a model judges; made by :func:`judge_pairs`.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        The pairs.
+    swapped : Series
+        Whether the output of the second player comes first, by question.
+    study : Study
+        The study that asks.
 
     Attributes
     ----------

@@ -306,11 +306,12 @@ class _Run:
 
     def _drain(self, flying: dict[Future[Answer], Request]) -> None:
         """Store what is still answered after the run was stopped."""
-        done, _ = wait(flying)
-        for future in done:
+        while flying:
+            done, _ = wait(flying, timeout=_LOOK * 25, return_when=FIRST_COMPLETED)
             # The first error is the one that is raised.
             with suppress(GenerationError):
-                self._keep({future}, flying)
+                self._keep(done, flying)
+                self.store.beat()
 
     def _too_dear(self, left: int) -> CostLimitError:
         return CostLimitError(

@@ -32,6 +32,15 @@ class Sources:
     Made by :meth:`Study.run`. A unit without a usable answer has no row, in every
     source by itself, and is counted in `counts`.
 
+    Parameters
+    ----------
+    units : Units
+        The units.
+    made : sequence of Made
+        What came of each source.
+    prices : mapping of str to Prices
+        Prices of each source, None where they are not known.
+
     Attributes
     ----------
     proxy, synthetic : dict of DataFrame
@@ -42,6 +51,8 @@ class Sources:
         Number of units by source, step and reason.
     costs : DataFrame
         Answers, tokens and money by source and step.
+    prompts : DataFrame
+        Instructions of each source and step, with their hashes, for an appendix.
     on : str or None
         Column of the ids; None where they are the index.
 
@@ -153,6 +164,17 @@ class Sources:
                 )
         names = ["source", "step", "answers", "input_tokens", "output_tokens"]
         return pd.DataFrame(rows, columns=[*names, "reasoning_tokens", "money"])
+
+    @property
+    def prompts(self) -> pd.DataFrame:
+        """Instructions of each source and step, with their hashes."""
+        rows = []
+        for made in self._made:
+            rows.append((made.design.name, "code", made.design.code))
+            if made.design.synthetic:
+                rows.append((made.design.name, "write", made.design.write))
+        listed = [(name, step, p.digest, p.system) for name, step, p in rows]
+        return pd.DataFrame(listed, columns=["source", "step", "hash", "instructions"])
 
     def failures(self, labeled: object = None) -> pd.DataFrame:
         """

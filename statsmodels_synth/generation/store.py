@@ -19,7 +19,7 @@ from types import TracebackType
 import uuid
 
 from statsmodels_synth.exceptions import GenerationError
-from statsmodels_synth.generation.answers import Answer
+from statsmodels_synth.generation.answers import Answer, Token
 
 _VERSION = 1
 _TABLES = """
@@ -40,6 +40,9 @@ _COLUMNS = (
 #: Seconds without a sign of life after which the claims of a process end.
 _DEAD = 60.0
 _BUSY = 60.0
+#: Log-probability up to which an alternative is not stored: 20 for each token, most of
+#: them all but impossible, are a hundred times the size of an answer.
+_RARE = -11.5
 #: Parameters of one statement that every SQLite takes.
 _AT_ONCE = 500
 
@@ -141,7 +144,7 @@ class Store:
                 *(key, prompt, own.text, own.model, own.refusal, own.finish_reason),
                 *(own.input_tokens, own.output_tokens, own.reasoning_tokens),
                 own.cached_tokens,
-                json.dumps(own.logprobs) if own.logprobs else None,
+                json.dumps(_compact(own.logprobs)) if own.logprobs else None,
                 *(own.mode, int(own.batch), own.seconds, now),
             )
             for key, prompt, own in answers
@@ -246,6 +249,14 @@ class Store:
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return number
+
+
+def _compact(tokens: Sequence[Token]) -> list[Token]:
+    """Tokens without alternatives that nearly never stand in their place."""
+    return [
+        (text, round(own, 5), [(k, round(p, 5)) for k, p in others if p > _RARE])
+        for text, own, others in tokens
+    ]
 
 
 def _answer(row: tuple[object, ...]) -> Answer:

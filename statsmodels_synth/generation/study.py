@@ -41,7 +41,13 @@ from statsmodels_synth.generation.prompts import (
     write_instructions,
     write_schema,
 )
-from statsmodels_synth.generation.requests import Prompt, Request, Settings, Step
+from statsmodels_synth.generation.requests import (
+    Prompt,
+    Request,
+    Settings,
+    Step,
+    canonical,
+)
 from statsmodels_synth.generation.runner import Budget, How, answer_all
 from statsmodels_synth.generation.sources import Sources
 from statsmodels_synth.generation.spending import read_prices, spent_on
@@ -85,13 +91,14 @@ def is_number(value: Any) -> bool:
 
 def _settings(
     temperature: PerStep,
-    seed: int | None,
+    seed: PerStep,
     max_tokens: PerStep,
     logprobs: object,
     extra: Mapping[str, Any] | None,
 ) -> dict[str, Settings]:
     """Settings of each step."""
     heat = _per_step("temperature", temperature, _TEMPERATURE)
+    seeds = _per_step("seed", seed, {"code": 0, "write": 0})
     most = _per_step("max_tokens", max_tokens, {"code": None, "write": None})
     for step in ("code", "write"):
         own = heat[step]
@@ -99,18 +106,42 @@ def _settings(
             raise OptionError(f"temperature={own!r} is not between 0 and 2.")
         if most[step] is not None:
             check_count("max_tokens", most[step])
-    if seed is not None:
-        check_count("seed", seed, 0)
+        if seeds[step] is not None:
+            check_count("seed", seeds[step], 0)
+    more = _extra(extra)
     return {
         step: Settings(
             None if heat[step] is None else float(heat[step]),
-            seed,
+            seeds[step],
             most[step],
-            _ALTERNATIVES if logprobs and step == "code" else 0,
-            dict(extra or {}),
+            _alternatives(logprobs) if step == "code" else 0,
+            more,
         )
         for step in ("code", "write")
     }
+
+
+def _alternatives(logprobs: object) -> int:
+    """Alternatives of each token whose log-probability is asked for."""
+    if isinstance(logprobs, bool):
+        return _ALTERNATIVES if logprobs else 0
+    number = check_count("logprobs", logprobs, 0)
+    if number > _ALTERNATIVES:
+        raise OptionError(f"logprobs={number} is more than {_ALTERNATIVES}.")
+    return number
+
+
+def _extra(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What else the endpoint is told: JSON, and nothing that the study itself says."""
+    found = dict(given or {})
+    own = sorted({"model", "messages", "response_format", "n", "stream"} & set(found))
+    if own:
+        raise OptionError(f"extra= has {own[0]!r}, which the study itself sets.")
+    try:
+        canonical(found)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"extra= is no JSON: {error}.") from error
+    return found
 
 
 @methods_name_keywords
@@ -143,8 +174,9 @@ class Study:
         Counterparts of each unit.
     replicates : int
         Proxies of each unit.
-    prompts : mapping of str to str, optional
-        Further instructions of coding, by a name; each makes a source of its own.
+    prompts : mapping, optional
+        Further instructions, by a name; each makes a source of its own. A text is for
+        coding; ``{"code": ..., "write": ...}`` for writing as well.
     regressors : sequence of str, optional
         Variables that a counterpart has as its original does, by the proxy. All but the
         first of the codebook, which is taken for the outcome, if omitted.
@@ -158,13 +190,16 @@ class Study:
     temperature : float, None or mapping
         Temperature; of each step as ``{"code": 0.0, "write": 1.0}``. None leaves it to
         the endpoint.
-    seed : int or None
-        Seed of the first draw of each request.
+    seed : int, None or mapping
+        Seed of the first draw of each request; the next one has the next number. Of
+        each step as ``{"code": 0, "write": 1}``. None sends none.
     max_tokens : int or mapping, optional
         Most tokens of an answer.
-    logprobs : bool
+    logprobs : bool or int
         Whether log-probabilities of tokens are asked for: variables that are
-        :class:`Binary` are then the probability of yes, where they can be read.
+        :class:`Binary` are then the probability of yes, where they can be read. A
+        number says for how many alternatives of each token, where an endpoint does
+        not give 20.
     extra : mapping, optional
         What else the endpoint is told, such as ``{"reasoning_effort": "low"}``.
     prices : tuple, Prices or mapping, optional
@@ -214,15 +249,15 @@ class Study:
         base_url: str | None = None,
         synthetic: int = 0,
         replicates: int = 1,
-        prompts: Mapping[str, str] | None = None,
+        prompts: Mapping[str, Any] | None = None,
         regressors: Sequence[str] | None = None,
         condition_on: ConditionOn = "proxy",
         examples: object = None,
         on: str | None = None,
         temperature: PerStep = _TEMPERATURE,
-        seed: int | None = 0,
+        seed: PerStep = 0,
         max_tokens: PerStep = None,
-        logprobs: bool = False,
+        logprobs: bool | int = False,
         extra: Mapping[str, Any] | None = None,
         prices: object = None,
         max_chars: int = 100_000,
@@ -249,15 +284,22 @@ class Study:
         if condition_on == "human":
             _check_human(self.units, codebook, own)
         models = read_models(model, base_url)
-        texts = dict(prompts) if prompts else {"": codebook.instructions}
+        texts = _prompt_texts(prompts, codebook)
         self._designs = [
             Design(
                 name=", ".join(part for part in (name, prompt) if part),
                 model=each,
                 codebook=codebook,
-                code=_code_prompt(each, name, codebook, text, turns, settings["code"]),
+                code=_code_prompt(
+                    each, name, codebook, text["code"], turns, settings["code"]
+                ),
                 write=_write_prompt(
-                    each, name, codebook, self.units, own, settings["write"]
+                    (each, name),
+                    codebook,
+                    text["write"],
+                    self.units,
+                    own,
+                    settings["write"],
                 ),
                 replicates=replicates,
                 synthetic=synthetic,
@@ -695,6 +737,25 @@ def _own_name(model: Any, name: str) -> str:
     return str(getattr(model, "name", None) or name)
 
 
+def _prompt_texts(
+    given: Mapping[str, Any] | None, codebook: Codebook
+) -> dict[str, dict[str, str]]:
+    """Instructions of each step, by the name of the prompt."""
+    usual = {"code": codebook.instructions, "write": ""}
+    found = {}
+    for name, text in (given or {"": {}}).items():
+        own = text if isinstance(text, Mapping) else {"code": text}
+        steps = _per_step(f"prompts[{name!r}]", own, usual)
+        for step, words in steps.items():
+            if not isinstance(words, str):
+                raise OptionError(
+                    f"prompts[{name!r}] has {show(words)} for step {step!r}. Give a "
+                    "text."
+                )
+        found[str(name)] = steps
+    return found
+
+
 def _code_prompt(
     model: Model,
     name: str,
@@ -704,25 +765,23 @@ def _code_prompt(
     settings: Settings,
 ) -> Prompt:
     """Prompt of coding."""
-    if not isinstance(text, str):
-        raise OptionError(f"prompts= holds {show(text)}. Give texts.")
     system = code_instructions(codebook, text)
     own, address = _own_name(model, name), _address(model)
     return Prompt(own, address, system, turns, codebook.schema, settings)
 
 
 def _write_prompt(
-    model: Model,
-    name: str,
+    named: tuple[Model, str],
     codebook: Codebook,
+    text: str,
     units: Units,
     regressors: tuple[str, ...],
     settings: Settings,
 ) -> Prompt:
     """Prompt of writing."""
-    system = write_instructions(codebook, "", regressors)
+    system = write_instructions(codebook, text, regressors)
     schema = write_schema(codebook, units.numeric)
-    own, address = _own_name(model, name), _address(model)
+    own, address = _own_name(*named), _address(named[0])
     return Prompt(own, address, system, (), schema, settings)
 
 

@@ -6,15 +6,12 @@ import json
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 
-from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.generation import (
     Answer,
     Binary,
     Choice,
-    Codebook,
     Number,
     Scale,
 )
@@ -119,62 +116,16 @@ def test_probabilities_whatever_the_tokens(parts: list[Any]) -> None:
     assert found["yes"] == pytest.approx(0.75)
 
 
+def test_a_variable_may_be_called_as_an_answer_is() -> None:
+    own = tokens('{"c": "', "a", '", "a": "', ("no", {"no": 0.6, "yes": 0.2}), '"}')
+    answer = Answer('{"c": "a", "a": "no"}', logprobs=own)
+    found = level_probabilities(answer, "a", QUESTIONS["a"])
+    assert found is not None
+    assert found["no"] == pytest.approx(0.75)
+
+
 def test_probabilities_that_one_token_does_not_tell() -> None:
     own = tokens('{"b": ', ("1", {"1": 0.9, "2": 0.1}), "0", "}")
     answer = Answer('{"b": 10}', logprobs=own)
     assert level_probabilities(answer, "b", QUESTIONS["b"]) is None
     assert level_probabilities(Answer('{"a": "yes"}'), "a", QUESTIONS["a"]) is None
-
-
-def test_the_schema_is_that_of_pydantic() -> None:
-    pydantic = pytest.importorskip("pydantic")
-    codebook = Codebook("a text", ["text"], QUESTIONS)
-    model = codebook.pydantic_model()
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: plain(v) for k, v in value.items() if not _title(k, v)}
-        return value
-
-    assert plain(model.model_json_schema()) == codebook.schema
-    assert model(**GOOD).b == 7
-    for wrong in (GOOD | {"b": 11}, GOOD | {"e": 1}, GOOD | {"d": -1}):
-        with pytest.raises(pydantic.ValidationError):
-            model(**wrong)
-
-
-def _title(key: str, value: object) -> bool:
-    return key == "title" and isinstance(value, str)
-
-
-@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
-def test_what_is_written_is_read(question: Any) -> None:
-    for value in [*question.levels.values()] or [np.float64(3.0), np.int64(3)]:
-        assert question.read(question.write(value)) == value
-        json.dumps(question.write(value))
-
-
-@pytest.mark.parametrize(
-    ("make", "text"),
-    [
-        (lambda: Binary(" "), "has no question"),
-        (lambda: Choice("C?", ["one"]), "two or more answers"),
-        (lambda: Choice("C?", "yes"), "two or more answers"),
-        (lambda: Choice("C?", ["a", "A"]), "same level twice"),
-        (lambda: Scale("S?", 7, 1), "lower one first"),
-        (lambda: Scale("S?", 1.5, 7), "whole numbers"),
-        (lambda: Number("N?", low=2, high=1), "lower one first"),
-        (lambda: Number("N?", low="a"), "Give a number"),
-        (lambda: Codebook("", ["t"], QUESTIONS), "unit= is empty"),
-        (lambda: Codebook("a text", [], QUESTIONS), "names no column"),
-        (lambda: Codebook("a text", ["t"], {}), "has no question"),
-        (lambda: Codebook("a text", ["a", "t"], QUESTIONS), "codes of humans"),
-        (lambda: Codebook("a text", ["t"], {"x": "X?"}), "Give a Binary"),
-        (lambda: Codebook("a text", ["t"], QUESTIONS, images=["i"]), "not in shown="),
-        (lambda: Codebook("a text", ["t"], QUESTIONS, role="cooder"), "'coder'"),
-    ],
-)
-def test_bad_codebooks(make: Any, text: str) -> None:
-    with pytest.raises(OptionError) as info:
-        make()
-    assert text in str(info.value)

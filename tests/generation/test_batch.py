@@ -169,7 +169,9 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     if sys.version_info < (3, 11):
         pytest.skip("TOML needs Python 3.11")
     file.write_text(TOML)
-    posts().drop(columns="hedge").to_csv(tmp_path / "posts.csv")
+    data = posts().drop(columns="hedge")
+    data.index = pd.Index([f"{k:03d}" for k in range(40)], name="id")
+    data.to_csv(tmp_path / "posts.csv")
     for _ in range(3):
         assert main(["export-batch", str(file), str(tmp_path / "out")]) == 0
         paths = [Path(line) for line in capsys.readouterr().out.split()]
@@ -184,7 +186,8 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         *("proxy-m.csv", "synthetic-m.csv", "texts-m.csv"),
         *("report.txt", "counts.csv", "costs.csv"),
     }
-    frame = pd.read_csv(out / "proxy-m.csv")
+    frame = pd.read_csv(out / "proxy-m.csv", dtype={"id": str})
+    assert list(frame["id"]) == list(data.index)
     assert list(frame.columns) == ["id", "polite", "warmth"]
     assert len(frame) == 40
     assert "Fisher" not in (out / "report.txt").read_text()

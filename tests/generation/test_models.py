@@ -168,6 +168,13 @@ def test_errors_of_one_text_are_answers(
     assert answer.finish_reason == reason
 
 
+def test_settings_that_an_endpoint_does_not_take(endpoint: Endpoint) -> None:
+    data = {"error": {"message": "Unsupported value: 'temperature'"}}
+    endpoint.respond = lambda body: (400, data)
+    with pytest.raises(ModelError, match="set temperature=None"):
+        OpenAIModel("m", endpoint.url).complete(request(temperature=0.0))
+
+
 @pytest.mark.parametrize(
     "data", [b'{"choices": [', {"error": {"message": "overloaded"}}, [1]]
 )

@@ -34,6 +34,15 @@ def test_answers_come_back_as_they_were(tmp_path: Path) -> None:
         assert store.modes("p") == ["json"]
 
 
+def test_alternatives_that_never_happen_are_not_stored(tmp_path: Path) -> None:
+    others = [("yes", -0.1234567), ("no", -2.2), *((f"x{k}", -15.0) for k in range(18))]
+    with Store(tmp_path / "s") as store:
+        tokens = [("yes", -0.1234567, others)] * 40
+        store.put([(KEYS[0], "p", Answer("text", logprobs=tokens))])
+        found = store.answers("p")[KEYS[0]].logprobs
+    assert found == [["yes", -0.12346, [["yes", -0.12346], ["no", -2.2]]]] * 40
+
+
 def test_a_key_has_one_answer_and_counts_once(tmp_path: Path) -> None:
     with Store(tmp_path / "s") as store:
         for text in ("first", "second"):

@@ -140,6 +140,30 @@ def test_two_models_and_two_prompts_are_four_sources() -> None:
     assert list(sources.proxy) == ["a, x", "a, y", "b, x", "b, y"]
 
 
+def test_settings_of_each_step_reach_their_requests() -> None:
+    model = Scripted()
+    sources = study(
+        posts(),
+        model,
+        synthetic=1,
+        temperature={"code": 0.2, "write": 0.9},
+        seed={"code": 3, "write": None},
+        max_tokens={"write": 300},
+        prompts={"x": {"code": "Be strict.", "write": "Be brief."}},
+    ).run()
+    found = {
+        own.step: (own.settings, own.messages[0]["content"]) for own in model.asked
+    }
+    assert (found["code"][0].temperature, found["write"][0].temperature) == (0.2, 0.9)
+    assert (found["code"][0].seed, found["write"][0].seed) == (3, None)
+    assert (found["code"][0].max_tokens, found["write"][0].max_tokens) == (None, 300)
+    assert "Be strict." in found["code"][1]
+    assert "Be brief." in found["write"][1]
+    assert found["read"] == found["code"]
+    table = sources.prompts.set_index("step")["instructions"]
+    assert dict(table) == {"code": found["code"][1], "write": found["write"][1]}
+
+
 def test_replicates_are_rows_of_their_own() -> None:
     model = Scripted()
     sources = study(posts(), model, replicates=3, temperature=1.0).run()
@@ -373,6 +397,13 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "unknown step": (
         lambda: study(posts(), temperature={"read": 1.0}),
         "has no step 'read'",
+    ),
+    "extra": (lambda: study(posts(), extra={"n": 3}), "the study itself sets"),
+    "extra that is no JSON": (lambda: study(posts(), extra={"a": {1}}), "is no JSON"),
+    "logprobs": (lambda: study(posts(), logprobs=21), "more than 20"),
+    "a prompt that is no text": (
+        lambda: study(posts(), prompts={"a": 3}),
+        "Give a text",
     ),
     "prices": (lambda: study(posts(), prices=3).run(), "a million tokens"),
 }
