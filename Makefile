@@ -1,4 +1,5 @@
 # make demo    the main job on a real survey, from a fresh checkout
+# make demo-llm  the same with a small language model on this machine
 # make test    everything that CI runs
 # make r       the bridge to R: set-up, its tests, R CMD check
 # make docs    the documentation, in docs/_build/html
@@ -10,7 +11,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test docs bench lint types unit r r-setup r-check clean
+.PHONY: demo demo-llm test docs bench lint types unit r r-setup r-check clean
 # Each step builds on what those before it have set up, except in pairs: steps that keep
 # one core busy each. The output of one is then shown after that of the other.
 ifndef PAIRED
@@ -24,6 +25,9 @@ demo: $(VENV)/plot.stamp
 
 # R comes first: the tests of the bridge are among the others, and skip without it.
 # Nothing is installed while a pair runs.
+demo-llm: $(VENV)/llm-test.stamp
+	$(BIN)/python -m statsmodels_synth.demo_llm --store demo-output/llm.sqlite
+
 test: r-setup $(VENV)/docs.stamp
 	$(PAIR) lint types
 	$(MAKE) --no-print-directory unit

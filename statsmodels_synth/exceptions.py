@@ -18,6 +18,7 @@ __all__ = [
     "CollinearSourceWarning",
     "CollinearityError",
     "ConvergenceWarning",
+    "CostLimitError",
     "CoverageWarning",
     "CurrentTaskLabelsWarning",
     "DataError",
@@ -27,8 +28,11 @@ __all__ = [
     "FewUnitsWarning",
     "FormulaError",
     "FullyLabeledWarning",
+    "GenerationError",
+    "GenerationWarning",
     "InfiniteIntervalWarning",
     "LabelAgreementWarning",
+    "ModelError",
     "OptionError",
     "SeparationError",
     "SynthError",
@@ -69,6 +73,36 @@ class UnavailableError(SynthError, AttributeError):
     """A member of statsmodels' classes that means nothing here."""
 
 
+class GenerationError(SynthError, RuntimeError):
+    """A run of a language model cannot go on; what is answered is kept."""
+
+
+class ModelError(GenerationError):
+    """
+    A model gave no answer to a request.
+
+    Parameters
+    ----------
+    message : str
+        What it said instead.
+    retryable : bool
+        Whether the same request may succeed later.
+    after : float, optional
+        Seconds to wait before, where the model says so.
+    """
+
+    def __init__(
+        self, message: str, retryable: bool = False, after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.after = after
+
+
+class CostLimitError(GenerationError):
+    """A run has cost what it may cost; what is answered is kept."""
+
+
 class SynthWarning(UserWarning):
     """Root of every warning that this package issues."""
 
@@ -99,6 +133,10 @@ class LabelAgreementWarning(SynthWarning):
 
 class FullyLabeledWarning(SynthWarning):
     """Every unit is labelled, so the sources have nothing to add."""
+
+
+class GenerationWarning(SynthWarning):
+    """Sources may not be made alike for all units, or not by the same model."""
 
 
 class InfiniteIntervalWarning(SynthWarning):

@@ -28,8 +28,10 @@ ARROWS: dict[str, set[str]] = {
     "results": {"estimators", "diagnostics", "planning"},
     "model": {"results", "data"},
     "tasks": {"core"},
+    "generation": {"core"},
     "__init__": {"model", "scores", "tasks"},
     "demo": {"__init__"},
+    "demo_llm": {"__init__", "generation"},
     "r": {"__init__"},
 }
 #: Lines of code, docstring and comments apart, and parameters of a function. What has
@@ -61,6 +63,8 @@ WIDE = {
     "estimators/learned:_result": "all parts of a result",
     "estimators/results:__init__": "all parts of a result",
     "gmm/solver:solve": _ITS_READER,
+    "generation/pairs:judge_pairs": _PUBLIC,
+    "generation/study:__init__": _PUBLIC,
     "model/augmented:__init__": _PUBLIC,
     "model/augmented:fit": _PUBLIC,
     "model/augmented:from_formula": _PUBLIC,

@@ -1,0 +1,323 @@
+"""The runner: many requests at once, retried, paced, each stored before it counts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+import random
+import threading
+import time
+from typing import Any
+
+from statsmodels_synth.core.messages import count
+from statsmodels_synth.exceptions import CostLimitError, GenerationError, ModelError
+from statsmodels_synth.generation.answers import Answer
+from statsmodels_synth.generation.models import Model
+from statsmodels_synth.generation.requests import Request
+from statsmodels_synth.generation.store import Store
+
+#: Words of a message for each step.
+STEPS = {
+    "code": "coding units",
+    "write": "writing counterparts",
+    "read": "coding counterparts",
+}
+#: Longest wait before a call is tried again, and the longest that an endpoint may ask.
+_LONGEST, _LONGEST_ASKED = 60.0, 900.0
+#: Seconds between looks at what another process is asking.
+_LOOK = 0.2
+_RETRYABLE = {408, 409, 425, 429}
+
+
+@dataclass
+class Budget:
+    """
+    What a run has cost and may cost.
+
+    Parameters
+    ----------
+    limit : float
+        Most money.
+    price : callable or None
+        Money for an answer; None where prices are not known.
+    spent : float
+        Money for stored answers of the study.
+    answers : int
+        Number of these answers.
+    """
+
+    limit: float = float("inf")
+    price: Callable[[Answer], float] | None = None
+    spent: float = 0.0
+    answers: int = 0
+
+    def add(self, answer: Answer) -> None:
+        """Count an answer, once it is stored."""
+        if self.price is not None:
+            self.spent += self.price(answer)
+            self.answers += 1
+
+    def allows(self, in_flight: int) -> bool:
+        """Whether one more call is likely to stay below the limit."""
+        if self.limit == float("inf"):
+            return True
+        if not self.answers:  # the first one tells what a call costs
+            return in_flight == 0
+        expected = self.spent + self.spent / self.answers * (in_flight + 1)
+        return expected <= self.limit * (1 + 1e-9)  # sums of many small numbers
+
+
+@dataclass(frozen=True)
+class How:
+    """
+    How requests are sent.
+
+    Parameters
+    ----------
+    workers : int
+        Calls at a time.
+    rate : float or None
+        Most calls a minute.
+    retries : int
+        Times that a call is tried again.
+    pause : float
+        Seconds before the second try; twice as long before each further one.
+    progress : bool or None
+        Whether a bar is shown; None: where stderr is a terminal.
+    """
+
+    workers: int = 8
+    rate: float | None = None
+    retries: int = 8
+    pause: float = 1.0
+    progress: bool | None = None
+
+
+@dataclass
+class Pacer:
+    """When the next call may start: by the rate, and after what the endpoint asked."""
+
+    rate: float | None
+    stopped: threading.Event = field(default_factory=threading.Event)
+    _next: float = 0.0
+    _lock: Any = field(default_factory=threading.Lock)
+
+    def turn(self) -> None:
+        """Wait for the turn of this call."""
+        with self._lock:
+            start = max(self._next, time.monotonic())
+            self._next = start + (60.0 / self.rate if self.rate else 0.0)
+        self.rest(start - time.monotonic())
+
+    def hold(self, seconds: float) -> None:
+        """Let no call start for a while."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+    def rest(self, seconds: float) -> None:
+        """Wait, unless the run is stopped."""
+        if self.stopped.is_set() or (seconds > 0 and self.stopped.wait(seconds)):
+            raise _StoppedError("stopped")
+
+
+class _StoppedError(GenerationError):
+    """The run was stopped while a call waited for its turn."""
+
+
+def _as_model_error(error: Exception) -> ModelError | None:
+    """What a library or a function raised, where trying again may help or not."""
+    if isinstance(error, ModelError):
+        return error
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        again = status in _RETRYABLE or status >= 500
+        return ModelError(f"{type(error).__name__}: {error}", again)
+    if isinstance(error, (TimeoutError, ConnectionError)):
+        return ModelError(f"{type(error).__name__}: {error}", True)
+    return None
+
+
+def ask(request: Request, model: Model, how: How, pacer: Pacer) -> Answer:
+    """One request, tried again while that may help."""
+    for attempt in range(how.retries + 1):
+        pacer.turn()
+        try:
+            return model.complete(request)
+        except Exception as raised:
+            error = _as_model_error(raised)
+            if error is None or not error.retryable or attempt == how.retries:
+                raise
+            if error.after is not None and error.after > _LONGEST_ASKED:
+                raise ModelError(
+                    f"{error}; the endpoint asks to wait {error.after:.0f} s"
+                ) from raised
+            delay = min(how.pause * 2**attempt, _LONGEST) * (0.5 + random.random())
+            if error.after is not None:
+                # It holds for all calls: others would be refused as well.
+                pacer.hold(error.after)
+                delay = error.after
+        pacer.rest(delay)
+    raise AssertionError("unreachable")  # pragma: no cover
+
+
+def _explained(error: Exception, request: Request, tries: int) -> Exception:
+    """Error of a call that names unit and step."""
+    if isinstance(error, GenerationError) and not isinstance(error, ModelError):
+        return error
+    text = (
+        str(error)
+        if isinstance(error, ModelError)
+        else f"{type(error).__name__}: {error}"
+    )
+    known = _as_model_error(error)
+    often = f" {count(tries, 'time')}" if known is not None and known.retryable else ""
+    return GenerationError(
+        f"Model {request.prompt.model!r} failed{often} in step {request.step!r} "
+        f"({STEPS[request.step]}) at unit {request.unit!r}: {text}. Answers so far are "
+        "stored: run again to go on."
+    )
+
+
+@contextmanager
+def _bar(total: int, request: Request, how: How) -> Iterator[Callable[[int], object]]:
+    """Progress on stderr, where tqdm is installed."""
+    try:
+        from tqdm import tqdm  # noqa: PLC0415 - imported when it is used
+    except ImportError:
+        yield lambda number: None
+        return
+    disable = None if how.progress is None else not how.progress
+    title = f"{request.prompt.model}: {STEPS[request.step]}"
+    with tqdm(total=total, desc=title, disable=disable, unit="call") as bar:
+        yield bar.update
+
+
+def answer_all(
+    requests: Sequence[Request], model: Model, store: Store, how: How, budget: Budget
+) -> None:
+    """
+    Get and store the answers to all requests that have none yet.
+
+    They are asked in the order of their hashes, which is random and knows nothing of
+    labels: units that are covered when a run stops early are a random part.
+    """
+    by_key = {request.key: request for request in requests}
+    known = store.known(list(by_key))
+    todo = sorted(key for key in by_key if key not in known)
+    if todo:
+        with _bar(len(todo), by_key[todo[0]], how) as update:
+            _Run(model, store, how, budget, update).finish(deque(todo), by_key)
+
+
+@dataclass
+class _Run:
+    """One step of one source under way."""
+
+    model: Model
+    store: Store
+    how: How
+    budget: Budget
+    update: Callable[[int], object]
+
+    def finish(self, todo: deque[bytes], by_key: dict[bytes, Request]) -> None:
+        """Ask until every key has an answer, by whomever."""
+        pacer = Pacer(self.how.rate)
+        while todo:
+            pool = ThreadPoolExecutor(self.how.workers, "generation")
+            flying: dict[Future[Answer], Request] = {}
+            try:
+                elsewhere = self._send(todo, by_key, pool, pacer, flying)
+            except BaseException:
+                # Calls that wait give up; those that are paid for are stored.
+                pacer.stopped.set()
+                self._drain(flying)
+                raise
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+                self.store.release()
+            todo.extend(elsewhere)
+            if todo:
+                time.sleep(_LOOK)
+                found = self.store.known(list(todo))
+                self.update(len(found))
+                todo = deque(key for key in todo if key not in found)
+
+    def _send(
+        self,
+        todo: deque[bytes],
+        by_key: dict[bytes, Request],
+        pool: ThreadPoolExecutor,
+        pacer: Pacer,
+        flying: dict[Future[Answer], Request],
+    ) -> list[bytes]:
+        """Ask what no other process is asking; returns the keys that one is."""
+        ready: deque[bytes] = deque()
+        elsewhere: list[bytes] = []
+        while todo or ready or flying:
+            while (todo or ready) and len(flying) < self.how.workers:
+                if not ready:
+                    some = [todo.popleft() for _ in range(min(len(todo), self._chunk))]
+                    mine = self.store.claim(some)
+                    ready.extend(key for key in some if key in mine)
+                    elsewhere += [key for key in some if key not in mine]
+                    continue
+                if not self.budget.allows(len(flying)):
+                    if flying:
+                        break
+                    raise self._too_dear(len(ready) + len(todo) + len(elsewhere))
+                request = by_key[ready.popleft()]
+                flying[pool.submit(ask, request, self.model, self.how, pacer)] = request
+            if flying:
+                done, _ = wait(flying, timeout=_LOOK * 25, return_when=FIRST_COMPLETED)
+                self._keep(done, flying)
+                self.store.beat()
+        return elsewhere
+
+    @property
+    def _chunk(self) -> int:
+        """Keys that are claimed at once."""
+        return max(self.how.workers, 16)
+
+    def _keep(
+        self, done: set[Future[Answer]], flying: dict[Future[Answer], Request]
+    ) -> None:
+        """Store answers, in one commit; raise what the first failed call raised."""
+        failed: tuple[Exception, Request] | None = None
+        answered = []
+        for future in done:
+            request = flying.pop(future)
+            try:
+                answered.append((request, future.result()))
+            except _StoppedError:
+                continue
+            except Exception as raised:
+                failed = failed or (raised, request)
+        if answered:
+            self.store.put((r.key, r.prompt.digest, own) for r, own in answered)
+            for _, own in answered:
+                self.budget.add(own)
+            self.update(len(answered))
+        if failed is not None:
+            error, request = failed
+            raise _explained(error, request, self.how.retries + 1) from error
+
+    def _drain(self, flying: dict[Future[Answer], Request]) -> None:
+        """Store what is still answered after the run was stopped."""
+        while flying:
+            done, _ = wait(flying, timeout=_LOOK * 25, return_when=FIRST_COMPLETED)
+            # The first error is the one that is raised.
+            with suppress(GenerationError):
+                self._keep(done, flying)
+                self.store.beat()
+
+    def _too_dear(self, left: int) -> CostLimitError:
+        return CostLimitError(
+            f"The study has cost {self.budget.spent:.4g} of "
+            f"max_cost={self.budget.limit:g}; "
+            f"{count(left, 'call')} of this step are left. What is answered is stored: "
+            "run again with a higher max_cost= to go on, or take what there is with "
+            "study.sources()."
+        )

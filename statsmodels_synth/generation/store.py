@@ -1,0 +1,281 @@
+"""
+The store: every answer in one SQLite file, found by the hash of its request.
+
+Each answer is committed before it counts. Processes that share a store claim what they
+ask, so that nothing is paid twice; a claim ends with its process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+import json
+import os
+from pathlib import Path
+import socket
+import sqlite3
+import time
+from types import TracebackType
+import uuid
+
+from statsmodels_synth.exceptions import GenerationError
+from statsmodels_synth.generation.answers import Answer, Token
+
+_VERSION = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS answers (
+    key BLOB PRIMARY KEY, prompt TEXT, text TEXT, model TEXT, refusal TEXT,
+    finish_reason TEXT, input_tokens INTEGER, output_tokens INTEGER,
+    reasoning_tokens INTEGER, cached_tokens INTEGER, logprobs TEXT, mode TEXT,
+    batch INTEGER, seconds REAL, created REAL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_prompt ON answers (prompt);
+CREATE TABLE IF NOT EXISTS claims (key BLOB PRIMARY KEY, owner TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS owners (owner TEXT PRIMARY KEY, beat REAL);
+"""
+_COLUMNS = (
+    "key, text, model, refusal, finish_reason, input_tokens, output_tokens, "
+    "reasoning_tokens, cached_tokens, logprobs, mode, batch, seconds, created"
+)
+#: Seconds without a sign of life after which the claims of a process end.
+_DEAD = 60.0
+_BUSY = 60.0
+#: Log-probability up to which an alternative is not stored: 20 for each token, most of
+#: them all but impossible, are a hundred times the size of an answer.
+_RARE = -11.5
+#: Parameters of one statement that every SQLite takes.
+_AT_ONCE = 500
+
+
+class Store:
+    """
+    A file of answers.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, made if it does not exist.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+        self._beaten = 0.0
+        with self._explained():
+            self._open()
+
+    def _open(self) -> None:
+        self._db = sqlite3.connect(
+            self.path, timeout=_BUSY, isolation_level=None, check_same_thread=False
+        )
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _VERSION):
+            self._db.close()
+            raise GenerationError(
+                f"{self.path} was written by another version of this package. Give "
+                "another file in store=."
+            )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        # What is deleted is overwritten.
+        self._db.execute("PRAGMA secure_delete = ON")
+        self._db.executescript(_TABLES)
+        self._db.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up all claims and close the file."""
+        try:
+            self.release()
+        except GenerationError:
+            pass  # a claim ends with its process at the latest
+        finally:
+            self._db.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Errors of SQLite as ours."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            text = str(error)
+            if "full" in text or "disk I/O" in text:
+                what = "the disk is full. Make room"
+            elif "not a database" in text or "malformed" in text:
+                what = "the file is no store. Give another one in store="
+            elif "unable to open" in text or "readonly" in text:
+                what = "the file cannot be written. Give another one in store="
+            elif "locked" in text:
+                what = "another process keeps it locked. Wait for it"
+            else:
+                what = f"{text}. Look at the file"
+            raise GenerationError(
+                f"Store {self.path}: {what}, and run again: what is stored is kept."
+            ) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction."""
+        with self._explained():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def put(self, answers: Iterable[tuple[bytes, str, Answer]]) -> None:
+        """Store answers with their keys and the hashes of prompts, in one commit."""
+        now = time.time()
+        rows = [
+            (
+                *(key, prompt, own.text, own.model, own.refusal, own.finish_reason),
+                *(own.input_tokens, own.output_tokens, own.reasoning_tokens),
+                own.cached_tokens,
+                json.dumps(_compact(own.logprobs)) if own.logprobs else None,
+                *(own.mode, int(own.batch), own.seconds, now),
+            )
+            for key, prompt, own in answers
+        ]
+        marks = ", ".join("?" * 15)
+        with self._writing():
+            self._db.executemany(
+                f"INSERT OR IGNORE INTO answers VALUES ({marks})", rows
+            )
+            self._db.executemany(
+                "DELETE FROM claims WHERE key = ?", [(row[0],) for row in rows]
+            )
+
+    def answers(self, prompt: str) -> dict[bytes, Answer]:
+        """All answers to a prompt by key."""
+        with self._explained():
+            rows = self._db.execute(
+                f"SELECT {_COLUMNS} FROM answers WHERE prompt = ?", (prompt,)
+            )
+            return {row[0]: _answer(row) for row in rows}
+
+    def known(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Those keys that have an answer."""
+        found: set[bytes] = set()
+        with self._explained():
+            for start in range(0, len(keys), _AT_ONCE):
+                part = keys[start : start + _AT_ONCE]
+                marks = ", ".join("?" * len(part))
+                rows = self._db.execute(
+                    f"SELECT key FROM answers WHERE key IN ({marks})", part
+                )
+                found.update(row[0] for row in rows)
+        return found
+
+    def claim(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Claim keys that no living process has claimed and that have no answer."""
+        mine: set[bytes] = set()
+        self._forget_dead()
+        with self._writing():
+            for key in keys:
+                done = self._db.execute(
+                    "INSERT OR IGNORE INTO claims SELECT ?, ? WHERE NOT EXISTS "
+                    "(SELECT 1 FROM answers WHERE key = ?)",
+                    (key, self.owner, key),
+                )
+                if done.rowcount == 1:
+                    mine.add(key)
+        return mine
+
+    def beat(self) -> None:
+        """Say that this process lives, now and then."""
+        now = time.time()
+        if now - self._beaten > _DEAD / 6:
+            self._beaten = now
+            with self._writing():
+                self._db.execute(
+                    "INSERT OR REPLACE INTO owners VALUES (?, ?)", (self.owner, now)
+                )
+
+    def release(self) -> None:
+        """Give up the claims of this process."""
+        with self._writing():
+            self._db.execute("DELETE FROM claims WHERE owner = ?", (self.owner,))
+            self._db.execute("DELETE FROM owners WHERE owner = ?", (self.owner,))
+        self._beaten = 0.0
+
+    def _forget_dead(self) -> None:
+        """End the claims of processes that are no more."""
+        self.beat()
+        with self._explained():
+            owners = dict(self._db.execute("SELECT owner, beat FROM owners").fetchall())
+        dead = [
+            owner
+            for owner, beat in owners.items()
+            if owner != self.owner and (time.time() - beat > _DEAD or _is_gone(owner))
+        ]
+        if dead:
+            with self._writing():
+                for table in ("claims", "owners"):
+                    self._db.executemany(
+                        f"DELETE FROM {table} WHERE owner = ?", [(k,) for k in dead]
+                    )
+
+    def modes(self, prompt: str) -> list[str]:
+        """How the form of answers to a prompt was asked for."""
+        with self._explained():
+            rows = self._db.execute(
+                "SELECT DISTINCT mode FROM answers WHERE prompt = ? AND mode <> ''",
+                (prompt,),
+            )
+            return [row[0] for row in rows]
+
+    def forget(self, prompts: Iterable[str]) -> int:
+        """Delete all answers to prompts, from the disk too; returns their number."""
+        number = 0
+        with self._writing():
+            for prompt in prompts:
+                number += self._db.execute(
+                    "DELETE FROM answers WHERE prompt = ?", (prompt,)
+                ).rowcount
+        with self._explained():
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return number
+
+
+def _compact(tokens: Sequence[Token]) -> list[Token]:
+    """Tokens without alternatives that nearly never stand in their place."""
+    return [
+        (text, round(own, 5), [(k, round(p, 5)) for k, p in others if p > _RARE])
+        for text, own, others in tokens
+    ]
+
+
+def _answer(row: tuple[object, ...]) -> Answer:
+    fields = list(row[1:])
+    if fields[8] is not None:
+        fields[8] = json.loads(str(fields[8]))
+    fields[10] = bool(fields[10])
+    return Answer(*fields)  # type: ignore[arg-type]
+
+
+def _is_gone(owner: str) -> bool:
+    """Whether a process of this machine is no more."""
+    host, pid, _ = owner.rsplit("/", 2)
+    if host != socket.gethostname() or os.name == "nt":
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
