@@ -23,11 +23,11 @@ PAIR = +$(MAKE) --no-print-directory --jobs=2 $(SHOWN) PAIRED=yes
 demo: $(VENV)/plot.stamp
 	$(BIN)/python -m statsmodels_synth.demo --figure demo-output/coefficients.png
 
-# R comes first: the tests of the bridge are among the others, and skip without it.
-# Nothing is installed while a pair runs.
 demo-llm: $(VENV)/llm-test.stamp
 	$(BIN)/python -m statsmodels_synth.demo_llm --store demo-output/llm.sqlite
 
+# R comes first: the tests of the bridge are among the others, and skip without it.
+# Nothing is installed while a pair runs.
 test: r-setup $(VENV)/docs.stamp
 	$(PAIR) lint types
 	$(MAKE) --no-print-directory unit
