@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import busy, designs, rivals, scaling
+from benchmarks import busy, conditioning, designs, generation_study, rivals, scaling
 from benchmarks.peers import StockModel, linear_stack
 from benchmarks.problems import Row, make_problem
 from benchmarks.scaling import CELL, Cell
@@ -162,3 +162,29 @@ def test_every_cell_of_designs_is_a_study() -> None:
         found = designs.one_draw(name, 1)
         assert found is not None, name
         assert {"labels only", "default", "paper"} <= found.keys()
+
+
+def test_only_labelled_units_are_made_otherwise() -> None:
+    both = {
+        given: conditioning.simulate(
+            conditioning.Cell(100, 500, 0.3, "both", given, "closely"), 0
+        )
+        for given in ("proxy", "human")
+    }
+    made = {k: own["synthetic"]["counterpart"][1][:, 1] for k, own in both.items()}
+    moved = made["proxy"] != made["human"]
+    assert 15 < moved[:100].sum() < 45
+    assert not moved[100:].any()
+    for kind in ("endog", "exog"):
+        np.testing.assert_array_equal(both["proxy"][kind], both["human"][kind])
+
+
+def test_gain_is_a_ratio_of_squared_errors() -> None:
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=4_000)
+    factor, error = generation_study.gain(own / 2 + 0.01 * rng.normal(size=4_000), own)
+    assert factor == pytest.approx(4.0, abs=4 * error + 0.01)
+    # Independent errors: a ratio of two chi-squares, with a relative error of
+    # sqrt(2 / n + 2 / n).
+    factor, error = generation_study.gain(rng.normal(size=4_000), own)
+    assert error == pytest.approx(np.sqrt(4 / 4_000), rel=0.15)

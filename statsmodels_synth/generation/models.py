@@ -277,10 +277,22 @@ class OpenAIModel:
             model=body["model"], messages=body["messages"], extra_body=rest
         ) as response:
             parts = []
-            for part in response.iter_bytes():
-                parts.append(part)
-                if time.monotonic() > until:
-                    raise ModelError(f"no complete answer in {self.timeout:g} s", True)
+            try:
+                for part in response.iter_bytes():
+                    parts.append(part)
+                    if time.monotonic() > until:
+                        raise ModelError(
+                            f"no complete answer in {self.timeout:g} s", True
+                        )
+            except ModelError:
+                raise
+            except Exception as error:
+                # Nothing but the network is at work here, and openai does not wrap
+                # what its own library of HTTP raises in the middle of a body.
+                what = self._without_key(f"{type(error).__name__}: {error}")
+                raise ModelError(
+                    f"connection lost within an answer: {what}", True
+                ) from error
         try:
             data = json.loads(b"".join(parts))
         except ValueError as error:

@@ -19,7 +19,10 @@ from typing import Any
 from tests.generation.scripted import Scripted, share
 
 #: Faults of transport: the answer does not arrive, and the call is tried again.
-TRANSPORT = ("429", "429 after", "500", "503", "reset", "cut", "drip", "silent")
+TRANSPORT = (
+    *("429", "429 after", "500", "503"),
+    *("reset", "broken", "cut", "drip", "silent"),
+)
 #: Faults of content: an answer arrives, is paid for and has no values.
 CONTENT = ("refusal", "enum", "length")
 
@@ -207,6 +210,13 @@ def fail(handler: BaseHTTPRequestHandler, fault: str, payload: bytes) -> None:
         handler.close_connection = True
     elif fault == "cut":
         send(handler, 200, payload[: len(payload) // 2])
+    elif fault == "broken":
+        # The connection ends in the middle of the body.
+        handler.close_connection = True
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(payload)))
+        handler.end_headers()
+        handler.wfile.write(payload[: len(payload) // 2])
     elif fault in ("drip", "silent"):
         # Slower than any client waits: byte by byte, or not at all.
         handler.close_connection = True
