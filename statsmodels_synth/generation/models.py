@@ -260,13 +260,6 @@ class OpenAIModel:
             ) from error
         except (openai.OpenAIError, OSError, ValueError) as error:
             raise ModelError(self._without_key(str(error)), True) from error
-        except Exception as error:
-            # Of a response that is read piece by piece openai passes on what the
-            # library below it raises: httpx, or httpx2 with later versions.
-            if not type(error).__module__.startswith("httpx"):
-                raise
-            cause = self._without_key(str(error))
-            raise ModelError(f"the response broke off: {cause}", True) from error
         return answer_of(data, mode, time.monotonic() - start)
 
     def _call(self, client: Any, body: dict[str, Any], until: float) -> dict[str, Any]:
