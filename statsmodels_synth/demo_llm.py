@@ -14,6 +14,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 import os
 from pathlib import Path
@@ -87,7 +88,7 @@ def small_model(threads: int | None = None) -> Iterator[SmallModel]:
     """
     path = model_file()
     try:
-        import xllamacpp  # noqa: PLC0415 - imported when it is used
+        xllamacpp = import_module("xllamacpp")
     except ImportError as error:
         raise _missing() from error
     settings = xllamacpp.CommonParams()
