@@ -29,6 +29,7 @@ __all__ = [
     "FullyLabeledWarning",
     "InfiniteIntervalWarning",
     "LabelAgreementWarning",
+    "MissingCodeWarning",
     "OptionError",
     "SeparationError",
     "SynthError",
@@ -95,6 +96,10 @@ class FewUnitsWarning(SynthWarning):
 
 class LabelAgreementWarning(SynthWarning):
     """A source agrees with (almost) every label: too little is known of its errors."""
+
+
+class MissingCodeWarning(SynthWarning):
+    """A value of the outcome looks like the code of a missing one."""
 
 
 class FullyLabeledWarning(SynthWarning):

@@ -32,7 +32,7 @@
 summary.augmented_gmm <- function(object, ...) {
   refuse_arguments("summary", ...)
   kept <- c(
-    "call", "family", "df.residual", "use_t", "nobs", "n_units", "n_clusters", "method",
+    "call", "family", "df.residual", "df.inference", "use_t", "nobs", "n_units", "n_clusters", "method",
     "cov_type", "labeling", "steps", "use_correction", "centered", "sources", "jtest",
     "j_variance_df", "representativeness", "notes",
     "dropped_sources", "converged"
@@ -181,7 +181,7 @@ format_sources <- function(sources) {
 
 closing_lines <- function(x, digits) {
   df <- if (is.finite(x$df.residual)) {
-    sprintf("Student's t with %.1f degrees of freedom", x$df.residual)
+    sprintf("Student's t with %s degrees of freedom", df_range(x))
   } else {
     "Normal distribution"
   }
@@ -197,6 +197,19 @@ closing_lines <- function(x, digits) {
     if (isTRUE(x$jtest[["df"]] > 0)) j_line(x, digits)
   )
 }
+
+# Of all rows, or of the coefficients from the fewest to the most where these have fewer.
+df_range <- function(x) {
+  own <- x$df.inference
+  if (is.null(own) || !isTRUE(min(own) < df_shown * x$df.residual)) {
+    return(sprintf("%.1f", x$df.residual))
+  }
+  ends <- unique(sprintf("%.1f", range(own)))
+  paste(ends, collapse = " to ")
+}
+
+# As in Python.
+df_shown <- 0.9
 
 # With all that reproduces the p-value: by pchisq(), or by pf().
 j_line <- function(x, digits) {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+import functools
+from typing import Any, ParamSpec
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,14 @@ from statsmodels_synth.core.arrays import (
     missing_rows,
     without_mask,
 )
-from statsmodels_synth.core.messages import are, count, format_units, name_units
+from statsmodels_synth.core.messages import (
+    Caution,
+    are,
+    count,
+    format_units,
+    name_units,
+    noting,
+)
 from statsmodels_synth.core.options import Kind, Missing
 from statsmodels_synth.data.checks import (
     check_coverage,
@@ -32,6 +40,7 @@ from statsmodels_synth.data.checks import (
     check_values,
     check_weights,
     check_weights_of_others,
+    warn_of_missing_code,
 )
 from statsmodels_synth.data.forms import unique_names
 from statsmodels_synth.data.formula.learn import LearnedFormula
@@ -504,6 +513,8 @@ class AlignedProblem:
         Further columns of the units, with frames in memory.
     frame : DataFrame or None
         Data, with a column for every option that was given as an array.
+    cautions : tuple of Caution
+        What was warned of while it was made, for the summary.
     """
 
     target: TargetScore
@@ -518,8 +529,25 @@ class AlignedProblem:
     learned: LearnedFormula | None = None
     columns: UnitColumns | None = None
     frame: pd.DataFrame | None = None
+    cautions: tuple[Caution, ...] = ()
 
 
+P = ParamSpec("P")
+
+
+def keeps_cautions(align: Callable[P, AlignedProblem]) -> Callable[P, AlignedProblem]:
+    """Keep what a door warns of with the problem that it makes."""
+
+    @functools.wraps(align)
+    def noted(*args: P.args, **kwargs: P.kwargs) -> AlignedProblem:
+        with noting() as cautions:
+            problem = align(*args, **kwargs)
+        return replace(problem, cautions=(*problem.cautions, *cautions))
+
+    return noted
+
+
+@keeps_cautions
 def align_arrays(
     endog: Any,
     exog: Any,
@@ -637,6 +665,7 @@ def check_labels(
     check_leverage(labels.exog, labels.weights, names, units)
     check_weights(labels.weights, units, "labelled units")
     check_endog(labels.endog, score, "data", yname, units)
+    warn_of_missing_code(labels.endog, "data", yname)
     p, k_sources = count_params(score, labels.exog.shape[1]), len(designs)
     n, needed = len(labels.endog), p * (1 + k_sources)
     if n <= needed and n < n_units:
@@ -662,4 +691,5 @@ def check_source(
     where = f"Source {source.name!r}"
     check_values(source, where, names, yname, units)
     check_endog(source.endog, score, where, yname, units)
+    warn_of_missing_code(source.endog, where, yname)
     check_source_design(source.exog, source.name, names)

@@ -51,6 +51,7 @@ from statsmodels_synth.data.forms import GivenSource
 from statsmodels_synth.data.formula.uses import ColumnUses
 from statsmodels_synth.data.ids import (
     refuse_ids_of_two_types,
+    refuse_ids_spelt_alike,
     refuse_mixed_ids,
     refuse_rounded_ids,
     stacked,
@@ -379,6 +380,8 @@ def _all_units(
     units = data.index
     for given, frame in framed:
         index = frame.index
+        if not index.equals(units):
+            refuse_ids_spelt_alike(units, index, given.name, on, whole=whole)
         if not whole:  # what follows is about frames as they were given
             if not index.equals(units):
                 units = units.append(index[units.get_indexer(index) < 0].unique())

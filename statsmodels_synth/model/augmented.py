@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from statsmodels.genmod import families
 
 from statsmodels_synth.core.arrays import Floats, as_floats
+from statsmodels_synth.core.messages import noting
 from statsmodels_synth.core.options import (
     CovType,
     Engine,
@@ -246,6 +247,7 @@ class AugmentedGMM(StackedMomentsGMM):
         self.n_incomplete, self.lacking_units = problem.n_incomplete, problem.lacking
         self.aligned_basis = self.aligned.basis
         self.family = self.target_score.family
+        self._cautions = problem.cautions
         learned = self.learned = problem.learned
         self.engine: Engine | None = learned.parsed.engine if learned else None
         #: Further columns of the units, with a formula.
@@ -500,13 +502,15 @@ class AugmentedGMM(StackedMomentsGMM):
         known = self._known_sources(start_params)
         theta, eta = self._start(start_params, known)
         groups = read_groups(cov_type, {} if cov_kwds is None else cov_kwds)
-        clusters = None if groups is None else self._clusters(groups)
-        fit = fit_design(
-            self.aligned, self._target, theta, eta, settings, clusters, known
-        )
+        with noting() as noted:
+            clusters = None if groups is None else self._clusters(groups)
+            fit = fit_design(
+                self.aligned, self._target, theta, eta, settings, clusters, known
+            )
         if start_params is None and fit.sources is not None:
             self.source_state = fit.sources
-        return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit))
+        cautions = (*self._cautions, *noted)
+        return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit, cautions))
 
     @with_one_blas_thread
     def fit_many(
@@ -671,10 +675,11 @@ class AugmentedGMM(StackedMomentsGMM):
         AugmentedGMMResultsWrapper
             Labelled-only result.
         """
-        fit = fit_labels(
-            self.aligned_or_raise(), self._target, self.labeled_start(), FitSettings()
-        )
-        return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit))
+        design, start = self.aligned_or_raise(), self.labeled_start()
+        with noting() as noted:
+            fit = fit_labels(design, self._target, start, FitSettings())
+        cautions = (*self._cautions, *noted)
+        return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit, cautions))
 
     def _get_init_kwds(self) -> dict[str, Any]:
         """What builds the model again; `score` is a method of stock GMM."""
