@@ -190,11 +190,16 @@ def warn(message: str, category: type[Warning], brief: str = "") -> None:
 
     `brief`, a line without any unit, is noted for the summary, muted or not.
     """
+    note(brief, category)
+    if not issubclass(category, _MUTED.get()):
+        warnings.warn(message, category, stacklevel=stack_level())
+
+
+def note(brief: str, category: type[Warning]) -> None:
+    """Note a line for the summary of which no warning is issued."""
     noted = _NOTED.get()
     if brief and noted is not None:
         noted.append(Caution(category, brief))
-    if not issubclass(category, _MUTED.get()):
-        warnings.warn(message, category, stacklevel=stack_level())
 
 
 @contextmanager

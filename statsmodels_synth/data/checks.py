@@ -98,8 +98,8 @@ def check_endog(
         raise DataError(
             f"{where}: {yname!r} must be {text} for "
             f"{score.called}, but {count(len(bad), 'row')} are not, "
-            f"such as {endog[bad[0]]:.10g} ({name_units(units[bad])}). Recode "
-            f"{yname!r} or choose another {score.kind}."
+            f"such as {endog[bad[0]]:.10g} ({name_units(units[bad])}). "
+            f"{_recoding(endog, score)}Recode {yname!r} or choose another {score.kind}."
         )
 
 
@@ -131,6 +131,20 @@ def warn_of_missing_code(endog: Floats, where: str, yname: str) -> None:
             f"Missing code: {where}: {yname!r} is {code:g} in {share:.0%} of the rows, "
             f"and from {low:.4g} to {high:.4g} in all others.",
         )
+
+
+def _recoding(endog: Floats, score: TargetScore) -> str:
+    """What a coding looks like, where 0 to 1 is asked for."""
+    if (score.low, score.high) != (0.0, 1.0):
+        return ""
+    values = set(np.unique(endog).tolist())
+    if values == {1.0, 2.0}:
+        return "It looks like 1 and 2: subtract 1. "
+    if values == {-1.0, 1.0}:
+        return "It looks like -1 and 1: add 1 and halve it. "
+    if min(values) >= 0.0 and 10.0 < max(values) <= 100.0:
+        return "It looks like percent: divide by 100. "
+    return ""
 
 
 def dependent_columns(exog: Floats, tolerance: float) -> tuple[list[int], list[int]]:

@@ -319,9 +319,13 @@ def _source_columns(
         return given, keyed
     for variable, column in given.columns.items():
         if variable not in variables:
+            advice = suggest(variable, variables)
+            if column in data and variable not in data:  # the name of a source
+                form = {variable: {variables[0]: column}}
+                advice = f" For a source of that name write {given.kind}={form!r}."
             raise DataError(
                 f"Source {given.name!r} replaces {variable!r}, which the formula does "
-                f"not use.{suggest(variable, variables)}"
+                f"not use.{advice}"
             )
         if column not in data:
             raise DataError(

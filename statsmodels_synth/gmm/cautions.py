@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from statsmodels_synth.core.arrays import Bools, Floats, Positions
-from statsmodels_synth.core.messages import warn
+from statsmodels_synth.core.messages import note, warn
 from statsmodels_synth.exceptions import (
     ConvergenceWarning,
     FewUnitsWarning,
     LabelAgreementWarning,
+    SynthWarning,
 )
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, Labeling
@@ -28,6 +29,9 @@ _OR_SHOWN = (
     "to its model (few-shot examples too), its errors for other units are not seen and "
     "the intervals do not cover: check how it was made."
 )
+#: Correlation with the labels below whose negative a coding looks reversed, ratio of
+#: standard deviations from which it looks like another scale, and from how many rows.
+REVERSED, SCALED, CODED_FROM = 0.5, 10.0, 30
 #: Relative rounding error.
 EPSILON = float(np.finfo(float).eps)
 #: Labelled units that differ from a source below which a warning is due.
@@ -71,6 +75,7 @@ def warn_of(
     for m, (name, rows) in enumerate(
         zip(design.names, design.labeled_sources, strict=True)
     ):
+        note(coding_note(name, rows, design.labeled), SynthWarning)
         differing, covered = disagreements(rows, design.labeled)
         if differing >= FEW_DISAGREEMENTS or not is_nearly_perfect(
             rows, design.labeled, differing
@@ -241,6 +246,38 @@ def _same(own: Floats, real: Floats, unit: Positions) -> Bools:
         # Far from zero, single precision is coarser than that.
         single = (own == value.astype(np.float32)) | (own.astype(np.float32) == value)
     return np.asarray((np.abs(own - value) <= tolerance[unit]) | single)
+
+
+def coding_note(name: str, rows: DesignRows, labels: DesignRows) -> str:
+    """
+    Say that the outcome of a source looks reversed, or on another scale; else nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.arange(40.0) % 2, np.ones((40, 1))
+    >>> coding_note("llm", DesignRows(1.0 - y, x), DesignRows(y, x))
+    "Source 'llm': its coding looks reversed (correlation -1.00 with the labels)."
+    >>> coding_note("llm", DesignRows(y, x), DesignRows(y, x))
+    ''
+    """
+    own, real = rows.endog, labels.endog[rows.unit_positions]
+    spread = float(np.std(own)), float(np.std(real))
+    if len(own) < CODED_FROM or not min(spread) > 0.0:
+        return ""
+    correlation = float(np.corrcoef(own, real)[0, 1])
+    if correlation < -REVERSED:
+        return (
+            f"Source {name!r}: its coding looks reversed (correlation "
+            f"{correlation:.2f} with the labels)."
+        )
+    ratio = spread[0] / spread[1]
+    if correlation > REVERSED and not 1.0 / SCALED < ratio < SCALED:
+        return (
+            f"Source {name!r}: its outcome looks like another scale (standard "
+            f"deviation {spread[0]:.3g}, of the labels {spread[1]:.3g})."
+        )
+    return ""
 
 
 def useless_note(name: str, share: float, n_labeled: int) -> str:

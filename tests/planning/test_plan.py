@@ -693,7 +693,15 @@ def test_summary(plan: Plan) -> None:
     assert "tabular" in plan.summary().as_latex()
     # A line between the numbers of labels, and three around the table.
     assert sum(set(line) <= set("-=") for line in text.splitlines() if line) == 5
-    for part in ("winner's curse", "gpt, sim", "100", "400", "worth", "600 units"):
+    for part in (
+        "winner's curse",
+        "gpt, sim",
+        "100",
+        "400",
+        "eff. labels",
+        "predicted",
+        "600 units",
+    ):
         assert part in text
     assert "winner's curse" not in str(plan.summary(effect=0.2))
     assert "x2" not in str(plan.summary(effect={"x1": 0.2}))
