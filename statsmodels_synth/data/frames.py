@@ -320,7 +320,8 @@ def _source_columns(
     for variable, column in given.columns.items():
         if variable not in variables:
             advice = suggest(variable, variables)
-            if column in data and variable not in data:  # the name of a source
+            named = column in data and variable not in data
+            if named and "Did you mean" not in advice:  # the name of a source
                 form = {variable: {variables[0]: column}}
                 advice = f" For a source of that name write {given.kind}={form!r}."
             raise DataError(

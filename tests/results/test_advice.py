@@ -134,3 +134,14 @@ def test_a_binary_outcome_coded_otherwise(
     )
     with pytest.raises(DataError, match=f"looks like {advice}"):
         model(data.assign(y=coded), proxy=None, family=sm.families.Binomial())
+
+
+@pytest.mark.parametrize("formula", ["C(tone) ~ x", "tone ~ x"])
+def test_an_ordered_outcome_is_led_to_numbers(data: pd.DataFrame, formula: str) -> None:
+    tone = data["y"].round().clip(-2, 2)
+    if formula.startswith("tone"):
+        tone = tone.astype(
+            pd.CategoricalDtype([-2.0, -1.0, 0.0, 1.0, 2.0], ordered=True)
+        )
+    with pytest.raises(DataError, match=r"use it as a number .*given as score="):
+        AugmentedGMM.from_formula(formula, data.assign(tone=tone))

@@ -153,9 +153,14 @@ class LearnedFormula:
             if parsed.left == parsed.response[0]:
                 shown = pd.unique(labels[parsed.left])[:MAX_UNITS_SHOWN]
                 values = f"values such as {', '.join(show(v) for v in shown)}"
+            advice = "Recode it as numbers, 0 and 1 for a binary outcome."
+            if left.shape[1] > 2:
+                advice = (
+                    "If its categories have an order, use it as a number (the Gaussian "
+                    "family is the default); a model of categories is given as score=."
+                )
             raise DataError(
-                f"The outcome {parsed.left!r} is not numeric: it has {values}. Recode "
-                "it as numbers, 0 and 1 for a binary outcome."
+                f"The outcome {parsed.left!r} is not numeric: it has {values}. {advice}"
             )
 
     def _learn_right(self, frame: pd.DataFrame) -> pd.DataFrame:
