@@ -186,12 +186,12 @@ closing_lines <- function(x, digits) {
     "Normal distribution"
   }
   clusters <- if (!is.null(x$n_clusters)) {
-    sprintf(" in %s", count(x$n_clusters, "cluster"))
+    sprintf("; the labelled are in %s", count(x$n_clusters, "cluster"))
   }
   c(
     sprintf(
-      "%s labelled%s of %s", whole(x$nobs), if (is.null(clusters)) "" else clusters,
-      count(x$n_units, "unit")
+      "%s labelled of %s%s", whole(x$nobs), count(x$n_units, "unit"),
+      if (is.null(clusters)) "" else clusters
     ),
     df,
     if (isTRUE(x$jtest[["df"]] > 0)) j_line(x, digits)

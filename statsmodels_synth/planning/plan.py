@@ -254,7 +254,7 @@ class Plan:
         self,
         *,
         coefficient: str,
-        price_label: float,
+        price_label: float | None = None,
         price_proxy: Any = 0.0,
         price_synthetic: Any = 0.0,
         width: float | None = None,
@@ -310,6 +310,8 @@ class Plan:
         """
         alpha = check_alpha(alpha)
         check_target(width, power, alpha)
+        if price_label is None:
+            raise OptionError("price_label= is not given: the price of one label.")
         j = one_coefficient(coefficient, self.names)
         effects = read_effects(effect, self.names, [j], self.params)
         aim = self._aim(j, width, power, effects, alpha)

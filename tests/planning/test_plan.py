@@ -788,7 +788,10 @@ EXPECT: list[tuple[dict[str, Any], str]] = [
     ({"effect": "big"}, "effect='big' is not a finite number"),
     ({"effect": {"x3": 1.0}}, "There is no coefficient 'x3'"),
     ({"effect": {"x1": np.inf}}, "effect of 'x1'=inf is not a finite number"),
-    ({"effect": {"x1": 1.0}}, "effect= has no value for coefficient 'Intercept'"),
+    (
+        {"effect": {"x1": 1.0}, "coefficients": ["Intercept"]},
+        "effect= has no value for coefficient 'Intercept'",
+    ),
 ]
 NEEDED: list[tuple[dict[str, Any], str]] = [
     ({}, "width= and power= are neither given"),
@@ -817,6 +820,7 @@ CHEAPEST: list[tuple[dict[str, Any], str]] = [
     ({"max_replicates": 10**4}, "Lower max_replicates=10000, or name fewer sources"),
     ({"sources": ["gtp"]}, "There is no source 'gtp'"),
     ({"width": None}, "width= and power= are neither given"),
+    ({"price_label": None}, "price_label= is not given"),
 ]
 
 
