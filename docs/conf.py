@@ -55,7 +55,7 @@ templates_path = ["_templates"]
 # Pages that start with a kernel in their header are executed at every build.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 60
+nb_execution_timeout = 300  # a busy machine
 nb_execution_show_tb = True
 nb_merge_streams = True
 # Whatever a cell prints to stderr is a mistake, and fails a build with -W.

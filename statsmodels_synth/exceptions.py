@@ -32,6 +32,7 @@ __all__ = [
     "GenerationWarning",
     "InfiniteIntervalWarning",
     "LabelAgreementWarning",
+    "MissingCodeWarning",
     "ModelError",
     "OptionError",
     "SeparationError",
@@ -129,6 +130,10 @@ class FewUnitsWarning(SynthWarning):
 
 class LabelAgreementWarning(SynthWarning):
     """A source agrees with (almost) every label: too little is known of its errors."""
+
+
+class MissingCodeWarning(SynthWarning):
+    """A value of the outcome looks like the code of a missing one."""
 
 
 class FullyLabeledWarning(SynthWarning):

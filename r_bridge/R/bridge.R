@@ -137,6 +137,9 @@ start_python <- function() {
       }
     )
   }
+  if (interactive()) {
+    message("Starting Python, once in a session; this may take half a minute ...")
+  }
   tryCatch(
     {
       if (!reticulate::py_available(initialize = TRUE)) {

@@ -2,13 +2,15 @@
 #'
 #' `emmeans::emmeans()`, `parameters::model_parameters()` and the functions of insight
 #' work on a fit as on a [stats::glm()]. The reference grid and the model data are those
-#' of the labelled rows. Degrees of freedom are those of `df.residual()`.
+#' of the labelled rows. Each coefficient has degrees of freedom of its own, in
+#' `fit$df.inference`; what is made of several has the fewest of those that take part.
 #'
 #' @section marginaleffects:
 #'   Package marginaleffects takes a class that it does not know only after
 #'   `options(marginaleffects_model_classes = "augmented_gmm")`. Then
 #'   `marginaleffects::avg_slopes(fit)` and the like work. Give
-#'   `df = df.residual(fit)` for Student's t.
+#'   `df = min(fit$df.inference)` for Student's t: `df.residual(fit)` may be more than a
+#'   coefficient has, and intervals are too short then.
 #'
 #' @section insight and performance:
 #'   `insight::find_statistic()` knows a closed list of classes and refuses others;
@@ -18,10 +20,12 @@
 #'   not Tjur's R2, which `performance::r2()` of a logistic [stats::glm()] is.
 #'
 #' @section car, lmtest and multcomp:
-#'   `car::linearHypothesis()`, `car::Anova()` and `lmtest::waldtest()` use F with
-#'   `df.residual()` degrees of freedom, as Python does, and chi-squared only where these
-#'   are infinite; `test = "Chisq"` (`test.statistic` of `Anova()`) asks for it.
-#'   `multcomp::glht()` takes whole degrees of freedom, which are rounded down.
+#'   `car::linearHypothesis()`, `car::Anova()` and `lmtest::waldtest()` use F, as Python
+#'   does, and chi-squared only where degrees of freedom are infinite. Those of the
+#'   denominator are the fewest of the coefficients tested, and printed: `Res.Df` in the
+#'   row of the test, `Df.res` of each term in `Anova()`. `test = "Chisq"` (`test.statistic` of `Anova()`) asks for it.
+#'   `multcomp::glht()` takes whole degrees of freedom for all coefficients: the fewest,
+#'   rounded down.
 #'
 #' @name ecosystem
 #' @keywords internal

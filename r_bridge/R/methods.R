@@ -268,11 +268,14 @@ without_sources <- function(object) {
   object
 }
 
-# Only what is said of the labels: what the standard errors are (the first sentence of
+# Only what is said of the labels: few units or clusters, what the standard errors are (the first sentence of
 # its note; what follows is about sources) and which units count as unlabelled.
 notes_on_labels <- function(notes) {
   errors <- grepl("^Standard errors are", notes)
-  of_labels <- "count as unlabelled|^NOT CONVERGED|^With clusters, the strata"
+  of_labels <- paste0(
+    "count as unlabelled|^NOT CONVERGED|^With clusters, the strata|",
+    "^Few clusters:|^Few units:"
+  )
   notes[errors] <- sub("^([^.]*\\.).*", "\\1", notes[errors])
   notes[errors | grepl(of_labels, notes)]
 }

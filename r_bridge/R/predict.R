@@ -18,7 +18,8 @@
 #'
 #' @return A vector named by row; with `interval = "confidence"` a matrix with columns
 #'   `fit`, `lwr` and `upr`. With `se.fit = TRUE` a list of `fit` (either), `se.fit` and
-#'   `df`, the degrees of freedom of intervals (`Inf` for the normal distribution). An
+#'   `df`, the degrees of freedom of the interval of each row (`Inf` for the normal
+#'   distribution): the fewest of the coefficients that take part in it. An
 #'   interval for the mean is that of the linear predictor, carried through the link.
 #' @examplesIf synth_available()
 #' units <- transform(mtcars, mpg = replace(mpg, 13:32, NA), guess = 34 - 4 * wt)
@@ -50,9 +51,10 @@ predict.augmented_gmm <- function(object, newdata, type = c("link", "response"),
     return(fit)
   }
   error <- sqrt(rowSums((exog %*% object$vcov) * exog))
+  df <- with_names(fewest_df(object, exog), eta)
   if (with_interval) {
     # Of the linear predictor, carried to the mean: it stays where a mean can be.
-    margin <- stats::qt((1 + level) / 2, fewest_df(object, exog)) * error
+    margin <- stats::qt((1 + level) / 2, df) * error
     fit <- cbind(fit = fit, mean_interval(eta, margin, family, type))
     if (!se.fit) {
       return(fit)
@@ -61,7 +63,7 @@ predict.augmented_gmm <- function(object, newdata, type = c("link", "response"),
   if (type == "response") {
     error <- error * abs(family$mu.eta(eta))
   }
-  list(fit = fit, se.fit = with_names(error, eta), df = object$df.residual)
+  list(fit = fit, se.fit = with_names(error, eta), df = df)
 }
 
 choose_interval <- function(interval) {

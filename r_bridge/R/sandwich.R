@@ -192,7 +192,7 @@ warn_few_clusters <- function(x, groups) {
     ),
     count(found, "cluster"),
     if (is.finite(x$df.residual)) {
-      sprintf("%.0f degrees of freedom", x$df.residual)
+      sprintf("%s degrees of freedom", df_range(x))
     } else {
       "normal distribution"
     }

@@ -76,8 +76,12 @@ check_stand_ins <- function(columns, name) {
   }
   if (anyDuplicated(variables)) {
     synth_stop(sprintf(
-      "Source '%s' has two columns for '%s'. Give one.",
-      name, variables[anyDuplicated(variables)]
+      paste(
+        "Source '%s' has two columns for '%s'. Give one, or name two sources:",
+        "list(a = c(%s = \"...\"), b = c(%s = \"...\"))."
+      ),
+      name, variables[anyDuplicated(variables)], variables[anyDuplicated(variables)],
+      variables[anyDuplicated(variables)]
     ))
   }
 }

@@ -32,9 +32,10 @@
 summary.augmented_gmm <- function(object, ...) {
   refuse_arguments("summary", ...)
   kept <- c(
-    "call", "family", "df.residual", "use_t", "nobs", "n_units", "n_population",
-    "n_clusters", "method", "cov_type", "labeling", "steps", "use_correction",
-    "centered", "sources", "jtest", "j_variance_df", "representativeness", "notes",
+    "call", "family", "df.residual", "df.inference", "use_t", "nobs", "n_units",
+    "n_population", "n_clusters", "method", "cov_type", "labeling", "steps",
+    "use_correction", "centered", "sources", "jtest", "j_variance_df",
+    "representativeness", "notes",
     "dropped_sources", "converged"
   )
   value <- unclass(object)[intersect(kept, names(object))]
@@ -181,22 +182,35 @@ format_sources <- function(sources) {
 
 closing_lines <- function(x, digits) {
   df <- if (is.finite(x$df.residual)) {
-    sprintf("Student's t with %.1f degrees of freedom", x$df.residual)
+    sprintf("Student's t with %s degrees of freedom", df_range(x))
   } else {
     "Normal distribution"
   }
   clusters <- if (!is.null(x$n_clusters)) {
-    sprintf(" in %s", count(x$n_clusters, "cluster"))
+    sprintf("; the labelled are in %s", count(x$n_clusters, "cluster"))
   }
   c(
     sprintf(
-      "%s labelled%s of %s", whole(x$nobs), if (is.null(clusters)) "" else clusters,
-      count(x$n_units, "unit")
+      "%s labelled of %s%s", whole(x$nobs), count(x$n_units, "unit"),
+      if (is.null(clusters)) "" else clusters
     ),
     df,
     if (isTRUE(x$jtest[["df"]] > 0)) j_line(x, digits)
   )
 }
+
+# Of all rows, or of the coefficients from the fewest to the most where these have fewer.
+df_range <- function(x) {
+  own <- x$df.inference
+  if (is.null(own) || !isTRUE(min(own) < df_shown * x$df.residual)) {
+    return(sprintf("%.1f", x$df.residual))
+  }
+  ends <- unique(sprintf("%.1f", range(own)))
+  paste(ends, collapse = " to ")
+}
+
+# As in Python.
+df_shown <- 0.9
 
 # With all that reproduces the p-value: by pchisq(), or by pf().
 j_line <- function(x, digits) {

@@ -530,12 +530,18 @@ read_fit <- function(fit, where, params, vcov, df) {
   list(
     names = utf8(names, "Names of the coefficients"),
     params = as.double(estimate[names]), variances = as.double(variances),
-    df = fit_df(fit, df)
+    df = fit_df(fit, df, names)
   )
 }
 
-fit_df <- function(fit, df) {
-  found <- if (is.function(df)) df(fit) else if (is.null(df)) usual_df(fit) else df
+fit_df <- function(fit, df, names) {
+  found <- if (is.function(df)) {
+    df(fit)
+  } else if (is.null(df)) {
+    usual_df(fit, names)
+  } else {
+    df
+  }
   if (!is.numeric(found) || length(found) != 1L || is.na(found) || found <= 0) {
     synth_stop(
       "df must be one number above 0, or a function that gives it.", "OptionError"
@@ -545,10 +551,13 @@ fit_df <- function(fit, df) {
 }
 
 # Degrees of freedom of the t tests in summary(), Inf where these are z tests.
-usual_df <- function(fit) {
+usual_df <- function(fit, names) {
+  if (inherits(fit, "augmented_gmm")) {
+    return(min(coefficient_df(fit)[names]))
+  }
   known_dispersion <- inherits(fit, "glm") &&
     grepl("^(binomial|poisson|Negative Binomial)", stats::family(fit)$family)
-  if (!inherits(fit, c("lm", "augmented_gmm")) || known_dispersion) {
+  if (!inherits(fit, "lm") || known_dispersion) {
     return(Inf)
   }
   df <- stats::df.residual(fit)

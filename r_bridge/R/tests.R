@@ -55,11 +55,14 @@ waldtest.augmented_gmm <- function(object, ..., test = NULL, name = NULL) {
     table[k, "Pr(>F)"] <- stats::pf(
       table[k, "F"], abs(table[k, "Df"]), df, lower.tail = FALSE
     )
+    # What is printed is what the p-value comes from.
+    table[k, "Res.Df"] <- df
   }
   table
 }
 
-# The F test of each term with the degrees of freedom of its own coefficients.
+# The F test of each term with the degrees of freedom of its own coefficients, in a
+# column as car has it where they differ by term, instead of one for all.
 with_df_of_terms <- function(table, mod) {
   if (!all(c("F", "Pr(>F)") %in% names(table))) {
     return(table)
@@ -67,13 +70,11 @@ with_df_of_terms <- function(table, mod) {
   exog <- stats::model.matrix(mod)
   labels <- c("(Intercept)", attr(mod$terms, "term.labels"))
   term <- labels[attr(exog, "assign") + 1L]
-  for (row in intersect(rownames(table), term)) {
-    df <- min(coefficient_df(mod)[term == row])
-    table[row, "Pr(>F)"] <- stats::pf(
-      table[row, "F"], table[row, "Df"], df, lower.tail = FALSE
-    )
-  }
-  table
+  table <- table[rownames(table) %in% term, , drop = FALSE]
+  df <- vapply(rownames(table), function(row) min(coefficient_df(mod)[term == row]), 0)
+  table[["Pr(>F)"]] <- stats::pf(table$F, table$Df, df, lower.tail = FALSE)
+  table$Df.res <- unname(df)
+  table[c("Df", "Df.res", "F", "Pr(>F)")]
 }
 
 # Further arguments are those of a covariance that is given as a function.

@@ -21,6 +21,7 @@ match_units <- function(data, given, on, variables) {
       next
     }
     at <- match(id$key, units$key)
+    refuse_spelt_alike(id, units, given[framed][[i]])
     refuse_strangers(at, n, id, ids$data, given[framed][[i]])
     new <- which(is.na(at))
     if (length(new)) {
@@ -101,6 +102,47 @@ refuse_strangers <- function(at, n, id, data_id, source) {
     ),
     source_label(source), some_units(id), some_units(data_id)
   ), "AlignmentError")
+}
+
+# Ids that have no match would have one but for blanks, or capitals: each would be a unit
+# of its own. Where capitals tell ids apart a few of many are alike by chance.
+refuse_spelt_alike <- function(id, units, source) {
+  if (!any(vapply(id$columns, is.character, NA))) {
+    return(invisible())
+  }
+  own <- which(!units$key %in% id$key)
+  its <- which(!id$key %in% units$key & !duplicated(id$key))
+  spelt <- function(id, rows, fold) {
+    parts <- lapply(id$columns, function(x) {
+      x <- as.vector(x)[rows]
+      if (is.character(x)) fold(x) else format(x, digits = 17L, trim = TRUE)
+    })
+    do.call(paste, c(unname(parts), sep = "\x1f"))
+  }
+  ways <- list(
+    list(what = "blanks at their ends", fold = trimws, call = "trimws(id)", least = 0),
+    list(
+      what = "capitals", fold = function(x) tolower(trimws(x)),
+      call = "tolower(trimws(id))", least = 0.05
+    )
+  )
+  for (way in ways) {
+    at <- match(spelt(id, its, way$fold), spelt(units, own, way$fold))
+    found <- which(!is.na(at))
+    if (!length(found) || length(found) <= way$least * min(length(own), length(its))) {
+      next
+    }
+    synth_stop(sprintf(
+      paste(
+        "Ids of %s of %s differ from those of data or of another source by %s only,",
+        "such as '%s' and '%s'. They would be units of their own, and counted twice.",
+        "Write them alike in every frame: id <- %s."
+      ),
+      count(length(found), "unit"), sub("^S", "s", source_label(source)), way$what,
+      unit_labels(id, its[found[[1L]]]), unit_labels(units, own[at[found[[1L]]]]),
+      way$call
+    ), "AlignmentError")
+  }
 }
 
 some_units <- function(id) {

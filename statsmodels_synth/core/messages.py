@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 import difflib
 import sys
+from typing import NamedTuple
 import warnings
 
 from statsmodels_synth.exceptions import DataError
@@ -21,6 +22,17 @@ VALIDITY = (
 #: Warnings of ours that are not issued now. A context variable, which each thread has
 #: by itself: the filters of Python's warnings belong to all threads.
 _MUTED: ContextVar[tuple[type[Warning], ...]] = ContextVar("_MUTED", default=())
+
+
+class Caution(NamedTuple):
+    """What a warning said, in one line that the summary repeats."""
+
+    category: type[Warning]
+    text: str
+
+
+#: Where cautions are noted while a model is made or fitted, in each thread.
+_NOTED: ContextVar[list[Caution] | None] = ContextVar("_NOTED", default=None)
 
 
 def show(value: object) -> str:
@@ -172,10 +184,33 @@ def suggest(name: object, known: Sequence[object]) -> str:
     return f" There are: {shown}{more}."
 
 
-def warn(message: str, category: type[Warning]) -> None:
-    """Issue a warning that points at the line of the user, unless it is muted."""
+def warn(message: str, category: type[Warning], brief: str = "") -> None:
+    """
+    Issue a warning that points at the line of the user, unless it is muted.
+
+    `brief`, a line without any unit, is noted for the summary, muted or not.
+    """
+    note(brief, category)
     if not issubclass(category, _MUTED.get()):
         warnings.warn(message, category, stacklevel=stack_level())
+
+
+def note(brief: str, category: type[Warning]) -> None:
+    """Note a line for the summary of which no warning is issued."""
+    noted = _NOTED.get()
+    if brief and noted is not None:
+        noted.append(Caution(category, brief))
+
+
+@contextmanager
+def noting() -> Iterator[list[Caution]]:
+    """Note the cautions of warnings issued meanwhile, in this thread."""
+    noted: list[Caution] = []
+    token = _NOTED.set(noted)
+    try:
+        yield noted
+    finally:
+        _NOTED.reset(token)
 
 
 @contextmanager

@@ -93,11 +93,26 @@ def check_count(name: str, value: object, least: int = 1) -> int:
     return number
 
 
+_BY_CLUSTER = (
+    " Clusters are given to fit(cov_type='cluster', cov_kwds={'groups': ...})."
+)
+_OF_DATA = " It is given where the model is made: from_formula({}=...)."
+#: Where the options are that people give to the other of model and fit.
+_ELSEWHERE = {
+    **dict.fromkeys(("cluster", "clusters", "groups"), _BY_CLUSTER),
+    **{n: _OF_DATA.format(n) for n in ("weights", "offset", "family", "strata")},
+}
+
+
 def check_keywords(where: str, given: Mapping[str, object], known: list[str]) -> None:
     """Raise if a keyword is not known."""
     for name in given:
-        if name not in known:
-            raise OptionError(f"{where} has no option {name!r}.{suggest(name, known)}")
+        if name in known:
+            continue
+        advice = suggest(name, known) or " It takes none."
+        if {"cov_kwds", "eval_env"} & set(known):  # of AugmentedGMM
+            advice = _ELSEWHERE.get(name, advice)
+        raise OptionError(f"{where} has no option {name!r}.{advice}")
 
 
 def names_keywords(function: Callable[P, R], where: str = "") -> Callable[P, R]:

@@ -34,6 +34,10 @@ from statsmodels_synth.exceptions import (
     UnavailableError,
 )
 
+NO_LIKELIHOOD = (
+    "Nothing here is a likelihood: the estimate solves moment conditions. Use "
+    "wald_test() for restrictions, compare() for methods."
+)
 #: Options of statsmodels' ``wald_test`` and ``wald_test_terms``.
 _WALD_OPTIONS = ["invcov", "use_f", "df_constraints", "scalar"]
 _TERMS_OPTIONS = ["skip_single", "extra_constraints", "combine_terms", "scalar"]
@@ -59,9 +63,16 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
     df_inference: Floats
     not_listed: ClassVar[frozenset[str]] = frozenset({"initialize"})
 
-    llf = Withheld(
-        "Nothing here is a likelihood: the estimate solves moment conditions. Use "
-        "wald_test() for restrictions, compare() for methods."
+    llf = Withheld(NO_LIKELIHOOD)
+    aic = Withheld(NO_LIKELIHOOD)
+    bic = Withheld(NO_LIKELIHOOD)
+    deviance = Withheld(NO_LIKELIHOOD)
+    prsquared = Withheld(NO_LIKELIHOOD)
+    rsquared = Withheld(NO_LIKELIHOOD)
+    rsquared_adj = Withheld(NO_LIKELIHOOD)
+    get_margeff = Withheld(
+        "Compare get_prediction() at two values of the regressor; with the identity "
+        "link the coefficients are marginal effects."
     )
     get_robustcov_results = Withheld(
         "The covariance is robust already. Another one: model.fit(cov_type='cluster', "

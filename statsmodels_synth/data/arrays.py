@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+import functools
+from typing import Any, ParamSpec
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,14 @@ from statsmodels_synth.core.arrays import (
     missing_rows,
     without_mask,
 )
-from statsmodels_synth.core.messages import are, count, format_units, name_units
+from statsmodels_synth.core.messages import (
+    Caution,
+    are,
+    count,
+    format_units,
+    name_units,
+    noting,
+)
 from statsmodels_synth.core.options import Kind, Missing
 from statsmodels_synth.data.auxiliary_columns import AuxiliaryColumns, read_arrays
 from statsmodels_synth.data.checks import (
@@ -33,6 +41,7 @@ from statsmodels_synth.data.checks import (
     check_values,
     check_weights,
     check_weights_of_others,
+    warn_of_missing_code,
 )
 from statsmodels_synth.data.forms import unique_names
 from statsmodels_synth.data.formula.learn import LearnedFormula
@@ -510,6 +519,8 @@ class AlignedProblem:
         Data, with a column for every option that was given as an array.
     auxiliary : AuxiliaryColumns or None
         What is known of every unit besides the formula.
+    cautions : tuple of Caution
+        What was warned of while it was made, for the summary.
     """
 
     target: TargetScore
@@ -525,8 +536,25 @@ class AlignedProblem:
     columns: UnitColumns | None = None
     frame: pd.DataFrame | None = None
     auxiliary: AuxiliaryColumns | None = None
+    cautions: tuple[Caution, ...] = ()
 
 
+P = ParamSpec("P")
+
+
+def keeps_cautions(align: Callable[P, AlignedProblem]) -> Callable[P, AlignedProblem]:
+    """Keep what a door warns of with the problem that it makes."""
+
+    @functools.wraps(align)
+    def noted(*args: P.args, **kwargs: P.kwargs) -> AlignedProblem:
+        with noting() as cautions:
+            problem = align(*args, **kwargs)
+        return replace(problem, cautions=(*problem.cautions, *cautions))
+
+    return noted
+
+
+@keeps_cautions
 def align_arrays(
     endog: Any,
     exog: Any,
@@ -666,6 +694,7 @@ def check_labels(
     check_leverage(labels.exog, labels.weights, names, units)
     check_weights(labels.weights, units, "labelled units")
     check_endog(labels.endog, score, "data", yname, units)
+    warn_of_missing_code(labels.endog, "data", yname)
     p, k_sources = count_params(score, labels.exog.shape[1]), len(designs)
     n, needed = len(labels.endog), p * (1 + k_sources)
     if n <= needed and n < n_units:
@@ -691,4 +720,5 @@ def check_source(
     where = f"Source {source.name!r}"
     check_values(source, where, names, yname, units)
     check_endog(source.endog, score, where, yname, units)
+    warn_of_missing_code(source.endog, where, yname)
     check_source_design(source.exog, source.name, names)

@@ -23,6 +23,7 @@ from statsmodels_synth.exceptions import (
     DataError,
     FewClustersWarning,
     FewUnitsWarning,
+    MissingCodeWarning,
 )
 from statsmodels_synth.problem.design import DesignRows
 from statsmodels_synth.problem.groups import Clusters, cluster_sums
@@ -41,6 +42,18 @@ FEW_UNITS = 4.0
 FEW_WEIGHTED = 20.0
 #: Clusters with labels below which a warning is due.
 FEW_CLUSTERS = 20
+#: Values that stand for missing ones in many surveys: of those of one digit only what
+#: no short scale has.
+MISSING_CODES = frozenset(
+    float(sign * code)
+    for sign, codes in (
+        (-1, (7, 8, 9, 77, 88, 97, 98, 99, 999, 9999)),
+        (1, (97, 98, 99, 997, 998, 999, 9998, 9999)),
+    )
+    for code in codes
+)
+#: Share of the rows from which such a value is pointed at.
+CODED = 0.05
 
 
 #: Rows of a source that its columns are first looked at on.
@@ -85,9 +98,53 @@ def check_endog(
         raise DataError(
             f"{where}: {yname!r} must be {text} for "
             f"{score.called}, but {count(len(bad), 'row')} are not, "
-            f"such as {endog[bad[0]]:.10g} ({name_units(units[bad])}). Recode "
-            f"{yname!r} or choose another {score.kind}."
+            f"such as {endog[bad[0]]:.10g} ({name_units(units[bad])}). "
+            f"{_recoding(endog, score)}Recode {yname!r} or choose another {score.kind}."
         )
+
+
+def warn_of_missing_code(endog: Floats, where: str, yname: str) -> None:
+    """
+    Warn if one value is a usual code for missing ones, frequent and far from the rest.
+
+    Shapes: `endog` (R,).
+    """
+    if not len(endog):
+        return
+    # What lies outside of all other values is the least or the largest.
+    for code in MISSING_CODES & {float(endog.min()), float(endog.max())}:
+        coded = endog == code
+        number = int(np.count_nonzero(coded))
+        if number < CODED * len(endog) or number in (0, len(endog)):
+            continue
+        low, high = float(endog[~coded].min()), float(endog[~coded].max())
+        gap = max(low - code, code - high)
+        if gap < 2.0 or (gap < (high - low) / 4.0 and not code < 0.0 <= low):
+            continue
+        share = number / len(endog)
+        warn(
+            f"{where}: {yname!r} is {code:g} in {count(number, 'row')} ({share:.0%}), "
+            f"and from {low:.4g} to {high:.4g} in all others. If {code:g} stands for "
+            "missing values, make it missing, for example with "
+            f"frame[{yname!r}].replace({code:g}, float('nan')).",
+            MissingCodeWarning,
+            f"Missing code: {where}: {yname!r} is {code:g} in {share:.0%} of the rows, "
+            f"and from {low:.4g} to {high:.4g} in all others.",
+        )
+
+
+def _recoding(endog: Floats, score: TargetScore) -> str:
+    """What a coding looks like, where 0 to 1 is asked for."""
+    if (score.low, score.high) != (0.0, 1.0):
+        return ""
+    values = set(np.unique(endog).tolist())
+    if values == {1.0, 2.0}:
+        return "It looks like 1 and 2: subtract 1. "
+    if values == {-1.0, 1.0}:
+        return "It looks like -1 and 1: add 1 and halve it. "
+    if min(values) >= 0.0 and 10.0 < max(values) <= 100.0:
+        return "It looks like percent: divide by 100. "
+    return ""
 
 
 def dependent_columns(exog: Floats, tolerance: float) -> tuple[list[int], list[int]]:
@@ -187,6 +244,8 @@ def check_leverage(
             "most. Intervals of such coefficients may be too short. Label more units "
             "like these, merge levels, or transform the column.",
             FewUnitsWarning,
+            f"Few units: of {len(exog)} labelled ones few decide "
+            f"{_fewest(names, number, few)}; intervals may be too short.",
         )
 
 
@@ -210,6 +269,8 @@ def check_weights(weights: Floats | None, units: pd.Index, whose: str) -> None:
         f"{100 * part:.3g} % of their sum. Standard errors then rest on few units, and "
         "intervals may be too short. Look for a wrong weight, or trim the largest.",
         FewUnitsWarning,
+        f"Few units: the weights make {len(weights)} {whose} worth {number:.1f}; "
+        "intervals may be too short.",
     )
 
 
@@ -255,6 +316,7 @@ def check_clusters(clusters: Clusters, exog: Floats, names: Sequence[str]) -> No
             "differences between these: with so few they are wide, and may still be "
             "too short where clusters differ in size or there are many sources.",
             FewClustersWarning,
+            f"Few clusters: {n} have labelled units; intervals may be too short.",
         )
     share = _shares(*scipy.linalg.qr(exog, mode="economic"))
     number, few = _effective_number(cluster_sums(share.T, clusters.of_labeled, n).T)
@@ -265,7 +327,15 @@ def check_clusters(clusters: Clusters, exog: Floats, names: Sequence[str]) -> No
             f"{listed}. Their intervals are too short. Label units in more clusters in "
             "which the column differs.",
             FewClustersWarning,
+            f"Few clusters: of {n} with labels few decide "
+            f"{_fewest(names, number, few)}; intervals are too short.",
         )
+
+
+def _fewest(names: Sequence[str], number: Floats, few: Sequence[int]) -> str:
+    """Up to three coefficients, with the effective number that decides each."""
+    shown = ", ".join(f"{names[j]} ({number[j]:.1f})" for j in few[:3])
+    return f"{shown} and {len(few) - 3} more" if len(few) > 3 else shown
 
 
 def _dependence(
@@ -380,10 +450,13 @@ def check_coverage(
             "labels. Give its rows for unlabelled units (a variable that it lacks is "
             "taken from data, and may be missing there), or leave it out."
         )
-    if len(absent):
+    # Where every unit is labelled, it is said that frames may be swapped.
+    if len(absent) and len(labeled_units) < len(index):
         warn(
             f"Source {name!r} lacks {len(absent)} of the {len(labeled_units)} labelled "
             f"units ({format_units(index[absent])}). Their coverage "
             f"must have nothing to do with their being labelled. {VALIDITY}",
             CoverageWarning,
+            f"Coverage: source {name!r} lacks {len(absent)} of the "
+            f"{len(labeled_units)} labelled units.",
         )

@@ -64,6 +64,7 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
         elif value and all(isinstance(v, str) for v in value.values()):
             forms[kind] = {kind: value}
         else:
+            _refuse_several_columns(kind, value)
             refuse_unread(value, f"{kind}=")
             forms[kind] = {str(k): v for k, v in value.items()}
     names = unique_names(list(forms["proxy"]), list(forms["synthetic"]))
@@ -86,6 +87,20 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
                     f"{kind}={{{key!r}: ...}} is a {type_name(value)}. {_FORMS}"
                 )
     return result
+
+
+def _refuse_several_columns(kind: Kind, given: Mapping[Any, Any]) -> None:
+    """Raise if a variable has the names of several columns, one for each source."""
+    for variable, columns in given.items():
+        if not isinstance(columns, (list, tuple)) or not columns:
+            return
+        if not all(isinstance(column, str) for column in columns):
+            return
+        form = {column: {variable: column} for column in columns[:2]}
+        raise DataError(
+            f"{kind}={{{variable!r}: {columns[:2]!r}}} names several columns, which "
+            f"are as many sources. Name each: {kind}={form!r}."
+        )
 
 
 def unique_names(

@@ -51,6 +51,7 @@ from statsmodels_synth.data.forms import GivenSource
 from statsmodels_synth.data.formula.uses import ColumnUses
 from statsmodels_synth.data.ids import (
     refuse_ids_of_two_types,
+    refuse_ids_spelt_alike,
     refuse_mixed_ids,
     refuse_rounded_ids,
     stacked,
@@ -342,9 +343,14 @@ def _source_columns(
         return given, keyed
     for variable, column in given.columns.items():
         if variable not in variables:
+            advice = suggest(variable, variables)
+            named = column in data and variable not in data
+            if named and "Did you mean" not in advice:  # the name of a source
+                form = {variable: {variables[0]: column}}
+                advice = f" For a source of that name write {given.kind}={form!r}."
             raise DataError(
                 f"Source {given.name!r} replaces {variable!r}, which the formula does "
-                f"not use.{suggest(variable, variables)}"
+                f"not use.{advice}"
             )
         if column not in data:
             raise DataError(
@@ -403,6 +409,8 @@ def _all_units(
     units = data.index
     for given, frame in framed:
         index = frame.index
+        if not index.equals(units):
+            refuse_ids_spelt_alike(units, index, given.name, on, whole=whole)
         if not whole:  # what follows is about frames as they were given
             if not index.equals(units):
                 units = units.append(index[units.get_indexer(index) < 0].unique())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
 import re
 from typing import Any
@@ -17,6 +17,8 @@ from statsmodels_synth.exceptions import AlignmentError, DataError
 
 #: Text that is a whole number, as spreadsheets and readers of floats write it.
 _WHOLE = re.compile(r"[+-]?[0-9]+(\.0*)?")
+#: Share of ids without a match that may differ by capitals alone, by chance.
+_MOST_BY_CHANCE = 0.05
 
 
 def refuse_rounded_ids(index: pd.Index, where: str) -> None:
@@ -100,6 +102,65 @@ def refuse_ids_of_two_types(
             "data and every source, for example frame['id'].astype(int), or read "
             "them as text in both."
         )
+
+
+def refuse_ids_spelt_alike(
+    units: pd.Index, others: pd.Index, name: str, on: Any = None, *, whole: bool = True
+) -> None:
+    """
+    Raise if ids that have no match would have one but for blanks, or capitals.
+
+    Each would be a unit of its own, and counted twice. Where capitals tell ids apart
+    some are alike by chance, so that a few of many are no error.
+
+    Shapes: `units` (U,), `others` (R,).
+    """
+    at_least = "" if whole else "at least "  # these are the ids of a part
+    if units.nlevels != others.nlevels or not any(map(_is_text, _levels_of(others))):
+        return
+    distinct = others.unique()  # a source has replicates
+    own = units[distinct.get_indexer(units) < 0]
+    its = distinct[units.get_indexer(distinct) < 0]
+    for fold, what, remedy, least in (
+        (str.strip, "blanks at their ends", "strip()", 0.0),
+        (_folded, "capitals", "strip().str.lower()", _MOST_BY_CHANCE),
+    ):
+        spelt = [_spelt(ids, fold) for ids in (own, its)]
+        found = np.flatnonzero(spelt[1].isin(spelt[0]))
+        if not len(found) or len(found) <= least * min(len(own), len(its)):
+            continue
+        theirs = its[found[:1]]
+        ours = own[spelt[0].get_indexer_for(spelt[1][found[:1]])[:1]]
+        column = "frame.index" if on is None else f"frame[{on!r}]"
+        raise AlignmentError(
+            f"Ids of {at_least}{count(len(found), 'unit')} of source {name!r} differ "
+            f"from those of data or of another source by {what} only, such as "
+            f"{format_units(theirs)} and {format_units(ours)}. They would be units of "
+            "their own, and counted twice. Write them alike in every frame: "
+            f"{column} = {column}.str.{remedy}."
+        )
+
+
+def _is_text(level: pd.Index) -> bool:
+    """Whether ids are text, or text among others."""
+    if isinstance(level.dtype, pd.CategoricalDtype):
+        level = level.dtype.categories
+    if level.dtype == object:
+        return pd.api.types.infer_dtype(level, skipna=True) in {"string", "mixed"}
+    return pd.api.types.is_string_dtype(level.dtype)
+
+
+def _folded(text: str) -> str:
+    """Text without capitals and without blanks at its ends."""
+    return text.strip().casefold()
+
+
+def _spelt(ids: pd.Index, fold: Callable[[str], str]) -> pd.Index:
+    """Ids as they would be spelt, numbers as they are."""
+    if isinstance(ids, pd.MultiIndex):
+        parts = [_spelt(ids.get_level_values(k), fold) for k in range(ids.nlevels)]
+        return pd.MultiIndex.from_arrays(parts)
+    return pd.Index([fold(v) if isinstance(v, str) else v for v in ids], dtype=object)
 
 
 def _of_two_types(values: pd.Index) -> list[tuple[str, Any]]:

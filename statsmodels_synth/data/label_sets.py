@@ -21,6 +21,7 @@ from statsmodels_synth.data.arrays import (
     AlignedProblem,
     ModelOptions,
     check_labels,
+    keeps_cautions,
     offsets,
     unit_weights,
     units_without_exog,
@@ -446,6 +447,7 @@ def _without_exog(exog: ByUnit, labeled: Bools) -> Bools | None:
     return lacking
 
 
+@keeps_cautions
 def align_labels(
     shared: SharedUnits, positions: Positions, values: Floats
 ) -> AlignedProblem:

@@ -45,7 +45,7 @@ from statsmodels_synth.diagnostics.subgroups import (
 from statsmodels_synth.diagnostics.tables import frame_table
 from statsmodels_synth.diagnostics.verdict import Evidence, verdict
 from statsmodels_synth.exceptions import DataError, OptionError
-from statsmodels_synth.gmm.cautions import useless_note
+from statsmodels_synth.gmm.cautions import coding_note, useless_note
 from statsmodels_synth.gmm.covariance import explained_by_source, explained_shares
 from statsmodels_synth.gmm.jtest import reference_table
 from statsmodels_synth.problem.design import AlignedDesign, source_facts
@@ -323,7 +323,11 @@ def _useless(fit: Fit) -> tuple[str, ...]:
         useless_note(name, share * design.n_labeled / labelled, min(labelled, most))
         for (name, _, _, labelled, *_), share in facts
     )
-    return tuple(filter(None, notes))
+    coding = (
+        coding_note(name, rows, design.labeled)
+        for name, rows in zip(design.names, design.labeled_sources, strict=True)
+    )
+    return tuple(filter(None, [*notes, *coding]))
 
 
 def _rows(fit: Fit) -> pd.MultiIndex:

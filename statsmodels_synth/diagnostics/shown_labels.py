@@ -9,16 +9,12 @@ import numpy as np
 
 from statsmodels_synth.core.messages import suggest
 from statsmodels_synth.exceptions import OptionError
-from statsmodels_synth.gmm.cautions import FEW_DISAGREEMENTS, disagreements
+from statsmodels_synth.gmm.cautions import (
+    chance_disagreements,
+    disagreements,
+    is_nearly_perfect,
+)
 from statsmodels_synth.problem.design import AlignedDesign
-
-#: Share of labels that may differ where labels were copied or shown. How often an
-#: honest source agrees cannot be known from labels that it may have seen.
-NEARLY = 0.05
-#: The same for a continuous outcome, whose values no source guesses exactly.
-NEARLY_CONTINUOUS = 0.5
-#: An outcome is continuous where so many labels have a value of their own.
-_CONTINUOUS = 0.9
 
 
 def unaware(known: Sequence[str], blind: bool | str | Sequence[str]) -> set[str]:
@@ -42,16 +38,18 @@ def unaware(known: Sequence[str], blind: bool | str | Sequence[str]) -> set[str]
     return set(named)
 
 
-def nearly_alike(design: AlignedDesign) -> list[tuple[str, int, int]]:
-    """Sources that agree nearly perfectly with the labels that they cover."""
+def nearly_alike(design: AlignedDesign) -> list[tuple[str, int, int, float]]:
+    """
+    Sources that agree nearly perfectly with the labels that they cover.
+
+    How often an honest source agrees cannot be known from labels that it may have seen.
+    """
     found = []
-    values = design.labeled.endog
-    continuous = len(np.unique(values)) >= _CONTINUOUS * len(values)
-    share = NEARLY_CONTINUOUS if continuous else NEARLY
     for name, rows in zip(design.names, design.labeled_sources, strict=True):
         # Of the outcome alone: regressors may be the source's own.
         outcome = replace(rows, exog=design.labeled.exog[rows.unit_positions])
         differing, covered = disagreements(outcome, design.labeled)
-        if covered and (differing < FEW_DISAGREEMENTS or differing <= share * covered):
-            found.append((name, differing, covered))
+        if covered and is_nearly_perfect(outcome, design.labeled, differing):
+            chance = chance_disagreements(outcome, design.labeled)
+            found.append((name, differing, covered, chance))
     return found

@@ -64,10 +64,10 @@ class Evidence:
         Labels that would give the same standard error without sources, by coefficient.
     clustered : bool
         Whether units were labelled in clusters.
-    alike : tuple of (str, int, int)
+    alike : tuple of (str, int, int, float)
         Sources that agree nearly perfectly with the labels, and of which the user has
-        not said that no label was shown: name, labelled units that differ, and labelled
-        units that the source covers.
+        not said that no label was shown: name, labelled units that differ, labelled
+        units that the source covers, and how many would differ by chance.
     useless : tuple of str
         A sentence for each source that explains next to nothing.
     """
@@ -84,7 +84,7 @@ class Evidence:
     n_labeled: int
     effective: pd.Series
     clustered: bool
-    alike: tuple[tuple[str, int, int], ...] = ()
+    alike: tuple[tuple[str, int, int, float], ...] = ()
     useless: tuple[str, ...] = ()
 
 
@@ -145,16 +145,17 @@ def number(value: float, *, signed: bool = False) -> str:
     return f"{value:{sign}.{max(0, 1 - int(np.floor(np.log10(size))))}f}"
 
 
-def probability(pvalue: float) -> str:
+def probability(pvalue: float, tests: int = 1) -> str:
     """
-    Write a p-value.
+    Write a p-value, and that it is adjusted where it is one of several tests.
 
     Examples
     --------
-    >>> probability(0.0234), probability(1e-9)
-    ('p = 0.023', 'p < 0.001')
+    >>> probability(0.0234), probability(1e-9, tests=2)
+    ('p = 0.023', 'Holm-adjusted p < 0.001')
     """
-    return "p < 0.001" if pvalue < 0.001 else f"p = {pvalue:.2g}"
+    text = "p < 0.001" if pvalue < 0.001 else f"p = {pvalue:.2g}"
+    return f"Holm-adjusted {text}" if tests > 1 else text
 
 
 def percent(share: float) -> str:
@@ -201,7 +202,7 @@ def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
     frame, tests = evidence.bias, evidence.bias_tests
     adjusted = pd.Series(holm(frame["pvalue"].to_numpy(float)), frame.index)
     joint = pd.Series(holm(tests["pvalue"].to_numpy(float)), tests.index)
-    made = int(adjusted.notna().sum())
+    made, compared = int(adjusted.notna().sum()), int(joint.notna().sum())
     if not made:
         return [], "Misspecification bias: no source has an estimate to compare."
     found, biased = [], []
@@ -211,7 +212,7 @@ def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
         if len(significant):
             biased.append(str(source))
             parts = [
-                _one_bias(frame.loc[(source, name)], str(name), p)
+                _one_bias(frame.loc[(source, name)], str(name), probability(p, made))
                 for name, p in significant.iloc[:_NAMED].items()
             ]
             if len(significant) > _NAMED:
@@ -224,9 +225,8 @@ def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
             biased.append(str(source))
             found.append(
                 f"{source} alone differs from the augmented estimate in all "
-                f"coefficients together ({probability(joint[source])}), and in no "
-                "single one below "
-                f"p = {LEVEL:g}"
+                f"coefficients together ({probability(joint[source], compared)}), and "
+                f"in no single one below {'Holm-adjusted ' * (made > 1)}p = {LEVEL:g}"
             )
     unknown = [str(s) for s in tests.index if not frame.loc[s, "std_err"].notna().any()]
     tail = f" {listed(unknown)} could not be compared." if unknown else ""
@@ -235,7 +235,7 @@ def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
         if not doubtful:
             text += " The augmented estimate does not have this bias."
         if made > 1:
-            text += f" {made} comparisons were made; p-values are Holm's."
+            text += f" {made} comparisons were made."
     else:
         some = frame["std_err"].dropna()
         visible, names = VISIBLE * some.to_numpy(), some.index.get_level_values(1)
@@ -244,20 +244,20 @@ def _bias(evidence: Evidence, *, doubtful: bool) -> tuple[list[str], str]:
         if size != largest:
             size = f"{size} ({names[low]}) to {largest} ({names[high]})"
         text = (
-            f"no p-value of {count(made, 'comparison')} is below {LEVEL:g} (smallest "
-            f"after Holm's adjustment: {float(adjusted.min()):.2g}). That does not "
+            f"no p-value of {count(made, 'comparison')} is below {LEVEL:g} (smallest: "
+            f"{probability(float(adjusted.min()), made)}). That does not "
             "exclude a bias: one is found with a power of 80 % only if it is about "
             f"{size} or more."
         )
     return biased, f"Misspecification bias: {_DOUBT if doubtful else ''}{text}{tail}"
 
 
-def _one_bias(row: pd.Series, name: str, pvalue: float) -> str:
+def _one_bias(row: pd.Series, name: str, pvalue: str) -> str:
     direction = "higher" if row["bias"] > 0 else "lower"
     errors = number(abs(row["bias"] / row["augmented_std_err"]))
     return (
         f"{name} {number(abs(row['bias']))} {direction} ({errors} augmented "
-        f"standard errors, {probability(pvalue)})"
+        f"standard errors, {pvalue})"
     )
 
 
@@ -310,7 +310,7 @@ def _subgroups(evidence: Evidence) -> tuple[list[str], str]:
         return [], "not looked for in subgroups, since by= was not given."
     tests, groups, by = evidence.subgroup_tests, evidence.subgroups, evidence.by
     adjusted = holm(tests["pvalue"].to_numpy(float))
-    uneven, differ, same = [], [], []
+    made, uneven, differ, same = int(np.isfinite(adjusted).sum()), [], [], []
     for source, p in zip(tests.index, adjusted, strict=True):
         mean = groups.loc[source, "mean_error"].dropna()
         if p < LEVEL:
@@ -319,10 +319,10 @@ def _subgroups(evidence: Evidence) -> tuple[list[str], str]:
                 f"the outcome of {source} is off by "
                 f"{number(mean.min(), signed=True)} in {mean.idxmin()} and by "
                 f"{number(mean.max(), signed=True)} in {mean.idxmax()} "
-                f"({probability(p)} that its mean error is the same in all)"
+                f"({probability(p, made)} that its mean error is the same in all)"
             )
         elif np.isfinite(p):
-            same.append(f"{source} ({probability(p)})")
+            same.append(f"{source} ({probability(p, made)})")
     text = []
     if differ:
         text.append(f"by {by}, {'; '.join(differ)}.")
@@ -370,9 +370,10 @@ def _unknown_groups(means: pd.Series) -> list[str]:
 def _coverage(evidence: Evidence) -> tuple[bool, str]:
     frame = evidence.coverage
     adjusted = holm(frame["pvalue"].to_numpy(float))
+    made = int(np.isfinite(adjusted).sum())
     gaps = [
         f"{source} covers {percent(row['labeled'])} of the labelled units but "
-        f"{percent(row['unlabeled'])} of the others ({probability(p)})"
+        f"{percent(row['unlabeled'])} of the others ({probability(p, made)})"
         for (source, row), p in zip(frame.iterrows(), adjusted, strict=True)
         if p < LEVEL
     ]
@@ -392,7 +393,7 @@ def _coverage(evidence: Evidence) -> tuple[bool, str]:
     smallest = float(np.nanmin(adjusted))
     return False, (
         "That coverage depends on being labelled is not seen "
-        f"({probability(smallest)}), and not excluded."
+        f"({probability(smallest, made)}), and not excluded."
     )
 
 
@@ -427,15 +428,17 @@ def _leak(evidence: Evidence) -> str:
     if not evidence.alike:
         return ""
     found = [
-        f"{name} differs from the labels in {differing} of {count(covered, 'unit')}"
-        for name, differing, covered in evidence.alike
+        f"{name} differs from the labels in {differing} of {count(covered, 'unit')} "
+        f"(by chance: {number(chance)})"
+        for name, differing, covered, chance in evidence.alike
     ]
     return (
-        f"{listed(found)}. There are two causes. Its errors are rare; or labels were "
-        "copied into the source or shown to its model, as few-shot examples or "
-        "otherwise. With the second its errors for other units stay unseen, and "
-        "intervals do not cover. The labels alone cannot tell the two apart. Check how "
-        "the source was made. If no label was used, say so with blind=True."
+        f"{listed(found)}. Rare outcomes do not explain this. Either its errors are "
+        "rare, or labels were copied into the source or shown to its model, as "
+        "few-shot examples or otherwise. With the second its errors for other units "
+        "stay unseen, and intervals do not cover. The labels alone cannot tell the "
+        "two apart. Check how the source was made. If no label was used, say so with "
+        "blind=True."
     )
 
 

@@ -123,7 +123,14 @@ class Comparison:
         """
         result = NotesSummary()
         low, high = self.alpha / 2, 1 - self.alpha / 2
-        header = ["estimate", "std err", f"[{low:g}", f"{high:g}]", "width", "labels"]
+        header = [
+            "estimate",
+            "std err",
+            f"[{low:g}",
+            f"{high:g}]",
+            "width",
+            "eff. labels",
+        ]
         for name in self.table.index.unique("coefficient"):
             part = self.table.loc[name]
             rows = [_cells(row) for _, row in part.iterrows()]
@@ -143,7 +150,8 @@ class Comparison:
         notes = [
             f"{self.n_labeled} labelled of {self.n_units} units. Width: of the "
             f"{100 * (1 - self.alpha):g} % interval, over that of labels only. "
-            "Labels: how many would give the same standard error without any source."
+            "Eff. labels: how many would give the same standard error without any "
+            "source."
         ]
         if self.n_population is not None:
             notes.append(

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from statsmodels_synth.core.arrays import Bools, Floats, Positions
-from statsmodels_synth.core.messages import count, warn
+from statsmodels_synth.core.messages import count, note, warn
 from statsmodels_synth.exceptions import (
     ConvergenceWarning,
     FewUnitsWarning,
     LabelAgreementWarning,
+    SynthWarning,
 )
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, Labeling
@@ -32,6 +33,9 @@ _OR_SHOWN = (
 #: worse than that of its logit: in simulations with 1 to 20 of them it covered in .84
 #: to .93 (``python -m benchmarks.shares``).
 FEW_ONES = 30
+#: Correlation with the labels below whose negative a coding looks reversed, ratio of
+#: standard deviations from which it looks like another scale, and from how many rows.
+REVERSED, SCALED, CODED_FROM = 0.5, 10.0, 30
 #: Relative rounding error.
 EPSILON = float(np.finfo(float).eps)
 #: Labelled units that differ from a source below which a warning is due.
@@ -40,6 +44,17 @@ FEW_DISAGREEMENTS = 4
 #: With a log-normal regressor and 60 labels 5 % of the samples have more; else hardly
 #: any.
 MISSED = 30.0
+#: Share of the disagreements to be expected by chance up to which agreement is nearly
+#: perfect: one less Cohen's kappa. With balanced outcomes it is 5 % of the labels; with
+#: rare ones nearly all labels agree by chance, and fewer must differ.
+NEARLY = 0.1
+#: The same where fewer than four labels differ: a kappa of .8, above which Landis and
+#: Koch (1977) call agreement almost perfect.
+NEARLY_OF_FEW = 0.2
+#: The same for a continuous outcome, whose values no source guesses exactly.
+NEARLY_CONTINUOUS = 0.5
+#: An outcome is continuous where so many labels have a value of their own.
+_CONTINUOUS = 0.9
 #: Labels that may be wrong where none was seen to be, with 95 % confidence.
 UNSEEN = 3
 
@@ -61,6 +76,7 @@ def warn_of(
             f"{solution.iterations - 1} times. Raise maxiter, or use maxiter=2 or "
             "'cue'.",
             ConvergenceWarning,
+            "Not settled: the estimate was still moving at the last step.",
         )
     if solution.few_labels is not None:
         _warn_of_missed(design.names, solution.few_labels.missed, names)
@@ -69,8 +85,11 @@ def warn_of(
     for m, (name, rows) in enumerate(
         zip(design.names, design.labeled_sources, strict=True)
     ):
+        note(coding_note(name, rows, design.labeled), SynthWarning)
         differing, covered = disagreements(rows, design.labeled)
-        if differing >= FEW_DISAGREEMENTS:
+        if differing >= FEW_DISAGREEMENTS or not is_nearly_perfect(
+            rows, design.labeled, differing
+        ):
             continue
         if differing:
             found = (
@@ -93,6 +112,9 @@ def warn_of(
         warn(
             f"Source {name!r} {found}. {allowed} {_OR_SHOWN}",
             LabelAgreementWarning,
+            f"Agreement: source {name!r} differs from the labels in {differing} of "
+            f"{covered} units. If labels were copied into it or shown to its model, do "
+            "not use the augmented estimates.",
         )
 
 
@@ -113,6 +135,8 @@ def _warn_of_missed(
             "its rows are unlike any that has a label. Are there codes such as 99 or "
             "-9, or slips, in its columns? The estimate relies on it the less.",
             FewUnitsWarning,
+            f"Few units: a few rows of source {source!r} are unlike any that has a "
+            f"label ({names[j]!r}); codes such as 99?",
         )
 
 
@@ -153,6 +177,8 @@ def warn_of_strata(labeling: Labeling, df: float | Floats) -> None:
         "alike, so that every one has at least two labels, or label another unit in "
         "each.",
         FewUnitsWarning,
+        f"Few units: {single} of {len(n)} strata {have}; intervals rest on "
+        f"{left:.3g} {'degree' if left == 1.0 else 'degrees'} of freedom.",
     )
 
 
@@ -172,6 +198,69 @@ def disagreements(rows: DesignRows, labels: DesignRows) -> tuple[int, int]:
     for own, real in zip(rows.exog.T, labels.exog.T, strict=True):
         differs |= ~_same(own, real, unit)
     return len(np.unique(unit[differs])), len(np.unique(unit))
+
+
+def chance_disagreements(rows: DesignRows, labels: DesignRows) -> float:
+    """
+    Disagreements to be expected if a source had nothing to do with the labels.
+
+    Those of its values with the labels of other units, at random: what Cohen's kappa
+    compares with. Of the columns that differ somewhere; if none does, of the outcome.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.ones((100, 1))
+    >>> rare = DesignRows((np.arange(100) < 3).astype(float), x)
+    >>> often = DesignRows((np.arange(100) < 50).astype(float), x)
+    >>> [round(chance_disagreements(v, v), 2) for v in (rare, often)]
+    [5.82, 50.0]
+    """
+    unit = rows.unit_positions
+    pairs = [
+        (rows.endog, labels.endog),
+        *zip(rows.exog.T, labels.exog.T, strict=True),
+    ]
+    told = [(own, real) for own, real in pairs if not _same(own, real, unit).all()]
+    codes, known = [], []
+    for own, real in told or pairs[:1]:
+        values, of_label = np.unique(real, return_inverse=True)
+        nearest = np.searchsorted(values, own)
+        low = np.clip(nearest - 1, 0, len(values) - 1)
+        high = np.clip(nearest, 0, len(values) - 1)
+        of_row = np.where(
+            np.abs(own - values[low]) < np.abs(own - values[high]), low, high
+        )
+        fits = _same(own, values, of_row)
+        codes.append(np.where(fits, of_row, -1))
+        known.append(of_label)
+    n = len(labels.endog)
+    _, joint = np.unique(
+        np.column_stack(
+            [np.concatenate(pair) for pair in zip(known, codes, strict=True)]
+        ),
+        axis=0,
+        return_inverse=True,
+    )
+    joint = joint.reshape(-1)
+    times = np.bincount(joint[:n], minlength=int(joint.max()) + 1)
+    # A unit agrees with a label if all of its rows do.
+    first = np.full(n, -1)
+    first[unit] = joint[n:]
+    mixed = np.zeros(n, dtype=bool)
+    mixed[unit[joint[n:] != first[unit]]] = True
+    covered = np.unique(unit)
+    agreeing = np.where(mixed[covered], 0, times[first[covered]])
+    return float(np.sum(1.0 - agreeing / n))
+
+
+def is_nearly_perfect(rows: DesignRows, labels: DesignRows, differing: int) -> bool:
+    """Whether so few disagreements are next to none of those expected by chance."""
+    values = labels.endog
+    continuous = len(np.unique(values)) >= _CONTINUOUS * len(values)
+    share = NEARLY_OF_FEW if differing < FEW_DISAGREEMENTS else NEARLY
+    share = NEARLY_CONTINUOUS if continuous else share
+    return differing <= share * chance_disagreements(rows, labels)
 
 
 def _same(own: Floats, real: Floats, unit: Positions) -> Bools:
@@ -215,6 +304,38 @@ def share_note(rare: int | None) -> str:
         "symmetric, may leave [0, 1] and can cover too rarely. The binomial family has "
         "one on the scale of the logit, which get_prediction() transforms."
     )
+
+
+def coding_note(name: str, rows: DesignRows, labels: DesignRows) -> str:
+    """
+    Say that the outcome of a source looks reversed, or on another scale; else nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.arange(40.0) % 2, np.ones((40, 1))
+    >>> coding_note("llm", DesignRows(1.0 - y, x), DesignRows(y, x))
+    "Source 'llm': its coding looks reversed (correlation -1.00 with the labels)."
+    >>> coding_note("llm", DesignRows(y, x), DesignRows(y, x))
+    ''
+    """
+    own, real = rows.endog, labels.endog[rows.unit_positions]
+    spread = float(np.std(own)), float(np.std(real))
+    if len(own) < CODED_FROM or not min(spread) > 0.0:
+        return ""
+    correlation = float(np.corrcoef(own, real)[0, 1])
+    if correlation < -REVERSED:
+        return (
+            f"Source {name!r}: its coding looks reversed (correlation "
+            f"{correlation:.2f} with the labels)."
+        )
+    ratio = spread[0] / spread[1]
+    if correlation > REVERSED and not 1.0 / SCALED < ratio < SCALED:
+        return (
+            f"Source {name!r}: its outcome looks like another scale (standard "
+            f"deviation {spread[0]:.3g}, of the labels {spread[1]:.3g})."
+        )
+    return ""
 
 
 def useless_note(name: str, share: float, n_labeled: int) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from statsmodels.genmod import families
 
 from statsmodels_synth.core.arrays import Floats, as_floats
+from statsmodels_synth.core.messages import noting
 from statsmodels_synth.core.options import (
     CovType,
     Engine,
@@ -49,7 +50,7 @@ from statsmodels_synth.exceptions import (
     DataError,
     OptionError,
 )
-from statsmodels_synth.gmm.fit import fit_design, fit_labels
+from statsmodels_synth.gmm.fit import Fit, fit_design, fit_labels
 from statsmodels_synth.gmm.settings import FitSettings
 from statsmodels_synth.gmm.solver import solve_sources
 from statsmodels_synth.gmm.sums import SourceState
@@ -275,6 +276,7 @@ class AugmentedGMM(StackedMomentsGMM):
         self.n_incomplete, self.lacking_units = problem.n_incomplete, problem.lacking
         self.aligned_basis = self.aligned.basis
         self.family = self.target_score.family
+        self._cautions = problem.cautions
         learned = self.learned = problem.learned
         self.engine: Engine | None = learned.parsed.engine if learned else None
         #: Further columns of the units, with a formula.
@@ -550,23 +552,17 @@ class AugmentedGMM(StackedMomentsGMM):
         )
         _ = self.aligned_or_raise()
         groups = read_groups(cov_type, {} if cov_kwds is None else cov_kwds)
-        clusters = None if groups is None else self._clusters(groups)
-        model = self if clusters is None else self._with_folds_of(clusters)
-        return model._fitted(start_params, settings, clusters)
+        with noting() as noted:
+            clusters = None if groups is None else self._clusters(groups)
+            model = self if clusters is None else self._with_folds_of(clusters)
+            fit = model._solved(start_params, settings, clusters)
+        cautions = (*model._cautions, *noted)
+        return AugmentedGMMResultsWrapper(AugmentedGMMResults(model, fit, cautions))
 
-    def _with_folds_of(self, clusters: Clusters) -> AugmentedGMM:
-        """The same model; where labels have made a source, folds keep clusters."""
-        made = self.recalibration
-        if made is None:
-            return self
-        model = type(self).__new__(type(self))
-        model._take(made.before, None, clusters)
-        return model
-
-    def _fitted(
+    def _solved(
         self, start_params: Any, settings: FitSettings, clusters: Clusters | None
-    ) -> AugmentedGMMResultsWrapper:
-        """Results of a fit, from options that have been read."""
+    ) -> Fit:
+        """The fit, from options that have been read."""
         known = self._known_sources(start_params)
         theta, eta = self._start(start_params, known)
         fit = fit_design(
@@ -578,7 +574,16 @@ class AugmentedGMM(StackedMomentsGMM):
         if made is not None and made.reason:
             dropped = {AUXILIARY: made.reason} | fit.dropped_sources
             fit = replace(fit, dropped_sources=dropped)
-        return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit))
+        return fit
+
+    def _with_folds_of(self, clusters: Clusters) -> AugmentedGMM:
+        """The same model; where labels have made a source, folds keep clusters."""
+        made = self.recalibration
+        if made is None:
+            return self
+        model = type(self).__new__(type(self))
+        model._take(made.before, None, clusters)
+        return model
 
     @with_one_blas_thread
     def fit_many(
@@ -744,10 +749,11 @@ class AugmentedGMM(StackedMomentsGMM):
         AugmentedGMMResultsWrapper
             Labelled-only result.
         """
-        fit = fit_labels(
-            self.aligned_or_raise(), self._target, self.labeled_start(), FitSettings()
-        )
-        return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit))
+        design, start = self.aligned_or_raise(), self.labeled_start()
+        with noting() as noted:
+            fit = fit_labels(design, self._target, start, FitSettings())
+        cautions = (*self._cautions, *noted)
+        return AugmentedGMMResultsWrapper(AugmentedGMMResults(self, fit, cautions))
 
     def _get_init_kwds(self) -> dict[str, Any]:
         """What builds the model again; `score` is a method of stock GMM."""

@@ -179,6 +179,12 @@ def read_prices(
     return prices
 
 
+def coefficients_of(coefficients: Any, effect: Any) -> Any:
+    """Coefficients that were named, or of which an effect was given."""
+    named = isinstance(effect, (Mapping, pd.Series)) and len(effect) > 0
+    return list(effect.keys()) if coefficients is None and named else coefficients
+
+
 def read_effects(
     given: Any, names: Sequence[str], used: Sequence[int], estimates: Floats
 ) -> Floats:

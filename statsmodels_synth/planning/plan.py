@@ -22,6 +22,7 @@ from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.planning.arguments import (
     check_amount,
     check_target,
+    coefficients_of,
     one_coefficient,
     positions,
     read_effects,
@@ -177,7 +178,8 @@ class Plan:
         """
         alpha = check_alpha(alpha)
         used = positions("source", sources, self.source_names)
-        shown = positions("coefficient", coefficients, self.names)
+        given = coefficients_of(coefficients, effect)
+        shown = positions("coefficient", given, self.names)
         effects = read_effects(effect, self.names, shown, self.params)
         sizes = self._sizes(n, n_units)
         parts = self._pilots.parts(used, replicates)
@@ -220,7 +222,8 @@ class Plan:
             One row per coefficient: `n`, the fewest labels, no fewer than a quarter of
             the pilot's, and `std_err`, `width` and `power` with them. Where even all
             units labelled, or as many as can be, do not do, `n` is missing (``<NA>``),
-            the other columns are those with so many, and `reached` is False.
+            the other columns are those with so many, and `reached` is False; then
+            `limit` says how many labels there can be, and why.
 
         Raises
         ------
@@ -230,7 +233,7 @@ class Plan:
         alpha = check_alpha(alpha)
         check_target(width, power, alpha)
         used = positions("source", sources, self.source_names)
-        shown = self._shown(coefficients)
+        shown = self._shown(coefficients_of(coefficients, effect))
         effects = read_effects(effect, self.names, shown, self.params)
         units = self._most_units(n_units)
         parts, rows = self._pilots.parts(used, replicates), []
@@ -242,8 +245,11 @@ class Plan:
                 n, most = fewest, units or parts.units_for(fewest)
             row = self._rows(parts, used, [(n, most)], alpha, effects, [j])
             row["n"] = pd.array([fewest], dtype="Int64")
-            rows.append(row.assign(reached=fewest is not None))
+            limit = "" if fewest is not None else self._limit(parts, n, units)
+            rows.append(row.assign(reached=fewest is not None, limit=limit))
         columns = ["n", "n_units", "sources", "std_err", "width", "power", "reached"]
+        if any(row["limit"].ne("").any() for row in rows):
+            columns.append("limit")
         return pd.concat(rows).set_index("coefficient")[columns]
 
     @with_one_blas_thread
@@ -251,7 +257,7 @@ class Plan:
         self,
         *,
         coefficient: str,
-        price_label: float,
+        price_label: float | None = None,
         price_proxy: Any = 0.0,
         price_synthetic: Any = 0.0,
         width: float | None = None,
@@ -307,6 +313,8 @@ class Plan:
         """
         alpha = check_alpha(alpha)
         check_target(width, power, alpha)
+        if price_label is None:
+            raise OptionError("price_label= is not given: the price of one label.")
         j = one_coefficient(coefficient, self.names)
         effects = read_effects(effect, self.names, [j], self.params)
         aim = self._aim(j, width, power, effects, alpha)
@@ -466,6 +474,14 @@ class Plan:
         if n_units is None:
             return self.n_units if self.source_names or self.is_finite else None
         return check_count("n_units", n_units, self.min_labels)
+
+    def _limit(self, parts: VarianceParts, most: int, n_units: int | None) -> str:
+        """The most labels that there can be, and why."""
+        if n_units is None:
+            return f"n={most}: the most that is looked at"
+        if most >= parts.most_labels(n_units) and most < n_units:
+            return f"n={most}: units of the likeliest labels run out"
+        return f"n={most}: all units labelled"
 
     def _most(self, parts: VarianceParts, n_units: int | None) -> tuple[int, int]:
         """The most labels, and among how many units."""

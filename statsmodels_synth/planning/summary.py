@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import math
 from typing import Any
 
@@ -30,9 +29,7 @@ def plan_summary(plan: Any, alpha: float, effect: Any) -> Summary:
     """Predictions for some multiples of the labels of the pilot."""
     times = [math.ceil(n * plan.n_labeled) for n in _TIMES]
     sizes = [n for n in times if plan.min_labels <= n <= plan.most_labels]
-    options = {"alpha": alpha, "effect": effect, "coefficients": None}
-    if isinstance(effect, (Mapping, pd.Series)) and len(effect):
-        options["coefficients"] = list(effect.keys())
+    options = {"alpha": alpha, "effect": effect}
     table = plan.expect(sizes, **options)
     columns, heads = ["std_err", "width", "power"], ["std err", "width", "power"]
     shown = table[["n", *columns]].set_axis(["labels", *heads], axis=1)
@@ -40,7 +37,7 @@ def plan_summary(plan: Any, alpha: float, effect: Any) -> Summary:
         alone = plan.expect(sizes, sources=[], **options)[columns]
         alone.columns = pd.Index([f"{head}, alone" for head in heads])
         shown = pd.concat(
-            [shown, table["effective_labels"].rename("worth"), alone], axis=1
+            [shown, table["effective_labels"].rename("eff. labels"), alone], axis=1
         )
     rows = [
         [_cell(str(name), value) for name, value in zip(shown, row, strict=True)]
@@ -65,7 +62,7 @@ def plan_summary(plan: Any, alpha: float, effect: Any) -> Summary:
 
 
 def _cell(column: str, value: float) -> str:
-    if column in ("labels", "worth"):
+    if column in ("labels", "eff. labels"):
         return f"{value:.0f}"
     return f"{value:.2f}" if "power" in column else f"{value:#.4g}"
 
@@ -78,8 +75,9 @@ def _notes(plan: Any, alpha: float, estimated: bool, cut: bool) -> list[str]:
     ]
     if plan.source_names:
         notes.append(
-            "alone: the labels without the sources. worth: labels that would give the "
-            "same standard error without them."
+            "alone: the labels without the sources. eff. labels: labels that would "
+            "give the same standard error without them. For the pilot's own number "
+            "they differ from its summary: here they are predicted."
         )
     notes.append(
         f"width: of the {level_in_words(alpha)} interval, from end to end. power: of "

@@ -16,6 +16,7 @@ import pandas as pd
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.inherited import Withheld
+from statsmodels_synth.core.messages import Caution
 from statsmodels_synth.core.options import check_keywords, methods_name_keywords
 from statsmodels_synth.core.prediction import PredictedResults
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
@@ -70,6 +71,8 @@ class AugmentedGMMResults(
     fit : Fit
         Parameters, sums at them, the design that was solved and the sources that
         take no part.
+    cautions : sequence of Caution
+        What was warned of, for the summary.
 
     Attributes
     ----------
@@ -120,6 +123,7 @@ class AugmentedGMMResults(
         self,
         model: Any,
         fit: Fit,
+        cautions: Sequence[Caution] = (),
     ) -> None:
         solution, design, settings = fit.solution, fit.design, fit.settings
         # Not GMMResults.__init__: it computes a covariance by numeric
@@ -133,6 +137,7 @@ class AugmentedGMMResults(
         self.df_inference = fit.inference.df_by_coefficient
         self.use_t = settings.use_t
         self.settings = settings
+        self._cautions = tuple(cautions)
         self.n_labeled = design.n_labeled
         self.n_units = design.n_units
         self.n_frame = design.n_frame
@@ -239,7 +244,9 @@ class AugmentedGMMResults(
         return self._summary_cache(  # type: ignore[no-any-return]
             "real_only",
             lambda: AugmentedGMMResultsWrapper(
-                AugmentedGMMResults(self.model, self._fit_or_raise().labels_only)
+                AugmentedGMMResults(
+                    self.model, self._fit_or_raise().labels_only, self._cautions
+                )
             ),
         )
 

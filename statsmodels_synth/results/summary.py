@@ -14,6 +14,7 @@ from statsmodels.iolib.table import SimpleTable
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import VALIDITY, count
 from statsmodels_synth.core.tables import NotesSummary
+from statsmodels_synth.exceptions import FewClustersWarning, FewUnitsWarning
 from statsmodels_synth.gmm.cautions import share_note, useless_note
 from statsmodels_synth.gmm.settings import FEW_LABEL_DEFAULT, PAPER
 from statsmodels_synth.gmm.weights import ILL_CONDITIONED
@@ -201,7 +202,10 @@ def _sources_table(results: Any) -> SimpleTable:
 
 def summary_notes(results: Any) -> list[str]:
     """Everything a reader must know besides the numbers."""
-    notes = [f"{results.settings.covariance_note} {_label_note(results)}".strip()]
+    notes = [
+        *_caution_notes(results),
+        f"{results.settings.covariance_note} {_label_note(results)}".strip(),
+    ]
     if results.source_names:
         notes.append(VALIDITY)
         notes += [*_method_notes(results), *_cluster_notes(results)]
@@ -253,6 +257,18 @@ def summary_notes(results: Any) -> list[str]:
     if not results.converged:
         notes.insert(0, "NOT CONVERGED: do not use these numbers.")
     return notes
+
+
+def _caution_notes(results: Any) -> list[str]:
+    """A line for each warning of the fit; of the labels alone without sources."""
+    of_labels = (FewClustersWarning, FewUnitsWarning)
+    return list(
+        dict.fromkeys(
+            caution.text
+            for caution in results._cautions
+            if results.source_names or issubclass(caution.category, of_labels)
+        )
+    )
 
 
 def _method_notes(results: Any) -> list[str]:

@@ -361,11 +361,19 @@ def _read_result(
             f"The {where} has parameters or variances that are missing, infinite or "
             "negative. Look at its summary()."
         )
-    return value, np.sqrt(variance), np.full(len(at), _result_df(result))
+    return value, np.sqrt(variance), _result_df(result, at)
 
 
-def _result_df(result: Any) -> float:
+def _result_df(result: Any, at: list[int]) -> Floats:
     """Degrees of freedom that the result's own conf_int uses; infinite for normal."""
+    own = getattr(result, "df_inference", None)  # of each coefficient, in this package
+    if own is not None and getattr(result, "use_t", False):
+        return np.asarray(own, dtype=float)[at]
+    return np.full(len(at), _common_df(result))
+
+
+def _common_df(result: Any) -> float:
+    """The same of results that have one for all coefficients."""
     if not getattr(result, "use_t", False):
         return np.inf
     # Clustered results have fewer than df_resid: the number of clusters less one.

@@ -34,7 +34,13 @@ from statsmodels_synth.diagnostics.source_bias import (
     joint_covariance,
 )
 from statsmodels_synth.diagnostics.subgroups import group_errors, make_groups
-from statsmodels_synth.diagnostics.verdict import Evidence, _worth, holm, number
+from statsmodels_synth.diagnostics.verdict import (
+    Evidence,
+    _worth,
+    holm,
+    number,
+    probability,
+)
 from statsmodels_synth.exceptions import DataError, OptionError, SynthWarning
 from tests.gmm.test_oracle import politeness
 from tests.problems import model_of, needs_data
@@ -453,7 +459,7 @@ def test_copied_labels_are_not_relied_on() -> None:
     with pytest.warns(SynthWarning, match="labels were copied into the source"):
         result = AugmentedGMM.from_formula("y ~ x", data, proxy={"llm": guess}).fit()
     found = result.diagnostics()
-    assert "Its errors are rare; or labels were copied" in found.verdict[2]
+    assert "Either its errors are rare, or labels were copied" in found.verdict[2]
     assert not any("Rely" in text for text in found.verdict)
     assert "Rely on" in result.diagnostics(blind=True).verdict[3]
     assert (
@@ -1036,3 +1042,20 @@ def test_nothing_of_the_size_of_the_moments_is_kept() -> None:
     tracemalloc.stop()
     # The matrix of moments would take p + 2 M p = 42 numbers per unit.
     assert peak < 8 * n_units * 12
+
+
+def test_adjusted_pvalues_are_called_so() -> None:
+    """Those of the verdict are Holm's where there are several, those of tables not."""
+    data, guess = study()
+    rng = np.random.default_rng(2)
+    other = guess.assign(y=guess["y"] + rng.normal(size=len(guess)))
+    sources = {"one": guess, "two": other}
+    for names in (["one"], ["one", "two"]):
+        proxy = {name: sources[name] for name in names}
+        result = AugmentedGMM.from_formula("y ~ x", data, proxy=proxy).fit()
+        found = result.diagnostics(by="platform")
+        table = found.subgroup_tests["pvalue"].to_numpy()
+        text = found.verdict[2]
+        for p in holm(table):
+            assert probability(p, len(names)) in text
+        assert ("Holm-adjusted p" in text) == (len(names) > 1)

@@ -17,7 +17,7 @@ from statsmodels_synth.exceptions import (
     LabelAgreementWarning,
     SeparationError,
 )
-from statsmodels_synth.gmm.cautions import disagreements
+from statsmodels_synth.gmm.cautions import chance_disagreements, disagreements
 from statsmodels_synth.problem.design import DesignRows
 from tests.problems import SHARED, needs_data
 
@@ -128,17 +128,83 @@ def test_replicates_of_a_unit_are_one_disagreement() -> None:
     y = rng.binomial(1, 1 / (1 + np.exp(0.5 - 0.5 * x[:, 1]))).astype(float)
     units = np.repeat(np.arange(300), 3)
     guess = np.where(rng.uniform(size=900) < 0.2, 1 - y[units], y[units])
-    guess[: 3 * 60] = y[units[: 3 * 60]]
+    guess[: 3 * 90] = y[units[: 3 * 90]]
     guess[:6] = 1 - guess[:6]  # all rows of two units
     guess[6] = 1 - guess[6]  # one of the third
     model = AugmentedGMM(
-        np.where(np.arange(300) < 60, y, np.nan),
+        np.where(np.arange(300) < 90, y, np.nan),
         x,
         synthetic={"sim": (guess, x[units], units)},
         family=sm.families.Binomial(),
     )
-    with pytest.warns(LabelAgreementWarning, match="in 3 of the 60 units"):
+    with pytest.warns(LabelAgreementWarning, match="in 3 of the 90 units"):
         model.fit()
+
+
+@pytest.mark.parametrize("rows_per_unit", [1, 2])
+def test_chance_is_what_permuted_labels_give(rows_per_unit: int) -> None:
+    """The expectation is the mean over 4000 permutations, up to their error."""
+    rng = np.random.default_rng(3)
+    units = np.repeat(np.arange(60), rows_per_unit)
+    y, x = rng.choice([0.0, 1.0, 5.0], 60, p=[0.7, 0.2, 0.1]), rng.integers(0, 2, 60)
+    labels = DesignRows(y, np.column_stack([np.ones(60), x]).astype(float))
+    own = rng.choice([0.0, 1.0, 7.0], len(units), p=[0.7, 0.2, 0.1])
+    other = rng.integers(0, 2, len(units)).astype(float)
+    rows = DesignRows(own, np.column_stack([np.ones(len(units)), other]), units)
+    drawn = []
+    for _ in range(4000):
+        order = rng.permutation(60)
+        moved = DesignRows(labels.endog[order], labels.exog[order])
+        drawn.append(disagreements(rows, moved)[0])
+    error = np.std(drawn) / np.sqrt(len(drawn))
+    # A unit is compared with every label, also its own.
+    assert abs(chance_disagreements(rows, labels) - np.mean(drawn)) < 4 * error
+
+
+def rare(events: int, wrong: int) -> AugmentedGMM:
+    """Of 250 labels so many events; a proxy wrong in so many, half of them missed."""
+    rng = np.random.default_rng(4)
+    x = sm.add_constant(rng.normal(size=1500))
+    y = (rng.uniform(size=1500) < 0.04).astype(float)
+    y[:250] = np.arange(250) < events
+    guess = np.where(rng.uniform(size=1500) < 0.016, 1 - y, y)
+    guess[:250] = y[:250]
+    flipped = np.arange(wrong)
+    flipped[wrong // 2 :] += 200
+    guess[flipped] = 1 - guess[flipped]
+    return AugmentedGMM(
+        np.where(np.arange(1500) < 250, y, np.nan),
+        x,
+        proxy={"llm": (guess, x)},
+        family=sm.families.Binomial(),
+    )
+
+
+@pytest.mark.parametrize(("wrong", "alarm"), [(0, True), (2, True), (4, False)])
+def test_few_events_do_not_pass_for_copied_labels(wrong: int, alarm: bool) -> None:
+    """Ten events in 250: chance differs in 19 units, and kappa is .79 with four."""
+    model = rare(10, wrong)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = model.fit()
+    assert (LabelAgreementWarning in {w.category for w in caught}) == alarm
+    verdict = " ".join(result.diagnostics().verdict)
+    assert ("labels were copied" in verdict) == alarm
+    assert ("(by chance: 19)" in verdict) == alarm
+
+
+def test_noise_about_a_rare_outcome_does_not_pass_for_copied_labels() -> None:
+    """Outcome 3 %, noise 1 %: 4 % differ, as they would by chance."""
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"x": rng.normal(size=3000)})
+    data["y"] = (rng.uniform(size=3000) < 0.03).astype(float)
+    data["guess"] = (rng.uniform(size=3000) < 0.01).astype(float)
+    data.loc[500:, "y"] = np.nan
+    binomial = sm.families.Binomial()
+    model = AugmentedGMM.from_formula("y ~ x", data, {"y": "guess"}, family=binomial)
+    verdict = " ".join(model.fit().diagnostics().verdict)
+    assert "copied" not in verdict
+    assert "explains next to nothing" in verdict
 
 
 def test_errors_grow_with_what_is_not_known() -> None:

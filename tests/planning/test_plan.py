@@ -695,7 +695,15 @@ def test_summary(plan: Plan) -> None:
     assert "tabular" in plan.summary().as_latex()
     # A line between the numbers of labels, and three around the table.
     assert sum(set(line) <= set("-=") for line in text.splitlines() if line) == 5
-    for part in ("winner's curse", "gpt, sim", "100", "400", "worth", "600 units"):
+    for part in (
+        "winner's curse",
+        "gpt, sim",
+        "100",
+        "400",
+        "eff. labels",
+        "predicted",
+        "600 units",
+    ):
         assert part in text
     assert "winner's curse" not in str(plan.summary(effect=0.2))
     assert "x2" not in str(plan.summary(effect={"x1": 0.2}))
@@ -782,7 +790,10 @@ EXPECT: list[tuple[dict[str, Any], str]] = [
     ({"effect": "big"}, "effect='big' is not a finite number"),
     ({"effect": {"x3": 1.0}}, "There is no coefficient 'x3'"),
     ({"effect": {"x1": np.inf}}, "effect of 'x1'=inf is not a finite number"),
-    ({"effect": {"x1": 1.0}}, "effect= has no value for coefficient 'Intercept'"),
+    (
+        {"effect": {"x1": 1.0}, "coefficients": ["Intercept"]},
+        "effect= has no value for coefficient 'Intercept'",
+    ),
 ]
 NEEDED: list[tuple[dict[str, Any], str]] = [
     ({}, "width= and power= are neither given"),
@@ -811,6 +822,7 @@ CHEAPEST: list[tuple[dict[str, Any], str]] = [
     ({"max_replicates": 10**4}, "Lower max_replicates=10000, or name fewer sources"),
     ({"sources": ["gtp"]}, "There is no source 'gtp'"),
     ({"width": None}, "width= and power= are neither given"),
+    ({"price_label": None}, "price_label= is not given"),
 ]
 
 

@@ -30,6 +30,11 @@ test_that("lmtest::waldtest compares nested fits", {
     test[2, "Pr(>F)"], pf(chisq / 2, 2, fit$df.residual, lower.tail = FALSE)
   )
   expect_equal(lmtest::waldtest(smaller, fit)$F[2], chisq / 2)
+  fit$df.inference <- setNames(c(30, 8, 20, 12), names(coef(fit)))
+  for (test in list(lmtest::waldtest(fit, smaller), lmtest::waldtest(smaller, fit))) {
+    expect_equal(test$Res.Df[2], 12)
+    expect_equal(test[2, "Pr(>F)"], pf(chisq / 2, 2, 12, lower.tail = FALSE))
+  }
   expect_equal(lmtest::waldtest(fit, "group")$F[2], chisq / 2)
   expect_equal(lmtest::waldtest(smaller, fit, test = "Chisq")$Chisq[2], chisq)
   expect_equal(lmtest::waldtest(normal(fit), normal(smaller))$Chisq[2], chisq)
@@ -73,6 +78,23 @@ test_that("car::Anova tests terms, by type 2 and 3", {
     expect_equal(table["group", "Chisq"], chisq)
     expect_equal(car::Anova(normal(fit), type = type)["group", "Chisq"], chisq)
   }
+})
+
+test_that("the table of car::Anova has the degrees of freedom of its p-values", {
+  skip_if_not_installed("car")
+  fit <- example_fit()
+  fit$df.inference <- setNames(c(30, 8, 20, 12), names(coef(fit)))
+  for (type in 2:3) {
+    table <- car::Anova(fit, type = type)
+    expect_false("Residuals" %in% rownames(table))
+    expect_identical(table[c("x", "group"), "Df.res"], c(8, 12))
+    expect_equal(
+      table[["Pr(>F)"]], pf(table$F, table$Df, table$Df.res, lower.tail = FALSE)
+    )
+  }
+  expect_identical(
+    car::linearHypothesis(fit, c("x = 0", "groupb = 0"))$Res.Df[2], 8
+  )
 })
 
 test_that("multcomp::glht has Student's t, of whole degrees of freedom", {

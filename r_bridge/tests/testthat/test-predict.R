@@ -20,7 +20,17 @@ test_that("standard errors are those of the delta method", {
   eta <- drop(x %*% coef(fit)) + log(new$size)
   link <- predict(fit, new, se.fit = TRUE)
   expect_named(link, c("fit", "se.fit", "df"))
-  expect_identical(link$df, fit$df.residual)
+  expect_identical(link$df, setNames(rep(fit$df.residual, 3), row.names(new)))
+  few <- fit
+  few$df.inference <- setNames(c(30, 8, 20, 12), names(coef(fit)))
+  new$x <- c(0, 0, 1)
+  own <- predict(few, new, se.fit = TRUE, interval = "confidence")
+  expect_identical(unname(own$df), c(30, 20, 12)[match(new$group, c("a", "b", "c"))] |>
+    pmin(ifelse(new$x == 0, Inf, 8)))
+  expect_equal(
+    unname(own$fit[, "upr"] - own$fit[, "fit"]), qt(0.975, unname(own$df)) * unname(own$se.fit)
+  )
+  new <- fit_units("binomial")[c(2, 5, 9), ]
   expect_equal(link$se.fit, setNames(error, row.names(new)))
   response <- predict(fit, new, "response", se.fit = TRUE)
   expect_equal(unname(response$fit), plogis(eta))

@@ -25,6 +25,16 @@ test_that("without Student's t the normal distribution is used and named", {
   )
 })
 
+test_that("degrees of freedom by coefficient are printed, from the fewest to the most", {
+  fit <- example_fit()
+  fit$df.residual <- 80
+  fit$df.inference <- setNames(c(79, 19.3, 80, 75), names(coef(fit)))
+  shown <- function(fit) paste(capture.output(summary(fit)), collapse = " ")
+  expect_match(shown(fit), "Student's t with 19.3 to 80.0 degrees", fixed = TRUE)
+  fit$df.inference[] <- 79
+  expect_match(shown(fit), "Student's t with 80.0 degrees", fixed = TRUE)
+})
+
 test_that("the gains are those of the object", {
   fit <- example_fit("poisson")
   gains <- summary(fit)$gains

@@ -25,6 +25,7 @@ from statsmodels_synth.data.arrays import (
     AlignedProblem,
     ModelOptions,
     check_labels,
+    keeps_cautions,
     offsets,
 )
 from statsmodels_synth.data.checks import (
@@ -112,6 +113,7 @@ class Input(NamedTuple):
     frames: list[Any]
 
 
+@keeps_cautions
 @with_one_blas_thread
 def align_partitions(
     formula: str,

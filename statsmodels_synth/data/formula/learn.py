@@ -62,6 +62,9 @@ _PLAIN_ROWS = 10
 #: Engines align frames, and pandas records warnings of the whole process meanwhile: two
 #: threads that overlap would leave it so, and no warning would be heard any more.
 _ENGINE = threading.RLock()
+#: What Python 3.11 and earlier may raise where two threads parse expressions, though
+#: neither is wrong, and how often an evaluation is tried then.
+_RACE, _TRIES = "AST constructor recursion depth mismatch", 5
 #: Before pandas 3 a frame made of columns changes with them.
 _VIEWS = int(pd.__version__.partition(".")[0]) < 3
 
@@ -153,9 +156,14 @@ class LearnedFormula:
             if parsed.left == parsed.response[0]:
                 shown = pd.unique(labels[parsed.left])[:MAX_UNITS_SHOWN]
                 values = f"values such as {', '.join(show(v) for v in shown)}"
+            advice = "Recode it as numbers, 0 and 1 for a binary outcome."
+            if left.shape[1] > 2:
+                advice = (
+                    "If its categories have an order, use it as a number (the Gaussian "
+                    "family is the default); a model of categories is given as score=."
+                )
             raise DataError(
-                f"The outcome {parsed.left!r} is not numeric: it has {values}. Recode "
-                "it as numbers, 0 and 1 for a binary outcome."
+                f"The outcome {parsed.left!r} is not numeric: it has {values}. {advice}"
             )
 
     def _learn_right(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -261,10 +269,15 @@ class LearnedFormula:
         manager: Any = None,
         prediction: bool = False,
     ) -> Any:
-        try:
-            return self._call_engine(formula, frame, manager, prediction)
-        except Exception as error:  # whatever the user's functions raise
-            raise FormulaError(self._explain(error, formula, frame, where)) from error
+        for attempt in range(_TRIES):
+            try:
+                return self._call_engine(formula, frame, manager, prediction)
+            except Exception as error:  # noqa: PERF203 - whatever users' functions raise
+                if _RACE in str(error) and attempt < _TRIES - 1:
+                    continue
+                text = self._explain(error, formula, frame, where)
+                raise FormulaError(text) from error
+        raise AssertionError("unreachable")
 
     def _call_engine(
         self, formula: Any, frame: pd.DataFrame, manager: Any, prediction: bool
