@@ -142,11 +142,13 @@ class OpenAIModel:
     structured: Mode = "auto"
     timeout: float = 120.0
     client: Any = field(default=None, repr=False)
+    _given: Any = field(default=None, init=False, repr=False)
     _mode: str | None = field(default=None, init=False, repr=False)
     _lock: Any = field(default_factory=threading.RLock, init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_choice("structured", self.structured, Mode)
+        self._given = self.client
         if not isinstance(self.name, str) or not self.name.strip():
             raise OptionError(f"model={self.name!r} has no name. Give that of a model.")
         parts = urlsplit(self.address)
@@ -299,6 +301,13 @@ class OpenAIModel:
                 if self.client is None:
                     self.client = self._connect()
         return self.client
+
+    def close(self) -> None:
+        """Close connections that are open; the next request opens one again."""
+        with self._lock:
+            client, self.client = self.client, self._given
+        if client is not None and client is not self._given:
+            client.close()
 
     def _connect(self) -> Any:
         try:

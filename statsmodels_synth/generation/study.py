@@ -34,7 +34,7 @@ from statsmodels_synth.generation.costs import (
     money_of,
     total_of,
 )
-from statsmodels_synth.generation.models import Model, read_models
+from statsmodels_synth.generation.models import Model, OpenAIModel, read_models
 from statsmodels_synth.generation.prompts import (
     code_instructions,
     example_turns,
@@ -640,7 +640,11 @@ class Study:
         def ask(requests: list[Request]) -> None:
             answer_all(requests, design.model, store, how, budget)
 
-        return follow(design, self.units, some, store.answers, ask)
+        try:
+            return follow(design, self.units, some, store.answers, ask)
+        finally:
+            if isinstance(design.model, OpenAIModel):
+                design.model.close()
 
     def _sources(
         self, known: Mapping[str, Prices | None], chains: Sequence[Chain]
