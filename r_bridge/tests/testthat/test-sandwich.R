@@ -117,6 +117,6 @@ test_that("few clusters are warned of", {
   skip_if_not_installed("lmtest")
   expect_warning(
     lmtest::coeftest(fit, vcov. = sandwich::vcovCL, cluster = two),
-    sprintf("2 clusters.*%.0f degrees of freedom of the fit", fit$df.residual)
+    sprintf("2 clusters.*%.1f degrees of freedom of the fit", fit$df.residual)
   )
 })
