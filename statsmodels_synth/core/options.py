@@ -48,6 +48,12 @@ def check_choice(name: str, value: object, alias: Any) -> None:
         raise OptionError(f"{name}={value!r} does not exist.{suggest(value, known)}")
 
 
+def learns(learner: object) -> bool:
+    """Whether it is an object with `fit` and `predict`, as scikit-learn's have."""
+    methods = [callable(getattr(learner, name, None)) for name in ("fit", "predict")]
+    return not isinstance(learner, type) and all(methods)
+
+
 def check_flag(name: str, value: object) -> None:
     """Raise unless `value` is True or False."""
     if not isinstance(value, (bool, np.bool_)) and not (

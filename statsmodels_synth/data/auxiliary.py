@@ -24,7 +24,7 @@ import pandas as pd
 
 from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.core.messages import count
-from statsmodels_synth.data.arrays import AlignedProblem
+from statsmodels_synth.data.arrays import AlignedProblem, column_names
 from statsmodels_synth.data.checks import check_coverage, check_source_design
 from statsmodels_synth.data.learners import (
     Basis,
@@ -38,6 +38,7 @@ from statsmodels_synth.problem.design import (
     AlignedDesign,
     SourceArrays,
     rows_of_labeled,
+    stacked_rows,
 )
 from statsmodels_synth.problem.groups import Clusters, cluster_sums
 from statsmodels_synth.problem.scores import TargetScore
@@ -154,15 +155,8 @@ def with_auxiliary(
     by_unit = np.full(design.n_units, np.nan)
     by_unit[inputs.units] = predicted[0]
     source = replace(rows, endog=by_unit[rows.unit_positions])
-    check_source_design(source.exog, NAME, _names(problem))
+    check_source_design(source.exog, NAME, column_names(problem.exog))
     return replace(problem, design=_added(design, source)), made
-
-
-def _names(problem: AlignedProblem) -> list[str]:
-    exog = problem.exog
-    if isinstance(exog, pd.DataFrame):
-        return [str(name) for name in exog.columns]
-    return [f"x{j}" for j in range(exog.shape[1])]
 
 
 def _added(design: AlignedDesign, source: SourceArrays) -> AlignedDesign:
@@ -216,23 +210,13 @@ def _joined(parts: list[SourceArrays]) -> SourceArrays:
     """Rows of several sources that cover different units, by unit."""
     units = np.concatenate([part.unit_positions for part in parts])
     order = np.argsort(units, kind="stable")
-
-    def together(name: str, otherwise: Any = None) -> Any:
-        own = [getattr(part, name) for part in parts]
-        if all(value is None for value in own):
-            return None
-        filled = [
-            np.full(len(part.endog), otherwise) if value is None else value
-            for part, value in zip(parts, own, strict=True)
-        ]
-        return np.concatenate(filled)[order]
-
+    rows = stacked_rows(parts).take(order, units[order])
     return SourceArrays(
-        together("endog"),
-        together("exog"),
-        units[order],
-        together("offset", 0.0),
-        together("weights", 1.0),
+        rows.endog,
+        rows.exog,
+        rows.units,
+        rows.offset,
+        rows.weights,
         any(part.has_replicates for part in parts),
     )
 

@@ -19,6 +19,7 @@ from scipy.special import expit, logit
 
 from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.core.messages import install, type_name
+from statsmodels_synth.core.options import learns
 from statsmodels_synth.exceptions import DataError, OptionError
 
 #: From rows of columns to predictions.
@@ -248,8 +249,7 @@ def learned(
 
 def check_learner(learner: Any) -> None:
     """Raise unless it learns as scikit-learn's regressors and classifiers do."""
-    methods = [callable(getattr(learner, m, None)) for m in ("fit", "predict")]
-    if isinstance(learner, type) or not all(methods):
+    if not learns(learner):
         raise OptionError(
             f"learner= is a {type_name(learner)}. Give a regressor of scikit-learn "
             "with fit and predict, or a classifier with predict_proba, such as "

@@ -23,7 +23,7 @@ import numpy as np
 
 from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.core.messages import install, type_name
-from statsmodels_synth.core.options import check_count, names_keywords
+from statsmodels_synth.core.options import check_count, learns, names_keywords
 from statsmodels_synth.core.process import with_filters_kept
 from statsmodels_synth.estimators.predicted import (
     LearnedScores,
@@ -306,11 +306,7 @@ def reppi(
 
 
 def _check_learner(learner: Any) -> None:
-    if learner is not None and (
-        isinstance(learner, type)
-        or not callable(getattr(learner, "fit", None))
-        or not callable(getattr(learner, "predict", None))
-    ):
+    if learner is not None and not learns(learner):
         raise OptionError(
             f"learner is a {type_name(learner)}. Give a regressor with fit and "
             "predict, such as sklearn.linear_model.LinearRegression()."

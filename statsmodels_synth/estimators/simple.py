@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,15 +10,14 @@ from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import warn
 from statsmodels_synth.core.options import Kind, names_keywords
 from statsmodels_synth.core.process import with_one_blas_thread
-from statsmodels_synth.estimators.predicted import SourceScores
 from statsmodels_synth.estimators.problem import Problem, problem_of
 from statsmodels_synth.estimators.results import EstimatorResultsWrapper, results_of
 from statsmodels_synth.exceptions import ConvergenceWarning, DataError
 from statsmodels_synth.gmm.sums import row_factors, source_sums
 from statsmodels_synth.gmm.target import solve_target
 from statsmodels_synth.gmm.weights import inverse_in_basis
-from statsmodels_synth.problem.design import DesignRows, align_design
-from statsmodels_synth.problem.groups import all_sums, cluster_sums
+from statsmodels_synth.problem.design import DesignRows, align_design, stacked_rows
+from statsmodels_synth.problem.groups import cluster_sums
 from statsmodels_synth.problem.scores.predictors import row_scores
 
 if TYPE_CHECKING:
@@ -129,17 +127,7 @@ def _naive(model: Fitted, source: str | None, kind: Kind) -> EstimatorResultsWra
     m = problem.position(source, kind)
     _refuse_finite(problem)
     theta, design = naive_params(problem, m), problem.design
-    sums = source_sums(
-        (design.sources[m],), design.n_units, problem.score, theta[None], outer=True
-    )
-    assert sums.outer is not None
-    inverse = inverse_in_basis(sums.jacobian[0], design.basis) / design.n_units
-    outer = design.n_units * sums.outer.reshape(len(theta), -1)
-    if problem.clusters is not None:
-        scores = SourceScores.of(design, problem.score, {m: 1.0})
-        total = all_sums(scores.uncentred(theta), problem.clusters, len(theta))
-        outer = total.T @ total
-    covariance = inverse @ outer @ inverse.T
+    covariance = problem.naive.covariance[m]
     names = (design.names[m],)
     return results_of(
         problem, theta, covariance, f"naive {kind}", names, valid=False, note=_NAIVE
@@ -223,7 +211,7 @@ def naive_pooled(model: Fitted) -> EstimatorResultsWrapper:
         others = np.flatnonzero(~labeled[source.unit_positions])
         units.append(source.unit_positions[others])
         parts.append(source.take(others, None))
-    rows = _stacked(parts)
+    rows = stacked_rows(parts)
     size = len(rows.endog)
     pooled = align_design(rows, np.arange(size), [], size, problem.score)
     start = problem.score.start(rows.endog, rows.exog, rows.offset, rows.weights)
@@ -261,25 +249,4 @@ def naive_pooled(model: Fitted) -> EstimatorResultsWrapper:
         design.names,
         valid=False,
         note=_NAIVE,
-    )
-
-
-def _stacked(parts: Sequence[DesignRows]) -> DesignRows:
-    """Rows one below the other, each for itself."""
-
-    def column(name: str, missing: float) -> Floats | None:
-        columns = [getattr(part, name) for part in parts]
-        if all(value is None for value in columns):
-            return None
-        filled = [
-            np.full(len(part.endog), missing) if value is None else value
-            for part, value in zip(parts, columns, strict=True)
-        ]
-        return np.concatenate(filled)
-
-    return DesignRows(
-        np.concatenate([part.endog for part in parts]),
-        np.concatenate([part.exog for part in parts]),
-        offset=column("offset", 0.0),
-        weights=column("weights", 1.0),
     )

@@ -27,13 +27,18 @@ class NaiveEstimate:
     ----------
     params : ndarray (M, p)
         Solutions of each source's own score equations over its covered units.
-    bse : ndarray (M, p)
-        Robust standard errors, replicates of a unit taken as one observation; robust
-        to dependence within clusters where there are clusters.
+    covariance : ndarray (M, p, p)
+        Robust covariances, replicates of a unit taken as one observation; robust to
+        dependence within clusters where there are clusters.
     """
 
     params: Floats
-    bse: Floats
+    covariance: Floats
+
+    @property
+    def bse(self) -> Floats:
+        """Standard errors, (M, p)."""
+        return np.asarray(np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2)))
 
 
 def naive_at_state(design: AlignedDesign, state: SourceState) -> NaiveEstimate:
@@ -41,11 +46,11 @@ def naive_at_state(design: AlignedDesign, state: SourceState) -> NaiveEstimate:
     state = state.among(design.n_units)
     assert state.sums.outer is not None
     own = state.sums.outer.reshape(state.eta.shape * 2)
-    bse = np.empty_like(state.eta)
+    covariance = np.empty((*state.eta.shape, state.eta.shape[1]))
     for m, jacobian in enumerate(state.sums.jacobian):
         bread = inverse_in_basis(jacobian, design.basis)
-        bse[m] = np.sqrt(np.diag(bread @ own[m, :, m] @ bread.T) / design.n_units)
-    return NaiveEstimate(state.eta.copy(), bse)
+        covariance[m] = bread @ own[m, :, m] @ bread.T / design.n_units
+    return NaiveEstimate(state.eta.copy(), covariance)
 
 
 def naive_with_clusters(
@@ -55,12 +60,12 @@ def naive_with_clusters(
     with np.errstate(all="ignore"):  # a source without an estimate has none
         scores = cluster_scores(design, score, found.params, clusters)
         sums = design_sums(design, score, found.params)
-    bse, p = np.full_like(found.bse, np.nan), found.params.shape[1]
+    covariance, p = np.full_like(found.covariance, np.nan), found.params.shape[1]
     for m in np.flatnonzero(np.all(np.isfinite(found.params), axis=1)).tolist():
         bread = inverse_in_basis(sums.jacobian[m], design.basis) / design.n_units
         own = scores[:, m * p : (m + 1) * p] @ bread.T
-        bse[m] = np.sqrt((own**2).sum(axis=0))
-    return NaiveEstimate(found.params, bse)
+        covariance[m] = own.T @ own
+    return NaiveEstimate(found.params, covariance)
 
 
 def naive_estimate(
@@ -75,7 +80,7 @@ def naive_estimate(
     """
     eta = eta.copy()
     k_sources, p = eta.shape
-    bse = np.full((k_sources, p), np.nan)
+    covariance = np.full((k_sources, p, p), np.nan)
     unsolved, failed = list(range(k_sources)), []
     for _ in range(MAX_STEPS):
         if not unsolved:
@@ -99,8 +104,7 @@ def naive_estimate(
             eta[m] += step
             # A score that jumps is never zero: one step from where the start led.
             if moved <= STEP_TOLERANCE or not score.is_smooth:
-                variance = np.diag(bread @ own[m, :, m] @ bread.T) / design.n_units
-                bse[m] = np.sqrt(variance)
+                covariance[m] = bread @ own[m, :, m] @ bread.T / design.n_units
                 unsolved.remove(m)
     for m in [*unsolved, *failed]:
         eta[m] = np.nan
@@ -109,4 +113,4 @@ def naive_estimate(
             "converge and is shown as NaN. The augmented estimate does not use it.",
             ConvergenceWarning,
         )
-    return NaiveEstimate(eta, bse)
+    return NaiveEstimate(eta, covariance)

@@ -28,6 +28,7 @@ from statsmodels_synth.gmm.weights import inverse_in_basis, inverse_root
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, n_covered
 from statsmodels_synth.problem.scores import TargetScore
 from statsmodels_synth.problem.scores.predictors import (
+    add_offset,
     by_row,
     leverages,
     linear_predictors,
@@ -188,11 +189,12 @@ def control_of(
     slope = total_slope(source.exog, derivative, score) + one_unit
     labeled = _labeled_rows(design, source, h, derivative, slope, score)
     basis, share = design.basis, n_covered(source) / covered
-    inside = np.linalg.inv(basis.T @ information @ basis)
+    total = basis.T @ information @ basis
+    inside = np.linalg.inv(total)
     outer = n_units * basis.T @ sums.source_outer()[m, :, m] @ basis
     spread = inside @ outer @ inside
-    of_labels = np.linalg.inv(basis.T @ slope @ basis)
-    if np.linalg.eigvals(share * np.linalg.solve(inside, of_labels)).real.max() > FAR:
+    of_labels = np.linalg.inv(labeled.total)
+    if np.linalg.eigvals(share * of_labels @ total).real.max() > FAR:
         # Rows with regressors that labels have nothing like make up the information of
         # all units, and what each contributes looks small. By that of the labels it is
         # not.
@@ -283,8 +285,7 @@ def unrelated_scores(
     n, source = design.n_labeled, design.labeled_sources[m]
     linear = linear_predictors(source.exog, eta, score)
     if source.offset is not None:
-        first = linear if score.is_single else linear[:, 0]
-        first += source.offset
+        add_offset(linear, source.offset, score)
     unit = source.unit_positions
     count = np.bincount(unit, minlength=n)
     share = 1.0 / count[unit]  # of a row in the mean of its unit

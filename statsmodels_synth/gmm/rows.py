@@ -8,8 +8,9 @@ certain to be labelled does not vary. Clusters enter with all their units.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -33,6 +34,11 @@ HIGH_LEVERAGE = 0.3
 #: Directions that only one cluster informs, which is left out: what is left of them
 #: is rounding below this share.
 LEFT_OUT_TOLERANCE = 1e-10
+
+
+def _nothing() -> Iterator[tuple[int, Floats, Floats]]:
+    """No row decides a coefficient."""
+    return iter(())
 
 
 @dataclass(frozen=True)
@@ -69,9 +75,9 @@ class Rows:
         Labelled units per such row, times the mean of `open`.
     groups : ndarray (R,) or None
         Within which rows are about their mean.
-    deciding : dict
-        Rows that decide a coefficient, with what all others are without each: of
-        labels (R, p) and controls (R, M, p).
+    deciding : callable
+        Goes through the rows that decide a coefficient, each with what all others are
+        without it: of labels (R, p) and controls (R, M, p).
     """
 
     labels: Floats
@@ -86,7 +92,7 @@ class Rows:
     n: int
     per_row: float
     groups: Positions | None = None
-    deciding: dict[int, tuple[Floats, Floats]] = field(default_factory=dict)
+    deciding: Callable[[], Iterator[tuple[int, Floats, Floats]]] = _nothing
 
     def mapped(self, basis: Floats) -> Rows:
         """The same rows in coefficients."""
@@ -120,11 +126,10 @@ def chances(design: AlignedDesign) -> Floats:
 
 def strata_groups(labeling: Labeling) -> Positions | None:
     """Strata of the labelled units, (n,), after those with one label were merged."""
-    if labeling.strata is None:
+    strata, prob = labeling.strata, labeling.prob
+    if strata is None:
         return None
-    if labeling.prob is None:
-        return merged_strata(labeling.strata)
-    return merged_strata(labeling.strata, labeling.prob >= 1.0)
+    return merged_strata(strata, None if prob is None else prob >= 1.0)
 
 
 def merged_strata(strata: Positions, certain: Bools | None = None) -> Positions:
@@ -209,9 +214,9 @@ def unit_rows(
     for k, control in enumerate(controls):
         z[:, k] = control.labeled.turned / np.sqrt(control.labeled.room)[:, None]
     floors = _floors_of_units(design, controls, z, chance)
-    deciding = {}
+    deciding = _nothing
     if groups is None:
-        deciding = _rows_without(design, score, labels, controls, root)
+        deciding = partial(_rows_without, design, score, labels, controls, root)
     z = within_groups(z, groups) * root[:, None, None]
     own = labels.turned / labels.room[:, None]
     return Rows(
@@ -238,7 +243,7 @@ def _rows_without(
     labels: LabeledRows,
     controls: Sequence[Control],
     root: Floats,
-) -> dict[int, tuple[Floats, Floats]]:
+) -> Iterator[tuple[int, Floats, Floats]]:
     """
     Rows of the other labelled units without each of those that decide a coefficient.
 
@@ -251,19 +256,18 @@ def _rows_without(
     most = np.max([own.leverage for own in every], axis=0)
     units = np.flatnonzero(most > HIGH_LEVERAGE)
     if not len(units):
-        return {}
+        return
     parts = [
         _Parts(own, rows, design, score)
         for own, rows in zip(
             every, (design.labeled, *design.labeled_sources), strict=True
         )
     ]
-    found = {}
+    # One after the other: with many coefficients there may be as many as labels.
     for t in units.tolist():
         y, *z = (part.without(t) * root[:, None] for part in parts)
         n, p = y.shape
-        found[t] = (y, np.array(z).reshape(-1, n, p).transpose(1, 0, 2))
-    return found
+        yield t, y, np.array(z).reshape(-1, n, p).transpose(1, 0, 2)
 
 
 class _Parts:

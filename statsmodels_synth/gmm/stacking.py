@@ -8,7 +8,7 @@ that it has not seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -57,11 +57,16 @@ class Stacked:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Coefficients (p, M p), left-out fit (R, p), degrees of freedom."""
+    """
+    Coefficients (p, M p), left-out fit (R, p), degrees of freedom.
+
+    `refit` makes coefficients of other rows, of labels (R, p) and controls (R, M, p).
+    """
 
     matrix: Floats
     left_out: Floats
     df: float
+    refit: Callable[[Floats, Floats], Floats] | None = None
 
 
 def stack(rows: Rows, within: Stacked | None = None) -> Stacked:
@@ -78,6 +83,11 @@ def stack(rows: Rows, within: Stacked | None = None) -> Stacked:
         return Stacked(np.zeros((p, m * p)), np.zeros((n, p)), 0.0, (0.0, 0.0))
     metric = inverse_root(gram)
     found = [_full(rows), _multiples(rows, metric)]
+    for t, y, others in rows.deciding():
+        for candidate in found:
+            assert candidate.refit is not None
+            own = candidate.refit(y, others)
+            candidate.left_out[t] = own @ rows.controls[t].ravel()
     if within is not None:
         found.append(_within_clusters(rows, within))
     target = (rows.labels @ metric).ravel()
@@ -131,11 +141,13 @@ def _full(rows: Rows) -> _Candidate:
     else:
         left_out = _full_within(rows, z, gram)
     penalty = gram - z.T @ z
-    for t, (y, others) in rows.deciding.items():
+
+    def refit(y: Floats, others: Floats) -> Floats:
         x = others.reshape(n, m * p)
         root = inverse_root(x.T @ x + penalty)
-        left_out[t] = (z[t] @ root) @ (root.T @ (x.T @ y))
-    return _Candidate(coefficients.T, left_out, float(leverage.sum()))
+        return np.asarray((root @ (root.T @ (x.T @ y))).T)
+
+    return _Candidate(coefficients.T, left_out, float(leverage.sum()), refit)
 
 
 def _without_one(size: int) -> tuple[float, float]:
@@ -192,6 +204,15 @@ def _multiples(rows: Rows, metric: Floats) -> _Candidate:
     # A source whose rows vanish on all labelled units gets a multiple of zero.
     penalty = np.where(own > 0.0, rows.pseudo * own + lacking, 1.0)
     total = total + np.diag(penalty)
+
+    def refit(y: Floats, others: Floats) -> Floats:
+        x = others @ metric
+        gram = np.einsum("rki,rli->kl", x, x) + np.diag(penalty)
+        return of(np.linalg.solve(gram, np.einsum("rki,ri->k", x, y @ metric)))
+
+    def of(multiples: Floats) -> Floats:
+        return np.hstack([multiple * np.eye(p) for multiple in multiples])
+
     multiples = np.linalg.solve(total, total_cross)
     if rows.groups is not None:
         for at in _members(rows.groups):
@@ -199,17 +220,8 @@ def _multiples(rows: Rows, metric: Floats) -> _Candidate:
             gram[at] = once * gram[at] - more * gram[at].sum(axis=0)
             cross[at] = once * cross[at] - more * cross[at].sum(axis=0)
     without = np.linalg.solve(total - gram, (total_cross - cross)[:, :, None])
-    for t, (y, others) in rows.deciding.items():
-        x, own_gram = others @ metric, np.diag(penalty)
-        own_gram = own_gram + np.einsum("rki,rli->kl", x, x)
-        without[t, :, 0] = np.linalg.solve(
-            own_gram, np.einsum("rki,ri->k", x, y @ metric)
-        )
-    return _Candidate(
-        np.hstack([multiple * np.eye(p) for multiple in multiples]),
-        np.einsum("rki,rk->ri", rows.controls, without[:, :, 0]),
-        m / p,
-    )
+    left_out = np.einsum("rki,rk->ri", rows.controls, without[:, :, 0])
+    return _Candidate(of(multiples), left_out, m / p, refit)
 
 
 def _within_clusters(rows: Rows, within: Stacked) -> _Candidate:

@@ -18,6 +18,7 @@ from statsmodels_synth.gmm.sums import source_sums
 from statsmodels_synth.problem.design import DesignRows
 from statsmodels_synth.problem.scores import TargetScore
 from statsmodels_synth.problem.scores.predictors import (
+    add_offset,
     linear_predictors,
     scale_of,
     total_slope,
@@ -93,8 +94,7 @@ def _better(rows: DesignRows, score: TargetScore, found: Floats, start: Floats) 
 def _with_offset(rows: DesignRows, score: TargetScore, params: Floats) -> Floats:
     linear = linear_predictors(rows.exog, params, score)
     if rows.offset is not None:
-        first = linear if score.is_single else linear[:, 0]
-        first += rows.offset
+        add_offset(linear, rows.offset, score)
     return linear
 
 

@@ -13,6 +13,7 @@ from statsmodels_synth.problem.design import AlignedDesign, DesignRows
 from statsmodels_synth.problem.groups import Clusters, all_sums
 from statsmodels_synth.problem.scores import TargetScore
 from statsmodels_synth.problem.scores.predictors import (
+    add_offset,
     linear_predictors,
     row_scores,
     total_slope,
@@ -133,8 +134,7 @@ def _factors_at(
 ) -> tuple[Floats, Floats]:
     """The same at linear predictors without offset, which are overwritten."""
     if source.offset is not None:
-        first = linear if score.is_single else linear[:, 0]
-        first += source.offset[rows]
+        add_offset(linear, source.offset[rows], score)
     factor, derivative = score.factors(source.endog[rows], linear)
     if source.weights is not None:
         for part in (factor.T, derivative.T):  # rows are the last axis

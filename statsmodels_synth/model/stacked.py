@@ -30,7 +30,7 @@ from statsmodels_synth.gmm.starts import source_start, start_of
 from statsmodels_synth.gmm.weights import block_jacobian
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.scores import TargetScore
-from statsmodels_synth.problem.scores.predictors import linear_predictors
+from statsmodels_synth.problem.scores.predictors import add_offset, linear_predictors
 
 
 @methods_name_keywords
@@ -292,8 +292,7 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
         score = self.target_score
         linear = linear_predictors(np.asarray(exog), np.asarray(params), score)
         shift = shift + total_offset(offset, exposure, len(linear), score)
-        first = linear if score.is_single else linear[:, 0]
-        first += shift
+        add_offset(linear, shift, score)
         return np.asarray(linear if which == "linear" else score.mean(linear))
 
     def remove_data(self) -> None:

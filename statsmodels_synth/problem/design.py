@@ -503,6 +503,27 @@ def covered_units(sources: Sequence[SourceArrays], n_units: int) -> Bools | None
     return covered
 
 
+def stacked_rows(parts: Sequence[DesignRows]) -> DesignRows:
+    """Rows one below the other, each for itself."""
+
+    def column(name: str, missing: float) -> Floats | None:
+        columns = [getattr(part, name) for part in parts]
+        if all(value is None for value in columns):
+            return None
+        filled = [
+            np.full(len(part.endog), missing) if value is None else value
+            for part, value in zip(parts, columns, strict=True)
+        ]
+        return np.concatenate(filled)
+
+    return DesignRows(
+        np.concatenate([part.endog for part in parts]),
+        np.concatenate([part.exog for part in parts]),
+        offset=column("offset", 0.0),
+        weights=column("weights", 1.0),
+    )
+
+
 def rows_of_labeled(source: SourceArrays, labeled_units: Positions) -> DesignRows:
     """
     Rows of a source that belong to labelled units.

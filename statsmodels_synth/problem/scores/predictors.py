@@ -39,6 +39,16 @@ def linear_predictors(exog: Floats, params: Floats, score: TargetScore) -> Float
     return result
 
 
+def add_offset(linear: Floats, offset: Floats | float, score: TargetScore) -> None:
+    """
+    Add the offset of rows to their linear predictor, the first of several, in place.
+
+    Shapes: `linear` (R,) or (R, J), `offset` (R,).
+    """
+    first = linear if score.is_single else linear[:, 0]
+    first += offset
+
+
 def row_scores(exog: Floats, factor: Floats, score: TargetScore) -> Floats:
     """
     Scores of rows with respect to the parameters, from those of their predictors.
