@@ -49,7 +49,9 @@ def nearly_alike(design: AlignedDesign) -> list[tuple[str, int, int, float]]:
         # Of the outcome alone: regressors may be the source's own.
         outcome = replace(rows, exog=design.labeled.exog[rows.unit_positions])
         differing, covered = disagreements(outcome, design.labeled)
-        if covered and is_nearly_perfect(outcome, design.labeled, differing):
-            chance = chance_disagreements(outcome, design.labeled)
+        if not covered:
+            continue
+        chance = chance_disagreements(outcome, design.labeled)
+        if is_nearly_perfect(design.labeled, differing, chance):
             found.append((name, differing, covered, chance))
     return found

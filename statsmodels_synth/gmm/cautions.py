@@ -87,9 +87,10 @@ def warn_of(
     ):
         note(coding_note(name, rows, design.labeled), SynthWarning)
         differing, covered = disagreements(rows, design.labeled)
-        if differing >= FEW_DISAGREEMENTS or not is_nearly_perfect(
-            rows, design.labeled, differing
-        ):
+        if differing >= FEW_DISAGREEMENTS:
+            continue
+        chance = chance_disagreements(rows, design.labeled)
+        if not is_nearly_perfect(design.labeled, differing, chance):
             continue
         if differing:
             found = (
@@ -254,13 +255,13 @@ def chance_disagreements(rows: DesignRows, labels: DesignRows) -> float:
     return float(np.sum(1.0 - agreeing / n))
 
 
-def is_nearly_perfect(rows: DesignRows, labels: DesignRows, differing: int) -> bool:
+def is_nearly_perfect(labels: DesignRows, differing: int, chance: float) -> bool:
     """Whether so few disagreements are next to none of those expected by chance."""
     values = labels.endog
     continuous = len(np.unique(values)) >= _CONTINUOUS * len(values)
     share = NEARLY_OF_FEW if differing < FEW_DISAGREEMENTS else NEARLY
     share = NEARLY_CONTINUOUS if continuous else share
-    return differing <= share * chance_disagreements(rows, labels)
+    return differing <= share * chance
 
 
 def _same(own: Floats, real: Floats, unit: Positions) -> Bools:

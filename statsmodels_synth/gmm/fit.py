@@ -146,13 +146,22 @@ def effective_labels(design: AlignedDesign, variance: Floats, alone: Floats) -> 
 
     Shapes: `variance`, `alone` (p,) -> (p,).
     """
-    n = design.n_labeled
-    if not design.is_finite:
-        return np.asarray(n * (alone / variance))
-    # No more than there are: a label of every unit leaves no variance.
-    share = np.divide(variance, alone, out=np.ones(len(alone)), where=alone > 0.0)
-    known = n / design.n_frame
-    return np.asarray(n / (known + (1.0 - known) * share))
+    share = np.divide(variance, alone, out=np.ones(len(alone)), where=alone != 0.0)
+    frame = design.n_frame if design.is_finite else None
+    return labels_for_share(share, design.n_labeled, frame)
+
+
+def labels_for_share(share: Floats, n: int, frame: int | None) -> Floats:
+    """
+    Labels that leave such a share of the variance of n, of a finite `frame` or not.
+
+    No more than there are: a label of every unit of a frame leaves none.
+
+    Shapes: `share` (p,) -> (p,).
+    """
+    known = 0.0 if frame is None else n / frame
+    with np.errstate(divide="ignore"):  # no variance is left: infinitely many
+        return np.asarray(n / (known + (1.0 - known) * share))
 
 
 def fit_design(

@@ -32,6 +32,7 @@ from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.gmm.alone import NaiveEstimate
 from statsmodels_synth.gmm.cautions import rarer_outcomes
 from statsmodels_synth.gmm.covariance import explained_by_source
+from statsmodels_synth.gmm.fit import labels_for_share
 from statsmodels_synth.gmm.jtest import (
     JTest,
     hansen_j,
@@ -373,10 +374,8 @@ class AugmentedGMMResults(
             number that leaves as much of the variance, at most all units.
         """
         share = 1.0 - np.asarray(self.variance_reduction)
-        if self.settings.is_finite:
-            known = self.n_labeled / self.n_frame
-            share = known + (1.0 - known) * share
-        return np.asarray(self.n_labeled / share)
+        frame = self.n_frame if self.settings.is_finite else None
+        return labels_for_share(share, self.n_labeled, frame)
 
     # What to make of them
 

@@ -745,9 +745,9 @@ def test_naive_estimate_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> 
     whole = model_of(problem).fit().diagnostics()
     result = model_of(problem).fit()
     naive = result._naive
-    params, bse = naive.params.copy(), naive.bse.copy()
-    params[1], bse[1] = np.nan, np.nan
-    lost = replace(naive, params=params, bse=bse)
+    params, covariance = naive.params.copy(), naive.covariance.copy()
+    params[1], covariance[1] = np.nan, np.nan
+    lost = replace(naive, params=params, covariance=covariance)
     monkeypatch.setitem(result._fit_or_raise().__dict__, "naive", lost)
     found = result.diagnostics()
     pd.testing.assert_frame_equal(found.bias.loc[["s0"]], whole.bias.loc[["s0"]])
