@@ -6,6 +6,6 @@ Scores of target models: what ``score=`` takes.
 -inf
 """
 
-from statsmodels_synth.problem.scores import Score, TargetScore
+from statsmodels_synth.problem.scores import Quantile, Score, TargetScore
 
-__all__ = ["Score", "TargetScore"]
+__all__ = ["Quantile", "Score", "TargetScore"]

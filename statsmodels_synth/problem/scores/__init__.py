@@ -18,8 +18,9 @@ from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.problem.scores.glm import FamilyScore, glm_score
 from statsmodels_synth.problem.scores.plugin import PluginScore
 from statsmodels_synth.problem.scores.protocol import Score, TargetScore
+from statsmodels_synth.problem.scores.quantile import Quantile
 
-__all__ = ["FamilyScore", "PluginScore", "Score", "TargetScore", "read_score"]
+__all__ = ["FamilyScore", "PluginScore", "Quantile", "Score", "TargetScore", "read_score"]
 
 
 def read_score(family: Any, score: Any) -> TargetScore:

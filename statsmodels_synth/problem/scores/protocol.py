@@ -111,6 +111,9 @@ class TargetScore:
     separable : bool
         Whether a coefficient runs to infinity where regressors tell without error which
         outcomes are at `low` or `high`.
+    learns_from_rows : bool
+        Whether `told_rows` changes something: `factors` sees rows block by block, and
+        some models need one number of all rows, such as the bandwidth of a kernel.
     """
 
     kind: str = "score"
@@ -128,12 +131,14 @@ class TargetScore:
     low_open: bool = False
     range_text: str = "finite"
     separable: bool = False
+    learns_from_rows: bool = False
 
     #: What a user's own object may define, besides `factors`.
     OPTIONAL: ClassVar[tuple[str, ...]] = (
         *("name", "link", "is_canonical", "is_linear", "low", "high", "low_open"),
         *("range_text", "separable", "mean", "start", "loss", "is_smooth"),
         *("is_linear_in_outcome", "predictors", "constants", "param_names"),
+        *("learns_from_rows",),
     )
 
     #: Whether a row has one linear predictor, in which regressors have coefficients.
@@ -157,6 +162,37 @@ class TargetScore:
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
         """Score factor and its derivative, (rows,) each; see :class:`Score`."""
         raise NotImplementedError
+
+    def told_rows(
+        self,
+        endog: Floats,
+        exog: Floats,
+        offset: Floats | None,
+        weights: Floats | None,
+        n_rows: int,
+    ) -> TargetScore:
+        """
+        The same target model, told the rows of one source, or of the labels.
+
+        Asked for before their `factors`, where `learns_from_rows` is set.
+
+        Parameters
+        ----------
+        endog : ndarray (rows,)
+            Outcome of all rows or, of many, of evenly spread ones.
+        exog : ndarray (rows, p)
+            Regressors.
+        offset, weights : ndarray (rows,) or None
+            Of the rows.
+        n_rows : int
+            Number of all rows.
+
+        Returns
+        -------
+        TargetScore
+            Itself, where nothing else is defined.
+        """
+        return self
 
     def param_names(self, exog_names: Sequence[str]) -> list[str]:
         """
