@@ -6,6 +6,10 @@ Scores of target models: what ``score=`` takes.
 -inf
 """
 
-from statsmodels_synth.problem.scores import Score, TargetScore
+from statsmodels_synth.problem.scores import (
+    InstrumentalVariables,
+    Score,
+    TargetScore,
+)
 
-__all__ = ["Score", "TargetScore"]
+__all__ = ["InstrumentalVariables", "Score", "TargetScore"]

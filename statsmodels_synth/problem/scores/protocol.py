@@ -111,6 +111,13 @@ class TargetScore:
     separable : bool
         Whether a coefficient runs to infinity where regressors tell without error which
         outcomes are at `low` or `high`.
+    basis : ndarray (P, P) or None
+        Basis of the parameters in which they are about as well determined; None: that
+        in which regressors are orthonormal.
+    param_scale : ndarray (P,) or None
+        What each parameter is multiplied by; None: root mean squares of regressors.
+    learns_from_labels : bool
+        Whether `told_labels` changes something, so that each set of labels has its own.
     """
 
     kind: str = "score"
@@ -128,6 +135,9 @@ class TargetScore:
     low_open: bool = False
     range_text: str = "finite"
     separable: bool = False
+    basis: Floats | None = None
+    param_scale: Floats | None = None
+    learns_from_labels: bool = False
 
     #: What a user's own object may define, besides `factors`.
     OPTIONAL: ClassVar[tuple[str, ...]] = (
@@ -157,6 +167,22 @@ class TargetScore:
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
         """Score factor and its derivative, (rows,) each; see :class:`Score`."""
         raise NotImplementedError
+
+    def row_factors(
+        self, endog: Floats, exog: Floats, linear: Floats
+    ) -> tuple[Floats, Floats]:
+        """The same for rows whose regressors count by themselves, too."""
+        return self.factors(endog, linear)
+
+    def told_names(self, exog_names: Sequence[str]) -> TargetScore:
+        """The same target model, told the names of the p columns; itself if no use."""
+        return self
+
+    def told_labels(
+        self, endog: Floats, exog: Floats, weights: Floats | None
+    ) -> TargetScore:
+        """The same target model, told the labelled rows and their weights."""
+        return self
 
     def param_names(self, exog_names: Sequence[str]) -> list[str]:
         """
@@ -195,6 +221,10 @@ class TargetScore:
             may be one column for each level of the outcome.
         """
         return linear
+
+    def predicted(self, exog: Floats, params: Floats) -> Floats:
+        """Prediction of a model without linear predictors, (rows,)."""
+        raise NotImplementedError
 
     def start(
         self,
