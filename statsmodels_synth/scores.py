@@ -6,6 +6,11 @@ Scores of target models: what ``score=`` takes.
 -inf
 """
 
-from statsmodels_synth.problem.scores import Quantile, Score, TargetScore
+from statsmodels_synth.problem.scores import (
+    InstrumentalVariables,
+    Quantile,
+    Score,
+    TargetScore,
+)
 
-__all__ = ["Quantile", "Score", "TargetScore"]
+__all__ = ["InstrumentalVariables", "Quantile", "Score", "TargetScore"]

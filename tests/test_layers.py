@@ -68,6 +68,7 @@ WIDE = {
     "model/augmented:__init__": _PUBLIC,
     "model/augmented:fit": _PUBLIC,
     "model/augmented:from_formula": _PUBLIC,
+    "model/augmented:from_moments": _PUBLIC,
     "planning/plan:cheapest": _PUBLIC,
     "planning/plan:labels_needed": _PUBLIC,
     "tasks/model:fit": _PUBLIC,

@@ -56,6 +56,7 @@ from statsmodels_synth.problem.design import (
     SourceArrays,
     align_design,
     replicate_weights,
+    told_labels,
 )
 from statsmodels_synth.problem.scores import TargetScore
 from statsmodels_synth.problem.scores.predictors import count_params
@@ -295,6 +296,22 @@ def offsets(
             values = values[labeled]
         of_labels = values if of_labels is None else of_labels + values
     return by_unit, of_labels
+
+
+def told_columns(
+    score: TargetScore, names: Sequence[str], offset: Floats | None
+) -> TargetScore:
+    """
+    The target model, told its columns; one without linear predictor has no offset.
+
+    Shapes: `offset` (n,).
+    """
+    if offset is not None and not score.predictors:
+        raise OptionError(
+            f"offset and exposure are added to a linear predictor, and {score.called} "
+            "have none. Use a column of the frame instead."
+        )
+    return score.told_names(names)
 
 
 def require_log_link(score: TargetScore) -> None:
@@ -602,14 +619,11 @@ def align_arrays(
         offset=unit_offset,
         missing=missing,
     )
-    if label_offset is not None and any(s.offset is None for s in sources):
-        raise DataError(
-            "offset and exposure have one value per labelled unit, but the sources "
-            f"need one for each of the {n_units} units. Give {n_units} values."
-        )
+    _check_offsets(label_offset, sources, n_units)
     if units is None:
         units = pd.RangeIndex(n_units) if index is None else index
     labeled_units = np.flatnonzero(mask)
+    target = told_columns(target, names, label_offset)
     check_weights_of_others(weights, mask, units)
     check_problem(
         labels,
@@ -624,6 +638,7 @@ def align_arrays(
         labeling = find_labeling(
             options.labeling_prob, options.strata, mask, units, lacking
         )
+    target = told_labels(target, labels, labeling)
     given = (labels, labeled_units, sources, n_units, target)
     design = align_design(*given, labeling, lacking=lacking)
     aligned = (endog, exog, design, units, mask, n_incomplete)
@@ -631,6 +646,21 @@ def align_arrays(
     return AlignedProblem(
         target, *aligned, options, lacking, learned, auxiliary=auxiliary
     )
+
+
+def _check_offsets(
+    of_labels: Floats | None, sources: Sequence[SourceArrays], n_units: int
+) -> None:
+    """
+    Raise where labels have an offset and a source does not.
+
+    Shapes: `of_labels` (n,).
+    """
+    if of_labels is not None and any(s.offset is None for s in sources):
+        raise DataError(
+            "offset and exposure have one value per labelled unit, but the sources "
+            f"need one for each of the {n_units} units. Give {n_units} values."
+        )
 
 
 def read_auxiliary(
@@ -690,8 +720,9 @@ def check_labels(
     Shapes: `units` (n,), `designs` (R, p).
     """
     check_values(labels, "data", names, yname, units)
-    check_labeled_design(labels.exog, names, designs)
-    check_leverage(labels.exog, labels.weights, names, units)
+    if score.predictors:
+        check_labeled_design(labels.exog, names, designs)
+        check_leverage(labels.exog, labels.weights, names, units)
     check_weights(labels.weights, units, "labelled units")
     check_endog(labels.endog, score, "data", yname, units)
     warn_of_missing_code(labels.endog, "data", yname)
@@ -721,4 +752,5 @@ def check_source(
     check_values(source, where, names, yname, units)
     check_endog(source.endog, score, where, yname, units)
     warn_of_missing_code(source.endog, where, yname)
-    check_source_design(source.exog, source.name, names)
+    if score.predictors:
+        check_source_design(source.exog, source.name, names)

@@ -17,6 +17,7 @@ from statsmodels_synth.data.arrays import AlignedProblem, ModelOptions, align_ar
 from statsmodels_synth.data.auxiliary_columns import read_columns
 from statsmodels_synth.data.columns import check_frame, with_columns
 from statsmodels_synth.data.forms import GivenSource, given_sources
+from statsmodels_synth.data.formula.instruments import with_columns_of_terms
 from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.data.formula.parse import ParsedFormula, read_formula
 from statsmodels_synth.data.frames import (
@@ -96,6 +97,7 @@ def align_tables(
     learned, labels, sources = evaluate_frames(
         parsed, frames, named.get("offset"), named.get("exposure")
     )
+    target = with_columns_of_terms(target, learned)
     auxiliary = read_columns(
         options.auxiliary,
         parsed,

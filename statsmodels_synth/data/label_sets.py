@@ -44,6 +44,7 @@ from statsmodels_synth.problem.design import (
     SourceArrays,
     align_design,
     covered_units,
+    told_labels,
 )
 from statsmodels_synth.problem.scores import TargetScore
 
@@ -486,7 +487,8 @@ def align_labels(
     labeling = find_labeling(
         options.labeling_prob, options.strata, mask, units, lacking
     )
-    given = (labels, positions, shared.sources, n_units, shared.score)
+    score = told_labels(shared.score, labels, labeling)
+    given = (labels, positions, shared.sources, n_units, score)
     design = align_design(*given, labeling, shared.covered, lacking)
     rows: tuple[Any, Any] = (values, exog)
     if shared.labeled_pandas:
@@ -500,7 +502,7 @@ def align_labels(
     if shared.offset is not None and shared.offset.positions is not None:
         options = replace(options, offset=labels.offset, exposure=None)
     return AlignedProblem(
-        shared.score,
+        score,
         *rows,
         design=design,
         units=units,

@@ -79,9 +79,10 @@ def _without(
         labels = labels.take(at, None)
         labeling = _labeling_without(labeling, ~own)
         p = labels.exog.shape[1]
-        orthonormal = labels.exog @ design.basis[:p, :p]
-        if np.linalg.svd(orthonormal, compute_uv=False)[-1] < 1e-8:
-            return None
+        if score.predictors:
+            orthonormal = labels.exog @ design.basis[:p, :p]
+            if np.linalg.svd(orthonormal, compute_uv=False)[-1] < 1e-8:
+                return None
     units = design.labeled_units[own]
     units = units - (units > unit)
     shared: dict[tuple[int, int, int], Floats] = {}

@@ -219,7 +219,7 @@ def contributions(
     a, h = problem.design.design_weights[:, None], moments.predicted
     turned = inverse @ weight
     return Contributions(
-        labels=a * (moments.psi @ inverse),
+        labels=a * (moments.psi @ inverse.T),
         taken=a * (h.drawn @ turned.T),
         everyone=h.everyone @ turned.T,
         outer=turned @ h.outer @ turned.T,

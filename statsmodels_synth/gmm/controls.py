@@ -155,7 +155,8 @@ def _labeled_rows(
         information = by_row(np.broadcast_to(mean, information.shape), weight)
     of_rows = leverages(rows.exog, information, inverse, score)
     shares = np.bincount(rows.unit_positions, of_rows, design.n_labeled)
-    turned = (h * design.design_weights[:, None]) @ basis @ in_basis
+    # The derivative of estimating equations need not be symmetric.
+    turned = (h * design.design_weights[:, None]) @ basis @ in_basis.T
     leverage: Floats = np.clip(shares.astype(float), 0.0, 1.0)
     rows_ = turned @ basis.T
     return LabeledRows(rows_, turned, leverage, inverse, information, total)
@@ -192,13 +193,13 @@ def control_of(
     total = basis.T @ information @ basis
     inside = np.linalg.inv(total)
     outer = n_units * basis.T @ sums.source_outer()[m, :, m] @ basis
-    spread = inside @ outer @ inside
+    spread = inside @ outer @ inside.T
     of_labels = np.linalg.inv(labeled.total)
     if np.linalg.eigvals(share * of_labels @ total).real.max() > FAR:
         # Rows with regressors that labels have nothing like make up the information of
         # all units, and what each contributes looks small. By that of the labels it is
         # not.
-        other = share**2 * of_labels @ outer @ of_labels
+        other = share**2 * of_labels @ outer @ of_labels.T
         spread = spread + floor_excess(spread, other)
     moment = unrelated_scores(design, score, m, own, h)
     weights = design.row_weights(design.labeled)
@@ -207,9 +208,9 @@ def control_of(
         labeled=labeled,
         delta=eta - own,
         of_units=basis @ inside @ basis.T,
-        turned_units=basis @ inside,
+        turned_units=basis @ inside.T,
         spread=spread,
-        unrelated=labeled.inverse @ moment @ labeled.inverse,
+        unrelated=labeled.inverse @ moment @ labeled.inverse.T,
         n_covered=n_covered(source),
         n_effective=float(weights.sum() ** 2 / max((weights**2).sum(), 1e-300)),
     )
@@ -293,7 +294,8 @@ def unrelated_scores(
     mean = outcomes.mean()
 
     def at(outcome: float) -> Floats:
-        return score.factors(np.full(len(linear), outcome), linear.copy())[0]
+        endog = np.full(len(linear), outcome)
+        return score.row_factors(endog, source.exog, linear.copy())[0]
 
     if score.is_linear_in_outcome:
         factors = [at(mean), at(mean + 1.0) - at(mean)]

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from statsmodels_synth.core.arrays import Bools, Floats
-from statsmodels_synth.gmm.sums import score_blocks
+from statsmodels_synth.gmm.sums import score_blocks, told_parts
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, source_facts
 from statsmodels_synth.problem.groups import Clusters, all_sums
 from statsmodels_synth.problem.scores import TargetScore

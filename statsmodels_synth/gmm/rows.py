@@ -294,7 +294,7 @@ class _Parts:
         moved = cluster_sums(
             self.left * (self.right @ step)[:, None], self.unit, self.n
         )
-        rows = (own.turned @ own.total + moved) @ rest
+        rows = (own.turned @ own.total.T + moved) @ rest.T
         rows[t] = 0.0
         return np.asarray(rows / np.sqrt(own.room)[:, None])
 
@@ -354,10 +354,10 @@ def _without_cluster(
     both = slope_rows(design.labeled.exog, labels.information, score)
     x, weighted = (rows @ design.basis for rows in both)
     groups = clusters.of_labeled.repeat(len(x) // design.n_labeled)
-    psi = own @ (x.T @ weighted)  # before the inverse was taken
+    psi = own @ (weighted.T @ x)  # before the inverse was taken
     result = np.zeros_like(own)
     for c, (_, rest) in enumerate(left_out_inverses(x, weighted, groups)):
-        result[c] = psi[c] @ rest
+        result[c] = rest @ psi[c]
     return result
 
 
@@ -391,7 +391,10 @@ def _inverse(matrix: Floats) -> Floats:
         pivots = np.zeros(1)
     if pivots.min() > np.sqrt(LEFT_OUT_TOLERANCE) * pivots.max():
         return np.asarray(np.linalg.inv(matrix))
-    found = np.linalg.pinv(matrix, rcond=LEFT_OUT_TOLERANCE, hermitian=True)
+    is_symmetric = np.allclose(matrix, matrix.T, rtol=0.0, atol=1e-9 * np.ptp(matrix))
+    found = np.linalg.pinv(
+        matrix, rcond=LEFT_OUT_TOLERANCE, hermitian=bool(is_symmetric)
+    )
     return np.asarray(found, dtype=float)
 
 

@@ -170,7 +170,9 @@ def _factors_at(
     """The same at linear predictors without offset, which are overwritten."""
     if source.offset is not None:
         add_offset(linear, source.offset[rows], score)
-    factor, derivative = told_of(source, score).factors(source.endog[rows], linear)
+    factor, derivative = told_of(source, score).row_factors(
+        source.endog[rows], source.exog[rows], linear
+    )
     if source.weights is not None:
         for part in (factor.T, derivative.T):  # rows are the last axis
             np.multiply(part, source.weights[rows], out=part)

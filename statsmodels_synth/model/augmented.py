@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 import sys
 from typing import Any
@@ -31,6 +31,9 @@ from statsmodels_synth.data.auxiliary import NAME as AUXILIARY
 from statsmodels_synth.data.auxiliary import Recalibration, with_auxiliary
 from statsmodels_synth.data.checks import check_clusters
 from statsmodels_synth.data.dask import partitioned
+from statsmodels_synth.data.equations import read_equations
+from statsmodels_synth.data.forms import given_sources
+from statsmodels_synth.data.formula.instruments import without_brackets
 from statsmodels_synth.data.formula.parse import (
     calling_namespace,
     check_formula,
@@ -445,19 +448,132 @@ class AugmentedGMM(StackedMomentsGMM):
             auxiliary,
             learner,
         )
+        formula, target = without_brackets(
+            formula,
+            read_score(family, score),
+            is_given=family is not None or score is not None,
+        )
         in_parts = any_partitioned(data, proxy, synthetic)
         door = partitioned() if in_parts else align_tables
         problem = door(
             formula,
             data,
             labeled,
-            read_score(family, score),
+            target,
             options,
             namespace=calling_namespace(sys._getframe(1), eval_env),
             engine=engine,
             on=on,
         )
         return cls.from_problem(problem)
+
+    @classmethod
+    def from_moments(
+        cls,
+        psi: Callable[..., Any],
+        data: Any,
+        proxy: Any = None,
+        synthetic: Any = None,
+        *,
+        start: Any,
+        params: Sequence[str] | None = None,
+        derivative: Callable[..., Any] | None = None,
+        variables: Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> AugmentedGMM:
+        """
+        Create the model from estimating equations of one's own.
+
+        Anything that is the solution of ``E[psi(theta; unit)] = 0``: a ratio, a
+        weighted mean, several models at once.
+
+        Parameters
+        ----------
+        psi : callable
+            ``psi(theta, frame)``, the left side of the equations row by row, (rows, P),
+            as an array. `theta` is an array (P,), `frame` a pandas frame with the
+            columns that psi uses, of people or of a source. What it returns for a row
+            must not depend on which other rows are there.
+        data, proxy, synthetic
+            As in :meth:`from_formula`; variables of the formula are the columns that
+            psi uses.
+        start : mapping, Series or array_like (P,)
+            Where the search for the solution on the labelled rows begins. Its names are
+            those of the parameters.
+        params : sequence of str, optional
+            Names of the parameters, if `start` has none.
+        derivative : callable, optional
+            ``derivative(theta, frame)``, (rows, P, P), equations by parameters. It is
+            compared with differences of psi; if omitted, these are used.
+        variables : sequence of str, optional
+            Columns that psi uses. If omitted, those that it asks for by name when it is
+            called with some rows of `data`.
+        **kwargs
+            `on`, `labeled`, `labeling_prob`, `strata`, `weights`, `missing`, `engine`,
+            as in :meth:`from_formula`.
+
+        Returns
+        -------
+        AugmentedGMM
+            The model, ready to fit.
+
+        Raises
+        ------
+        OptionError
+            If psi does not return what it should, or `derivative` is not its
+            derivative.
+        DataError
+            If the equations have no solution on the labelled rows.
+        CollinearityError
+            If they do not identify a parameter.
+
+        References
+        ----------
+        Stefanski, L. A. and Boos, D. D. (2002). The calculus of M-estimation. The
+        American Statistician 56, 29-38.
+
+        Examples
+        --------
+        The ratio of two means, both coded by people for 100 of 1,000 units:
+
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from statsmodels_synth import AugmentedGMM
+        >>> rng = np.random.default_rng(0)
+        >>> all_ = pd.DataFrame(rng.gamma(2.0, size=(1000, 2)), columns=["a", "b"])
+        >>> guesses = all_ + rng.normal(scale=0.3, size=(1000, 2))
+        >>> def ratio(theta, frame):
+        ...     return (frame.a - theta[0] * frame.b).to_numpy()
+        >>> model = AugmentedGMM.from_moments(
+        ...     ratio, all_.head(100), proxy=guesses, start={"a per b": 1.0}
+        ... )
+        >>> model.fit().params.round(3)
+        a per b    0.957
+        dtype: float64
+        """
+        refused = {"family", "score", "offset", "exposure", "eval_env"} & {*kwargs}
+        if refused:
+            raise OptionError(
+                f"from_moments() has no {sorted(refused)[0]}=: psi says all of it."
+            )
+        equations = read_equations(
+            psi,
+            data,
+            given_sources(proxy, synthetic),
+            start=start,
+            params=params,
+            variables=variables,
+            derivative=derivative,
+        )
+        return cls.from_formula(
+            equations.formula,
+            data,
+            proxy,
+            synthetic,
+            score=equations.score,
+            eval_env=-1,
+            **kwargs,
+        )
 
     @with_one_blas_thread
     def fit(

@@ -81,7 +81,9 @@ class ManyFits:
         k = range(len(self))[index(k)]
         try:
             problem = align_labels(self._shared, *self._sets.labels(k))
-            own = self._model.recalibration is not None  # each set makes a source
+            # Each set makes a source, or a target model, of its own.
+            own = self._model.recalibration is not None
+            own |= self._model.target_score.learns_from_labels
             state = None if own else self._model.source_state
             model = type(self._model).from_problem(problem, state)
             return model.fit(**self._options)

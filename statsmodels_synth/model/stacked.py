@@ -290,6 +290,8 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
         else:
             exog, shift = design_rows(exog, self.exog_names), 0.0
         score = self.target_score
+        if not score.predictors:
+            return score.predicted(np.asarray(exog), np.asarray(params))
         linear = linear_predictors(np.asarray(exog), np.asarray(params), score)
         shift = shift + total_offset(offset, exposure, len(linear), score)
         add_offset(linear, shift, score)

@@ -484,6 +484,30 @@ def without_idle_units(
     return kept, len(kept), position[labeled_units], moved
 
 
+def design_weights(labeling: Labeling, n: int) -> Floats:
+    """
+    Inverse labelling probabilities, with a mean of one.
+
+    Only ratios of probabilities matter (Hajek 1971). Eq. (design-weight).
+
+    Shapes: (n,).
+    """
+    if labeling.prob is None:
+        return np.ones(n)
+    weights = 1.0 / labeling.prob
+    return np.asarray(weights * (n / weights.sum()))
+
+
+def told_labels(
+    score: TargetScore, labels: DesignRows, labeling: Labeling
+) -> TargetScore:
+    """The target model, told the labelled rows and what each of them counts."""
+    weights = design_weights(labeling, len(labels.endog))
+    if labels.weights is not None:
+        weights = weights * labels.weights
+    return score.told_labels(labels.endog, labels.exog, weights)
+
+
 def assemble_design(
     labeled: DesignRows,
     labeled_units: Positions,
@@ -502,11 +526,7 @@ def assemble_design(
     Shapes: `labeled_units` (n,), `kept` (T,).
     """
     labeling = Labeling() if labeling is None else labeling
-    # Normalised to a mean of one (Hajek 1971): only ratios of probabilities matter.
-    weights = np.ones(len(labeled_units))
-    if labeling.prob is not None:
-        weights = 1.0 / labeling.prob
-        weights *= len(weights) / weights.sum()
+    weights = design_weights(labeling, len(labeled_units))
     return AlignedDesign(
         labeled=labeled,
         labeled_units=labeled_units,

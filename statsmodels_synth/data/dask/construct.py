@@ -27,6 +27,7 @@ from statsmodels_synth.data.arrays import (
     check_labels,
     keeps_cautions,
     offsets,
+    told_columns,
 )
 from statsmodels_synth.data.checks import (
     check_coverage,
@@ -61,6 +62,7 @@ from statsmodels_synth.data.dask.parts import (
     typed_rows,
 )
 from statsmodels_synth.data.forms import GivenSource, given_sources
+from statsmodels_synth.data.formula.instruments import with_columns_of_terms
 from statsmodels_synth.data.formula.learn import LearnedFormula, values_code
 from statsmodels_synth.data.formula.parse import columns_of, read_formula
 from statsmodels_synth.data.frames import On
@@ -85,6 +87,7 @@ from statsmodels_synth.problem.design import (
     Labeling,
     SourceFacts,
     assemble_design,
+    told_labels,
 )
 from statsmodels_synth.problem.scores import TargetScore
 
@@ -397,6 +400,7 @@ def _aligned(
         offset=offset,
         weights=weights,
     )
+    target = told_columns(with_columns_of_terms(target, learned), names, offset)
     described = [
         SourceFacts(s.name, s.kind, *map(int, own))
         for s, own in zip(facts.samples, facts.counts, strict=True)
@@ -434,6 +438,8 @@ def _aligned(
         frames,
         kept_in_memory(recipes, nbytes),
     )
+    labeling = _labeling(facts, labeling_prob, units)
+    target = told_labels(target, rows, labeling)
     in_use = assemble_design(
         rows,
         np.arange(n),
@@ -441,7 +447,7 @@ def _aligned(
         labeled_sources,
         facts.n_units,
         target,
-        labeling=_labeling(facts, labeling_prob, units),
+        labeling=labeling,
     )
     design = replace(in_use, n_frame=drawn_from(facts))
     return AlignedProblem(

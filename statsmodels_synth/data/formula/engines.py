@@ -167,8 +167,11 @@ class Patsy:
         return matrix.design_info
 
     def terms_of(self, spec: Any) -> list[Term]:
-        """Terms, one column each: others are not plain."""
-        return [([f.code for f in term.factors], 1) for term in spec.terms]
+        """Terms and their columns, by the slices of the design information."""
+        return [
+            ([f.code for f in term.factors], at.stop - at.start)
+            for term, at in spec.term_slices.items()
+        ]
 
     def levels_of(self, spec: Any) -> dict[str, list[Any]]:
         """Categories of each factor."""

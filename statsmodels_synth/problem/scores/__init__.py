@@ -16,11 +16,20 @@ from statsmodels.genmod import families
 from statsmodels_synth.core.messages import type_name
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.problem.scores.glm import FamilyScore, glm_score
+from statsmodels_synth.problem.scores.instruments import InstrumentalVariables
 from statsmodels_synth.problem.scores.plugin import PluginScore
 from statsmodels_synth.problem.scores.protocol import Score, TargetScore
 from statsmodels_synth.problem.scores.quantile import Quantile
 
-__all__ = ["FamilyScore", "PluginScore", "Quantile", "Score", "TargetScore", "read_score"]
+__all__ = [
+    "FamilyScore",
+    "InstrumentalVariables",
+    "PluginScore",
+    "Quantile",
+    "Score",
+    "TargetScore",
+    "read_score",
+]
 
 
 def read_score(family: Any, score: Any) -> TargetScore:

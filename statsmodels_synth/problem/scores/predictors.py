@@ -32,6 +32,8 @@ def linear_predictors(exog: Floats, params: Floats, score: TargetScore) -> Float
     if score.is_single:
         return np.asarray(exog @ params)
     k = score.predictors
+    if not k:  # no column to spare: all rows are one
+        return np.broadcast_to(params, (len(exog), len(params)))
     size = k * exog.shape[1]
     result = np.empty((len(exog), k + len(score.constants)))
     result[:, :k] = exog @ params[:size].reshape(k, -1).T
@@ -60,6 +62,8 @@ def row_scores(exog: Floats, factor: Floats, score: TargetScore) -> Floats:
     if score.is_single:
         return np.asarray(exog * factor[:, None])
     k, (n_rows, p) = score.predictors, exog.shape
+    if not k:
+        return factor
     result = np.empty((n_rows, count_params(score, p)))
     for j in range(k):
         np.multiply(exog, factor[:, j, None], out=result[:, j * p : (j + 1) * p])
@@ -77,6 +81,8 @@ def total_slope(exog: Floats, slope: Floats, score: TargetScore) -> Floats:
     """
     if score.is_single:
         return np.asarray(exog.T @ (exog * slope[:, None]))
+    if not score.predictors:
+        return np.asarray(slope.sum(axis=0))
     left, right = slope_rows(exog, slope, score)
     return np.asarray(left.T @ right)
 
@@ -105,6 +111,8 @@ def predictor_rows(exog: Floats, score: TargetScore) -> Floats:
     """
     k, (n_rows, p) = score.predictors, exog.shape
     total = k + len(score.constants)
+    if not k:
+        return np.broadcast_to(np.eye(total), (n_rows, total, total))
     result = np.zeros((n_rows, total, count_params(score, p)))
     for j in range(k):
         result[:, j, j * p : (j + 1) * p] = exog
@@ -137,6 +145,8 @@ def basis_of(exog: Floats, score: TargetScore) -> Floats:
 
     Shapes: `exog` (n, p) -> (P, P).
     """
+    if score.basis is not None:
+        return score.basis
     _, upper = scipy.linalg.qr(exog, mode="economic")
     own = scipy.linalg.solve_triangular(upper, np.eye(len(upper)))
     if score.is_single:
@@ -153,6 +163,8 @@ def scale_of(exog: Floats, score: TargetScore) -> Floats:
 
     Shapes: `exog` (n, p) -> (P,).
     """
+    if score.param_scale is not None:
+        return score.param_scale
     own = np.sqrt(np.mean(exog**2, axis=0))
     alone = np.ones(len(score.constants))
     return np.concatenate([np.tile(own, score.predictors), alone])

@@ -111,6 +111,13 @@ class TargetScore:
     separable : bool
         Whether a coefficient runs to infinity where regressors tell without error which
         outcomes are at `low` or `high`.
+    basis : ndarray (P, P) or None
+        Basis of the parameters in which they are about as well determined; None: that
+        in which regressors are orthonormal.
+    param_scale : ndarray (P,) or None
+        What each parameter is multiplied by; None: root mean squares of regressors.
+    learns_from_labels : bool
+        Whether `told_labels` changes something, so that each set of labels has its own.
     learns_from_rows : bool
         Whether `told_rows` changes something: `factors` sees rows block by block, and
         some models need one number of all rows, such as the bandwidth of a kernel.
@@ -131,6 +138,9 @@ class TargetScore:
     low_open: bool = False
     range_text: str = "finite"
     separable: bool = False
+    basis: Floats | None = None
+    param_scale: Floats | None = None
+    learns_from_labels: bool = False
     learns_from_rows: bool = False
 
     #: What a user's own object may define, besides `factors`.
@@ -194,6 +204,22 @@ class TargetScore:
         """
         return self
 
+    def row_factors(
+        self, endog: Floats, exog: Floats, linear: Floats
+    ) -> tuple[Floats, Floats]:
+        """The same for rows whose regressors count by themselves, too."""
+        return self.factors(endog, linear)
+
+    def told_names(self, exog_names: Sequence[str]) -> TargetScore:
+        """The same target model, told the names of the p columns; itself if no use."""
+        return self
+
+    def told_labels(
+        self, endog: Floats, exog: Floats, weights: Floats | None
+    ) -> TargetScore:
+        """The same target model, told the labelled rows and their weights."""
+        return self
+
     def param_names(self, exog_names: Sequence[str]) -> list[str]:
         """
         Names of the parameters.
@@ -231,6 +257,10 @@ class TargetScore:
             may be one column for each level of the outcome.
         """
         return linear
+
+    def predicted(self, exog: Floats, params: Floats) -> Floats:
+        """Prediction of a model without linear predictors, (rows,)."""
+        raise NotImplementedError
 
     def start(
         self,

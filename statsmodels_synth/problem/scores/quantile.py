@@ -252,9 +252,7 @@ def _solved(tau: float, y: Floats, x: Floats, w: Floats) -> Floats:
     return _programme(tau, y, x, w, np.zeros(p))
 
 
-def _programme(
-    tau: float, y: Floats, x: Floats, w: Floats, taken: Floats
-) -> Floats:
+def _programme(tau: float, y: Floats, x: Floats, w: Floats, taken: Floats) -> Floats:
     """
     Dual of the linear programme, with one share per row of how far it is above.
 
