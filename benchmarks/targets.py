@@ -34,12 +34,14 @@ from joblib import Parallel, delayed
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
+from scipy import stats
 import statsmodels.formula.api as smf
 from tqdm import tqdm
 
 from benchmarks.problems import Row, say, table, timed, versions
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SynthError
+from statsmodels_synth.scores import Quantile
 
 Array = NDArray[Any]
 Rng = np.random.Generator
@@ -96,12 +98,48 @@ def linear(
     return frame, {"Intercept": 0.5, "x": 1.0}
 
 
+def student(rng: Rng) -> Callable[[int], Array]:
+    """Noise with heavy tails."""
+    return lambda size: rng.standard_t(3, size)
+
+
+def spreading(rng: Rng, size: int, tau: float) -> tuple[pd.DataFrame, dict[str, float]]:
+    """A quantile of an outcome whose spread grows along x, and as good a source."""
+    x, e = rng.uniform(0.0, 2.0, size), rng.normal(size=size)
+    y = 0.5 + x + (0.5 + x) * e
+    useful = 0.3 + 0.8 * y + 0.5 * rng.normal(size=size)
+    frame = pd.DataFrame({"y": y, "x": x, "useful": useful})
+    frame["useless"] = rng.permutation(useful)
+    z = stats.norm.ppf(tau)
+    return frame, {"Intercept": 0.5 + 0.5 * z, "x": 1.0 + z}
+
+
+def quantreg(tau: float) -> Callable[[pd.DataFrame], Any]:
+    """Quantile regression of statsmodels."""
+    return lambda frame: smf.quantreg("y ~ x", frame).fit(q=tau)
+
+
 #: One row for each target: add yours here.
 TARGETS: dict[str, Target] = {
     "least squares": Target(
         lambda rng, size: linear(rng, size, rng.standard_normal),
         "y ~ x",
         peer=lambda frame: smf.ols("y ~ x", frame).fit(),
+    ),
+    "quantile .5, heavy tails": Target(
+        lambda rng, size: linear(rng, size, student(rng)),
+        "y ~ x",
+        {"score": Quantile(0.5)},
+        quantreg(0.5),
+    ),
+    "quantile .5, growing spread": Target(
+        lambda rng, size: spreading(rng, size, 0.5), "y ~ x", {"score": Quantile(0.5)}
+    ),
+    "quantile .8, growing spread": Target(
+        lambda rng, size: spreading(rng, size, 0.8),
+        "y ~ x",
+        {"score": Quantile(0.8)},
+        quantreg(0.8),
     ),
 }
 

@@ -23,6 +23,7 @@ __all__ = [
     "CurrentTaskLabelsWarning",
     "DataError",
     "DegenerateGapWarning",
+    "DiscreteOutcomeWarning",
     "DroppedTaskWarning",
     "FewClustersWarning",
     "FewUnitsWarning",
@@ -134,6 +135,10 @@ class LabelAgreementWarning(SynthWarning):
 
 class MissingCodeWarning(SynthWarning):
     """A value of the outcome looks like the code of a missing one."""
+
+
+class DiscreteOutcomeWarning(SynthWarning):
+    """The outcome has few values, and the target is a quantile of it."""
 
 
 class FullyLabeledWarning(SynthWarning):

@@ -7,10 +7,19 @@ Scores of target models: what ``score=`` takes.
 """
 
 from statsmodels_synth.problem.scores import (
+    Huber,
     InstrumentalVariables,
+    NegativeBinomial2,
     Quantile,
     Score,
     TargetScore,
 )
 
-__all__ = ["InstrumentalVariables", "Quantile", "Score", "TargetScore"]
+__all__ = [
+    "Huber",
+    "InstrumentalVariables",
+    "NegativeBinomial2",
+    "Quantile",
+    "Score",
+    "TargetScore",
+]

@@ -11,6 +11,7 @@ from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import muted, warn
 from statsmodels_synth.exceptions import (
     CollinearSourceWarning,
+    DiscreteOutcomeWarning,
     FewClustersWarning,
     FewUnitsWarning,
     FullyLabeledWarning,
@@ -22,7 +23,7 @@ from statsmodels_synth.gmm.alone import (
     naive_estimate,
     naive_with_clusters,
 )
-from statsmodels_synth.gmm.cautions import warn_of, warn_of_strata
+from statsmodels_synth.gmm.cautions import warn_of, warn_of_strata, warn_of_ties
 from statsmodels_synth.gmm.covariance import Inference, infer
 from statsmodels_synth.gmm.jtest import JTest, representativeness
 from statsmodels_synth.gmm.separation import (
@@ -97,7 +98,7 @@ class Fit:
         if not self.design.k_sources:
             return self
         # What is to be warned of was said when this fit was made.
-        with muted(FewUnitsWarning, FewClustersWarning):
+        with muted(FewUnitsWarning, FewClustersWarning, DiscreteOutcomeWarning):
             return fit_labels(
                 self.design,
                 self.target,
@@ -225,6 +226,7 @@ def fit_design(
         )
         solution = replace(solution, passes=solution.passes + passes)
     warn_of(design, solution, target.names, corrected=settings.use_correction)
+    warn_of_ties(design, target.score, solution.theta_real, target.yname)
     inference = infer(design, target.score, solution, settings, clusters)
     if clusters is None:
         warn_of_strata(design.labeling, inference.df)

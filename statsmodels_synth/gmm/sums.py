@@ -58,7 +58,7 @@ def told_parts(
     parts = design.partitions
     assert parts is not None
     told = [
-        (score, told_of(sample, score, fact.n_rows))
+        (score, told_of(sample, score, fact.n_covered))
         for sample, fact in zip(parts.samples, parts.facts, strict=True)
     ]
     return partial(_with_told, told=told, function=function)

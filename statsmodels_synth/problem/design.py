@@ -329,23 +329,23 @@ TOLD_ROWS = 20_000
 
 
 def told_of(
-    rows: DesignRows, score: TargetScore, n_rows: int | None = None
+    rows: DesignRows, score: TargetScore, n_units: int | None = None
 ) -> TargetScore:
     """
     The target model, told what blocks of these rows have in common.
 
-    It is told once and remembered with the rows. `n_rows`: of how many they are a part.
+    It is told once and remembered with the rows. `n_units`: where they are a part, of
+    the rows of how many units.
     """
     if not score.learns_from_rows:
         return score
     if rows.told is None or rows.told[0] is not score:
-        size = len(rows.endog)
-        part = rows
+        size, part = len(rows.endog), rows
         if size > TOLD_ROWS:
             part = rows.take(slice(None, None, -(-size // TOLD_ROWS)), None)
         told = score.told_rows(
             *(part.endog, part.exog, part.offset, part.weights),
-            size if n_rows is None else n_rows,
+            n_covered(rows) if n_units is None else n_units,
         )
         object.__setattr__(rows, "told", (score, told))
         return told
@@ -505,7 +505,7 @@ def told_labels(
     weights = design_weights(labeling, len(labels.endog))
     if labels.weights is not None:
         weights = weights * labels.weights
-    return score.told_labels(labels.endog, labels.exog, weights)
+    return score.told_labels(labels.endog, labels.exog, labels.offset, weights)
 
 
 def assemble_design(

@@ -16,14 +16,18 @@ from statsmodels.genmod import families
 from statsmodels_synth.core.messages import type_name
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.problem.scores.glm import FamilyScore, glm_score
+from statsmodels_synth.problem.scores.huber import Huber
 from statsmodels_synth.problem.scores.instruments import InstrumentalVariables
+from statsmodels_synth.problem.scores.negative_binomial import NegativeBinomial2
 from statsmodels_synth.problem.scores.plugin import PluginScore
 from statsmodels_synth.problem.scores.protocol import Score, TargetScore
 from statsmodels_synth.problem.scores.quantile import Quantile
 
 __all__ = [
     "FamilyScore",
+    "Huber",
     "InstrumentalVariables",
+    "NegativeBinomial2",
     "PluginScore",
     "Quantile",
     "Score",

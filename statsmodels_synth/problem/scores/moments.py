@@ -115,7 +115,11 @@ class MomentScore(TargetScore):
         return self.point.copy()
 
     def told_labels(
-        self, endog: Floats, exog: Floats, weights: Floats | None
+        self,
+        endog: Floats,
+        exog: Floats,
+        offset: Floats | None,
+        weights: Floats | None,
     ) -> MomentScore:
         """The same equations in the metric of the labelled rows."""
         own = np.ones(len(endog)) if weights is None else weights
@@ -237,11 +241,15 @@ class UserMoments(MomentScore):
         return told
 
     def told_labels(
-        self, endog: Floats, exog: Floats, weights: Floats | None
+        self,
+        endog: Floats,
+        exog: Floats,
+        offset: Floats | None,
+        weights: Floats | None,
     ) -> MomentScore:
         """The same equations, checked on the labelled rows, in their metric."""
         self._check_rows(endog, exog)
-        told = super().told_labels(endog, exog, weights)
+        told = super().told_labels(endog, exog, offset, weights)
         if self.derivative is not None:
             self._check_derivative(told.point, endog, exog)
         return told

@@ -39,7 +39,7 @@ class PluginScore(TargetScore):
         if self.learns_from_rows and not hasattr(own, "told_rows"):
             raise OptionError(
                 f"{type_name(own)} has learns_from_rows=True. Define told_rows(endog, "
-                "exog, offset, weights, n_rows), which returns the same score, told "
+                "exog, offset, weights, n_units), which returns the same score, told "
                 "of these rows."
             )
 
@@ -49,10 +49,10 @@ class PluginScore(TargetScore):
         exog: Floats,
         offset: Floats | None,
         weights: Floats | None,
-        n_rows: int,
+        n_units: int,
     ) -> PluginScore:
         """The same of what the object says when it is told the rows."""
-        return PluginScore(self.own.told_rows(endog, exog, offset, weights, n_rows))
+        return PluginScore(self.own.told_rows(endog, exog, offset, weights, n_units))
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
         """Score factor and its derivative, (rows,) each, as the object returns them."""

@@ -116,6 +116,9 @@ class TargetScore:
         in which regressors are orthonormal.
     param_scale : ndarray (P,) or None
         What each parameter is multiplied by; None: root mean squares of regressors.
+    mean_of_first : bool
+        Whether `mean` depends on the first of several linear predictors alone, so that
+        predictions have an interval.
     learns_from_labels : bool
         Whether `told_labels` changes something, so that each set of labels has its own.
     learns_from_rows : bool
@@ -140,6 +143,7 @@ class TargetScore:
     separable: bool = False
     basis: Floats | None = None
     param_scale: Floats | None = None
+    mean_of_first: bool = False
     learns_from_labels: bool = False
     learns_from_rows: bool = False
 
@@ -148,7 +152,7 @@ class TargetScore:
         *("name", "link", "is_canonical", "is_linear", "low", "high", "low_open"),
         *("range_text", "separable", "mean", "start", "loss", "is_smooth"),
         *("is_linear_in_outcome", "predictors", "constants", "param_names"),
-        *("learns_from_rows",),
+        *("learns_from_rows", "mean_of_first"),
     )
 
     #: Whether a row has one linear predictor, in which regressors have coefficients.
@@ -179,7 +183,7 @@ class TargetScore:
         exog: Floats,
         offset: Floats | None,
         weights: Floats | None,
-        n_rows: int,
+        n_units: int,
     ) -> TargetScore:
         """
         The same target model, told the rows of one source, or of the labels.
@@ -194,8 +198,8 @@ class TargetScore:
             Regressors.
         offset, weights : ndarray (rows,) or None
             Of the rows.
-        n_rows : int
-            Number of all rows.
+        n_units : int
+            Units that all the rows belong to: replicates are one.
 
         Returns
         -------
@@ -215,7 +219,11 @@ class TargetScore:
         return self
 
     def told_labels(
-        self, endog: Floats, exog: Floats, weights: Floats | None
+        self,
+        endog: Floats,
+        exog: Floats,
+        offset: Floats | None,
+        weights: Floats | None,
     ) -> TargetScore:
         """The same target model, told the labelled rows and their weights."""
         return self

@@ -122,13 +122,13 @@ class Quantile(TargetScore):
         exog: Floats,
         offset: Floats | None,
         weights: Floats | None,
-        n_rows: int,
+        n_units: int,
     ) -> Quantile:
-        """The same with the bandwidth of rows of which these are an even part."""
+        """The same with the bandwidth of rows, all or an even part of them."""
         params = self.start(endog, exog, offset, weights)
         residual = endog - exog @ params - (0.0 if offset is None else offset)
         told = copy.copy(self)
-        told.width = bandwidth(self.tau, endog, residual, weights, n_rows)
+        told.width = bandwidth(self.tau, endog, residual, weights, n_units)
         return told
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
@@ -164,14 +164,14 @@ class Quantile(TargetScore):
 
 
 def bandwidth(
-    tau: float, endog: Floats, residual: Floats, weights: Floats | None, n_rows: int
+    tau: float, endog: Floats, residual: Floats, weights: Floats | None, n_units: int
 ) -> float:
     """
     Bandwidth of Hall and Sheather in units of the residuals; NaN if these are zero.
 
     Shapes: `endog`, `residual`, `weights` (R,).
     """
-    n = float(n_rows)
+    n = float(n_units)
     if weights is None:
         low, high = np.percentile(residual, [25.0, 75.0])
     else:
@@ -212,7 +212,7 @@ def regression_quantile(
     Of many rows most are put on one side of the line by a fit to some; who turns out to
     be on the other side joins those whose side is open, until nobody is.
 
-    Shapes: `endog` (R,), `exog` (R, p), `weights` (R,) -> (p,); NaN where there is none.
+    Shapes: `endog` (R,), `exog` (R, p), `weights` (R,) -> (p,), or NaN.
     """
     scale = np.sqrt(np.mean(exog**2, axis=0))
     scale[scale == 0.0] = 1.0  # a rare dummy may be absent
