@@ -170,10 +170,14 @@ def _reweighted(
 
     Shapes: `y`, `own` (R,), `x` (R, p) -> (p,).
     """
-    root, params, sigma = np.sqrt(own), np.zeros(x.shape[1]), scale or 0.0
+    root: Floats = np.sqrt(own)
+    params: Floats = np.zeros(x.shape[1])
+    sigma = scale or 0.0
     for count in range(most):
         before, before_sigma = params, sigma
-        params = np.linalg.lstsq(x * root[:, None], y * root, rcond=None)[0]
+        params = np.asarray(
+            np.linalg.lstsq(x * root[:, None], y * root, rcond=None)[0], dtype=float
+        )
         size = np.abs(y - x @ params)
         if scale is None:
             sigma = _median(size, own) / NORMAL_DEVIATION

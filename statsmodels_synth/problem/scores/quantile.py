@@ -287,4 +287,4 @@ def _through_its_rows(params: Floats, y: Floats, x: Floats) -> Floats:
     if residual[rows].max() > 1e-6 or np.linalg.cond(x[rows]) > 1e10:
         return params
     exact = np.linalg.solve(x[rows], y[rows])
-    return exact if np.abs(exact - params).max() <= 1e-6 else params
+    return np.asarray(exact if np.abs(exact - params).max() <= 1e-6 else params)
