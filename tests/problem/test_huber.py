@@ -124,3 +124,24 @@ def test_no_scale_where_half_of_the_labels_are_fitted_exactly() -> None:
     with pytest.raises(DataError, match=r"Half of the labels .* Huber\(scale=...\)"):
         AugmentedGMM(y, np.ones((60, 1)), score=Huber())
     assert AugmentedGMM(y, np.ones((60, 1)), score=Huber(scale=1.0)).fit().converged
+
+
+def test_a_minimum_at_a_kink_is_found() -> None:
+    """Gauss-Newton steps would lead to and fro across it until they run out."""
+    rng = np.random.default_rng(2)
+    n = 900
+    x = rng.normal(size=n)
+    y = 0.5 + x + rng.standard_t(3, size=n)
+    exog = np.column_stack([np.ones(n), x])
+    sources = {
+        "llm": (0.3 + 0.8 * y + 0.4 * rng.normal(size=n), exog),
+        "second": (y + rng.normal(size=n), exog),
+    }
+    solved = 0
+    for draw in range(12):
+        labels = np.where(rng.permutation(n) < 150, y, np.nan)
+        model = AugmentedGMM(labels, exog, sources, score=Huber())
+        result = model.fit(use_correction=False)
+        solved += bool(result.converged)
+        assert result.passes < 30, draw
+    assert solved == 12

@@ -172,7 +172,7 @@ def bandwidth(
     Shapes: `endog`, `residual`, `weights` (R,).
     """
     n = float(n_units)
-    if weights is None:
+    if weights is None or np.ptp(weights) <= 1e-9 * weights.max():
         low, high = np.percentile(residual, [25.0, 75.0])
     else:
         n *= weights.sum() ** 2 / (weights @ weights) / len(weights)  # Kish
