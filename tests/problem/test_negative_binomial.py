@@ -8,7 +8,7 @@ from scipy import stats
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.exceptions import DataError
+from statsmodels_synth.exceptions import DataError, SeparationError
 from statsmodels_synth.problem.scores.negative_binomial import exact_factors
 from statsmodels_synth.scores import NegativeBinomial2
 from tests.problem.test_predictors import GeneralProblem, model_of
@@ -180,3 +180,19 @@ def test_counts_are_not_negative() -> None:
     y[3] = -1.0
     with pytest.raises(DataError, match="0 or above for the negative binomial model"):
         AugmentedGMM(y, x, score=NegativeBinomial2())
+
+
+def test_a_column_that_tells_zeros_is_named() -> None:
+    y, x, _, _ = data(10, 400)
+    rare = (np.arange(400) % 8 == 0).astype(float)
+    exog = np.column_stack([x, rare])
+    zeros = np.where(rare == 1.0, 0.0, y)
+    labels = np.where(np.arange(400) < 120, zeros, np.nan)
+    with pytest.raises(SeparationError, match="the labelled units: 'x3' tells"):
+        AugmentedGMM(labels, exog, {"llm": (y, exog)}, score=NegativeBinomial2()).fit()
+    labels = np.where(np.arange(400) < 120, y, np.nan)
+    sources = {"llm": (zeros, exog)}
+    with pytest.raises(SeparationError, match="source 'llm': 'x3' tells"):
+        AugmentedGMM(labels, exog, sources, score=NegativeBinomial2()).fit()
+    with pytest.raises(DataError, match="All 120 labels are 0"):
+        AugmentedGMM(0.0 * labels, exog, sources, score=NegativeBinomial2())

@@ -96,6 +96,7 @@ class NegativeBinomial2(TargetScore):
     link = families.links.Log()
     low = 0.0
     range_text = "0 or above"
+    separable = True
     constants = ("lnalpha",)
     mean_of_first = True
     learns_from_labels = True
@@ -226,6 +227,11 @@ def _maximum_likelihood(
 
     Shapes: `endog` (n,), `exog` (n, p), `offset`, `weights` (n,).
     """
+    if np.ptp(endog) == 0.0:
+        raise DataError(
+            f"All {len(endog)} labels are {endog[0]:g}, so that the negative binomial "
+            "model has no estimate. Label more units."
+        )
     own = np.ones(len(endog)) if weights is None else weights
     shift = np.zeros(len(endog)) if offset is None else offset
     poisson = glm_score(families.Poisson())

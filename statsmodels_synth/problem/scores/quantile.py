@@ -167,7 +167,7 @@ def bandwidth(
     tau: float, endog: Floats, residual: Floats, weights: Floats | None, n_units: int
 ) -> float:
     """
-    Bandwidth of Hall and Sheather in units of the residuals; NaN if these are zero.
+    Bandwidth of Hall and Sheather in units of the residuals, positive.
 
     Shapes: `endog`, `residual`, `weights` (R,).
     """
@@ -185,8 +185,8 @@ def bandwidth(
     scales = np.array([np.std(endog), (high - low) / NORMAL_RANGE, np.std(residual)])
     # Where half of the rows are on the line the quartiles are one value.
     positive = scales[:2][scales[:2] > ON_THE_LINE * scales[2]]
-    scale = positive.min(initial=np.inf)
-    scale = scale if np.isfinite(scale) else np.nan
+    # A constant outcome is refused elsewhere, with its reason.
+    scale = positive.min() if len(positive) else max(1.0, np.abs(endog).max())
     return float(scale * (stats.norm.ppf(tau + h) - stats.norm.ppf(tau - h)))
 
 
