@@ -106,6 +106,8 @@ class SourceArrays(DesignRows):
         Set by the model from the weights of the units.
     has_replicates : bool
         Set by the model.
+    told : tuple of TargetScore, optional
+        Set by the model.
     name : str
         Name of the source.
     kind : {"proxy", "synthetic"}

@@ -68,7 +68,7 @@ class Huber(TargetScore):
     >>> labels = np.where(np.arange(2000) < 200, y, np.nan)
     >>> sources = {"llm": (guess, x)}
     >>> AugmentedGMM(labels, x, sources, score=Huber()).fit().params.round(2)
-    array([0.95, 0.54])
+    array([0.98, 0.52])
     """
 
     name = "Huber"
@@ -124,7 +124,7 @@ class Huber(TargetScore):
         return told
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
-        """Bounded residual and less whether it is within the bound, (rows,) each."""
+        """Bounded residual, and less whether it is within, (rows,) each. Eq. (score)."""
         residual, bound = endog - linear, self._bound
         inside = np.abs(residual) <= bound
         return np.clip(residual, -bound, bound), -inside.astype(float)

@@ -88,7 +88,7 @@ class NegativeBinomial2(TargetScore):
     >>> sources = {"llm": (guess, x)}
     >>> model = AugmentedGMM(labels, x, sources, score=NegativeBinomial2())
     >>> model.fit().params.round(2)
-    array([ 0.97,  0.47, -0.72])
+    array([ 0.96,  0.5 , -0.68])
     """
 
     kind = "family"
@@ -136,7 +136,7 @@ class NegativeBinomial2(TargetScore):
         return told
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
-        """Scores of mean and dispersion, (rows, 2), and their slopes, (rows, 2, 2)."""
+        """Scores of mean and dispersion, (rows, 2), and their slopes. Eq. (score)."""
         if self._labels is None:
             return exact_factors(endog, linear)
         own, base = linear[:, 1], self._labels.log
