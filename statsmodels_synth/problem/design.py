@@ -106,14 +106,14 @@ class SourceArrays(DesignRows):
         Set by the model from the weights of the units.
     has_replicates : bool
         Set by the model.
-    told : tuple of TargetScore, optional
-        Set by the model.
     name : str
         Name of the source.
     kind : {"proxy", "synthetic"}
         What it is; the estimator treats both alike.
     n_dropped : int
         Rows that were left out because a value is missing.
+    told : tuple of TargetScore, optional
+        Set by the model.
     """
 
     name: str = ""
