@@ -7,9 +7,10 @@ Scores of target models: what ``score=`` takes.
 """
 
 from statsmodels_synth.problem.scores import (
+    AverageTreatmentEffect,
     InstrumentalVariables,
     Score,
     TargetScore,
 )
 
-__all__ = ["InstrumentalVariables", "Score", "TargetScore"]
+__all__ = ["AverageTreatmentEffect", "InstrumentalVariables", "Score", "TargetScore"]

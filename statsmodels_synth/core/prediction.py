@@ -143,6 +143,11 @@ class PredictedResults(TestedResults):
             raise OptionError(
                 f"which={which!r} does not exist. There are: 'mean', 'linear'."
             )
+        if not self.model.target_score.predictors:
+            raise OptionError(
+                "get_prediction() gives intervals for a linear predictor, and there is "
+                f"no linear predictor in {self.model.target_score.called}."
+            )
         if not self.model.target_score.is_single:
             raise OptionError(
                 "get_prediction() gives an interval for one linear predictor, and "

@@ -15,6 +15,7 @@ from statsmodels_synth.exceptions import (
     FewUnitsWarning,
     FullyLabeledWarning,
     OptionError,
+    WeakInstrumentWarning,
 )
 from statsmodels_synth.gmm.alone import (
     NaiveEstimate,
@@ -24,6 +25,7 @@ from statsmodels_synth.gmm.alone import (
 )
 from statsmodels_synth.gmm.cautions import warn_of, warn_of_strata
 from statsmodels_synth.gmm.covariance import Inference, infer
+from statsmodels_synth.gmm.instruments import warn_of_weak_instruments
 from statsmodels_synth.gmm.jtest import JTest, representativeness
 from statsmodels_synth.gmm.separation import (
     LABELS,
@@ -97,7 +99,7 @@ class Fit:
         if not self.design.k_sources:
             return self
         # What is to be warned of was said when this fit was made.
-        with muted(FewUnitsWarning, FewClustersWarning):
+        with muted(FewUnitsWarning, FewClustersWarning, WeakInstrumentWarning):
             return fit_labels(
                 self.design,
                 self.target,
@@ -225,6 +227,7 @@ def fit_design(
         )
         solution = replace(solution, passes=solution.passes + passes)
     warn_of(design, solution, target.names, corrected=settings.use_correction)
+    warn_of_weak_instruments(design, target.score, clusters)
     inference = infer(design, target.score, solution, settings, clusters)
     if clusters is None:
         warn_of_strata(design.labeling, inference.df)

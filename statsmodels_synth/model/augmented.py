@@ -507,7 +507,8 @@ class AugmentedGMM(StackedMomentsGMM):
             compared with differences of psi; if omitted, these are used.
         variables : sequence of str, optional
             Columns that psi uses. If omitted, those that it asks for by name when it is
-            called with some rows of `data`.
+            called with some rows of `data`. The outcome is the one that is missing most
+            often; in Dask partitions the first.
         **kwargs
             `on`, `labeled`, `labeling_prob`, `strata`, `weights`, `missing`, `engine`,
             as in :meth:`from_formula`.

@@ -33,6 +33,7 @@ from statsmodels_synth.gmm.alone import NaiveEstimate
 from statsmodels_synth.gmm.cautions import rarer_outcomes
 from statsmodels_synth.gmm.covariance import explained_by_source
 from statsmodels_synth.gmm.fit import labels_for_share
+from statsmodels_synth.gmm.instruments import first_stage, overidentification
 from statsmodels_synth.gmm.jtest import (
     JTest,
     hansen_j,
@@ -608,6 +609,56 @@ class AugmentedGMMResults(
         return self.plan().plot(coefficient, ax, alpha=alpha)
 
     # What statsmodels' results offer
+
+    def first_stage(self) -> pd.DataFrame:
+        """
+        How well the instruments predict each endogenous regressor, on the labels.
+
+        Returns
+        -------
+        DataFrame
+            A row for each endogenous regressor: share of its variance that the
+            instruments explain beside the exogenous ones (`partial_rsquared`), robust
+            F statistic of the instruments with its degrees of freedom and p-value. By
+            cluster where the fit was.
+
+        Raises
+        ------
+        OptionError
+            If the model has no instruments.
+
+        References
+        ----------
+        Staiger, D. and Stock, J. H. (1997). Instrumental variables regression with
+        weak instruments. Econometrica 65, 557-586.
+        """
+        fit = self._fit_or_raise()
+        return first_stage(fit.design, fit.target.score, fit.clusters)
+
+    def overidentification(self) -> JTest:
+        """
+        Test whether more instruments than needed agree, on the labels.
+
+        Returns
+        -------
+        JTest
+            Unpacks as ``statistic, pvalue, df``: score test that is robust to
+            heteroskedasticity, and to dependence within clusters where the fit was.
+
+        Raises
+        ------
+        OptionError
+            If there are no instruments, or no more than endogenous regressors.
+
+        References
+        ----------
+        Wooldridge, J. M. (2010). Econometric Analysis of Cross Section and Panel Data,
+        2nd ed., section 6.2.2. MIT Press.
+        """
+        fit = self._fit_or_raise()
+        return overidentification(
+            fit.design, fit.target.score, fit.solution.theta_real, fit.clusters
+        )
 
     def jtest(self) -> JTest:
         """

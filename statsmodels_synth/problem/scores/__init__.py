@@ -19,8 +19,10 @@ from statsmodels_synth.problem.scores.glm import FamilyScore, glm_score
 from statsmodels_synth.problem.scores.instruments import InstrumentalVariables
 from statsmodels_synth.problem.scores.plugin import PluginScore
 from statsmodels_synth.problem.scores.protocol import Score, TargetScore
+from statsmodels_synth.problem.scores.treatment import AverageTreatmentEffect
 
 __all__ = [
+    "AverageTreatmentEffect",
     "FamilyScore",
     "InstrumentalVariables",
     "PluginScore",

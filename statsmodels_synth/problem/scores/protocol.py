@@ -116,6 +116,9 @@ class TargetScore:
         in which regressors are orthonormal.
     param_scale : ndarray (P,) or None
         What each parameter is multiplied by; None: root mean squares of regressors.
+    most_leverage : float
+        Where leverages are cut off: one, as where the derivative is symmetric they are
+        no larger, and a row with it is fitted exactly.
     learns_from_labels : bool
         Whether `told_labels` changes something, so that each set of labels has its own.
     """
@@ -138,6 +141,7 @@ class TargetScore:
     basis: Floats | None = None
     param_scale: Floats | None = None
     learns_from_labels: bool = False
+    most_leverage: float = 1.0
 
     #: What a user's own object may define, besides `factors`.
     OPTIONAL: ClassVar[tuple[str, ...]] = (
@@ -221,6 +225,10 @@ class TargetScore:
             may be one column for each level of the outcome.
         """
         return linear
+
+    def own_leverages(self, exog: Floats, weights: Floats) -> Floats | None:
+        """Leverages of rows, (rows,), where not by the derivative of the score."""
+        return None
 
     def predicted(self, exog: Floats, params: Floats) -> Floats:
         """Prediction of a model without linear predictors, (rows,)."""
