@@ -62,8 +62,8 @@ def test_regression_adjustment_is_that_of_lin() -> None:
     )
     lin = sm.OLS(labels["y"], exog).fit(cov_type="HC0")
     assert found.params["ATE"] == pytest.approx(lin.params.iloc[1], rel=1e-9)
-    # Lin's interval is for these units; ours counts that their mean of x is drawn, which
-    # has nothing to do with the rest but by chance.
+    # Lin's interval is for these units; ours counts that their mean of x is drawn,
+    # which has to do with the rest by chance only.
     drawn = np.var(centred) * lin.params.iloc[3] ** 2 / len(labels)
     assert found.bse["ATE"] == pytest.approx(
         np.sqrt(lin.bse.iloc[1] ** 2 + drawn), rel=2e-2

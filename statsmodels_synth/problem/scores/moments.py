@@ -184,7 +184,7 @@ def _solved(
         if np.all(np.isfinite(own)) and np.linalg.cond(own) < SINGULAR:
             # Of an equation that is the same in all rows there is no size: in units of
             # what each row contributes to the parameters.
-            moments = np.linalg.solve(own, moments.T).T
+            moments = np.asarray(np.linalg.solve(own, moments.T).T, dtype=float)
         size = np.sqrt(weights @ moments**2 / total)
         return bool(np.all(np.abs(weights @ moments / total) <= SOLVED * size))
 
