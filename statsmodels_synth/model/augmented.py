@@ -494,9 +494,11 @@ class AugmentedGMM(StackedMomentsGMM):
             as an array. `theta` is an array (P,), `frame` a pandas frame with the
             columns that psi uses, of people or of a source. What it returns for a row
             must not depend on which other rows are there.
-        data, proxy, synthetic
-            As in :meth:`from_formula`; variables of the formula are the columns that
-            psi uses.
+        data : DataFrame or Table
+            As in :meth:`from_formula`, with the columns that psi uses.
+        proxy, synthetic : DataFrame, Table or mapping, optional
+            As in :meth:`from_formula`; what stands there of variables of the formula
+            holds of the columns that psi uses.
         start : mapping, Series or array_like (P,)
             Where the search for the solution on the labelled rows begins. Its names are
             those of the parameters.
@@ -803,13 +805,18 @@ class AugmentedGMM(StackedMomentsGMM):
             found = partitioned_clusters(
                 groups, self.unit_index, *partitions.groups(groups)
             )
-            check_clusters(found, self.aligned.labeled.exog, self.exog_names)
+            self._check_clusters(found)
             return found
         label = f"groups={groups!r}" if isinstance(groups, str) else "groups"
         values = self._values_by_unit(groups, label)
         found = find_clusters(values, self.aligned, self.unit_index, label)
-        check_clusters(found, self.aligned.labeled.exog, self.exog_names)
+        self._check_clusters(found)
         return found
+
+    def _check_clusters(self, found: Clusters) -> None:
+        """Warn of coefficients that few clusters decide, where regressors have one."""
+        if self.target_score.predictors:
+            check_clusters(found, self.aligned.labeled.exog, self.exog_names)
 
     def _values_by_unit(
         self, given: Any, label: str, *, of_data_first: bool = False

@@ -145,6 +145,11 @@ def test_analyses(propensity: Any) -> None:
     assert np.all(np.isfinite(result.plan().expect([300])["std_err"]))
     with pytest.raises(OptionError, match="nothing to predict"):
         result.predict()
+    with pytest.raises(OptionError, match=r"wald_test\(\) takes constraints"):
+        result.wald_test_terms()
+    own = result.t_test("ATE = 0.5")
+    assert float(own.effect[0]) == pytest.approx(result.params["ATE"])
+    assert np.isfinite(result.wald_test("control:x = 1, ATE = 0", scalar=True).pvalue)
 
 
 BAD: list[tuple[dict[str, Any], dict[str, Any], type[SynthError], str]] = [
