@@ -9,8 +9,19 @@ Scores of target models: what ``score=`` takes.
 from statsmodels_synth.problem.scores import (
     AverageTreatmentEffect,
     InstrumentalVariables,
+    MultinomialLogit,
+    OrderedLogit,
+    OrderedProbit,
     Score,
     TargetScore,
 )
 
-__all__ = ["AverageTreatmentEffect", "InstrumentalVariables", "Score", "TargetScore"]
+__all__ = [
+    "AverageTreatmentEffect",
+    "InstrumentalVariables",
+    "MultinomialLogit",
+    "OrderedLogit",
+    "OrderedProbit",
+    "Score",
+    "TargetScore",
+]

@@ -37,7 +37,7 @@ from statsmodels_synth.gmm.settings import FitSettings
 from statsmodels_synth.gmm.solver import Solution, solve
 from statsmodels_synth.gmm.sums import SourceState
 from statsmodels_synth.gmm.weights import is_ill_conditioned
-from statsmodels_synth.problem.design import AlignedDesign, Target
+from statsmodels_synth.problem.design import AlignedDesign, Target, with_outcomes
 from statsmodels_synth.problem.groups import Clusters
 
 _NOTHING_LEFT = (
@@ -226,7 +226,8 @@ def fit_design(
             None if known is None else known.take(keep),
         )
         solution = replace(solution, passes=solution.passes + passes)
-    warn_of(design, solution, target.names, corrected=settings.use_correction)
+    said = with_outcomes(design, target.score.outcomes)
+    warn_of(said, solution, target.names, corrected=settings.use_correction)
     warn_of_weak_instruments(design, target.score, clusters)
     inference = infer(design, target.score, solution, settings, clusters)
     if clusters is None:

@@ -87,8 +87,8 @@ def warn_of_weak_instruments(
             f"units: the F statistic of the first stage is {value:.3g}, below "
             f"{WEAK:g}. The estimate is then biased towards least squares and its "
             "interval too short, with sources or without; they do not make an "
-            "instrument stronger. Label more units, or find a stronger instrument. first_stage() "
-            "has the table.",
+            "instrument stronger. Label more units, or find a stronger instrument. "
+            "first_stage() has the table.",
             WeakInstrumentWarning,
             f"Weak instruments of {name}: F = {value:.3g} in the first stage; the "
             "estimate may be biased and its interval too short.",

@@ -49,6 +49,7 @@ from statsmodels_synth.data.groups import (
 )
 from statsmodels_synth.data.kinds import Uncollected, any_partitioned
 from statsmodels_synth.data.label_sets import read_sets, share_units
+from statsmodels_synth.data.levels import coded_sets
 from statsmodels_synth.exceptions import (
     DataError,
     OptionError,
@@ -61,7 +62,7 @@ from statsmodels_synth.model.many import FIT_KEYS, ManyFits
 from statsmodels_synth.model.stacked import StackedMomentsGMM
 from statsmodels_synth.problem.design import Target
 from statsmodels_synth.problem.groups import Clusters
-from statsmodels_synth.problem.scores import read_score
+from statsmodels_synth.problem.scores import LevelScore, read_score
 from statsmodels_synth.results.augmented import (
     AugmentedGMMResults,
     AugmentedGMMResultsWrapper,
@@ -779,6 +780,8 @@ class AugmentedGMM(StackedMomentsGMM):
             table.refuse_by_row(labeling_prob, "labeling_prob")
             table.refuse_by_row(strata, "strata")
         shared = share_units(self, exog, labeling_prob, strata)
+        if isinstance(self.target_score, LevelScore):
+            endog = coded_sets(endog, self.target_score)
         sets = read_sets(endog, shared.units)
         passes = 0
         design, start = self.aligned, kwargs.get("start_params")

@@ -319,6 +319,17 @@ class AlignedDesign:
         )
 
 
+def with_outcomes(
+    design: AlignedDesign, outcomes: Callable[[Floats], Floats]
+) -> AlignedDesign:
+    """The labelled rows of labels and sources with outcomes as a function has them."""
+    labeled, *sources = (
+        replace(rows, endog=outcomes(rows.endog))
+        for rows in (design.labeled, *design.labeled_sources)
+    )
+    return replace(design, labeled=labeled, labeled_sources=tuple(sources))
+
+
 def replicate_weights(
     units: Positions | None, unit_weights: Floats | None, n_units: int
 ) -> tuple[Floats | None, bool]:

@@ -17,6 +17,12 @@ from statsmodels_synth.core.messages import type_name
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.problem.scores.glm import FamilyScore, glm_score
 from statsmodels_synth.problem.scores.instruments import InstrumentalVariables
+from statsmodels_synth.problem.scores.levels import (
+    LevelScore,
+    MultinomialLogit,
+    OrderedLogit,
+    OrderedProbit,
+)
 from statsmodels_synth.problem.scores.plugin import PluginScore
 from statsmodels_synth.problem.scores.protocol import Score, TargetScore
 from statsmodels_synth.problem.scores.treatment import AverageTreatmentEffect
@@ -25,6 +31,10 @@ __all__ = [
     "AverageTreatmentEffect",
     "FamilyScore",
     "InstrumentalVariables",
+    "LevelScore",
+    "MultinomialLogit",
+    "OrderedLogit",
+    "OrderedProbit",
     "PluginScore",
     "Score",
     "TargetScore",

@@ -119,6 +119,10 @@ class TargetScore:
     most_leverage : float
         Where leverages are cut off: one, as where the derivative is symmetric they are
         no larger, and a row with it is fitted exactly.
+    has_levels : bool
+        Whether outcomes are levels, which are coded before anything else.
+    has_own_constant : bool
+        Whether its parameters stand for the constant, which regressors then lack.
     learns_from_labels : bool
         Whether `told_labels` changes something, so that each set of labels has its own.
     """
@@ -142,6 +146,8 @@ class TargetScore:
     param_scale: Floats | None = None
     learns_from_labels: bool = False
     most_leverage: float = 1.0
+    has_levels: bool = False
+    has_own_constant: bool = False
 
     #: What a user's own object may define, besides `factors`.
     OPTIONAL: ClassVar[tuple[str, ...]] = (
@@ -225,6 +231,14 @@ class TargetScore:
             may be one column for each level of the outcome.
         """
         return linear
+
+    def outcomes(self, endog: Floats) -> Floats:
+        """Outcomes as they are compared with labels, (rows,)."""
+        return endog
+
+    def numbers(self, endog: Floats) -> Floats:
+        """Outcomes as numbers whose means are compared, (rows,)."""
+        return endog
 
     def own_leverages(self, exog: Floats, weights: Floats) -> Floats | None:
         """Leverages of rows, (rows,), where not by the derivative of the score."""
