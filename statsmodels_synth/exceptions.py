@@ -23,6 +23,7 @@ __all__ = [
     "CurrentTaskLabelsWarning",
     "DataError",
     "DegenerateGapWarning",
+    "DiscreteOutcomeWarning",
     "DroppedTaskWarning",
     "FewClustersWarning",
     "FewUnitsWarning",
@@ -139,6 +140,10 @@ class WeakInstrumentWarning(SynthWarning):
 
 class MissingCodeWarning(SynthWarning):
     """A value of the outcome looks like the code of a missing one."""
+
+
+class DiscreteOutcomeWarning(SynthWarning):
+    """The outcome has few values, and the target is a quantile of it."""
 
 
 class FullyLabeledWarning(SynthWarning):

@@ -149,15 +149,16 @@ class PredictedResults(TestedResults):
             raise OptionError(
                 f"which={which!r} does not exist. There are: 'mean', 'linear'."
             )
-        if not self.model.target_score.predictors:
+        score = self.model.target_score
+        if not score.predictors:
             raise OptionError(
                 "get_prediction() gives intervals for a linear predictor, and there is "
-                f"no linear predictor in {self.model.target_score.called}."
+                f"no linear predictor in {score.called}."
             )
-        if not self.model.target_score.is_single:
+        if not (score.is_single or score.mean_of_first):
             raise OptionError(
                 "get_prediction() gives an interval for one linear predictor, and "
-                f"{self.model.target_score.called} has several. predict() gives the "
+                f"{score.called} has several. predict() gives the "
                 "predictions; t_test() and cov_params() what errors of linear ones are."
             )
         if agg_weights is not None:
@@ -182,8 +183,9 @@ class PredictedResults(TestedResults):
             found = self._average(found, which, agg_weights)
         elif self.use_t:
             rows = self.model.exog if exog is None else exog
-            found.df = self._df_of(np.asarray(rows, dtype=float))
-            found.dist_args = (found.df,)
+            df = self._df_of(np.asarray(rows, dtype=float))
+            # Statsmodels' class for a mean without a link is made for normal quantiles.
+            found.df, found.dist, found.dist_args = df, stats.t, (df,)
         return with_levels_checked(found, check_alpha)
 
     def _average(self, found: Any, which: str, weights: Any) -> Any:

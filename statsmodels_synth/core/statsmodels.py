@@ -187,4 +187,10 @@ def predictions(
     if which == "linear":
         return _prediction_inference.get_prediction_linear(results, **kwds)
     kwds["pred_kwds"]["which"] = "mean"
-    return _prediction_inference.get_prediction_monotonic(results, link=link, **kwds)
+    # The coefficients of the mean; others, such as a dispersion, come last.
+    index = np.arange(len(results.model.exog_names))
+    if len(index) == len(results.params):
+        index = None
+    return _prediction_inference.get_prediction_monotonic(
+        results, link=link, index=index, **kwds
+    )

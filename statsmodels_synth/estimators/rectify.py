@@ -110,6 +110,9 @@ def solve_rectified(
     """
     Newton's method for the rectified equation.
 
+    Where the score jumps it has no exact solution: one step from where it starts, the
+    estimate of the labels.
+
     Shapes: `start` (p,) -> `theta` (p,).
     """
     design, theta = problem.design, start
@@ -121,6 +124,9 @@ def solve_rectified(
         if not np.all(np.isfinite(slope)) or np.linalg.cond(slope) > SINGULAR:
             return theta, moments, False
         step = -basis @ np.linalg.solve(slope, basis.T @ value)
+        if not problem.score.is_smooth:
+            theta = theta + step
+            return theta, moments_at(problem, predicted, theta), True
         second = moments.psi.T @ moments.psi / design.n_labeled
         moved = min(
             relative_step(step, theta, design.column_scale),

@@ -10,12 +10,14 @@ from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.core.messages import count, note, warn
 from statsmodels_synth.exceptions import (
     ConvergenceWarning,
+    DiscreteOutcomeWarning,
     FewUnitsWarning,
     LabelAgreementWarning,
     SynthWarning,
 )
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, Labeling
+from statsmodels_synth.problem.scores import TargetScore
 
 #: A source that explains less than this share of the labels' score is called useless,
 USELESS = 0.02
@@ -55,6 +57,9 @@ NEARLY_OF_FEW = 0.2
 NEARLY_CONTINUOUS = 0.5
 #: An outcome is continuous where so many labels have a value of their own.
 _CONTINUOUS = 0.9
+#: Share of rows on the fitted line, besides as many as coefficients, from which the
+#: outcome of a quantile has few values.
+TIED = 0.02
 #: Labels that may be wrong where none was seen to be, with 95 % confidence.
 UNSEEN = 3
 
@@ -139,6 +144,55 @@ def _warn_of_missed(
             f"Few units: a few rows of source {source!r} are unlike any that has a "
             f"label ({names[j]!r}); codes such as 99?",
         )
+
+
+def warn_of_ties(
+    design: AlignedDesign, score: TargetScore, theta: Floats, yname: str
+) -> None:
+    """
+    Warn where a score that jumps does so at many rows at once: y has few values.
+
+    Of p coefficients p rows are on the line in any case. The rows of a source are those
+    of labelled units.
+
+    Shapes: `theta` (p,).
+    """
+    if score.is_smooth or not score.is_single:
+        return
+    found = [("the labels", tied_rows(design.labeled, score, theta))]
+    for name, rows in zip(design.names, design.labeled_sources, strict=True):
+        if len(rows.endog) <= design.k_params:
+            continue
+        own = score.start(rows.endog, rows.exog, rows.offset, design.row_weights(rows))
+        found.append((f"source {name!r}", tied_rows(rows, score, own)))
+    tied = [
+        (where, n, of) for where, (n, of) in found if n > design.k_params + TIED * of
+    ]
+    if not tied:
+        return
+    listed = ", ".join(f"{n / of:.0%} of the rows of {w}" for w, n, of in tied)
+    warn(
+        f"{yname!r} has few values: {listed} are on the fitted line, where the score "
+        "of a quantile jumps and the density of the residuals is not defined. Standard "
+        "errors are not valid as far as that goes. If values were rounded, take those "
+        "before; if they are levels or counts, use a model for these; or add uniform "
+        "noise as wide as the rounding to all (Machado and Santos Silva 2005).",
+        DiscreteOutcomeWarning,
+        f"Discrete outcome: {listed} are on the fitted line; standard errors of a "
+        "quantile are not valid for few values.",
+    )
+
+
+def tied_rows(rows: DesignRows, score: TargetScore, params: Floats) -> tuple[int, int]:
+    """
+    Rows that the line goes through, and all rows.
+
+    Shapes: `params` (p,).
+    """
+    linear = rows.exog @ params
+    residual = rows.endog - linear - (0.0 if rows.offset is None else rows.offset)
+    near = 1e-9 * np.ptp(rows.endog) + 8 * EPSILON * np.abs(linear).max(initial=0.0)
+    return int(np.count_nonzero(np.abs(residual) <= near)), len(residual)
 
 
 def _one_sided(solution: Solution, m: int, names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from statsmodels_synth.core.arrays import Bools, Floats
-from statsmodels_synth.gmm.sums import score_blocks
+from statsmodels_synth.gmm.sums import score_blocks, told_parts
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, source_facts
 from statsmodels_synth.problem.groups import Clusters, all_sums
 from statsmodels_synth.problem.scores import TargetScore
@@ -112,7 +112,8 @@ def covered_sums(design: AlignedDesign, score: TargetScore, eta: Floats) -> Cove
     """
     if design.partitions is None:
         return part_covered_sums(design.sources, design.n_units, score, eta)
-    return design.partitions.total(partial(part_covered_sums, score=score, eta=eta))
+    part = partial(part_covered_sums, score=score, eta=eta)
+    return design.partitions.total(told_parts(design, score, part))
 
 
 def covered_clusters(
@@ -129,7 +130,8 @@ def covered_clusters(
         sums = all_sums(blocks, clusters, k)
     else:
         assert clusters.column is not None
-        blocks_of = partial(covered_blocks, score=score, eta=eta)
+        own = partial(covered_blocks, score=score, eta=eta)
+        blocks_of = told_parts(design, score, own)
         found = design.partitions.group_sums(clusters.column, blocks_of, k)
         sums = found.reindex(clusters.labels).to_numpy()
     return sums[:, :size], sums[:, size:]

@@ -11,6 +11,7 @@ from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import muted, warn
 from statsmodels_synth.exceptions import (
     CollinearSourceWarning,
+    DiscreteOutcomeWarning,
     FewClustersWarning,
     FewUnitsWarning,
     FullyLabeledWarning,
@@ -23,7 +24,7 @@ from statsmodels_synth.gmm.alone import (
     naive_estimate,
     naive_with_clusters,
 )
-from statsmodels_synth.gmm.cautions import warn_of, warn_of_strata
+from statsmodels_synth.gmm.cautions import warn_of, warn_of_strata, warn_of_ties
 from statsmodels_synth.gmm.covariance import Inference, infer
 from statsmodels_synth.gmm.instruments import warn_of_weak_instruments
 from statsmodels_synth.gmm.jtest import JTest, representativeness
@@ -99,7 +100,12 @@ class Fit:
         if not self.design.k_sources:
             return self
         # What is to be warned of was said when this fit was made.
-        with muted(FewUnitsWarning, FewClustersWarning, WeakInstrumentWarning):
+        with muted(
+            FewUnitsWarning,
+            FewClustersWarning,
+            WeakInstrumentWarning,
+            DiscreteOutcomeWarning,
+        ):
             return fit_labels(
                 self.design,
                 self.target,
@@ -229,6 +235,7 @@ def fit_design(
     said = with_outcomes(design, target.score.outcomes)
     warn_of(said, solution, target.names, corrected=settings.use_correction)
     warn_of_weak_instruments(design, target.score, clusters)
+    warn_of_ties(design, target.score, solution.theta_real, target.yname)
     inference = infer(design, target.score, solution, settings, clusters)
     if clusters is None:
         warn_of_strata(design.labeling, inference.df)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from statsmodels_synth.core.arrays import Floats
-from statsmodels_synth.problem.design import AlignedDesign, DesignRows
+from statsmodels_synth.problem.design import (
+    AlignedDesign,
+    DesignRows,
+    SourceArrays,
+    Sums,
+    told_of,
+)
 from statsmodels_synth.problem.groups import Clusters, all_sums
 from statsmodels_synth.problem.scores import TargetScore
 from statsmodels_synth.problem.scores.predictors import (
@@ -34,9 +40,38 @@ def cluster_scores(
         blocks = score_blocks(design.sources, design.n_units, score, eta)
         return all_sums(blocks, clusters, eta.size)
     assert clusters.column is not None
-    scores = partial(score_blocks, score=score, eta=eta)
+    scores = told_parts(design, score, partial(score_blocks, score=score, eta=eta))
     sums = design.partitions.group_sums(clusters.column, scores, eta.size)
     return sums.reindex(clusters.labels).to_numpy()
+
+
+def told_parts(
+    design: AlignedDesign, score: TargetScore, function: Callable[..., Sums]
+) -> Callable[..., Sums]:
+    """
+    A function of the sources of a part, with what the score was told of all parts.
+
+    What a part would say of itself depends on where parts begin and end.
+    """
+    if not score.learns_from_rows:
+        return function
+    parts = design.partitions
+    assert parts is not None
+    told = [
+        (score, told_of(sample, score, fact.n_covered))
+        for sample, fact in zip(parts.samples, parts.facts, strict=True)
+    ]
+    return partial(_with_told, told=told, function=function)
+
+
+def _with_told(
+    sources: tuple[SourceArrays, ...],
+    *given: int,
+    told: Sequence[tuple[TargetScore, TargetScore]],
+    function: Callable[..., Sums],
+) -> Sums:
+    own = tuple(replace(s, told=t) for s, t in zip(sources, told, strict=True))
+    return function(own, *given)
 
 
 #: Units per block: a block of ten columns and its copies fit in the L2 cache.
@@ -135,7 +170,7 @@ def _factors_at(
     """The same at linear predictors without offset, which are overwritten."""
     if source.offset is not None:
         add_offset(linear, source.offset[rows], score)
-    factor, derivative = score.row_factors(
+    factor, derivative = told_of(source, score).row_factors(
         source.endog[rows], source.exog[rows], linear
     )
     if source.weights is not None:
@@ -229,7 +264,8 @@ def design_sums(
         )
     assert unit_weights is None
     part = partial(part_sums, score=score, eta=eta, outer=outer, block_size=block_size)
-    return design.partitions.total(part).over(design.n_units)
+    told = told_parts(design, score, part)
+    return design.partitions.total(told).over(design.n_units)
 
 
 def source_sums(

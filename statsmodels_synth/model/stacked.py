@@ -295,7 +295,9 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
         linear = linear_predictors(np.asarray(exog), np.asarray(params), score)
         shift = shift + total_offset(offset, exposure, len(linear), score)
         add_offset(linear, shift, score)
-        return np.asarray(linear if which == "linear" else score.mean(linear))
+        if which == "mean":
+            return np.asarray(score.mean(linear))
+        return np.asarray(linear[:, 0] if score.mean_of_first else linear)
 
     def remove_data(self) -> None:
         """Drop every array and frame with one value per unit."""

@@ -9,7 +9,7 @@ and names. Nothing downstream knows of missing values, indexes or formulas.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, TypeVar, cast
 
@@ -45,6 +45,8 @@ class DesignRows:
         Weight of the row: the unit's weight divided by its replicates.
     has_replicates : bool
         Whether a unit has more than one row.
+    told : tuple of TargetScore or None
+        A target model, and the same told of these rows; set by :func:`told_of`.
     """
 
     endog: Floats
@@ -53,6 +55,9 @@ class DesignRows:
     offset: Floats | None = None
     weights: Floats | None = None
     has_replicates: bool = False
+    told: tuple[TargetScore, TargetScore] | None = field(
+        default=None, repr=False, compare=False, kw_only=True
+    )
 
     def rows(self, start: int, stop: int) -> slice:
         """Rows of a range of units."""
@@ -330,6 +335,34 @@ def with_outcomes(
     return replace(design, labeled=labeled, labeled_sources=tuple(sources))
 
 
+#: Rows that a target model is told of, evenly spread, where a source has more.
+TOLD_ROWS = 20_000
+
+
+def told_of(
+    rows: DesignRows, score: TargetScore, n_units: int | None = None
+) -> TargetScore:
+    """
+    The target model, told what blocks of these rows have in common.
+
+    It is told once and remembered with the rows. `n_units`: where they are a part, of
+    the rows of how many units.
+    """
+    if not score.learns_from_rows:
+        return score
+    if rows.told is None or rows.told[0] is not score:
+        size, part = len(rows.endog), rows
+        if size > TOLD_ROWS:
+            part = rows.take(slice(None, None, -(-size // TOLD_ROWS)), None)
+        told = score.told_rows(
+            *(part.endog, part.exog, part.offset, part.weights),
+            n_covered(rows) if n_units is None else n_units,
+        )
+        object.__setattr__(rows, "told", (score, told))
+        return told
+    return rows.told[1]
+
+
 def replicate_weights(
     units: Positions | None, unit_weights: Floats | None, n_units: int
 ) -> tuple[Floats | None, bool]:
@@ -483,7 +516,7 @@ def told_labels(
     weights = design_weights(labeling, len(labels.endog))
     if labels.weights is not None:
         weights = weights * labels.weights
-    return score.told_labels(labels.endog, labels.exog, weights)
+    return score.told_labels(labels.endog, labels.exog, labels.offset, weights)
 
 
 def assemble_design(

@@ -156,7 +156,11 @@ class InstrumentalVariables(MomentScore):
         return exog[:, self._at(exogenous)]
 
     def told_labels(
-        self, endog: Floats, exog: Floats, weights: Floats | None
+        self,
+        endog: Floats,
+        exog: Floats,
+        offset: Floats | None,
+        weights: Floats | None,
     ) -> MomentScore:
         """The same model, with the first stage on the labelled rows."""
         root = np.ones(len(endog)) if weights is None else np.sqrt(weights)
@@ -173,7 +177,7 @@ class InstrumentalVariables(MomentScore):
             "regressors as the instruments predict them",
             of=np.linalg.norm(x * root[:, None], axis=0),
         )
-        return MomentScore.told_labels(told, endog, exog, weights)
+        return MomentScore.told_labels(told, endog, exog, offset, weights)
 
     def _fitted(self, exog: Floats) -> Floats:
         return np.asarray(self.all_instruments(exog) @ self.first_coefficients)

@@ -302,7 +302,11 @@ class OrderedScore(LevelScore):
         return np.asarray(self.chances(endog) @ np.arange(len(self.levels)))
 
     def told_labels(
-        self, endog: Floats, exog: Floats, weights: Floats | None
+        self,
+        endog: Floats,
+        exog: Floats,
+        offset: Floats | None,
+        weights: Floats | None,
     ) -> TargetScore:
         """The same model, after a look for a constant among the regressors."""
         ones = np.ones(len(exog))

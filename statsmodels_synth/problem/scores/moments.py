@@ -117,7 +117,11 @@ class MomentScore(TargetScore):
         return self.point.copy()
 
     def told_labels(
-        self, endog: Floats, exog: Floats, weights: Floats | None
+        self,
+        endog: Floats,
+        exog: Floats,
+        offset: Floats | None,
+        weights: Floats | None,
     ) -> MomentScore:
         """The same equations in the metric of the labelled rows."""
         own = np.ones(len(endog)) if weights is None else weights
@@ -243,11 +247,15 @@ class UserMoments(MomentScore):
         return told
 
     def told_labels(
-        self, endog: Floats, exog: Floats, weights: Floats | None
+        self,
+        endog: Floats,
+        exog: Floats,
+        offset: Floats | None,
+        weights: Floats | None,
     ) -> MomentScore:
         """The same equations, checked on the labelled rows, in their metric."""
         self._check_rows(endog, exog)
-        told = super().told_labels(endog, exog, weights)
+        told = super().told_labels(endog, exog, offset, weights)
         told.is_linear_in_outcome = self._is_linear_in_outcome(told.point, endog, exog)
         if self.derivative is not None:
             self._check_derivative(told.point, endog, exog)

@@ -36,6 +36,23 @@ class PluginScore(TargetScore):
                 "its estimate. Define start(endog, exog, offset, weights), which "
                 "returns it."
             )
+        if self.learns_from_rows and not hasattr(own, "told_rows"):
+            raise OptionError(
+                f"{type_name(own)} has learns_from_rows=True. Define told_rows(endog, "
+                "exog, offset, weights, n_units), which returns the same score, told "
+                "of these rows."
+            )
+
+    def told_rows(
+        self,
+        endog: Floats,
+        exog: Floats,
+        offset: Floats | None,
+        weights: Floats | None,
+        n_units: int,
+    ) -> PluginScore:
+        """The same of what the object says when it is told the rows."""
+        return PluginScore(self.own.told_rows(endog, exog, offset, weights, n_units))
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
         """Score factor and its derivative, (rows,) each, as the object returns them."""

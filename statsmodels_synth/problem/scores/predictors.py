@@ -35,7 +35,9 @@ def linear_predictors(exog: Floats, params: Floats, score: TargetScore) -> Float
     if not k:  # no column to spare: all rows are one
         return np.broadcast_to(params, (len(exog), len(params)))
     size = k * exog.shape[1]
-    result = np.empty((len(exog), k + len(score.constants)))
+    # Derivatives of predictions are taken with complex steps.
+    dtype = np.result_type(exog, params)
+    result = np.empty((len(exog), k + len(score.constants)), dtype=dtype)
     result[:, :k] = exog @ params[:size].reshape(k, -1).T
     result[:, k:] = params[size:]
     return result

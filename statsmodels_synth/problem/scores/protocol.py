@@ -123,8 +123,14 @@ class TargetScore:
         Whether outcomes are levels, which are coded before anything else.
     has_own_constant : bool
         Whether its parameters stand for the constant, which regressors then lack.
+    mean_of_first : bool
+        Whether `mean` depends on the first of several linear predictors alone, so that
+        predictions have an interval.
     learns_from_labels : bool
         Whether `told_labels` changes something, so that each set of labels has its own.
+    learns_from_rows : bool
+        Whether `told_rows` changes something: `factors` sees rows block by block, and
+        some models need one number of all rows, such as the bandwidth of a kernel.
     """
 
     kind: str = "score"
@@ -144,16 +150,19 @@ class TargetScore:
     separable: bool = False
     basis: Floats | None = None
     param_scale: Floats | None = None
+    mean_of_first: bool = False
     learns_from_labels: bool = False
     most_leverage: float = 1.0
     has_levels: bool = False
     has_own_constant: bool = False
+    learns_from_rows: bool = False
 
     #: What a user's own object may define, besides `factors`.
     OPTIONAL: ClassVar[tuple[str, ...]] = (
         *("name", "link", "is_canonical", "is_linear", "low", "high", "low_open"),
         *("range_text", "separable", "mean", "start", "loss", "is_smooth"),
         *("is_linear_in_outcome", "predictors", "constants", "param_names"),
+        *("learns_from_rows", "mean_of_first"),
     )
 
     #: Whether a row has one linear predictor, in which regressors have coefficients.
@@ -178,6 +187,37 @@ class TargetScore:
         """Score factor and its derivative, (rows,) each; see :class:`Score`."""
         raise NotImplementedError
 
+    def told_rows(
+        self,
+        endog: Floats,
+        exog: Floats,
+        offset: Floats | None,
+        weights: Floats | None,
+        n_units: int,
+    ) -> TargetScore:
+        """
+        The same target model, told the rows of one source, or of the labels.
+
+        Asked for before their `factors`, where `learns_from_rows` is set.
+
+        Parameters
+        ----------
+        endog : ndarray (rows,)
+            Outcome of all rows or, of many, of evenly spread ones.
+        exog : ndarray (rows, p)
+            Regressors.
+        offset, weights : ndarray (rows,) or None
+            Of the rows.
+        n_units : int
+            Units that all the rows belong to: replicates are one.
+
+        Returns
+        -------
+        TargetScore
+            Itself, where nothing else is defined.
+        """
+        return self
+
     def row_factors(
         self, endog: Floats, exog: Floats, linear: Floats
     ) -> tuple[Floats, Floats]:
@@ -189,7 +229,11 @@ class TargetScore:
         return self
 
     def told_labels(
-        self, endog: Floats, exog: Floats, weights: Floats | None
+        self,
+        endog: Floats,
+        exog: Floats,
+        offset: Floats | None,
+        weights: Floats | None,
     ) -> TargetScore:
         """The same target model, told the labelled rows and their weights."""
         return self

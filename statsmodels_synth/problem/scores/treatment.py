@@ -165,7 +165,11 @@ class AverageTreatmentEffect(MomentScore):
         return np.full(len(exog), float(self.propensity))
 
     def told_labels(
-        self, endog: Floats, exog: Floats, weights: Floats | None
+        self,
+        endog: Floats,
+        exog: Floats,
+        offset: Floats | None,
+        weights: Floats | None,
     ) -> MomentScore:
         """The same model, checked on the labelled rows, in their metric."""
         d, w = self._columns(exog)
@@ -193,7 +197,7 @@ class AverageTreatmentEffect(MomentScore):
                     f"such as {outside[0]:g}. Leave out units that could only be in "
                     "one arm."
                 )
-        return super().told_labels(endog, exog, weights)
+        return super().told_labels(endog, exog, offset, weights)
 
     def moments(self, params: Floats, endog: Floats, exog: Floats) -> Floats:
         """Effect, then the regressions of control and treated, (rows, P)."""

@@ -1,0 +1,283 @@
+"""
+Every target model: coverage, width and error with useful and useless sources; cost.
+
+Run from the root of the repository::
+
+    python -m benchmarks.targets                # all of them, about an hour on a core
+    python -m benchmarks.targets quantile       # those whose name begins so
+    python -m benchmarks.targets --speed        # cost at 1e6 rows, in ratios
+
+A target is a row of :data:`TARGETS`. Its `draw` makes a frame of units in which column
+``y`` is the outcome that humans would give, ``useful`` and ``useless`` what two sources
+say of it, and says what the parameters of the population are. Where a source says
+something of another column, `replaces` names it. Of 3,000 units 100 or 300 are labelled
+at random. Finished cells are kept in ``targets-output``: run it again and it goes on.
+
+A row of the table is a cell: coverage of 95 % intervals of the default (mean over
+coefficients, the lowest, and the Monte Carlo error of one), that of the labels alone,
+median width as a ratio to the labels alone, and squared error as a ratio to the labels
+alone with its Monte Carlo error. Draws that were refused are counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from statistics import median
+from typing import Any
+import warnings
+
+from joblib import Parallel, delayed
+import numpy as np
+from numpy.typing import NDArray
+import pandas as pd
+from scipy import stats
+import statsmodels.formula.api as smf
+from tqdm import tqdm
+
+from benchmarks.problems import Row, say, table, timed, versions
+from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.exceptions import SynthError
+from statsmodels_synth.scores import Quantile
+
+Array = NDArray[Any]
+Rng = np.random.Generator
+UNITS = 3000
+LABELS, SOURCES = (100, 300), ("useful", "useless")
+#: Units and labels of the table of costs.
+MANY, MANY_LABELS = 1_000_000, 1_000
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    A target model: one row of the table.
+
+    Attributes
+    ----------
+    draw : callable
+        ``(rng, size) -> (frame, truth)``: units, and the parameters by name. Those that
+        are not named are not scored.
+    formula : str
+        Of the model.
+    options : dict
+        Further arguments of ``from_formula``.
+    peer : callable or None
+        ``frame -> fit`` of the model that one would fit to a source alone, for the
+        table of costs: column ``y`` is then the outcome as the source has it.
+    replaces : str
+        Column that sources are about.
+    at_most : float
+        What the cost is to be at most, relative to the peer on one source.
+    """
+
+    draw: Callable[[Rng, int], tuple[pd.DataFrame, dict[str, float]]]
+    formula: str
+    options: dict[str, Any] = field(default_factory=dict)
+    peer: Callable[[pd.DataFrame], Any] | None = None
+    replaces: str = "y"
+    at_most: float = 1.0
+
+
+def linear(
+    rng: Rng, size: int, noise: Callable[[int], Array]
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """
+    A line with noise of median zero, and a source that is off by a third and noisy.
+
+    The useless one says something of the line only, from another unit.
+    """
+    x = rng.normal(size=size)
+    y = 0.5 + x + noise(size)
+    useful = 0.3 + 0.8 * y + 0.5 * rng.normal(size=size)
+    useless = rng.permutation(useful)
+    frame = pd.DataFrame({"y": y, "x": x, "useful": useful, "useless": useless})
+    return frame, {"Intercept": 0.5, "x": 1.0}
+
+
+def student(rng: Rng) -> Callable[[int], Array]:
+    """Noise with heavy tails."""
+    return lambda size: rng.standard_t(3, size)
+
+
+def spreading(rng: Rng, size: int, tau: float) -> tuple[pd.DataFrame, dict[str, float]]:
+    """A quantile of an outcome whose spread grows along x, and as good a source."""
+    x, e = rng.uniform(0.0, 2.0, size), rng.normal(size=size)
+    y = 0.5 + x + (0.5 + x) * e
+    useful = 0.3 + 0.8 * y + 0.5 * rng.normal(size=size)
+    frame = pd.DataFrame({"y": y, "x": x, "useful": useful})
+    frame["useless"] = rng.permutation(useful)
+    z = stats.norm.ppf(tau)
+    return frame, {"Intercept": 0.5 + 0.5 * z, "x": 1.0 + z}
+
+
+def quantreg(tau: float) -> Callable[[pd.DataFrame], Any]:
+    """Quantile regression of statsmodels."""
+    return lambda frame: smf.quantreg("y ~ x", frame).fit(q=tau)
+
+
+#: One row for each target: add yours here.
+TARGETS: dict[str, Target] = {
+    "least squares": Target(
+        lambda rng, size: linear(rng, size, rng.standard_normal),
+        "y ~ x",
+        peer=lambda frame: smf.ols("y ~ x", frame).fit(),
+    ),
+    "quantile .5, heavy tails": Target(
+        lambda rng, size: linear(rng, size, student(rng)),
+        "y ~ x",
+        {"score": Quantile(0.5)},
+        quantreg(0.5),
+    ),
+    "quantile .5, growing spread": Target(
+        lambda rng, size: spreading(rng, size, 0.5), "y ~ x", {"score": Quantile(0.5)}
+    ),
+    "quantile .8, growing spread": Target(
+        lambda rng, size: spreading(rng, size, 0.8),
+        "y ~ x",
+        {"score": Quantile(0.8)},
+        quantreg(0.8),
+    ),
+}
+
+
+def one_draw(target: Target, n: int, source: str, seed: int) -> dict[str, Array] | None:
+    """Squared errors, coverage and widths, (3, p) per method; None where refused."""
+    rng = np.random.default_rng([seed, n])
+    frame, truth = target.draw(rng, UNITS)
+    unlabeled = rng.permutation(UNITS) >= n
+    data = frame.drop(columns=["useful", "useless"])
+    data["llm"] = frame[source]
+    data.loc[unlabeled, target.replaces] = np.nan
+    proxy = {"llm": {target.replaces: "llm"}}
+    wanted, names = np.array(list(truth.values())), list(truth)
+    found = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            model = AugmentedGMM.from_formula(
+                target.formula, data, proxy=proxy, **target.options
+            )
+            result = model.fit()
+            for method, own in (("default", result), ("labels", result.real_only)):
+                low, high = own.conf_int().loc[names].to_numpy().T
+                error = (own.params[names].to_numpy() - wanted) ** 2
+                covered = (low <= wanted) & (wanted <= high)
+                found[method] = np.array([error, covered, high - low])
+        except SynthError:
+            return None
+    return found
+
+
+def run(
+    name: str, n: int, source: str, draws: int, jobs: int, folder: Path
+) -> dict[str, Any]:
+    """All draws of a cell, from the file where it is there."""
+    path = folder / f"{name.replace(' ', '_')}-{n}-{source}-{draws}.csv"
+    if path.exists():
+        return dict(pd.read_csv(path).iloc[0])
+    done = Parallel(jobs)(
+        delayed(one_draw)(TARGETS[name], n, source, seed) for seed in range(draws)
+    )
+    kept = [found for found in done if found is not None]
+    row = {"target": name, "n": n, "source": source} | summary(kept)
+    row["refused"] = draws - len(kept)
+    pd.DataFrame([row]).to_csv(path, index=False)
+    return row
+
+
+def summary(kept: list[dict[str, Array]]) -> dict[str, float]:
+    """What the table says of some draws."""
+    own, labels = (np.array([d[m] for d in kept]) for m in ("default", "labels"))
+    base = labels[:, 0].mean(axis=0)
+    ratio = own[:, 0].mean(axis=0) / base
+    spread = (own[:, 0] / base - ratio * labels[:, 0] / base).mean(axis=1)
+    covered, alone = own[:, 1].mean(axis=0), labels[:, 1].mean(axis=0)
+    width = np.median(own[:, 2], axis=0) / np.median(labels[:, 2], axis=0)
+    return {
+        "draws": len(kept),
+        "covers": covered.mean(),
+        "lowest": covered.min(),
+        "mc error": np.sqrt(0.95 * 0.05 / len(kept)),
+        "labels cover": alone.mean(),
+        "lowest ": alone.min(),
+        "width": width.mean(),
+        "mse": ratio.mean(),
+        "its mc error": spread.std() / np.sqrt(len(kept)),
+        "largest": ratio.max(),
+    }
+
+
+def cost(name: str, units: int, repeats: int) -> Row:
+    """Model and fit with two sources, relative to the peer on each, in turns."""
+    target, rng = TARGETS[name], np.random.default_rng(0)
+    assert target.peer is not None
+    frame, _ = target.draw(rng, units)
+    data = frame.copy()
+    data.loc[rng.permutation(units) >= MANY_LABELS, target.replaces] = np.nan
+    proxy = {s: {target.replaces: s} for s in SOURCES}
+    alone = [frame.assign(**{target.replaces: frame[s]}) for s in SOURCES]
+
+    def ours() -> Any:
+        model = AugmentedGMM.from_formula(
+            target.formula, data, proxy=proxy, **target.options
+        )
+        return model.fit()
+
+    seconds: dict[str, list[float]] = {"ours": [], "peer": []}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for count in range(repeats):
+            say(f"{name}, round {count + 1} of {repeats}")
+            seconds["ours"].append(timed(ours)[0])
+            seconds["peer"].append(sum(timed(target.peer, own)[0] for own in alone))
+    mine, peer = (median(each) for each in seconds.values())
+    note = f"{mine:.1f} s / {peer:.1f} s"
+    return Row(
+        f"{name}, two sources / its model on each",
+        mine / peer,
+        target.at_most,
+        note=note,
+    )
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument(
+        "targets", nargs="*", help="beginnings of names; all if omitted"
+    )
+    parser.add_argument("--draws", type=int, default=400)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("targets-output"))
+    parser.add_argument("--speed", action="store_true", help="costs in place of draws")
+    parser.add_argument("--units", type=int, default=MANY, help="of the table of costs")
+    parser.add_argument("--repeats", type=int, default=3, help="of the table of costs")
+    given = parser.parse_args()
+    names = [
+        name
+        for name in TARGETS
+        if not given.targets or name.startswith(tuple(given.targets))
+    ]
+    if given.speed:
+        print(versions())
+        with_peer = [name for name in names if TARGETS[name].peer is not None]
+        print(table([cost(name, given.units, given.repeats) for name in with_peer]))
+        return
+    given.out.mkdir(parents=True, exist_ok=True)
+    cells = list(product(names, LABELS, SOURCES))
+    rows = [run(*cell, given.draws, given.jobs, given.out) for cell in tqdm(cells)]
+    found = pd.DataFrame(rows)
+    pd.set_option("display.width", 200, "display.max_rows", 500)
+    print(found.round(3).to_string(index=False))
+    worse = found["mse"] - 2.0 * found["its mc error"] > 1.03
+    print(f"\nSquared error above 1.03 of the labels alone: {int(worse.sum())}")
+    outside = (found["covers"] < 0.93) | (found["covers"] > 0.97)
+    print(f"Coverage outside .93 to .97: {int(outside.sum())}")
+
+
+if __name__ == "__main__":
+    main()
