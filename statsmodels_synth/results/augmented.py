@@ -48,6 +48,7 @@ from statsmodels_synth.results.summary import summary2 as make_summary2
 
 if TYPE_CHECKING:
     from statsmodels_synth.diagnostics import Diagnostics
+    from statsmodels_synth.diagnostics.coding import AgreementTable
     from statsmodels_synth.estimators.comparison import Comparison
     from statsmodels_synth.estimators.methods import Method, Own
     from statsmodels_synth.gmm.fit import Fit
@@ -609,6 +610,49 @@ class AugmentedGMMResults(
         return self.plan().plot(coefficient, ax, alpha=alpha)
 
     # What statsmodels' results offer
+
+    def agreement(self, alpha: float = 0.05) -> AgreementTable:
+        """
+        How far each source agrees with people, variable by variable.
+
+        Accuracy, kappa, precision, recall and F1 of variables with two values, accuracy
+        and kappa of levels; correlation, bias, mean absolute error and calibration
+        slope of numbers: of the outcome and of regressors that a source brings, with
+        the weights of the design, and intervals that follow strata and clusters.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals.
+
+        Returns
+        -------
+        AgreementTable
+            ``.table``, ``.confusion``, ``summary()``, ``to_latex()``, ``plot()``.
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+
+        References
+        ----------
+        Cohen, J. (1960). A coefficient of agreement for nominal scales. Educational and
+        Psychological Measurement 20, 37-46.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> found = study_model(make_study()).fit().agreement()
+        >>> found.wide().loc[("guess", "dole"), ["accuracy", "kappa"]].round(2).tolist()
+        [0.9, 0.8]
+        """
+        from statsmodels_synth.diagnostics.coding import (  # noqa: PLC0415
+            agreement_table,
+        )
+
+        fit, names = self._fit_to_analyse(), self.model.exog_names
+        return agreement_table(fit, str(self.model.endog_names), names, alpha)
 
     def first_stage(self) -> pd.DataFrame:
         """
