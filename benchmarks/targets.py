@@ -31,17 +31,28 @@ from typing import Any
 import warnings
 
 from joblib import Parallel, delayed
+from linearmodels.iv import IV2SLS
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 from scipy import stats
+import statsmodels.api as sm
 import statsmodels.formula.api as smf
+from statsmodels.miscmodels.ordinal_model import OrderedModel
 from tqdm import tqdm
 
 from benchmarks.problems import Row, say, table, timed, versions
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SynthError
-from statsmodels_synth.scores import Huber, NegativeBinomial2, Quantile
+from statsmodels_synth.scores import (
+    AverageTreatmentEffect,
+    Huber,
+    MultinomialLogit,
+    NegativeBinomial2,
+    OrderedLogit,
+    OrderedProbit,
+    Quantile,
+)
 
 Array = NDArray[Any]
 Rng = np.random.Generator
@@ -140,6 +151,86 @@ def counts(rng: Rng, size: int) -> tuple[pd.DataFrame, dict[str, float]]:
     return frame, {"Intercept": 1.0, "x": 0.5, "lnalpha": np.log(0.5)}
 
 
+def confounded(
+    rng: Rng, size: int, strength: float = 0.8
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """A regressor that shares an unobserved part with the outcome, and instruments."""
+    z1, z2, z3, x, u = rng.normal(size=(5, size))
+    d = strength * z1 + 0.3 * z2 + 0.2 * z3 + 0.3 * x + u + rng.normal(size=size)
+    y = 1.0 + 0.5 * d + 0.3 * x + u + rng.normal(size=size)
+    frame = pd.DataFrame({"y": y, "x": x, "d": d, "z1": z1, "z2": z2, "z3": z3})
+    frame["useful"] = 0.3 + 0.8 * y + 0.5 * rng.normal(size=size)
+    frame["useless"] = rng.permutation(frame["useful"])
+    return frame, {"Intercept": 1.0, "x": 0.3, "d": 0.5}
+
+
+def trial(
+    rng: Rng, size: int, by_model: str = "y"
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """A treatment by chance of x, whose effect depends on x; y or it is coded."""
+    x = rng.normal(size=size)
+    chance = 1.0 / (1.0 + np.exp(-0.5 * x))
+    t = (rng.uniform(size=size) < chance).astype(float)
+    y = 1.0 + 0.5 * t + x + 0.3 * t * x + rng.normal(size=size)
+    useful = 0.3 * t + 0.8 * y + 0.5 * rng.normal(size=size)
+    if by_model == "t":
+        useful = np.where(rng.uniform(size=size) < 0.9, t, 1.0 - t)
+    frame = pd.DataFrame({"y": y, "t": t, "x": x, "e": chance, "useful": useful})
+    frame["useless"] = rng.permutation(useful)
+    return frame, {"ATE": 0.5}
+
+
+def two_stages(frame: pd.DataFrame) -> Any:
+    """Two-stage least squares of linearmodels."""
+    return IV2SLS.from_formula("y ~ 1 + x + [d ~ z1 + z2 + z3]", frame).fit()
+
+
+def effect(propensity: Any = None) -> dict[str, Any]:
+    """Options of a treatment effect."""
+    return {"score": AverageTreatmentEffect("t", propensity)}
+
+
+def choices(rng: Rng, size: int) -> tuple[pd.DataFrame, dict[str, float]]:
+    """One of three levels, and a source that errs for a fifth of the units."""
+    x = rng.normal(size=size)
+    utility = np.column_stack([0.0 * x, 0.7 * x, 0.4 - 0.7 * x])
+    at = (utility + rng.gumbel(size=(size, 3))).argmax(axis=1)
+    names = np.array(["a", "b", "c"], dtype=object)
+    said = np.where(rng.uniform(size=size) < 0.8, at, rng.integers(0, 3, size))
+    frame = pd.DataFrame({"y": names[at], "x": x, "useful": names[said]})
+    frame["useless"] = rng.permutation(frame["useful"])
+    truth = {"b:Intercept": 0.0, "b:x": 0.7, "c:Intercept": 0.4, "c:x": -0.7}
+    return frame, truth
+
+
+def ratings(
+    rng: Rng, size: int, noise: Callable[[int], Array]
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """A rating from 0 to 3, and a source that errs for a fifth of the units."""
+    x = rng.normal(size=size)
+    y = np.digitize(0.7 * x + noise(size), [-1.0, 0.0, 1.2])
+    said = np.where(rng.uniform(size=size) < 0.8, y, rng.integers(0, 4, size))
+    frame = pd.DataFrame({"y": y.astype(float), "x": x, "useful": said.astype(float)})
+    frame["useless"] = rng.permutation(frame["useful"])
+    return frame, {"x": 0.7, "0/1": -1.0, "1/2": 0.0, "2/3": 1.2}
+
+
+def multinomial(frame: pd.DataFrame) -> Any:
+    """Multinomial logit of statsmodels."""
+    codes = frame["y"].map({"a": 0, "b": 1, "c": 2})
+    return sm.MNLogit(codes, sm.add_constant(frame[["x"]])).fit(disp=0)
+
+
+def ordered(distribution: str) -> Callable[[pd.DataFrame], Any]:
+    """Ordered model of statsmodels, by its fastest method."""
+
+    def fit(frame: pd.DataFrame) -> Any:
+        model = OrderedModel(frame["y"], frame[["x"]], distr=distribution)
+        return model.fit(method="bfgs", disp=0)
+
+    return fit
+
+
 #: One row for each target: add yours here.
 TARGETS: dict[str, Target] = {
     "least squares": Target(
@@ -174,6 +265,34 @@ TARGETS: dict[str, Target] = {
         "y ~ x",
         {"score": NegativeBinomial2()},
         lambda frame: smf.negativebinomial("y ~ x", frame).fit(disp=0),
+    ),
+    "levels, multinomial": Target(
+        choices, "y ~ x", {"score": MultinomialLogit()}, multinomial, at_most=2.0
+    ),
+    "levels, ordered logit": Target(
+        lambda rng, size: ratings(rng, size, lambda k: rng.logistic(size=k)),
+        "y ~ x",
+        {"score": OrderedLogit()},
+        ordered("logit"),
+    ),
+    "levels, ordered probit": Target(
+        lambda rng, size: ratings(rng, size, rng.standard_normal),
+        "y ~ x",
+        {"score": OrderedProbit()},
+        ordered("probit"),
+    ),
+    "instruments, just identified": Target(confounded, "y ~ 1 + x + [d ~ z1]"),
+    "instruments, three for one": Target(
+        confounded, "y ~ 1 + x + [d ~ z1 + z2 + z3]", peer=two_stages
+    ),
+    "effect, regression-adjusted": Target(trial, "y ~ t + x", effect()),
+    "effect, known propensities": Target(trial, "y ~ t + x + e", effect("e")),
+    "effect, logistic propensities": Target(trial, "y ~ t + x", effect("logit")),
+    "effect, treatment coded": Target(
+        lambda rng, size: trial(rng, size, "t"),
+        "y ~ t + x",
+        effect("logit"),
+        replaces="t",
     ),
 }
 

@@ -19,6 +19,7 @@ from statsmodels_synth.problem.design import SourceArrays
 from statsmodels_synth.results.augmented import AugmentedGMMResults
 
 if TYPE_CHECKING:
+    from statsmodels_synth.estimators import combine
     from statsmodels_synth.tasks import TaskExchangeability, TaskExchangeabilityResults
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "SourceArrays",
     "TaskExchangeability",
     "TaskExchangeabilityResults",
+    "combine",
 ]
 __version__ = "0.1.0"
 
@@ -37,6 +39,10 @@ def __getattr__(name: str) -> Any:
         from statsmodels_synth import tasks  # noqa: PLC0415
 
         return getattr(tasks, name)
+    if name == "combine":
+        from statsmodels_synth.estimators.combining import combine  # noqa: PLC0415
+
+        return combine
     if name in ("diagnostics", "estimators", "exceptions", "scores"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

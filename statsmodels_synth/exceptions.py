@@ -40,6 +40,7 @@ __all__ = [
     "SynthError",
     "SynthWarning",
     "UnavailableError",
+    "WeakInstrumentWarning",
 ]
 
 
@@ -131,6 +132,10 @@ class FewUnitsWarning(SynthWarning):
 
 class LabelAgreementWarning(SynthWarning):
     """A source agrees with (almost) every label: too little is known of its errors."""
+
+
+class WeakInstrumentWarning(SynthWarning):
+    """The labelled rows hardly tell what an instrument does."""
 
 
 class MissingCodeWarning(SynthWarning):

@@ -7,18 +7,26 @@ Scores of target models: what ``score=`` takes.
 """
 
 from statsmodels_synth.problem.scores import (
+    AverageTreatmentEffect,
     Huber,
     InstrumentalVariables,
+    MultinomialLogit,
     NegativeBinomial2,
+    OrderedLogit,
+    OrderedProbit,
     Quantile,
     Score,
     TargetScore,
 )
 
 __all__ = [
+    "AverageTreatmentEffect",
     "Huber",
     "InstrumentalVariables",
+    "MultinomialLogit",
     "NegativeBinomial2",
+    "OrderedLogit",
+    "OrderedProbit",
     "Quantile",
     "Score",
     "TargetScore",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from statsmodels_synth.core.arrays import Floats, as_floats
@@ -88,8 +89,9 @@ class PredictedResults(TestedResults):
 
         Returns
         -------
-        ndarray or Series
-            One value per row; NaN where a variable of the formula is missing.
+        ndarray, Series or DataFrame
+            One value per row, or a column for each level of the outcome; NaN where a
+            variable of the formula is missing.
         """
         for name in ("offset", "exposure"):
             if name in kwargs:
@@ -97,7 +99,11 @@ class PredictedResults(TestedResults):
         if exog is None:
             _ = self._design_or_raise
         exog = self.model._rows_to_predict(exog, transform)
-        return super().predict(exog, False, *args, **kwargs)
+        found = super().predict(exog, False, *args, **kwargs)
+        levels = getattr(self.model.target_score, "levels", None)
+        if levels and isinstance(found, pd.DataFrame) and len(levels) == found.shape[1]:
+            found.columns = levels
+        return found
 
     @with_one_blas_thread
     def get_prediction(
@@ -144,6 +150,11 @@ class PredictedResults(TestedResults):
                 f"which={which!r} does not exist. There are: 'mean', 'linear'."
             )
         score = self.model.target_score
+        if not score.predictors:
+            raise OptionError(
+                "get_prediction() gives intervals for a linear predictor, and there is "
+                f"no linear predictor in {score.called}."
+            )
         if not (score.is_single or score.mean_of_first):
             raise OptionError(
                 "get_prediction() gives an interval for one linear predictor, and "

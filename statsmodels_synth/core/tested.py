@@ -254,8 +254,21 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
         -------
         object
             What statsmodels returns.
+
+        Raises
+        ------
+        OptionError
+            If the coefficients are not those of the formula's terms.
         """
         check_keywords("wald_test_terms", kwargs, _TERMS_OPTIONS)
+        score = self.model.target_score
+        if not score.is_single:
+            raise OptionError(
+                "wald_test_terms() tests the terms of a formula, each with its own "
+                f"coefficients, and {score.called} has others: "
+                f"{', '.join(map(repr, self._coefficient_names[:6]))}... "
+                "wald_test() takes constraints on these, by name."
+            )
         with formula_engine(self.model.engine):
             return super().wald_test_terms(*args, **kwargs)
 
@@ -294,7 +307,7 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
             except (SynthError, KeyboardInterrupt):
                 raise
             except Exception as error:
-                names = [str(name) for name in self.model.exog_names]
+                names = self._coefficient_names
                 raise OptionError(
                     f"{term_name!r} is no categorical term of the formula, so that it "
                     "has no pairs of levels. Write it as in the formula, such as "
@@ -340,7 +353,7 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
         except SynthError:
             raise
         except Exception as error:
-            names = [str(name) for name in self.model.exog_names]
+            names = self._coefficient_names
             shown = repr(r_matrix) if isinstance(r_matrix, (str, list)) else "r_matrix="
             raise OptionError(
                 f"{shown} is no restriction on the coefficients: "
@@ -350,7 +363,7 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
 
     def _combinations(self, given: Any, option: str = "r_matrix") -> Any:
         """Rows of a frame in the order of the coefficients; the rest checked only."""
-        names = [str(name) for name in self.model.exog_names]
+        names = self._coefficient_names
         if given is None or isinstance(given, str):
             return given
         if isinstance(given, tuple) and len(given) == 2 and np.ndim(given[0]):
@@ -380,9 +393,14 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
             )
         return values
 
+    @property
+    def _coefficient_names(self) -> list[str]:
+        """Names of the coefficients: of a model of any kind."""
+        return [str(name) for name in self.model.data.param_names]
+
     def _positions(self, column: Any) -> Any:
         """Positions of coefficients that are named or counted."""
-        names = [str(name) for name in self.model.exog_names]
+        names = self._coefficient_names
         if isinstance(column, str):
             if column not in names:
                 raise OptionError(
@@ -406,7 +424,7 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
         """Another covariance, in the order of the coefficients."""
         if cov_p is None:
             return None
-        names = [str(name) for name in self.model.exog_names]
+        names = self._coefficient_names
         if isinstance(cov_p, pd.DataFrame):
             cov_p = cov_p.set_axis([str(name) for name in cov_p.index], axis=0)
             cov_p = cov_p.set_axis([str(name) for name in cov_p.columns], axis=1)

@@ -48,6 +48,7 @@ from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.data.frames import UnitColumns
 from statsmodels_synth.data.labeling import find_labeling
 from statsmodels_synth.data.learners import check_learner
+from statsmodels_synth.data.levels import code_outcomes
 from statsmodels_synth.exceptions import AlignmentError, DataError, OptionError
 from statsmodels_synth.problem.design import (
     AlignedDesign,
@@ -59,6 +60,7 @@ from statsmodels_synth.problem.design import (
     told_labels,
 )
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.levels import LevelScore
 from statsmodels_synth.problem.scores.predictors import count_params
 
 _FORMS = (
@@ -296,6 +298,23 @@ def offsets(
             values = values[labeled]
         of_labels = values if of_labels is None else of_labels + values
     return by_unit, of_labels
+
+
+def code_arrays(
+    endog: Any, options: ModelOptions, score: LevelScore
+) -> tuple[Any, ModelOptions, LevelScore]:
+    """Outcomes with levels as codes, in labels and sources."""
+    if options.auxiliary is not None:
+        raise OptionError(
+            f"auxiliary= predicts a number, and the outcome of {score.called} has "
+            "levels. Give predictions of your own as a proxy, a probability by level."
+        )
+    if score.levels:  # coded already, with a formula or when it was first built
+        return endog, options, score
+    endog, proxy, synthetic, told = code_outcomes(
+        endog, options.proxy, options.synthetic, score
+    )
+    return endog, replace(options, proxy=proxy, synthetic=synthetic, score=told), told
 
 
 def told_columns(
@@ -588,6 +607,8 @@ def align_arrays(
 
     Shapes: `units` (T,).
     """
+    if isinstance(target, LevelScore):
+        endog, options, target = code_arrays(endog, options, target)
     given, missing = exog, options.missing
     endog, exog, mask, index, n_incomplete = labeled_rows(endog, exog, labeled, missing)
     n_units = len(mask)

@@ -13,7 +13,12 @@ from statsmodels_synth.core.arrays import Floats, as_floats
 from statsmodels_synth.core.messages import suggest, type_name
 from statsmodels_synth.data.forms import GivenSource
 from statsmodels_synth.data.formula.engines import ENGINES
-from statsmodels_synth.data.kinds import names_of_columns, opened, to_pandas
+from statsmodels_synth.data.kinds import (
+    any_partitioned,
+    names_of_columns,
+    opened,
+    to_pandas,
+)
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.problem.scores.moments import UserMoments
 
@@ -53,8 +58,13 @@ def read_equations(
     begin, names = _parameters(start, params)
     data = opened(data)
     used = _variables(psi, begin, data, variables)
-    frame = to_pandas(data, used, used, "data")
-    outcome = _outcome(used, frame, sources)
+    if any_partitioned(data, None, None):
+        # Of files nothing is known yet, and formulas find out.
+        rows = getattr(data, "_meta", pd.DataFrame(columns=used, dtype=float))
+        frame, outcome = rows[used], used[0]
+    else:
+        frame = to_pandas(data, used, used, "data")
+        outcome = _outcome(used, frame, sources)
     others = [name for name in used if name != outcome]
     codes = {name: _code(name, frame[name], "data") for name in others}
     right = " + ".join(["0", *codes.values()]) if others else "1"

@@ -36,13 +36,22 @@ class GivenSource:
         Its own frame, in :func:`align_frames` one of pandas; None where it is
         columns of data.
     columns : dict
-        From variable to column of data, where it is columns of data.
+        From variable to column of data, where it is columns of data; to columns by
+        level, where these are its probabilities.
     """
 
     name: str
     kind: Kind
     frame: Any
-    columns: dict[str, str]
+    columns: dict[str, Any]
+
+    @property
+    def named(self) -> list[str]:
+        """Columns of data that it takes the place of."""
+        found: list[str] = []
+        for column in self.columns.values():
+            found += column.values() if isinstance(column, Mapping) else [column]
+        return found
 
 
 def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
@@ -78,7 +87,7 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
             if isinstance(value, pd.DataFrame) or is_other_frame(value):
                 result.append(GivenSource(name, kind, value, {}))
             elif isinstance(value, Mapping) and all(
-                isinstance(v, str) for v in value.values()
+                isinstance(v, str) or _is_by_level(v) for v in value.values()
             ):
                 result.append(GivenSource(name, kind, None, dict(value)))
             else:
@@ -87,6 +96,13 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
                     f"{kind}={{{key!r}: ...}} is a {type_name(value)}. {_FORMS}"
                 )
     return result
+
+
+def _is_by_level(value: object) -> bool:
+    """Whether it names a column for each level of a variable."""
+    return isinstance(value, Mapping) and all(
+        isinstance(v, str) for v in value.values()
+    )
 
 
 def _refuse_several_columns(kind: Kind, given: Mapping[Any, Any]) -> None:

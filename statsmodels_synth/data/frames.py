@@ -352,6 +352,12 @@ def _source_columns(
                 f"Source {given.name!r} replaces {variable!r}, which the formula does "
                 f"not use.{advice}"
             )
+        if not isinstance(column, str):
+            raise DataError(
+                f"Source {given.name!r}: {variable!r} has a column for each level "
+                f"({', '.join(map(repr, column))}), which is for the outcome of a model"
+                " of levels, such as score=MultinomialLogit()."
+            )
         if column not in data:
             raise DataError(
                 f"Source {given.name!r}: data has no column {column!r} to take "

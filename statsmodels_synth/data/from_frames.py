@@ -37,9 +37,11 @@ from statsmodels_synth.data.kinds import (
     to_pandas,
 )
 from statsmodels_synth.data.labeling import find_labeling
+from statsmodels_synth.data.levels import code_frames
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.problem.design import SourceArrays, with_frame
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.levels import LevelScore
 
 
 @with_one_blas_thread
@@ -75,6 +77,10 @@ def align_tables(
         _names(options.weights, options.labeling_prob, options.strata),
         on,
     )
+    if isinstance(target, LevelScore):
+        parsed = replace(parsed, without_constant=target.has_own_constant)
+        left = parsed.left
+        data, given, target = code_frames(data, given, parsed.response, left, target)
     labeling_prob, strata = options.labeling_prob, options.strata
     if np.isscalar(labeling_prob) and not isinstance(labeling_prob, str):
         by_row["labeling_prob"] = None
@@ -168,7 +174,7 @@ def _pandas_frames(
     """Frames of other libraries as pandas, with the columns that are needed now."""
     keys = unit_keys(on)
     wanted = [*keys, *required, *optional]
-    replacing = [name for source in given for name in source.columns.values()]
+    replacing = [name for source in given for name in source.named]
     data = to_pandas(
         data, [*wanted, *replacing], [*keys, *required, *replacing], "data"
     )

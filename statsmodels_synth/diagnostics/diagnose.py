@@ -48,7 +48,11 @@ from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.gmm.cautions import coding_note, useless_note
 from statsmodels_synth.gmm.covariance import explained_by_source, explained_shares
 from statsmodels_synth.gmm.jtest import reference_table
-from statsmodels_synth.problem.design import AlignedDesign, source_facts
+from statsmodels_synth.problem.design import (
+    AlignedDesign,
+    source_facts,
+    with_outcomes,
+)
 
 if TYPE_CHECKING:
     from statsmodels_synth.gmm.fit import Fit
@@ -487,6 +491,7 @@ def _subgroups(fit: Fit, groups: Groups | None) -> tuple[pd.DataFrame, pd.DataFr
         sources = pd.Index([], name="source")
         return empty, pd.DataFrame(index=sources, columns=_TESTS, dtype=float)
     clusters = fit.clusters
+    design = with_outcomes(design, fit.target.score.numbers)
     own_group = groups.codes[design.labeled_units]
     weights = design.design_weights
     if design.labeled.weights is not None:

@@ -153,11 +153,13 @@ def _labeled_rows(
         weight = design.row_weights(rows)
         mean = information.sum(axis=0) / weight.sum()
         information = by_row(np.broadcast_to(mean, information.shape), weight)
-    of_rows = leverages(rows.exog, information, inverse, score)
+    of_rows = score.own_leverages(rows.exog, design.row_weights(rows))
+    if of_rows is None:
+        of_rows = leverages(rows.exog, information, inverse, score)
     shares = np.bincount(rows.unit_positions, of_rows, design.n_labeled)
     # The derivative of estimating equations need not be symmetric.
     turned = (h * design.design_weights[:, None]) @ basis @ in_basis.T
-    leverage: Floats = np.clip(shares.astype(float), 0.0, 1.0)
+    leverage: Floats = np.clip(shares.astype(float), 0.0, score.most_leverage)
     rows_ = turned @ basis.T
     return LabeledRows(rows_, turned, leverage, inverse, information, total)
 

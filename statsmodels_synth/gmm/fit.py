@@ -16,6 +16,7 @@ from statsmodels_synth.exceptions import (
     FewUnitsWarning,
     FullyLabeledWarning,
     OptionError,
+    WeakInstrumentWarning,
 )
 from statsmodels_synth.gmm.alone import (
     NaiveEstimate,
@@ -25,6 +26,7 @@ from statsmodels_synth.gmm.alone import (
 )
 from statsmodels_synth.gmm.cautions import warn_of, warn_of_strata, warn_of_ties
 from statsmodels_synth.gmm.covariance import Inference, infer
+from statsmodels_synth.gmm.instruments import warn_of_weak_instruments
 from statsmodels_synth.gmm.jtest import JTest, representativeness
 from statsmodels_synth.gmm.separation import (
     LABELS,
@@ -36,7 +38,7 @@ from statsmodels_synth.gmm.settings import FitSettings
 from statsmodels_synth.gmm.solver import Solution, solve
 from statsmodels_synth.gmm.sums import SourceState
 from statsmodels_synth.gmm.weights import is_ill_conditioned
-from statsmodels_synth.problem.design import AlignedDesign, Target
+from statsmodels_synth.problem.design import AlignedDesign, Target, with_outcomes
 from statsmodels_synth.problem.groups import Clusters
 
 _NOTHING_LEFT = (
@@ -98,7 +100,12 @@ class Fit:
         if not self.design.k_sources:
             return self
         # What is to be warned of was said when this fit was made.
-        with muted(FewUnitsWarning, FewClustersWarning, DiscreteOutcomeWarning):
+        with muted(
+            FewUnitsWarning,
+            FewClustersWarning,
+            WeakInstrumentWarning,
+            DiscreteOutcomeWarning,
+        ):
             return fit_labels(
                 self.design,
                 self.target,
@@ -225,7 +232,9 @@ def fit_design(
             None if known is None else known.take(keep),
         )
         solution = replace(solution, passes=solution.passes + passes)
-    warn_of(design, solution, target.names, corrected=settings.use_correction)
+    said = with_outcomes(design, target.score.outcomes)
+    warn_of(said, solution, target.names, corrected=settings.use_correction)
+    warn_of_weak_instruments(design, target.score, clusters)
     warn_of_ties(design, target.score, solution.theta_real, target.yname)
     inference = infer(design, target.score, solution, settings, clusters)
     if clusters is None:

@@ -49,6 +49,7 @@ from statsmodels_synth.data.groups import (
 )
 from statsmodels_synth.data.kinds import Uncollected, any_partitioned
 from statsmodels_synth.data.label_sets import read_sets, share_units
+from statsmodels_synth.data.levels import coded_sets
 from statsmodels_synth.exceptions import (
     DataError,
     OptionError,
@@ -61,7 +62,7 @@ from statsmodels_synth.model.many import FIT_KEYS, ManyFits
 from statsmodels_synth.model.stacked import StackedMomentsGMM
 from statsmodels_synth.problem.design import Target
 from statsmodels_synth.problem.groups import Clusters
-from statsmodels_synth.problem.scores import read_score
+from statsmodels_synth.problem.scores import LevelScore, read_score
 from statsmodels_synth.results.augmented import (
     AugmentedGMMResults,
     AugmentedGMMResultsWrapper,
@@ -494,9 +495,11 @@ class AugmentedGMM(StackedMomentsGMM):
             as an array. `theta` is an array (P,), `frame` a pandas frame with the
             columns that psi uses, of people or of a source. What it returns for a row
             must not depend on which other rows are there.
-        data, proxy, synthetic
-            As in :meth:`from_formula`; variables of the formula are the columns that
-            psi uses.
+        data : DataFrame or Table
+            As in :meth:`from_formula`, with the columns that psi uses.
+        proxy, synthetic : DataFrame, Table or mapping, optional
+            As in :meth:`from_formula`; what stands there of variables of the formula
+            holds of the columns that psi uses.
         start : mapping, Series or array_like (P,)
             Where the search for the solution on the labelled rows begins. Its names are
             those of the parameters.
@@ -507,7 +510,8 @@ class AugmentedGMM(StackedMomentsGMM):
             compared with differences of psi; if omitted, these are used.
         variables : sequence of str, optional
             Columns that psi uses. If omitted, those that it asks for by name when it is
-            called with some rows of `data`.
+            called with some rows of `data`. The outcome is the one that is missing most
+            often; in Dask partitions the first.
         **kwargs
             `on`, `labeled`, `labeling_prob`, `strata`, `weights`, `missing`, `engine`,
             as in :meth:`from_formula`.
@@ -776,6 +780,8 @@ class AugmentedGMM(StackedMomentsGMM):
             table.refuse_by_row(labeling_prob, "labeling_prob")
             table.refuse_by_row(strata, "strata")
         shared = share_units(self, exog, labeling_prob, strata)
+        if isinstance(self.target_score, LevelScore):
+            endog = coded_sets(endog, self.target_score)
         sets = read_sets(endog, shared.units)
         passes = 0
         design, start = self.aligned, kwargs.get("start_params")
@@ -802,13 +808,18 @@ class AugmentedGMM(StackedMomentsGMM):
             found = partitioned_clusters(
                 groups, self.unit_index, *partitions.groups(groups)
             )
-            check_clusters(found, self.aligned.labeled.exog, self.exog_names)
+            self._check_clusters(found)
             return found
         label = f"groups={groups!r}" if isinstance(groups, str) else "groups"
         values = self._values_by_unit(groups, label)
         found = find_clusters(values, self.aligned, self.unit_index, label)
-        check_clusters(found, self.aligned.labeled.exog, self.exog_names)
+        self._check_clusters(found)
         return found
+
+    def _check_clusters(self, found: Clusters) -> None:
+        """Warn of coefficients that few clusters decide, where regressors have one."""
+        if self.target_score.predictors:
+            check_clusters(found, self.aligned.labeled.exog, self.exog_names)
 
     def _values_by_unit(
         self, given: Any, label: str, *, of_data_first: bool = False

@@ -326,6 +326,17 @@ class AlignedDesign:
         )
 
 
+def with_outcomes(
+    design: AlignedDesign, outcomes: Callable[[Floats], Floats]
+) -> AlignedDesign:
+    """The labelled rows of labels and sources with outcomes as a function has them."""
+    labeled, *sources = (
+        replace(rows, endog=outcomes(rows.endog))
+        for rows in (design.labeled, *design.labeled_sources)
+    )
+    return replace(design, labeled=labeled, labeled_sources=tuple(sources))
+
+
 #: Rows that a target model is told of, evenly spread, where a source has more.
 TOLD_ROWS = 20_000
 

@@ -33,6 +33,7 @@ from statsmodels_synth.gmm.alone import NaiveEstimate
 from statsmodels_synth.gmm.cautions import rarer_outcomes
 from statsmodels_synth.gmm.covariance import explained_by_source
 from statsmodels_synth.gmm.fit import labels_for_share
+from statsmodels_synth.gmm.instruments import first_stage, overidentification
 from statsmodels_synth.gmm.jtest import (
     JTest,
     hansen_j,
@@ -47,6 +48,7 @@ from statsmodels_synth.results.summary import summary2 as make_summary2
 
 if TYPE_CHECKING:
     from statsmodels_synth.diagnostics import Diagnostics
+    from statsmodels_synth.diagnostics.coding import AgreementTable
     from statsmodels_synth.estimators.comparison import Comparison
     from statsmodels_synth.estimators.methods import Method, Own
     from statsmodels_synth.gmm.fit import Fit
@@ -608,6 +610,99 @@ class AugmentedGMMResults(
         return self.plan().plot(coefficient, ax, alpha=alpha)
 
     # What statsmodels' results offer
+
+    def agreement(self, alpha: float = 0.05) -> AgreementTable:
+        """
+        How far each source agrees with people, variable by variable.
+
+        Accuracy, kappa, precision, recall and F1 of variables with two values, accuracy
+        and kappa of levels; correlation, bias, mean absolute error and calibration
+        slope of numbers: of the outcome and of regressors that a source brings, with
+        the weights of the design, and intervals that follow strata and clusters.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals.
+
+        Returns
+        -------
+        AgreementTable
+            ``.table``, ``.confusion``, ``summary()``, ``to_latex()``, ``plot()``.
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+
+        References
+        ----------
+        Cohen, J. (1960). A coefficient of agreement for nominal scales. Educational and
+        Psychological Measurement 20, 37-46.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> found = study_model(make_study()).fit().agreement()
+        >>> found.wide().loc[("guess", "dole"), ["accuracy", "kappa"]].round(2).tolist()
+        [0.9, 0.8]
+        """
+        from statsmodels_synth.diagnostics.coding import (  # noqa: PLC0415
+            agreement_table,
+        )
+
+        fit, names = self._fit_to_analyse(), self.model.exog_names
+        return agreement_table(fit, str(self.model.endog_names), names, alpha)
+
+    def first_stage(self) -> pd.DataFrame:
+        """
+        How well the instruments predict each endogenous regressor, on the labels.
+
+        Returns
+        -------
+        DataFrame
+            A row for each endogenous regressor: share of its variance that the
+            instruments explain beside the exogenous ones (`partial_rsquared`), robust
+            F statistic of the instruments with its degrees of freedom and p-value. By
+            cluster where the fit was.
+
+        Raises
+        ------
+        OptionError
+            If the model has no instruments.
+
+        References
+        ----------
+        Staiger, D. and Stock, J. H. (1997). Instrumental variables regression with
+        weak instruments. Econometrica 65, 557-586.
+        """
+        fit = self._fit_or_raise()
+        return first_stage(fit.design, fit.target.score, fit.clusters)
+
+    def overidentification(self) -> JTest:
+        """
+        Test whether more instruments than needed agree, on the labels.
+
+        Returns
+        -------
+        JTest
+            Unpacks as ``statistic, pvalue, df``: score test that is robust to
+            heteroskedasticity, and to dependence within clusters where the fit was.
+
+        Raises
+        ------
+        OptionError
+            If there are no instruments, or no more than endogenous regressors.
+
+        References
+        ----------
+        Wooldridge, J. M. (2010). Econometric Analysis of Cross Section and Panel Data,
+        2nd ed., section 6.2.2. MIT Press.
+        """
+        fit = self._fit_or_raise()
+        return overidentification(
+            fit.design, fit.target.score, fit.solution.theta_real, fit.clusters
+        )
 
     def jtest(self) -> JTest:
         """

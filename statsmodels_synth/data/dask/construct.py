@@ -76,6 +76,7 @@ from statsmodels_synth.data.kinds import (
     to_pandas,
 )
 from statsmodels_synth.data.labeling import labeling_of_labeled, refuse_both, stratified
+from statsmodels_synth.data.levels import levels_in_partitions
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
@@ -89,7 +90,7 @@ from statsmodels_synth.problem.design import (
     assemble_design,
     told_labels,
 )
-from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores import LevelScore, TargetScore
 
 #: Rows of each source in the sample that starts are estimated from.
 SAMPLE_ROWS = 200_000
@@ -141,6 +142,9 @@ def align_partitions(
     metas = [meta_of(frame) for frame in (given.data, *given.frames)]
     names = set().union(*(map(str, meta.columns) for meta in metas))
     parsed = read_formula(formula, names, namespace, engine)
+    if isinstance(target, LevelScore):
+        target = levels_in_partitions(target)
+        parsed = replace(parsed, without_constant=target.has_own_constant)
     plan = PartPlan(parsed, tuple(given.given), columns, on, options.missing, metas[0])
     # Without rows, all that can be wrong with names and options shows here.
     align_part(plan, tuple(metas))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from statsmodels_synth.core.statsmodels import default_engine
+from statsmodels_synth.data.formula.engines import ENGINES
 from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.exceptions import FormulaError, OptionError
 from statsmodels_synth.problem.scores import TargetScore
@@ -50,7 +52,19 @@ def without_brackets(
             f"[{found[0]}] in the formula {formula!r} needs endogenous regressors, one "
             "~ and instruments, as in [d ~ z]."
         )
-    text = _BRACKET.sub(f"{endogenous} + {instruments}", formula)
+    left, _, right = formula.partition("~")
+    beside = _BRACKET.sub("", right).strip().rstrip("+").strip()
+    engine = ENGINES[default_engine()]
+    if beside:
+        both = engine.terms_of_side(beside) & engine.terms_of_side(instruments)
+        for term in both:
+            raise FormulaError(
+                f"{' : '.join(sorted(term))} is an exogenous regressor and an "
+                f"instrument in the formula {formula!r}. Exogenous regressors are "
+                "their own instruments: leave it out of the brackets."
+            )
+    inside = f"{endogenous} + {instruments}"
+    text = f"{left}~{_BRACKET.sub(inside, right)}"
     return text, InstrumentalVariables(endogenous, instruments)
 
 

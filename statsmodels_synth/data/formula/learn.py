@@ -55,6 +55,8 @@ from statsmodels_synth.data.kinds import opened, refuse_rows, to_pandas
 from statsmodels_synth.data.types import no_numbers
 from statsmodels_synth.exceptions import DataError, FormulaError
 
+#: What both engines call the constant.
+CONSTANT = "Intercept"
 #: Rows of either half in the check that no term depends on which others are there.
 _PROBE_ROWS = 50
 #: Rows on which plain columns are learned: nothing about them depends on the rows.
@@ -139,7 +141,7 @@ class LearnedFormula:
             if self.states is not None:
                 self.spec = parsed.through.with_states(self.spec, self.states)
                 matrix = self._matrices(self.spec, frame, "data", prediction=True)
-            self._exog = self._finite(matrix, "data")
+            self._exog = self._kept(self._finite(matrix, "data"))
         self._levels = levels_of_columns(self.spec, parsed)
         self._refuse_row_dependence()
 
@@ -179,8 +181,13 @@ class LearnedFormula:
         names = self.exog_names
         if not names:
             raise FormulaError(
-                f"The formula {self.parsed.text!r} has no regressor, not even a "
-                "constant."
+                f"The formula {self.parsed.text!r} has no regressor"
+                + (
+                    ": the constant is left out, since the target model has "
+                    "thresholds in its place."
+                    if self.parsed.without_constant
+                    else ", not even a constant."
+                )
             )
         doubled = next((name for name in names if names.count(name) > 1), None)
         if doubled is not None:
@@ -232,13 +239,23 @@ class LearnedFormula:
         if self.spec is None:
             self._learn_right(some)
         self._refuse_names()
-        names = self.exog_names
+        names = list(self.spec.column_names)
         return plain_columns_of(through.terms_of(self.spec), len(names), plain)
 
     @property
     def exog_names(self) -> list[str]:
         """Names of the columns of the design matrix."""
-        return [str(name) for name in self.spec.column_names]
+        names = [str(name) for name in self.spec.column_names]
+        if self.parsed.without_constant:
+            names = [name for name in names if name != CONSTANT]
+        return names
+
+    def _kept(self, matrix: Floats) -> Floats:
+        """The design matrix without the constant, where the target has its own."""
+        if not self.parsed.without_constant:
+            return matrix
+        names = [str(name) for name in self.spec.column_names]
+        return matrix[:, [k for k, name in enumerate(names) if name != CONSTANT]]
 
     @property
     def index_of_data(self) -> pd.Index:
@@ -413,11 +430,11 @@ class LearnedFormula:
             return np.empty((0, len(self.exog_names)))
         plain = self._plain_right
         if plain is not None and all_numeric(frame, plain):
-            return fill_columns(frame, plain)
+            return self._kept(fill_columns(frame, plain))
         self._check_levels(frame, where)
         frame = self._with_categories(frame)
         matrix = self._matrices(self.spec, frame, where, prediction=True)
-        return self._finite(matrix, where)
+        return self._kept(self._finite(matrix, where))
 
     def _with_categories(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Values as categories where data has those: formulaic forgets that it had."""

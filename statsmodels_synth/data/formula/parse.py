@@ -46,6 +46,9 @@ class ParsedFormula:
         What it uses the columns for.
     codes : tuple of two lists of str
         Code of the factors on each side.
+    without_constant : bool
+        Whether the constant is left out of the columns, after levels were coded with
+        it: the target model has parameters in its place.
     """
 
     text: str
@@ -55,6 +58,7 @@ class ParsedFormula:
     namespace: dict[str, Any] = field(repr=False)
     uses: ColumnUses = field(repr=False)
     codes: tuple[list[str], list[str]] = field(repr=False)
+    without_constant: bool = False
 
     @property
     def through(self) -> FormulaEngine:

@@ -18,16 +18,28 @@ from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.problem.scores.glm import FamilyScore, glm_score
 from statsmodels_synth.problem.scores.huber import Huber
 from statsmodels_synth.problem.scores.instruments import InstrumentalVariables
+from statsmodels_synth.problem.scores.levels import (
+    LevelScore,
+    MultinomialLogit,
+    OrderedLogit,
+    OrderedProbit,
+)
 from statsmodels_synth.problem.scores.negative_binomial import NegativeBinomial2
 from statsmodels_synth.problem.scores.plugin import PluginScore
 from statsmodels_synth.problem.scores.protocol import Score, TargetScore
 from statsmodels_synth.problem.scores.quantile import Quantile
+from statsmodels_synth.problem.scores.treatment import AverageTreatmentEffect
 
 __all__ = [
+    "AverageTreatmentEffect",
     "FamilyScore",
     "Huber",
     "InstrumentalVariables",
+    "LevelScore",
+    "MultinomialLogit",
     "NegativeBinomial2",
+    "OrderedLogit",
+    "OrderedProbit",
     "PluginScore",
     "Quantile",
     "Score",

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.linalg
 
 from statsmodels_synth.core.arrays import Floats
-from statsmodels_synth.core.messages import suggest
+from statsmodels_synth.core.messages import count, suggest
 from statsmodels_synth.exceptions import CollinearityError, DataError, OptionError
 from statsmodels_synth.problem.scores.moments import MomentScore
 
@@ -123,14 +123,25 @@ class InstrumentalVariables(MomentScore):
                     )
         if len(self.instruments) < len(self.endogenous):
             raise OptionError(
-                f"There are {len(self.instruments)} instruments ("
-                f"{', '.join(self.instruments)}) for {len(self.endogenous)} endogenous "
-                f"regressors ({', '.join(self.endogenous)}). Give at least as many."
+                f"{count(len(self.endogenous), 'endogenous regressor')} ("
+                f"{', '.join(self.endogenous)}) need as many instruments or more; "
+                f"given: {', '.join(self.instruments)}."
             )
         told = copy.copy(self)
         told._names = tuple(exog_names)
         told.constants = tuple(n for n in exog_names if n not in self.instruments)
         return told
+
+    @property
+    def exog_names(self) -> tuple[str, ...]:
+        """Columns of the rows: exogenous and endogenous regressors, instruments."""
+        return self._names
+
+    @property
+    def first_coefficients(self) -> Floats:
+        """Coefficients of the first stage, (q, P)."""
+        assert self._first is not None
+        return self._first
 
     def _at(self, names: Sequence[str]) -> list[int]:
         return [self._names.index(name) for name in names]
@@ -169,8 +180,7 @@ class InstrumentalVariables(MomentScore):
         return MomentScore.told_labels(told, endog, exog, offset, weights)
 
     def _fitted(self, exog: Floats) -> Floats:
-        assert self._first is not None
-        return np.asarray(self.all_instruments(exog) @ self._first)
+        return np.asarray(self.all_instruments(exog) @ self.first_coefficients)
 
     def moments(self, params: Floats, endog: Floats, exog: Floats) -> Floats:
         """Fitted regressors times the residual, (rows, P)."""
@@ -181,6 +191,12 @@ class InstrumentalVariables(MomentScore):
         """Less the product of fitted and actual regressors, (rows, P, P)."""
         fitted, x = self._fitted(exog), self.regressors(exog)
         return -fitted[:, :, None] * x[:, None, :]
+
+    def own_leverages(self, exog: Floats, weights: Floats) -> Floats:
+        """Those of least squares on the regressors as the instruments predict them."""
+        rows = self._fitted(exog) * np.sqrt(weights)[:, None]
+        left, *_ = np.linalg.svd(rows, full_matrices=False)
+        return np.asarray((left**2).sum(axis=1))
 
     def first_guess(self, endog: Floats, exog: Floats, weights: Floats) -> Floats:
         """The estimate itself."""

@@ -46,6 +46,8 @@ class MomentScore(TargetScore):
     kind = "moments"
     predictors = 0
     learns_from_labels = True
+    # Rows may pull in opposite directions: then leverages have no bound.
+    most_leverage = 0.9
     #: What the equations are multiplied by, (P, P); None: nothing, before labels.
     metric: Floats | None = None
     #: Estimate from the labelled rows, once known.
@@ -182,9 +184,13 @@ def _solved(
         return np.asarray(np.tensordot(weights, own, 1) / total)
 
     def is_zero(params: Floats) -> bool:
-        moments = score.moments(params, endog, exog)
+        moments, own = score.moments(params, endog, exog), slope(params)
+        if np.all(np.isfinite(own)) and np.linalg.cond(own) < SINGULAR:
+            # Of an equation that is the same in all rows there is no size: in units of
+            # what each row contributes to the parameters.
+            moments = np.asarray(np.linalg.solve(own, moments.T).T, dtype=float)
         size = np.sqrt(weights @ moments**2 / total)
-        return bool(np.all(np.abs(mean(params)) <= SOLVED * size))
+        return bool(np.all(np.abs(weights @ moments / total) <= SOLVED * size))
 
     if np.all(np.isfinite(mean(guess))) and is_zero(guess):
         return guess, True
@@ -250,6 +256,7 @@ class UserMoments(MomentScore):
         """The same equations, checked on the labelled rows, in their metric."""
         self._check_rows(endog, exog)
         told = super().told_labels(endog, exog, offset, weights)
+        told.is_linear_in_outcome = self._is_linear_in_outcome(told.point, endog, exog)
         if self.derivative is not None:
             self._check_derivative(told.point, endog, exog)
         return told
@@ -316,6 +323,19 @@ class UserMoments(MomentScore):
             difference -= self.moments(before, endog, exog)
             result[:, :, j] = difference / (after[j] - before[j])
         return result
+
+    def _is_linear_in_outcome(
+        self, params: Floats | None, endog: Floats, exog: Floats
+    ) -> bool:
+        """Whether it is on the labelled rows, by second differences."""
+        assert params is not None
+        step = np.full(len(endog), max(float(np.std(endog)), 1.0))
+        with np.errstate(all="ignore"):
+            here, after, before = (
+                self.moments(params, endog + k * step, exog) for k in (0, 1, -1)
+            )
+        size = np.abs(here).max(axis=0) + np.abs(after).max(axis=0)
+        return bool(np.all(np.abs(after + before - 2.0 * here) <= 1e-9 * size))
 
     def _check_rows(self, endog: Floats, exog: Floats) -> None:
         """A row must count by itself, or it would mean something else in a source."""

@@ -116,6 +116,13 @@ class TargetScore:
         in which regressors are orthonormal.
     param_scale : ndarray (P,) or None
         What each parameter is multiplied by; None: root mean squares of regressors.
+    most_leverage : float
+        Where leverages are cut off: one, as where the derivative is symmetric they are
+        no larger, and a row with it is fitted exactly.
+    has_levels : bool
+        Whether outcomes are levels, which are coded before anything else.
+    has_own_constant : bool
+        Whether its parameters stand for the constant, which regressors then lack.
     mean_of_first : bool
         Whether `mean` depends on the first of several linear predictors alone, so that
         predictions have an interval.
@@ -145,6 +152,9 @@ class TargetScore:
     param_scale: Floats | None = None
     mean_of_first: bool = False
     learns_from_labels: bool = False
+    most_leverage: float = 1.0
+    has_levels: bool = False
+    has_own_constant: bool = False
     learns_from_rows: bool = False
 
     #: What a user's own object may define, besides `factors`.
@@ -265,6 +275,18 @@ class TargetScore:
             may be one column for each level of the outcome.
         """
         return linear
+
+    def outcomes(self, endog: Floats) -> Floats:
+        """Outcomes as they are compared with labels, (rows,)."""
+        return endog
+
+    def numbers(self, endog: Floats) -> Floats:
+        """Outcomes as numbers whose means are compared, (rows,)."""
+        return endog
+
+    def own_leverages(self, exog: Floats, weights: Floats) -> Floats | None:
+        """Leverages of rows, (rows,), where not by the derivative of the score."""
+        return None
 
     def predicted(self, exog: Floats, params: Floats) -> Floats:
         """Prediction of a model without linear predictors, (rows,)."""

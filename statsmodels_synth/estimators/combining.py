@@ -1,0 +1,387 @@
+"""One result from those of several imputed or generated data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.iolib.summary import Summary, fmt_params
+from statsmodels.iolib.table import SimpleTable
+
+from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.messages import count, type_name, warn
+from statsmodels_synth.core.options import (
+    check_alpha,
+    check_choice,
+    methods_name_keywords,
+    names_keywords,
+)
+from statsmodels_synth.core.tables import NotesSummary
+from statsmodels_synth.exceptions import DataError, SynthWarning
+
+Rule = Literal["imputed", "partly synthetic", "fully synthetic"]
+
+_SAID: dict[Rule, str] = {
+    "imputed": (
+        "Rubin's rules for multiply imputed data: missing values were filled in from "
+        "their distribution given what was observed."
+    ),
+    "partly synthetic": (
+        "Rules of Reiter (2003) for partly synthetic data: observed values were "
+        "replaced by draws from their distribution."
+    ),
+    "fully synthetic": (
+        "Rules of Raghunathan, Reiter and Rubin (2003) for fully synthetic data: all "
+        "units were drawn from the distribution of the observed ones."
+    ),
+}
+
+
+@methods_name_keywords
+@dataclass(frozen=True)
+class Combined:
+    """
+    Estimates of several data sets, combined by :func:`combine`.
+
+    Parameters
+    ----------
+    params : Series (p,)
+        Mean of the estimates.
+    within : DataFrame (p, p)
+        Mean of their covariances.
+    between : DataFrame (p, p)
+        Covariance of the estimates over data sets.
+    covariance : DataFrame (p, p)
+        Covariance of the mean.
+    df : Series (p,)
+        Degrees of freedom of intervals.
+    n_sets : int
+        Number of data sets.
+    rule : str
+        Rule that they were combined by.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import statsmodels.api as sm
+    >>> from statsmodels_synth import combine
+    >>> rng = np.random.default_rng(0)
+    >>> x = sm.add_constant(rng.normal(size=100))
+    >>> y = x @ [1.0, 0.5] + rng.normal(size=(5, 100))
+    >>> found = combine([sm.OLS(own, x).fit() for own in y])
+    >>> found.summary_frame().round(2).loc["x1", ["estimate", "std_err"]].tolist()
+    [0.52, 0.12]
+    """
+
+    params: pd.Series
+    within: pd.DataFrame
+    between: pd.DataFrame
+    covariance: pd.DataFrame
+    df: pd.Series
+    n_sets: int
+    rule: Rule
+
+    @property
+    def bse(self) -> pd.Series:
+        """Standard errors, (p,)."""
+        values = np.sqrt(np.diag(self.covariance))
+        return pd.Series(values, self.params.index, name="std_err")
+
+    @property
+    def missing_information(self) -> pd.Series:
+        """
+        Share of the information that was lost by imputation, (p,).
+
+        With ``rule="imputed"``; else the share of the variance that comes from the data
+        sets.
+        """
+        share = (1.0 + 1.0 / self.n_sets) * np.diag(self.between)
+        if self.rule == "partly synthetic":
+            share = np.diag(self.between) / self.n_sets
+        total = np.diag(self.covariance)
+        share = np.divide(share, total, out=np.zeros(len(total)), where=total > 0.0)
+        return pd.Series(share, self.params.index, name="missing_information")
+
+    def cov_params(self) -> pd.DataFrame:
+        """
+        Covariance of the coefficients.
+
+        Returns
+        -------
+        DataFrame (p, p)
+            That of the combined estimates.
+        """
+        return self.covariance
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """
+        Confidence intervals.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level.
+
+        Returns
+        -------
+        DataFrame (p, 2)
+            Lower and upper ends.
+        """
+        check_alpha(alpha)
+        margin = stats.t.ppf(1.0 - alpha / 2.0, self.df) * self.bse
+        return pd.DataFrame({0: self.params - margin, 1: self.params + margin})
+
+    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
+        """
+        All about each coefficient.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of intervals.
+
+        Returns
+        -------
+        DataFrame
+            `estimate`, `std_err`, `statistic`, `df`, `pvalue`, `lower`, `upper` and
+            `missing_information`.
+        """
+        ends = self.conf_int(alpha)
+        statistic = self.params / self.bse
+        return pd.DataFrame(
+            {
+                "estimate": self.params,
+                "std_err": self.bse,
+                "statistic": statistic,
+                "df": self.df,
+                "pvalue": 2.0 * stats.t.sf(np.abs(statistic), self.df),
+                "lower": ends[0],
+                "upper": ends[1],
+                "missing_information": self.missing_information,
+            }
+        )
+
+    def summary(self, alpha: float = 0.05) -> Summary:
+        """
+        Table for people.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of intervals.
+
+        Returns
+        -------
+        statsmodels.iolib.summary.Summary
+            Prints as text; ``as_latex()``, ``as_html()``.
+        """
+        frame = self.summary_frame(alpha)
+        low, high = alpha / 2, 1 - alpha / 2
+        header = ["coef", "std err", "t", "df", "P>|t|", f"[{low:g}", f"{high:g}]"]
+        rows = [
+            [
+                f"{row.estimate:.4f}",
+                f"{row.std_err:.4f}",
+                f"{row.statistic:.3f}",
+                f"{row.df:.1f}",
+                f"{row.pvalue:.3f}",
+                f"{row.lower:.3f}",
+                f"{row.upper:.3f}",
+            ]
+            for row in frame.itertuples()
+        ]
+        result = NotesSummary()
+        names = [str(name) for name in frame.index]
+        title = f"{self.n_sets} data sets combined"
+        result.tables.append(
+            SimpleTable(rows, header, names, title=title, txt_fmt=fmt_params)
+        )
+        result.set_notes("Notes:", [_SAID[self.rule]])
+        return result
+
+    def __str__(self) -> str:
+        """Table for people."""
+        return str(self.summary())
+
+
+@names_keywords
+def combine(results: Iterable[Any], rule: Rule = "imputed") -> Combined:
+    r"""
+    Combine the results of several imputed or generated data sets.
+
+    To stack the data sets, or to report one of them, understates the uncertainty. The
+    mean of the estimates has the variance of each, U, and that between them, B:
+
+    .. math::
+        T = \bar U + (1 + 1/m) B , \qquad
+        T_{partly} = \bar U + B / m , \qquad
+        T_{fully} = (1 + 1/m) B - \bar U .
+
+    Parameters
+    ----------
+    results : iterable
+        Results of the same model, one for each data set: of statsmodels, of
+        linearmodels, of this package, or anything with `params` and `cov_params()` or
+        `cov`. With `df_resid` the degrees of freedom are those of Barnard and Rubin
+        (1999).
+    rule : {"imputed", "partly synthetic", "fully synthetic"}
+        How the data sets were made.
+
+    Returns
+    -------
+    Combined
+        Coefficients, standard errors, intervals, and a summary.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two results, or they have other coefficients.
+
+    Warns
+    -----
+    SynthWarning
+        If a variance of fully synthetic data is below zero, and was replaced by the
+        mean of those within data sets (Reiter 2002).
+
+    Notes
+    -----
+    The rules hold if the data sets were drawn from the right distribution. A language
+    model's rows are no such draws: their variance between data sets says nothing of how
+    far off all of them are. For a valid interval use them as sources beside labels,
+    with :class:`~statsmodels_synth.AugmentedGMM`.
+
+    References
+    ----------
+    Rubin, D. B. (1987). Multiple Imputation for Nonresponse in Surveys. Wiley.
+
+    Barnard, J. and Rubin, D. B. (1999). Small-sample degrees of freedom with multiple
+    imputation. Biometrika 86, 948-955.
+
+    Raghunathan, T. E., Reiter, J. P. and Rubin, D. B. (2003). Multiple imputation for
+    statistical disclosure limitation. Journal of Official Statistics 19, 1-16.
+
+    Reiter, J. P. (2003). Inference for partially synthetic, public use microdata sets.
+    Survey Methodology 29, 181-188.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import statsmodels.api as sm
+    >>> from statsmodels_synth import combine
+    >>> rng = np.random.default_rng(0)
+    >>> sets = rng.normal(size=(3, 50)) + rng.normal(size=(3, 1))
+    >>> found = combine([sm.OLS(own, np.ones(50)).fit() for own in sets])
+    >>> round(float(found.missing_information.iloc[0]), 2)
+    0.94
+    """
+    check_choice("rule", rule, Rule)
+    found = [_read(result, k) for k, result in enumerate(results)]
+    if len(found) < 2:
+        raise DataError(
+            f"combine() needs the results of two data sets or more; there are "
+            f"{len(found)}. One tells nothing of how much data sets differ."
+        )
+    names = found[0][0].index
+    for k, (params, *_) in enumerate(found):
+        if list(params.index) != list(names):
+            raise DataError(
+                f"Result {k} has the coefficients {list(params.index)}, the first has "
+                f"{list(names)}. Combine results of the same model."
+            )
+    m = len(found)
+    estimates = np.array([params.to_numpy(dtype=float) for params, *_ in found])
+    within = np.asarray(np.mean([cov for _, cov, _ in found], axis=0), dtype=float)
+    centred = estimates - estimates.mean(axis=0)
+    between = centred.T @ centred / (m - 1)
+    complete = [df for *_, df in found]
+    total, df = _RULES[rule](within, between, m, float(np.min(complete)))
+    low = np.diag(total) < 0.0
+    if low.any():
+        warn(
+            f"The variance of {count(int(low.sum()), 'coefficient')} ("
+            f"{', '.join(map(str, names[low]))}) is below zero, as happens with few "
+            f"data sets ({m}). The variance within data sets stands in for it, which "
+            "is too large. Generate more data sets.",
+            SynthWarning,
+        )
+        total = np.where(low[:, None] | low[None, :], within, total)
+        df = np.where(low, m - 1.0, df)
+    return Combined(
+        pd.Series(estimates.mean(axis=0), names, name="estimate"),
+        pd.DataFrame(within, names, names),
+        pd.DataFrame(between, names, names),
+        pd.DataFrame(total, names, names),
+        pd.Series(df, names, name="df"),
+        m,
+        rule,
+    )
+
+
+def _read(result: Any, k: int) -> tuple[pd.Series, Floats, float]:
+    """Coefficients, covariance, and degrees of freedom of the complete data."""
+    params = getattr(result, "params", None)
+    covariance = getattr(result, "cov_params", None)
+    covariance = covariance() if callable(covariance) else getattr(result, "cov", None)
+    if params is None or covariance is None:
+        raise DataError(
+            f"Result {k} is a {type_name(result)}, without params or cov_params(). "
+            "Give results of a fitted model."
+        )
+    if not isinstance(params, pd.Series):
+        model = getattr(result, "model", None)
+        names = getattr(model, "exog_names", None)
+        values = np.asarray(params, dtype=float)
+        if names is None or len(names) != len(values):
+            names = [f"x{j}" for j in range(len(values))]
+        params = pd.Series(values, list(names))
+    matrix = np.asarray(covariance, dtype=float)
+    bad = not np.all(np.isfinite(params)) or not np.all(np.isfinite(matrix))
+    if bad or matrix.shape != (len(params),) * 2:
+        raise DataError(
+            f"Result {k} has coefficients or covariances that are not finite, or of "
+            f"another shape ({matrix.shape} for {count(len(params), 'coefficient')}). "
+            "See whether its model was fitted."
+        )
+    df = getattr(result, "df_resid", None)
+    return params, matrix, float("inf") if df is None else float(np.min(df))
+
+
+def _imputed(
+    within: Floats, between: Floats, m: int, complete: float
+) -> tuple[Floats, Floats]:
+    """Variance and degrees of freedom of multiply imputed data."""
+    total = within + (1.0 + 1.0 / m) * between
+    share = (1.0 + 1.0 / m) * np.diag(between) / np.diag(total)
+    with np.errstate(divide="ignore"):
+        df = (m - 1) / share**2
+        if np.isfinite(complete):
+            observed = (complete + 1) / (complete + 3) * complete * (1.0 - share)
+            df = 1.0 / (1.0 / df + 1.0 / observed)
+    return total, df
+
+
+def _partly(
+    within: Floats, between: Floats, m: int, complete: float
+) -> tuple[Floats, Floats]:
+    """Variance and degrees of freedom of partly synthetic data."""
+    total = within + between / m
+    with np.errstate(divide="ignore"):
+        ratio = np.diag(within) / (np.diag(between) / m)
+        return total, np.minimum((m - 1) * (1.0 + ratio) ** 2, complete)
+
+
+def _fully(
+    within: Floats, between: Floats, m: int, complete: float
+) -> tuple[Floats, Floats]:
+    """Variance and degrees of freedom of fully synthetic data."""
+    more = (1.0 + 1.0 / m) * between
+    with np.errstate(divide="ignore"):
+        ratio = np.diag(within) / np.diag(more)
+        return more - within, (m - 1) * (1.0 - ratio) ** 2
+
+
+_RULES = {"imputed": _imputed, "partly synthetic": _partly, "fully synthetic": _fully}

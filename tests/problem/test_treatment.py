@@ -1,0 +1,183 @@
+"""Average treatment effects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+import statsmodels.api as sm
+
+from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.exceptions import DataError, OptionError, SynthError
+from statsmodels_synth.scores import AverageTreatmentEffect
+from tests.reference.dense import Array
+
+SOURCES = {"llm": {"y": "y_llm", "t": "t_llm"}}
+
+
+def frame(seed: int = 0, n_units: int = 1200, n_labels: int = 240) -> pd.DataFrame:
+    """Treatment by a propensity that depends on x, as the effect does."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=n_units)
+    e = expit(0.5 * x)
+    t = (rng.uniform(size=n_units) < e).astype(float)
+    y = 1.0 + 0.5 * t + x + 0.3 * t * x + rng.normal(size=n_units)
+    units = pd.DataFrame({"x": x, "e": e, "t_true": t, "y_true": y})
+    units["y_llm"] = y + 0.5 * rng.normal(size=n_units) + 0.2 * t
+    units["t_llm"] = np.where(rng.uniform(size=n_units) < 0.9, t, 1.0 - t)
+    units["c"] = np.arange(n_units) // 12
+    units["s"] = np.arange(n_units) % 3
+    labeled = rng.permutation(n_units) < n_labels
+    return units.assign(
+        y=units["y_true"].where(labeled), t=units["t_true"].where(labeled)
+    )
+
+
+def model_of(
+    units: pd.DataFrame, propensity: Any = None, formula: str = "y ~ t + x", **kw: Any
+) -> AugmentedGMM:
+    score = AverageTreatmentEffect("t", propensity)
+    return AugmentedGMM.from_formula(formula, units, score=score, **kw)
+
+
+def test_without_covariates_it_is_the_difference_in_means() -> None:
+    labels = frame().dropna()
+    found = model_of(labels, formula="y ~ t").fit(use_correction=False)
+    groups = labels.groupby("t")["y"]
+    assert found.params["ATE"] == pytest.approx(groups.mean().diff().iloc[-1])
+    # Neyman's variance, with n in place of n - 1.
+    expected = np.sqrt((groups.var(ddof=0) / groups.size()).sum())
+    assert found.bse["ATE"] == pytest.approx(expected, rel=1e-8)
+
+
+def test_regression_adjustment_is_that_of_lin() -> None:
+    labels = frame().dropna()
+    found = model_of(labels).fit(use_correction=False)
+    centred = labels["x"] - labels["x"].mean()
+    exog = np.column_stack(
+        [np.ones(len(labels)), labels["t"], centred, labels["t"] * centred]
+    )
+    lin = sm.OLS(labels["y"], exog).fit(cov_type="HC0")
+    assert found.params["ATE"] == pytest.approx(lin.params.iloc[1], rel=1e-9)
+    # Lin's interval is for these units; ours counts that their mean of x is drawn,
+    # which has to do with the rest by chance only.
+    drawn = np.var(centred) * lin.params.iloc[3] ** 2 / len(labels)
+    assert found.bse["ATE"] == pytest.approx(
+        np.sqrt(lin.bse.iloc[1] ** 2 + drawn), rel=2e-2
+    )
+
+
+def aipw(labels: pd.DataFrame, chance: Array) -> tuple[float, float]:
+    """Effect and standard error by its efficient influence function."""
+    t, y = labels["t"].to_numpy(), labels["y"].to_numpy()
+    w = sm.add_constant(labels["x"].to_numpy())
+    means = [sm.OLS(y[t == arm], w[t == arm]).fit().predict(w) for arm in (0, 1)]
+    own = means[1] - means[0] + t * (y - means[1]) / chance
+    own -= (1 - t) * (y - means[0]) / (1 - chance)
+    return float(own.mean()), float(own.std() / np.sqrt(len(y)))
+
+
+@pytest.mark.parametrize("propensity", ["e", "logit", 0.4])
+def test_aipw_is_the_mean_of_its_influence_function(propensity: Any) -> None:
+    labels = frame(n_units=6000, n_labels=3000).dropna()
+    formula = "y ~ t + x + e" if propensity == "e" else "y ~ t + x"
+    found = model_of(labels, propensity, formula).fit(use_correction=False)
+    w = sm.add_constant(labels["x"].to_numpy())
+    if propensity == "e":
+        chance = labels["e"].to_numpy()
+    elif propensity == "logit":
+        chance = sm.Logit(labels["t"], w).fit(disp=0).predict(w)
+    else:
+        chance = np.full(len(labels), propensity)
+    effect, error = aipw(labels, np.asarray(chance))
+    assert found.params["ATE"] == pytest.approx(effect, rel=1e-8)
+    # With the right propensity the estimation of the regressions costs nothing to first
+    # order; with a wrong one it may.
+    assert found.bse["ATE"] == pytest.approx(error, rel=4e-2)
+
+
+def by_hand(theta: Array, rows: pd.DataFrame) -> Array:
+    y, t, x = (rows[name].to_numpy() for name in ("y", "t", "x"))
+    m0, m1 = theta[1] + theta[2] * x, theta[3] + theta[4] * x
+    e = expit(theta[5] + theta[6] * x)
+    effect = m1 - m0 + t * (y - m1) / e - (1 - t) * (y - m0) / (1 - e) - theta[0]
+    arms = [(1 - t) * (y - m0), (1 - t) * (y - m0) * x, t * (y - m1), t * (y - m1) * x]
+    return np.column_stack([effect, *arms, t - e, (t - e) * x])
+
+
+FITS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {}),
+    ({}, {"use_correction": False}),
+    ({"strata": "s"}, {}),
+    ({}, {"cov_type": "cluster", "cov_kwds": {"groups": "c"}}),
+]
+
+
+@pytest.mark.parametrize(("options", "fit"), FITS)
+def test_sources_count_as_in_equations_by_hand(
+    options: dict[str, Any], fit: dict[str, Any]
+) -> None:
+    units = frame()
+    found = model_of(units, "logit", proxy=SOURCES, **options).fit(**fit)
+    hand = AugmentedGMM.from_moments(
+        by_hand, units, SOURCES, start=np.zeros(7), **options
+    ).fit(**fit)
+    # Derivatives are exact here, and differences there.
+    np.testing.assert_allclose(found.params, hand.params.to_numpy(), rtol=0, atol=1e-7)
+    np.testing.assert_allclose(found.bse, hand.bse.to_numpy(), rtol=1e-5)
+    assert found.effective_nobs["ATE"] > 1.2 * found.n_labeled
+
+
+@pytest.mark.parametrize("propensity", [None, 0.5, "e", "logit"])
+def test_analyses(propensity: Any) -> None:
+    formula = "y ~ t + x + e" if propensity == "e" else "y ~ t + x"
+    result = model_of(frame(1), propensity, formula, proxy=SOURCES).fit()
+    assert result.params["ATE"] == pytest.approx(0.5, abs=4 * result.bse["ATE"])
+    text = str(result.summary())
+    assert "ATE of t" in text
+    assert result.params.index[0] == "ATE"
+    assert len(result.diagnostics().verdict) > 2
+    table = result.compare(["labels only", "PPI++", "predict-then-debias"]).table
+    assert np.all(np.isfinite(table["estimate"]))
+    assert np.all(np.isfinite(result.plan().expect([300])["std_err"]))
+    with pytest.raises(OptionError, match="nothing to predict"):
+        result.predict()
+    with pytest.raises(OptionError, match=r"wald_test\(\) takes constraints"):
+        result.wald_test_terms()
+    own = result.t_test("ATE = 0.5")
+    assert float(own.effect[0]) == pytest.approx(result.params["ATE"])
+    assert np.isfinite(result.wald_test("control:x = 1, ATE = 0", scalar=True).pvalue)
+
+
+BAD: list[tuple[dict[str, Any], dict[str, Any], type[SynthError], str]] = [
+    ({"propensity": 1.5}, {}, OptionError, "between 0 and 1"),
+    ({"propensity": "ee"}, {}, OptionError, "propensity='ee' is not a column"),
+    ({"propensity": "x"}, {"formula": "y ~ t + x"}, DataError, "both excluded"),
+    ({"treatment": "tt"}, {}, OptionError, "treatment='tt' is not a column"),
+    ({"treatment": "x"}, {}, DataError, "must be 0 or 1"),
+]
+
+
+@pytest.mark.parametrize(("score", "options", "error", "match"), BAD)
+def test_bad_input(
+    score: dict[str, Any], options: dict[str, Any], error: type[SynthError], match: str
+) -> None:
+    formula = options.get("formula", "y ~ t + x")
+    with pytest.raises(error, match=match):
+        AugmentedGMM.from_formula(
+            formula,
+            frame(),
+            SOURCES,
+            score=AverageTreatmentEffect(**{"treatment": "t", **score}),
+        )
+
+
+def test_an_arm_with_too_few_labels_is_named() -> None:
+    units = frame()
+    few = units.assign(t=units["t"].where(units["t"] != 1.0, 0.0))
+    few.loc[few["y"].dropna().index[0], "t"] = 1.0
+    with pytest.raises(DataError, match="1 labelled unit were treated, for 2"):
+        model_of(few, proxy=SOURCES)
