@@ -250,7 +250,7 @@ def agreement_table(
 def _variables(
     rows: DesignRows, labels: DesignRows, yname: str, names: Sequence[str]
 ) -> Iterator[tuple[str, Floats, Floats]]:
-    """Outcome, and regressors in which the source is not simply what people observed."""
+    """Outcome, and regressors in which the source has not what people observed."""
     at = rows.unit_positions
     yield yname, labels.endog[at], rows.endog
     for j, name in enumerate(names):
