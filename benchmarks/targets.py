@@ -46,7 +46,9 @@ from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SynthError
 from statsmodels_synth.scores import (
     AverageTreatmentEffect,
+    Huber,
     MultinomialLogit,
+    NegativeBinomial2,
     OrderedLogit,
     OrderedProbit,
     Quantile,
@@ -126,6 +128,27 @@ def spreading(rng: Rng, size: int, tau: float) -> tuple[pd.DataFrame, dict[str, 
 def quantreg(tau: float) -> Callable[[pd.DataFrame], Any]:
     """Quantile regression of statsmodels."""
     return lambda frame: smf.quantreg("y ~ x", frame).fit(q=tau)
+
+
+def skewed(rng: Rng, size: int) -> tuple[pd.DataFrame, dict[str, float]]:
+    """
+    A line with skewed errors, of which Huber's regression knows the slope only.
+
+    Its constant depends on the scale, and is what the labels of a large sample say.
+    """
+    frame, _ = linear(rng, size, lambda n: rng.exponential(size=n) - np.log(2.0))
+    return frame, {"x": 1.0}
+
+
+def counts(rng: Rng, size: int) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Counts that vary by what a source sees and x does not say."""
+    x, unseen = rng.normal(size=size), rng.gamma(2.0, 0.5, size)
+    mean = np.exp(1.0 + 0.5 * x) * unseen
+    y = rng.poisson(mean).astype(float)
+    useful = np.round(0.8 * mean * np.exp(0.3 * rng.normal(size=size)))
+    frame = pd.DataFrame({"y": y, "x": x, "useful": useful})
+    frame["useless"] = rng.permutation(useful)
+    return frame, {"Intercept": 1.0, "x": 0.5, "lnalpha": np.log(0.5)}
 
 
 def confounded(
@@ -229,6 +252,19 @@ TARGETS: dict[str, Target] = {
         "y ~ x",
         {"score": Quantile(0.8)},
         quantreg(0.8),
+    ),
+    "Huber, heavy tails": Target(
+        lambda rng, size: linear(rng, size, student(rng)),
+        "y ~ x",
+        {"score": Huber()},
+        lambda frame: smf.rlm("y ~ x", frame).fit(),
+    ),
+    "Huber, skewed errors": Target(skewed, "y ~ x", {"score": Huber()}),
+    "negative binomial": Target(
+        counts,
+        "y ~ x",
+        {"score": NegativeBinomial2()},
+        lambda frame: smf.negativebinomial("y ~ x", frame).fit(disp=0),
     ),
     "levels, multinomial": Target(
         choices, "y ~ x", {"score": MultinomialLogit()}, multinomial, at_most=2.0

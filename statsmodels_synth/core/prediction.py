@@ -183,7 +183,9 @@ class PredictedResults(TestedResults):
             found = self._average(found, which, agg_weights)
         elif self.use_t:
             rows = self.model.exog if exog is None else exog
-            df = self._df_of(np.asarray(rows, dtype=float))
+            rows = np.asarray(rows, dtype=float)
+            others = len(self.params) - rows.shape[1]  # such as a dispersion
+            df = self._df_of(np.pad(rows, ((0, 0), (0, others))))
             # Statsmodels' class for a mean without a link is made for normal quantiles.
             found.df, found.dist, found.dist_args = df, stats.t, (df,)
         return with_levels_checked(found, check_alpha)

@@ -188,9 +188,8 @@ def predictions(
         return _prediction_inference.get_prediction_linear(results, **kwds)
     kwds["pred_kwds"]["which"] = "mean"
     # The coefficients of the mean; others, such as a dispersion, come last.
-    index = np.arange(len(results.model.exog_names))
-    if len(index) == len(results.params):
-        index = None
+    size = len(results.model.exog_names)
+    index = None if size == len(results.params) else np.arange(size)
     return _prediction_inference.get_prediction_monotonic(
         results, link=link, index=index, **kwds
     )

@@ -17,6 +17,7 @@ from statsmodels_synth.exceptions import (
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, SourceArrays
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.predictors import add_offset, linear_predictors
 
 #: Residuals below this share of the outcome's range are rounding of zero, and so
 #: are those below that share of its level, which is all that a number keeps.
@@ -261,8 +262,10 @@ def _at_bound(rows: DesignRows, params: Floats, score: TargetScore) -> Bools:
     if not score.separable:
         return np.zeros(len(rows.endog), dtype=bool)
     with np.errstate(all="ignore"):
-        linear = rows.exog @ params
-        mean = score.mean(linear if rows.offset is None else linear + rows.offset)
+        linear = linear_predictors(rows.exog, params, score)
+        if rows.offset is not None:
+            add_offset(linear, rows.offset, score)
+        mean = score.mean(linear)
     above = mean - score.low
     if np.isfinite(score.high):
         width = score.high - score.low

@@ -64,6 +64,10 @@ from statsmodels_synth.problem.scores import TargetScore
 STEP_TOLERANCE = 1e-7
 TIGHT_STEP_TOLERANCE = 1e-10
 MANY_UNITS = 100_000
+#: Steps after which the second moment comes with every pass, and a kink of the score is
+#: between steps of this relative size that do not become smaller.
+MANY_STEPS = 8
+KINK = 1e-3
 #: Iterated estimator: stop when no coefficient moves by more standard errors; and
 #: what may still move when the steps run out, without a warning.
 WEIGHT_TOLERANCE = 1e-8
@@ -191,10 +195,14 @@ class _Auxiliary:
             step = turned @ scaled_lstsq(whitened @ turned, -residual)
             step = step.reshape(self.eta.shape)
             relative = relative_step(step, self.eta, self.design.column_scale)
+            # Where the score has a kink, steps may lead to and fro across it for ever.
+            at_kink = count > MANY_STEPS and before * (1.0 - KINK) <= relative <= KINK
             if self.sums.second_moment is not None and (
                 not self.score.is_smooth
+                or at_kink
                 or min(relative, self._score_step(step)) <= self.tolerance
             ):
+                step = step / 2.0 if at_kink else step
                 # Apply the last step to first order: no pass is worth it.
                 mean = self.sums.mean.copy()
                 mean[p:] += jacobian @ step.ravel()
@@ -207,7 +215,7 @@ class _Auxiliary:
                 contraction = min(1.0, 4.0 * relative / before / before)
             last = contraction * relative * relative <= self.tolerance
             before = relative
-            if not self._move(weight, step, residual, last or count > 8):
+            if not self._move(weight, step, residual, last or count > MANY_STEPS):
                 return False
         return False
 

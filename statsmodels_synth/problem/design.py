@@ -112,6 +112,8 @@ class SourceArrays(DesignRows):
         What it is; the estimator treats both alike.
     n_dropped : int
         Rows that were left out because a value is missing.
+    told : tuple of TargetScore, optional
+        Set by the model.
     """
 
     name: str = ""

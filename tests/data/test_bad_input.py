@@ -31,6 +31,7 @@ from statsmodels_synth.exceptions import (
     ConvergenceWarning,
     CoverageWarning,
     DataError,
+    DiscreteOutcomeWarning,
     FewClustersWarning,
     FewUnitsWarning,
     FormulaError,
@@ -42,6 +43,7 @@ from statsmodels_synth.exceptions import (
     SynthWarning,
 )
 from statsmodels_synth.gmm import target
+from statsmodels_synth.scores import Huber, NegativeBinomial2, Quantile
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots" / "errors.txt"
 UPDATE = os.environ.get("UPDATE_SNAPSHOTS") == "1"
@@ -684,6 +686,64 @@ case(
     DataError,
     lambda f: from_frames(binary(f), proxy={"llm": f.llm}, family=Binomial()),
     *("Source 'llm'", "'y'", "between 0 and 1", "Binomial", "'u0", "Recode"),
+)
+case(
+    "outcome: outside the range of the negative binomial model, data",
+    DataError,
+    lambda f: from_frames(
+        counts(f),
+        data=counts(f).data.assign(y=counts(f).data["y"].mask(SOME, -1.0)),
+        proxy={"llm": counts(f).llm},
+        score=NegativeBinomial2(),
+    ),
+    *("data", "'y'", "negative binomial model", "such as -1", "'u003', 'u043'"),
+)
+case(
+    "negative binomial: no more variance than Poisson's",
+    DataError,
+    lambda f: from_frames(
+        counts(f),
+        data=f.data.assign(y=np.where(LABELED, 2.0 + K % 2, np.nan)),
+        score=NegativeBinomial2(),
+    ),
+    *("labels", "family=sm.families.Poisson()"),
+)
+case(
+    "Huber: half of the labels fitted exactly",
+    DataError,
+    lambda f: from_frames(
+        f,
+        data=f.data.assign(y=f.data["y"].mask(LABELED & (K % 4 > 0), 1.0)),
+        formula="y ~ 1",
+        score=Huber(),
+    ),
+    *("Half of the labels", "Huber(scale=...)"),
+)
+case(
+    "Huber: a tuning constant of zero",
+    OptionError,
+    lambda f: from_frames(f, score=Huber(0.0)),
+    *("t=0.0", "above 0"),
+)
+case(
+    "Huber: a scale that is no number",
+    OptionError,
+    lambda f: from_frames(f, score=Huber(scale="mad")),  # type: ignore[arg-type]
+    *("scale='mad'", "above 0"),
+)
+case(
+    "quantile: above 1",
+    OptionError,
+    lambda f: from_frames(f, score=Quantile(50)),
+    *("tau=50", "above 0 and below 1", "0.5"),
+)
+case(
+    "quantile: few values",
+    DiscreteOutcomeWarning,
+    lambda f: from_frames(
+        f, data=f.data.assign(y=f.data["y"].round()), formula="y ~ 1", score=Quantile()
+    ).fit(),
+    *("'y'", "rows of the labels", "fitted line", "noise"),
 )
 case(
     "outcome: the same for every label",

@@ -174,7 +174,7 @@ class Stacked:
         return self.theta - moved[:p], self.eta - moved[p:].reshape(self.eta.shape)
 
     def covariance(self, theta: Array, eta: Array) -> Array:
-        """Of theta; what is about all units is at the first eta: no pass is repeated."""
+        """Of theta; all units are at the first eta, as no pass is repeated."""
         (first, jacobian), (g, of_labels) = (
             self.moments(self.theta, self.eta),
             self.moments(theta, eta),

@@ -68,7 +68,7 @@ class Huber(TargetScore):
     >>> labels = np.where(np.arange(2000) < 200, y, np.nan)
     >>> sources = {"llm": (guess, x)}
     >>> AugmentedGMM(labels, x, sources, score=Huber()).fit().params.round(2)
-    array([0.95, 0.54])
+    array([0.98, 0.52])
     """
 
     name = "Huber"
@@ -124,7 +124,7 @@ class Huber(TargetScore):
         return told
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
-        """Bounded residual and less whether it is within the bound, (rows,) each."""
+        """Bounded residual, and less whether it is within, (rows,) each. Eq. (score)."""
         residual, bound = endog - linear, self._bound
         inside = np.abs(residual) <= bound
         return np.clip(residual, -bound, bound), -inside.astype(float)
@@ -170,10 +170,14 @@ def _reweighted(
 
     Shapes: `y`, `own` (R,), `x` (R, p) -> (p,).
     """
-    root, params, sigma = np.sqrt(own), np.zeros(x.shape[1]), scale or 0.0
+    root: Floats = np.sqrt(own)
+    params: Floats = np.zeros(x.shape[1])
+    sigma = scale or 0.0
     for count in range(most):
         before, before_sigma = params, sigma
-        params = np.linalg.lstsq(x * root[:, None], y * root, rcond=None)[0]
+        params = np.asarray(
+            np.linalg.lstsq(x * root[:, None], y * root, rcond=None)[0], dtype=float
+        )
         size = np.abs(y - x @ params)
         if scale is None:
             sigma = _median(size, own) / NORMAL_DEVIATION
