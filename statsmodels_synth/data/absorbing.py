@@ -239,6 +239,7 @@ def within_labels(
     group: Positions,
     weights: Floats,
     shares: Floats,
+    folds: int = FOLDS,
 ) -> Floats:
     """
     Outcome of labelled units less what is known of their group, Eq. (group-constant).
@@ -265,8 +266,11 @@ def within_labels(
     shares : ndarray (n,)
         Weight of the unit as a share of that of its group, all N units included, times
         N / (N - 1).
+    folds : int
+        Folds of groups. One where groups are of several kinds: coefficients that differ
+        by fold would make of ``a_g + b_h`` what is no such sum.
     """
-    slope, rest = _out_of_fold(endog, within, between, group, weights)
+    slope, rest = _out_of_fold(endog, within, between, group, weights, folds)
     n = np.bincount(group)[group]
     weighted = weights * rest
     sums, total = np.bincount(group, weighted), np.bincount(group, weights)
@@ -279,10 +283,28 @@ def within_labels(
     # As a best linear prediction weighs the mean of the n - 1 others.
     noise = max(spread - alike, 1e-3 * spread)
     shrunken = n * alike / ((n - 1) * alike + noise) if noise else np.zeros(len(n))
-    others = shrunken * (sums[group] - weighted) / total[group]
-    # That a unit is not among the others makes it count for a little more.
-    counts = 1.0 + shrunken * (n - 1) / n * shares
-    return np.asarray(slope + (rest - others) / counts)
+    return slope + without_others(rest, shrunken, group, weights, shares)
+
+
+def without_others(
+    rest: Floats,
+    shrunken: Floats,
+    group: Positions,
+    weights: Floats,
+    shares: Floats,
+) -> Floats:
+    """
+    Residuals less what the other labels of the group say, Eq. (group-constant).
+
+    Shapes: (n,) each; see :func:`within_labels`.
+    """
+    n = np.bincount(group)[group]
+    weighted = weights * rest
+    sums, total = np.bincount(group, weighted), np.bincount(group, weights)
+    others = (sums[group] - weighted) / total[group]
+    # The label itself counts as in a mean of all units: then nothing is expected of it.
+    own = (n - 1) / n * shares * rest
+    return np.asarray(rest - shrunken * (others + own))
 
 
 def _out_of_fold(
@@ -291,6 +313,7 @@ def _out_of_fold(
     between: Floats,
     group: Positions,
     weights: Floats,
+    folds: int,
 ) -> tuple[Floats, Floats]:
     """
     What regressors explain, and what remains, by coefficients of other groups.
@@ -303,7 +326,7 @@ def _out_of_fold(
     root = np.sqrt(weights)[:, None]
     p = within.shape[1]
     slope, rest = np.empty(len(endog)), np.empty(len(endog))
-    fold = rank % min(FOLDS, len(numbers))
+    fold = rank % min(folds, len(numbers))
     for number in range(int(fold.max()) + 1):
         own = fold == number
         others = ~own if not own.all() else own
@@ -333,7 +356,7 @@ def refuse_options(given: Mapping[str, Any], text: str) -> None:
 
 
 def read_groupings(names: Sequence[str], frames: AlignedFrames, text: str) -> Groups:
-    """The groups of all units, in columns of data or, where it lacks them, of sources."""
+    """The groups of all units, from data or, where it lacks them, from sources."""
     codes, sizes = [], []
     for name in names:
         label = f"The fixed effect {name!r} of the formula {text!r}"
@@ -397,8 +420,8 @@ def absorb(
     exog, weights = exog_of_data[:, keep], frames.weights
     within = within_exog(exog, groups, weights, columns, text)
     done, means = [], []
-    for source, borrows in sources:
-        source = replace(source, exog=source.exog[:, keep])
+    for given, borrows in sources:
+        source = replace(given, exog=given.exog[:, keep])
         its: Floats | None = None
         if borrows:
             its = within if source.units is None else within[source.units]
@@ -419,6 +442,7 @@ def absorb(
         first[rows],
         weight[rows] * design_weights(labeling, len(rows)),
         shares[rows],
+        FOLDS if len(names) == 1 else 1,
     )
     absorbed = Absorbed(text, tuple(names), groups.sizes, int(alone.sum()))
     return (

@@ -613,8 +613,8 @@ class AugmentedGMM(StackedMomentsGMM):
             How the weight is estimated: inverse second moment of the moments.
         cov_type : {"robust", "cluster"}, optional
             "robust" if omitted; "cluster", by the first of them, where the formula
-            absorbs fixed effects. Covariance, robust to misspecification of the target model; "cluster" also
-            to dependence within clusters. By default it changes the estimate as well:
+            absorbs fixed effects. Covariance, robust to misspecification of the target
+            model; "cluster" also to dependence within clusters. By default it changes the estimate as well:
             what is taken off for the sources is learned from whole clusters, and with
             very few, such as 5, may be nothing. The summary says by how much.
         cov_kwds : mapping, optional
@@ -688,7 +688,7 @@ class AugmentedGMM(StackedMomentsGMM):
     def _default_covariance(
         self, cov_type: CovType | None, cov_kwds: Any, population: Population
     ) -> tuple[CovType, Any]:
-        """By the first of absorbed fixed effects, unless something else is asked for."""
+        """By the first of absorbed fixed effects, unless another is asked for."""
         if self.absorbed is None or population == "finite" or cov_type == "robust":
             return cov_type or "robust", cov_kwds
         if cov_kwds is None:
