@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from statsmodels_synth.model.augmented import AugmentedGMM
+from statsmodels_synth.model.prevalence import PrevalenceResults, prevalence
 from statsmodels_synth.problem.design import SourceArrays
 from statsmodels_synth.results.augmented import AugmentedGMMResults
 
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AugmentedGMM",
     "AugmentedGMMResults",
+    "PrevalenceResults",
     "SourceArrays",
     "TaskExchangeability",
     "TaskExchangeabilityResults",
     "combine",
+    "prevalence",
 ]
 __version__ = "0.1.0"
 

@@ -62,6 +62,7 @@ from statsmodels_synth.data.dask.parts import (
     typed_rows,
 )
 from statsmodels_synth.data.forms import GivenSource, given_sources
+from statsmodels_synth.data.formula.absorbed import refuse_absorbed
 from statsmodels_synth.data.formula.instruments import with_columns_of_terms
 from statsmodels_synth.data.formula.learn import LearnedFormula, values_code
 from statsmodels_synth.data.formula.parse import columns_of, read_formula
@@ -132,6 +133,11 @@ def align_partitions(
 ) -> AlignedProblem:
     """Learn the formula, look once at every part, and keep what is small."""
     _refuse_auxiliary(options)
+    refuse_absorbed(
+        formula,
+        "where rows are in Dask partitions",
+        "Give data.compute() and source.compute() if they fit into memory.",
+    )
     labeling_prob = options.labeling_prob
     refuse_both(labeling_prob, options.strata)
     given = read_input(data, options.proxy, options.synthetic, on)
