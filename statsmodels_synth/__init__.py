@@ -21,6 +21,7 @@ from statsmodels_synth.results.augmented import AugmentedGMMResults
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators import combine
+    from statsmodels_synth.model.prevalence import prevalence
     from statsmodels_synth.tasks import TaskExchangeability, TaskExchangeabilityResults
 
 __all__ = [
@@ -46,6 +47,10 @@ def __getattr__(name: str) -> Any:
         from statsmodels_synth.estimators.combining import combine  # noqa: PLC0415
 
         return combine
+    if name == "prevalence":
+        from statsmodels_synth.model.prevalence import prevalence  # noqa: PLC0415
+
+        return prevalence
     if name in ("diagnostics", "estimators", "exceptions", "scores"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
