@@ -100,7 +100,7 @@ class Control:
         Second moment of the latter over all units, summed.
     unrelated : ndarray (p, p)
         Second moment of what a labelled unit would contribute to its estimate if the
-        source had nothing to do with the unit.
+        source had nothing to do with the unit, in the basis of the design.
     n_covered : int
         Labelled units that it covers.
     n_effective : float
@@ -212,7 +212,7 @@ def control_of(
         of_units=basis @ inside @ basis.T,
         turned_units=basis @ inside.T,
         spread=spread,
-        unrelated=labeled.inverse @ moment @ labeled.inverse.T,
+        unrelated=of_labels @ moment @ of_labels.T,
         n_covered=n_covered(source),
         n_effective=float(weights.sum() ** 2 / max((weights**2).sum(), 1e-300)),
     )
@@ -281,7 +281,9 @@ def unrelated_scores(
 
     The outcome of another unit in place of the unit's own. Where the score is linear in
     the outcome its mean square over all outcomes, means of replicates, needs only their
-    mean and variance; else it is taken over the outcomes, or quantiles of them.
+    mean and variance; else it is taken over the outcomes, or quantiles of them. It is
+    made in the basis of the design: where x is far from zero, coefficients have
+    nothing but rounding left of it.
 
     Shapes: `eta` (p,), `h` (n, p) -> (p, p).
     """
@@ -317,11 +319,11 @@ def unrelated_scores(
     moment, scores = np.zeros((h.shape[1],) * 2), np.empty_like(h)
     for chance, factor in zip(chances, factors, strict=True):
         unit_scores(source, slice(None), by_row(factor, bound), 0, scores, score)
-        scores *= design.design_weights[:, None]
-        moment += chance * scores.T @ scores
+        turned = (scores * design.design_weights[:, None]) @ design.basis
+        moment += chance * turned.T @ turned
     # A source whose slope is far off says very different things of different units:
     # without a bound, that of one unit would drown the labels.
-    own = h * design.design_weights[:, None]
+    own = (h * design.design_weights[:, None]) @ design.basis
     return _bounded(moment, UNRELATED_BOUND * own.T @ own) / len(outcomes)
 
 
