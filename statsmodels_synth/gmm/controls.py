@@ -60,7 +60,7 @@ class LabeledRows:
     leverage : ndarray (n,)
         Share of its own information that each unit has in H.
     inverse : ndarray (p, p)
-        ``H^-1``.
+        ``H^-1`` in the basis of the design.
     information : ndarray (rows,), or (rows, J, J)
         Information of each labelled row on its linear predictors, weights included.
     total : ndarray (p, p)
@@ -146,8 +146,7 @@ def _labeled_rows(
     """
     basis = design.basis
     total = basis.T @ all_ @ basis
-    in_basis = np.linalg.inv(total)
-    inverse = basis @ in_basis @ basis.T
+    inverse: Floats = np.linalg.inv(total).astype(float)
     if not score.is_smooth:
         # Where the score jumps, that of a row is a matter of where its residual is.
         weight = design.row_weights(rows)
@@ -155,10 +154,10 @@ def _labeled_rows(
         information = by_row(np.broadcast_to(mean, information.shape), weight)
     of_rows = score.own_leverages(rows.exog, design.row_weights(rows))
     if of_rows is None:
-        of_rows = leverages(rows.exog, information, inverse, score)
+        of_rows = leverages(rows.exog, information, inverse, score, basis)
     shares = np.bincount(rows.unit_positions, of_rows, design.n_labeled)
     # The derivative of estimating equations need not be symmetric.
-    turned = (h * design.design_weights[:, None]) @ basis @ in_basis.T
+    turned = (h * design.design_weights[:, None]) @ basis @ inverse.T
     leverage: Floats = np.clip(shares.astype(float), 0.0, score.most_leverage)
     rows_ = turned @ basis.T
     return LabeledRows(rows_, turned, leverage, inverse, information, total)
@@ -196,7 +195,7 @@ def control_of(
     inside = np.linalg.inv(total)
     outer = n_units * basis.T @ sums.source_outer()[m, :, m] @ basis
     spread = inside @ outer @ inside.T
-    of_labels = np.linalg.inv(labeled.total)
+    of_labels = labeled.inverse
     if np.linalg.eigvals(share * of_labels @ total).real.max() > FAR:
         # Rows with regressors that labels have nothing like make up the information of
         # all units, and what each contributes looks small. By that of the labels it is

@@ -94,8 +94,9 @@ def test_seconds_since_1970_within_an_hour(seed: int) -> None:
     """
     Standard errors in seconds are those in half hours, to a share of 1e-2.
 
-    The design has a condition of 1e6, and its square is what the coefficients are made
-    of; the second moment of unrelated scores had nothing but rounding left.
+    So are degrees of freedom. The design has a condition of 1e6, and its square is what
+    coefficients are made of; the second moment of unrelated scores and the covariance
+    of residuals had nothing but rounding left.
     """
     rng = np.random.default_rng(seed)
     u = np.round(rng.uniform(-1, 1, 2000), 3)
@@ -105,8 +106,12 @@ def test_seconds_since_1970_within_an_hour(seed: int) -> None:
     found = []
     for x in (u, 1.7e9 + 1800.0 * u):
         exog = sm.add_constant(x)
-        found.append(AugmentedGMM(labels, exog, {"llm": (said, exog)}).fit().bse[1])
-    assert found[1] * 1800.0 == pytest.approx(found[0], rel=1e-2)
+        found.append(AugmentedGMM(labels, exog, {"llm": (said, exog)}).fit())
+    own, other = found
+    assert other.bse[1] * 1800.0 == pytest.approx(own.bse[1], rel=1e-2)
+    assert other.df_inference[1] == pytest.approx(own.df_inference[1], rel=1e-2)
+    alone, again = own.real_only.df_inference, other.real_only.df_inference
+    np.testing.assert_allclose(again, alone, rtol=2e-2)
 
 
 def test_ordinary_sources_are_not_warned_of() -> None:
