@@ -15,13 +15,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from statsmodels_synth.model.augmented import AugmentedGMM
-from statsmodels_synth.model.prevalence import PrevalenceResults, prevalence
 from statsmodels_synth.problem.design import SourceArrays
 from statsmodels_synth.results.augmented import AugmentedGMMResults
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators import combine
-    from statsmodels_synth.model.prevalence import prevalence
+    from statsmodels_synth.model.prevalence import PrevalenceResults, prevalence
     from statsmodels_synth.tasks import TaskExchangeability, TaskExchangeabilityResults
 
 __all__ = [
@@ -37,20 +36,20 @@ __all__ = [
 __version__ = "0.1.0"
 
 
+#: What most users do not need, and where it is.
+_LATER = {
+    "TaskExchangeability": "tasks",
+    "TaskExchangeabilityResults": "tasks",
+    "PrevalenceResults": "model.prevalence",
+    "combine": "estimators",
+    "prevalence": "model.prevalence",
+}
+
+
 def __getattr__(name: str) -> Any:
     """Import what most users do not need when it is asked for."""
-    if name in ("TaskExchangeability", "TaskExchangeabilityResults"):
-        from statsmodels_synth import tasks  # noqa: PLC0415
-
-        return getattr(tasks, name)
-    if name == "combine":
-        from statsmodels_synth.estimators.combining import combine  # noqa: PLC0415
-
-        return combine
-    if name == "prevalence":
-        from statsmodels_synth.model.prevalence import prevalence  # noqa: PLC0415
-
-        return prevalence
+    if name in _LATER:
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     if name in ("diagnostics", "estimators", "exceptions", "scores"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
