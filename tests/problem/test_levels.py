@@ -483,13 +483,14 @@ def test_bad_input(run: Any, error: type[SynthError], match: str) -> None:
         run()
 
 
-def separated(column: str, **changed: Any) -> pd.DataFrame:
+def separated(column: str) -> pd.DataFrame:
     """A study in which x tells a level without error, in labels or in a source."""
     units = frame()
     apart = np.where(units["x"] > 0.3, "right", units["vote_true"])
     apart = np.where((units["x"] <= 0.3) & (apart == "right"), "left", apart)
-    where = units["vote"].notna() if column == "vote" else True
-    return units.assign(**{column: pd.Series(apart).where(where)}, **changed)
+    said = pd.Series(apart)
+    said = said.where(units["vote"].notna()) if column == "vote" else said
+    return units.assign(**{column: said})
 
 
 def test_separation_is_named() -> None:
