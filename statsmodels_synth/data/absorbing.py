@@ -111,7 +111,7 @@ def fitted_effects(
     weights: Floats | None = None,
 ) -> Effects:
     """
-    Least squares of columns on dummies of every grouping, Eq. (within).
+    Least squares of columns on dummies of every grouping, Eq. (less-means).
 
     With one grouping these are the means by group; with several they are found by
     iteration, in sparse matrices.
@@ -192,7 +192,7 @@ def within_exog(
     text: str,
 ) -> Floats:
     """
-    Regressors of all units less their means by group, Eq. (within).
+    Regressors of all units less their means by group, Eq. (less-means).
 
     Shapes: `exog` (T, p), `weights` (T,) -> (T, p).
     """
