@@ -613,10 +613,11 @@ class AugmentedGMM(StackedMomentsGMM):
             How the weight is estimated: inverse second moment of the moments.
         cov_type : {"robust", "cluster"}, optional
             "robust" if omitted; "cluster", by the first of them, where the formula
-            absorbs fixed effects. Covariance, robust to misspecification of the target
-            model; "cluster" also to dependence within clusters. By default it changes the estimate as well:
-            what is taken off for the sources is learned from whole clusters, and with
-            very few, such as 5, may be nothing. The summary says by how much.
+            absorbs fixed effects. Both are robust to misspecification of the target
+            model; "cluster" also to dependence within clusters. By default it changes
+            the estimate as well: what is taken off for the sources is learned from
+            whole clusters, and with very few, such as 5, may be nothing. The summary
+            says by how much.
         cov_kwds : mapping, optional
             For "cluster": ``{"groups": ...}``, the name of a column or the cluster of
             each unit. "robust" has none.
