@@ -266,8 +266,10 @@ def prevalence(
     outcome : str
         Column that is 1 or 0, or True or False, for labelled units and missing for
         others. In sources it may be anything between, such as a probability.
-    data, proxy, synthetic
-        Frames, as in :meth:`AugmentedGMM.from_formula`.
+    data : DataFrame or Table
+        One row per unit, as in :meth:`AugmentedGMM.from_formula`.
+    proxy, synthetic : DataFrame, Table or mapping, optional
+        Sources, as there.
     by : str, optional
         Column of groups. Where a source does not have it, it is taken from `data`.
     alpha : float
@@ -299,12 +301,17 @@ def prevalence(
     >>> import pandas as pd
     >>> from statsmodels_synth import prevalence
     >>> rng = np.random.default_rng(0)
-    >>> texts = pd.DataFrame({"platform": rng.choice(["a", "b"], 3000)})
-    >>> hateful = rng.random(3000) < np.where(texts.platform == "a", 0.03, 0.08)
+    >>> texts = pd.DataFrame({"site": rng.choice(["a", "b"], 3000)})
+    >>> hateful = rng.random(3000) < np.where(texts.site == "a", 0.03, 0.08)
     >>> texts["llm"] = np.where(rng.random(3000) < 0.97, hateful, ~hateful) * 1.0
     >>> texts["hateful"] = np.where(np.arange(3000) < 400, hateful, np.nan)
-    >>> found = prevalence("hateful", texts, {"hateful": "llm"}, by="platform")
+    >>> found = prevalence("hateful", texts, {"hateful": "llm"}, by="site")
     >>> found.table[["share", "lower", "upper", "labels"]].round(3)
+             share  lower  upper  labels
+    site
+    overall  0.063  0.050  0.080     400
+    a        0.041  0.026  0.065     179
+    b        0.082  0.062  0.108     221
     """
     check_alpha(alpha)
     refused = {"family", "score", "formula", "offset", "exposure"} & {*options}

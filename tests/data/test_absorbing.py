@@ -266,11 +266,13 @@ def raised(formula: str, frame: pd.DataFrame | None = None, **options: Any) -> s
 def test_what_cannot_be_absorbed_is_named() -> None:
     frame = study()
     text = raised("y ~ x | group", frame.assign(x=frame["x"].where(frame.y.notna())))
-    assert text.startswith("DataError") and "750 units of 900 lack them" in text
+    assert text.startswith("DataError")
+    assert "750 units of 900 lack them" in text
     assert "C(group)" in text
     gaps = frame.assign(group=frame["group"].where(frame.index != "u7"))
     text = raised("y ~ x | group", gaps)
-    assert "fixed effect 'group'" in text and "is missing for 1 unit ('u7')" in text
+    assert "fixed effect 'group'" in text
+    assert "is missing for 1 unit ('u7')" in text
     assert "'clas' of the formula" in raised("y ~ x | clas")
     constant = frame.assign(z=frame["group"].str.len())
     text = raised("y ~ x + z | group", constant)
@@ -280,7 +282,8 @@ def test_what_cannot_be_absorbed_is_named() -> None:
     assert "no regressor besides" in raised("y ~ 1 | group")
     family = sm.families.Poisson()
     text = raised("y ~ x | group", family=family)
-    assert text.startswith("OptionError") and "the Poisson family" in text
+    assert text.startswith("OptionError")
+    assert "the Poisson family" in text
     assert "has two bars" in raised("y ~ x | group | year")
     assert "'group:year' after the bar" in raised("y ~ x | group:year")
     assert "'' after the bar" in raised("y ~ x | group + ")
