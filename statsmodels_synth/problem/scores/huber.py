@@ -124,7 +124,7 @@ class Huber(TargetScore):
         return told
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
-        """Bounded residual, and less whether it is within, (rows,) each. Eq. (score)."""
+        """Bounded residual, less whether it is within, (rows,) each. Eq. (score)."""
         residual, bound = endog - linear, self._bound
         inside = np.abs(residual) <= bound
         return np.clip(residual, -bound, bound), -inside.astype(float)

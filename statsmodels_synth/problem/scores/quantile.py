@@ -132,7 +132,7 @@ class Quantile(TargetScore):
         return told
 
     def factors(self, endog: Floats, linear: Floats) -> tuple[Floats, Floats]:
-        """Score factor and the kernel's density, negative, (rows,) each. Eq. (score)."""
+        """Score factor and less the kernel's density, (rows,) each. Eq. (score)."""
         residual = np.subtract(endog, linear, out=linear)
         width = 1.0 if self.width is None else self.width
         factor = np.where(residual <= ON_THE_LINE * width, self.tau - 1.0, self.tau)
