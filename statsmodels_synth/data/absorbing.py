@@ -418,7 +418,7 @@ def absorb(
     endog, rows = labels[0], frames.labeled_rows
     columns = labels[1].columns[keep]
     exog, weights = exog_of_data[:, keep], frames.weights
-    within = within_exog(exog, groups, weights, columns, text)
+    within = within_exog(exog, groups, weights, list(columns), text)
     done, means = [], []
     for given, borrows in sources:
         source = replace(given, exog=given.exog[:, keep])

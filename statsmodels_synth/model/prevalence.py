@@ -231,9 +231,11 @@ class PrevalenceResults:
         groups = None if self.groups is None else self.groups.real_only
         alone = _table(self.overall.real_only, groups, self.by, self.alpha)
         if self.overall.source_names:
-            at = np.arange(number) + 0.16
-            ax.hlines(at, alone["lower"], alone["upper"], color=_GREY, linewidth=1.6)
-            ax.plot(alone["share"], at, "o", color=_GREY, markersize=4, label="labels")
+            below = np.arange(number) + 0.16
+            ax.hlines(below, alone["lower"], alone["upper"], color=_GREY, linewidth=1.6)
+            ax.plot(
+                alone["share"], below, "o", color=_GREY, markersize=4, label="labels"
+            )
         at = np.arange(number)
         ax.hlines(at, self.table["lower"], self.table["upper"], color=BLUE)
         ax.plot(self.table["share"], at, "o", color=BLUE, markersize=5)
@@ -354,7 +356,10 @@ def _group_names(model: AugmentedGMM, by: str | None) -> list[Any]:
     """What the shares of a model are of, (P,)."""
     if by is None:
         return [OVERALL]
-    values = model.learned.labels[by]
+    learned = model.learned
+    assert learned is not None
+    assert learned.labels is not None
+    values = learned.labels[by]
     rows = np.argmax(model.aligned.labeled.exog, axis=0)
     return [values.iloc[row] for row in rows]
 
