@@ -127,8 +127,10 @@ def separating_direction(rows: DesignRows, score: TargetScore) -> Floats | None:
 
 
 def _scale_of(rows: DesignRows, score: TargetScore) -> Floats:
-    """Root mean squares of what parameters are multiplied by, none of them zero."""
+    """Root mean squares of what a direction is multiplied by, none of them zero."""
     scale = scale_of(rows.exog, score)
+    if not score.has_levels:  # only coefficients run to infinity
+        scale = scale[: rows.exog.shape[1]]
     # A rare dummy may be absent from a part of the rows.
     return np.where(scale == 0.0, 1.0, scale)
 
