@@ -3,15 +3,18 @@ Intervals of a share: on its own scale and on that of the logit.
 
 Run from the root of the repository::
 
-    python -m benchmarks.shares                  # some minutes on one core
+    python -m benchmarks.shares                  # half an hour on one core
 
 Labels are 0 or 1, the model is ``y ~ 1`` with the binomial family, and there is one
-source: useless, or useful (it finds 85 % of the ones and takes a few zeros for ones,
-.15 for each one that there is). A row of the table is a cell: coverage, width and how
-often the lower end is below zero, of the estimate plus and minus t standard errors (the
-interval of the mean by the delta method, which is that of least squares where the
-source is useless) and of ``get_prediction()``, which goes by the logit. Draws whose
-labels are all alike have no estimate; they are counted as refused.
+source that finds 85 % of the ones: useful (for each one that there is, it calls .15
+zeros ones), or half right (.85, so that half of what it calls ones are). "Strata": a
+quarter of the labels, or half of those that there are, are of units that it calls ones,
+and ``strata=`` says so. Another source is useless. A row of the table is a cell:
+coverage, width and how often the lower end is below zero, of the estimate plus and
+minus t standard errors (the interval of the mean by the delta method, which is that of
+least squares where the source is useless) and of ``get_prediction()``, which goes by
+the logit and is that of ``prevalence()``. Draws whose labels are all alike have no
+estimate; they are counted as refused.
 """
 
 from __future__ import annotations
@@ -32,8 +35,8 @@ from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SynthError
 
 UNITS = 3000
-SHARES, LABELS = (0.01, 0.02, 0.05, 0.2), (100, 300, 1000)
-SOURCES = ("useless", "useful")
+SHARES, LABELS = (0.01, 0.02, 0.05), (200, 500, 1000)
+SOURCES = ("useless", "useful", "half right", "half right, strata")
 
 
 def one(share: float, n: int, source: str, seed: int) -> np.ndarray[Any, Any] | None:
@@ -43,10 +46,19 @@ def one(share: float, n: int, source: str, seed: int) -> np.ndarray[Any, Any] | 
     if source == "useless":
         guess = (rng.random(UNITS) < share).astype(float)
     else:
-        found, taken = rng.random(UNITS) < 0.85, rng.random(UNITS) < 0.15 * share
+        # Of those that it calls ones: nearly all are ones, or half of them.
+        wrong = 0.15 if source == "useful" else 0.85
+        found, taken = rng.random(UNITS) < 0.85, rng.random(UNITS) < wrong * share
         guess = np.where(y == 1.0, found, taken).astype(float)
     chosen = rng.permutation(np.arange(UNITS) < n)
-    model = {"proxy": {"llm": (guess, x)}, "family": sm.families.Binomial()}
+    model: dict[str, Any] = {"proxy": {"llm": (guess, x)}}
+    model["family"] = sm.families.Binomial()
+    if source.endswith("strata"):
+        called = int(min(n // 4, guess.sum() // 2))
+        chosen = np.zeros(UNITS, dtype=bool)
+        for level, number in ((1.0, called), (0.0, n - called)):
+            chosen[rng.permutation(np.flatnonzero(guess == level))[:number]] = True
+        model["strata"] = guess
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -75,11 +87,15 @@ def cell(share: float, n: int, source: str, draws: int, jobs: int) -> dict[str, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Intervals of shares")
-    parser.add_argument("--draws", type=int, default=250)
+    parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--source", choices=SOURCES)
     given = parser.parse_args()
     cells = list(product(SHARES, LABELS, SOURCES))
-    rows = {key: cell(*key, given.draws, given.jobs) for key in tqdm(cells)}
+    rows: dict[tuple[float, int, str], dict[str, str]] = {}
+    for key in tqdm([key for key in cells if given.source in (None, key[2])]):
+        rows[key] = cell(*key, given.draws, given.jobs)
+        print(*key, rows[key], flush=True)
     print(pd.DataFrame(rows).T.to_string())
 
 

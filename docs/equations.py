@@ -25,6 +25,7 @@ SOURCES = (
     "explanation/few-labels.md",
     "explanation/task-exchangeability.md",
     "how-to/plan.md",
+    "how-to/fixed-effects.md",
 )
 _LABEL = re.compile(r"^\$\$ \(([\w-]+)\)$", re.MULTILINE)
 _CLAIM = re.compile(r"Eq\.\s+\(([\w-]+)\)")

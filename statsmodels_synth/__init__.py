@@ -20,29 +20,36 @@ from statsmodels_synth.results.augmented import AugmentedGMMResults
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators import combine
+    from statsmodels_synth.model.prevalence import PrevalenceResults, prevalence
     from statsmodels_synth.tasks import TaskExchangeability, TaskExchangeabilityResults
 
 __all__ = [
     "AugmentedGMM",
     "AugmentedGMMResults",
+    "PrevalenceResults",
     "SourceArrays",
     "TaskExchangeability",
     "TaskExchangeabilityResults",
     "combine",
+    "prevalence",
 ]
 __version__ = "0.1.0"
 
 
+#: What most users do not need, and where it is.
+_LATER = {
+    "TaskExchangeability": "tasks",
+    "TaskExchangeabilityResults": "tasks",
+    "PrevalenceResults": "model.prevalence",
+    "combine": "estimators",
+    "prevalence": "model.prevalence",
+}
+
+
 def __getattr__(name: str) -> Any:
     """Import what most users do not need when it is asked for."""
-    if name in ("TaskExchangeability", "TaskExchangeabilityResults"):
-        from statsmodels_synth import tasks  # noqa: PLC0415
-
-        return getattr(tasks, name)
-    if name == "combine":
-        from statsmodels_synth.estimators.combining import combine  # noqa: PLC0415
-
-        return combine
+    if name in _LATER:
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     if name in ("diagnostics", "estimators", "exceptions", "scores"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

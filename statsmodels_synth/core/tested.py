@@ -70,10 +70,6 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
     prsquared = Withheld(NO_LIKELIHOOD)
     rsquared = Withheld(NO_LIKELIHOOD)
     rsquared_adj = Withheld(NO_LIKELIHOOD)
-    get_margeff = Withheld(
-        "Compare get_prediction() at two values of the regressor; with the identity "
-        "link the coefficients are marginal effects."
-    )
     get_robustcov_results = Withheld(
         "The covariance is robust already. Another one: model.fit(cov_type='cluster', "
         "cov_kwds={'groups': ...})."

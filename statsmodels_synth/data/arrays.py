@@ -31,6 +31,7 @@ from statsmodels_synth.core.messages import (
     noting,
 )
 from statsmodels_synth.core.options import Kind, Missing
+from statsmodels_synth.data.absorbing import Absorbed
 from statsmodels_synth.data.auxiliary_columns import AuxiliaryColumns, read_arrays
 from statsmodels_synth.data.checks import (
     check_coverage,
@@ -557,6 +558,8 @@ class AlignedProblem:
         What is known of every unit besides the formula.
     cautions : tuple of Caution
         What was warned of while it was made, for the summary.
+    absorbed : Absorbed or None
+        Fixed effects that were absorbed.
     """
 
     target: TargetScore
@@ -573,6 +576,7 @@ class AlignedProblem:
     frame: pd.DataFrame | None = None
     auxiliary: AuxiliaryColumns | None = None
     cautions: tuple[Caution, ...] = ()
+    absorbed: Absorbed | None = None
 
 
 P = ParamSpec("P")

@@ -55,6 +55,7 @@ from statsmodels_synth.data.ids import (
     refuse_mixed_ids,
     refuse_rounded_ids,
     stacked,
+    unmatched_ids,
 )
 from statsmodels_synth.data.kinds import (
     Uncollected,
@@ -415,12 +416,12 @@ def _all_units(
     units = data.index
     for given, frame in framed:
         index = frame.index
-        if not index.equals(units):
-            refuse_ids_spelt_alike(units, index, given.name, on, whole=whole)
         if not whole:  # what follows is about frames as they were given
             if not index.equals(units):
                 units = units.append(index[units.get_indexer(index) < 0].unique())
             continue
+        if not index.equals(units):
+            refuse_ids_spelt_alike(*unmatched_ids(units, index), given.name, on)
         if on is None and given.frame is not None:
             _refuse_index_and_column(data, frame, given.name)
         if index.equals(data.index):

@@ -13,10 +13,17 @@ from statsmodels_synth.core.arrays import Floats, Positions, as_floats, check_po
 from statsmodels_synth.core.messages import column_label, name_units, option_label
 from statsmodels_synth.core.options import Engine
 from statsmodels_synth.core.process import with_one_blas_thread
+from statsmodels_synth.data.absorbing import (
+    Absorbed,
+    absorb,
+    refuse_options,
+    refuse_unknown_exog,
+)
 from statsmodels_synth.data.arrays import AlignedProblem, ModelOptions, align_arrays
 from statsmodels_synth.data.auxiliary_columns import read_columns
 from statsmodels_synth.data.columns import check_frame, with_columns
 from statsmodels_synth.data.forms import GivenSource, given_sources
+from statsmodels_synth.data.formula.absorbed import without_absorbed
 from statsmodels_synth.data.formula.instruments import with_columns_of_terms
 from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.data.formula.parse import ParsedFormula, read_formula
@@ -39,7 +46,7 @@ from statsmodels_synth.data.kinds import (
 from statsmodels_synth.data.labeling import find_labeling
 from statsmodels_synth.data.levels import code_frames
 from statsmodels_synth.exceptions import DataError
-from statsmodels_synth.problem.design import SourceArrays, with_frame
+from statsmodels_synth.problem.design import Labeling, SourceArrays, with_frame
 from statsmodels_synth.problem.scores import TargetScore
 from statsmodels_synth.problem.scores.levels import LevelScore
 
@@ -57,6 +64,10 @@ def align_tables(
     on: On,
 ) -> AlignedProblem:
     """Match frames by unit, evaluate the formula on each, and align the arrays."""
+    text = formula
+    formula, fixed = without_absorbed(text, target)
+    if fixed:
+        refuse_options(vars(options), text)
     given, data = given_sources(options.proxy, options.synthetic), opened(data)
     by_row = options.by_unit
     if not is_other_frame(data):
@@ -74,7 +85,7 @@ def align_tables(
         given,
         # What data must have, and what may be in data or in a source.
         [*parsed.variables, *_names(labeled, options.offset, options.exposure)],
-        _names(options.weights, options.labeling_prob, options.strata),
+        [*_names(options.weights, options.labeling_prob, options.strata), *fixed],
         on,
     )
     if isinstance(target, LevelScore):
@@ -127,6 +138,12 @@ def align_tables(
     if labeling_prob is not None and lacking.any():
         # These could not have been labelled, nor counted if they were.
         labeling = find_labeling(labeling_prob, strata, mask, frames.units, lacking)
+    absorbed = None
+    if fixed:
+        labeling = labeling or find_labeling(labeling_prob, strata, mask, frames.units)
+        labels, sources, absorbed = _absorbed(
+            text, fixed, frames, learned, labels, sources, labeling
+        )
     aligned = align_arrays(
         labels.endog,
         labels.exog,
@@ -142,6 +159,7 @@ def align_tables(
             labeling_prob=labeling_prob,
             strata=strata,
             auxiliary=auxiliary,
+            hasconst=False if fixed else options.hasconst,
         ),
         labeling=labeling,
         units=frames.units,
@@ -156,7 +174,32 @@ def align_tables(
         n_incomplete=frames.n_incomplete,
         columns=columns,
         frame=data,
+        absorbed=absorbed,
     )
+
+
+def _absorbed(
+    text: str,
+    names: Sequence[str],
+    frames: AlignedFrames,
+    learned: LearnedFormula,
+    labels: Labels,
+    sources: Sequence[SourceArrays],
+    labeling: Labeling,
+) -> tuple[Labels, list[SourceArrays], Absorbed]:
+    """Labels and sources less what is constant in groups."""
+    refuse_unknown_exog(frames, text)
+    borrows = [_borrows(source, learned.parsed) for source in frames.sources]
+    endog, exog, done, absorbed = absorb(
+        text,
+        names,
+        frames,
+        (labels.endog, labels.exog),
+        list(zip(sources, borrows, strict=True)),
+        learned.exog_of_data(),
+        labeling,
+    )
+    return labels._replace(endog=endog, exog=exog), done, absorbed
 
 
 def _names(*options: Any) -> list[str]:

@@ -104,8 +104,39 @@ def refuse_ids_of_two_types(
         )
 
 
+def unmatched_ids(units: pd.Index, others: pd.Index) -> tuple[pd.Index, pd.Index]:
+    """
+    Distinct text ids on either side that the other does not have, spelt as they are.
+
+    Shapes: `units` (U,), `others` (R,).
+
+    Examples
+    --------
+    >>> own, its = unmatched_ids(pd.Index(["a", "b"]), pd.Index(["a", "B", "B"]))
+    >>> [*own, *its]
+    ['b', 'B']
+    """
+    if units.nlevels != others.nlevels or not any(map(_is_text, _levels_of(others))):
+        return units[:0], others[:0]
+    distinct = others.unique()  # a source has replicates
+    own = units[distinct.get_indexer(units) < 0]
+    return own, distinct[units.get_indexer(distinct) < 0]
+
+
+def some_by_spelling(ids: pd.Index, stride: int) -> pd.Index:
+    """
+    About one id in so many: which, blanks at the ends and capitals do not matter.
+
+    Shapes: `ids` (U,).
+    """
+    if stride == 1:
+        return ids
+    hashes = pd.util.hash_array(np.asarray(_spelt(ids, _folded).astype(str), object))
+    return ids[np.flatnonzero(hashes % np.uint64(stride) == 0)]
+
+
 def refuse_ids_spelt_alike(
-    units: pd.Index, others: pd.Index, name: str, on: Any = None, *, whole: bool = True
+    own: pd.Index, its: pd.Index, name: str, on: Any = None, *, stride: int = 1
 ) -> None:
     """
     Raise if ids that have no match would have one but for blanks, or capitals.
@@ -113,14 +144,11 @@ def refuse_ids_spelt_alike(
     Each would be a unit of its own, and counted twice. Where capitals tell ids apart
     some are alike by chance, so that a few of many are no error.
 
-    Shapes: `units` (U,), `others` (R,).
+    `own` and `its` are those of :func:`unmatched_ids`, or one in so many of them.
+
+    Shapes: `own` (U,), `its` (R,).
     """
-    at_least = "" if whole else "at least "  # these are the ids of a part
-    if units.nlevels != others.nlevels or not any(map(_is_text, _levels_of(others))):
-        return
-    distinct = others.unique()  # a source has replicates
-    own = units[distinct.get_indexer(units) < 0]
-    its = distinct[units.get_indexer(distinct) < 0]
+    at_least = "" if stride == 1 else "at least "
     for fold, what, remedy, least in (
         (str.strip, "blanks at their ends", "strip()", 0.0),
         (_folded, "capitals", "strip().str.lower()", _MOST_BY_CHANCE),

@@ -112,7 +112,7 @@ class AgreementTable:
             Estimates; NaN where a measure is not that of the variable.
         """
         order = list(dict.fromkeys([*_BINARY, *_NUMBERS]))
-        wide = self.table["estimate"].unstack("measure")
+        wide = self.table["estimate"].unstack("measure")  # noqa: PD010
         return wide.reindex(columns=[name for name in order if name in wide])
 
     def _parts(self) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
@@ -149,11 +149,11 @@ class AgreementTable:
                     SimpleTable(rows, measures, names, title=title, txt_fmt=fmt_params)
                 )
         notes = [
-            "Behind a variable: labelled units that the source covers. Behind a number: "
-            f"its standard error, with the weights of the design. {level} intervals are "
-            "in .table.",
-            "bias: mean of the source less that of people. slope: of people's values on "
-            "the source's; 1 if it is calibrated.",
+            "Behind a variable: labelled units that the source covers. Behind a "
+            "number: its standard error, with the weights of the design. "
+            f"{level} intervals are in .table.",
+            "bias: mean of the source less that of people. slope: of people's values "
+            "on the source's; 1 if it is calibrated.",
             "What people coded is taken as true.",
         ]
         result.set_notes("Notes:", notes)
@@ -225,11 +225,12 @@ def agreement_table(
     found, confusion, sizes = [], {}, {}
     for name, rows in zip(design.names, design.labeled_sources, strict=True):
         sizes[name] = len(np.unique(rows.unit_positions))
-        for variable, people, own in _variables(
+        for variable, said, given in _variables(
             rows, design.labeled, yname, exog_names
         ):
-            if variable == yname:
-                people, own = score.outcomes(people), score.outcomes(own)
+            is_outcome = variable == yname
+            people = score.outcomes(said) if is_outcome else said
+            own = score.outcomes(given) if is_outcome else given
             weights = design.row_weights(rows)
             is_level = score.has_levels and variable == yname
             measures, values = _pair(people, own, is_level)
@@ -250,7 +251,7 @@ def agreement_table(
 def _variables(
     rows: DesignRows, labels: DesignRows, yname: str, names: Sequence[str]
 ) -> Iterator[tuple[str, Floats, Floats]]:
-    """Outcome, and regressors in which the source is not simply what people observed."""
+    """Outcome, and regressors in which the source has not what people observed."""
     at = rows.unit_positions
     yield yname, labels.endog[at], rows.endog
     for j, name in enumerate(names):

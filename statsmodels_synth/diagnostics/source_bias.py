@@ -227,8 +227,9 @@ def _left_out_share(
 ) -> Floats:
     """Share that a label has in the coefficients that it takes part in, (n,)."""
     _, target, derivatives = target_scores(design, score, solution.theta)
-    inverse, a = inverse_in_basis(target, design.basis), design.design_weights[:, None]
-    own = leverages(design.labeled.exog, derivatives, inverse, score)
+    basis, a = design.basis, design.design_weights[:, None]
+    inverse = np.asarray(np.linalg.inv(basis.T @ target @ basis), dtype=float)
+    own = leverages(design.labeled.exog, derivatives, inverse, score, basis)
     own = np.clip(own, 0.0, MOST_LEVERAGE)
     if not solution.uses_sources:
         return np.asarray(own)

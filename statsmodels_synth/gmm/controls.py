@@ -60,7 +60,7 @@ class LabeledRows:
     leverage : ndarray (n,)
         Share of its own information that each unit has in H.
     inverse : ndarray (p, p)
-        ``H^-1``.
+        ``H^-1`` in the basis of the design.
     information : ndarray (rows,), or (rows, J, J)
         Information of each labelled row on its linear predictors, weights included.
     total : ndarray (p, p)
@@ -100,7 +100,7 @@ class Control:
         Second moment of the latter over all units, summed.
     unrelated : ndarray (p, p)
         Second moment of what a labelled unit would contribute to its estimate if the
-        source had nothing to do with the unit.
+        source had nothing to do with the unit, in the basis of the design.
     n_covered : int
         Labelled units that it covers.
     n_effective : float
@@ -146,8 +146,7 @@ def _labeled_rows(
     """
     basis = design.basis
     total = basis.T @ all_ @ basis
-    in_basis = np.linalg.inv(total)
-    inverse = basis @ in_basis @ basis.T
+    inverse: Floats = np.linalg.inv(total).astype(float)
     if not score.is_smooth:
         # Where the score jumps, that of a row is a matter of where its residual is.
         weight = design.row_weights(rows)
@@ -155,10 +154,10 @@ def _labeled_rows(
         information = by_row(np.broadcast_to(mean, information.shape), weight)
     of_rows = score.own_leverages(rows.exog, design.row_weights(rows))
     if of_rows is None:
-        of_rows = leverages(rows.exog, information, inverse, score)
+        of_rows = leverages(rows.exog, information, inverse, score, basis)
     shares = np.bincount(rows.unit_positions, of_rows, design.n_labeled)
     # The derivative of estimating equations need not be symmetric.
-    turned = (h * design.design_weights[:, None]) @ basis @ in_basis.T
+    turned = (h * design.design_weights[:, None]) @ basis @ inverse.T
     leverage: Floats = np.clip(shares.astype(float), 0.0, score.most_leverage)
     rows_ = turned @ basis.T
     return LabeledRows(rows_, turned, leverage, inverse, information, total)
@@ -196,7 +195,7 @@ def control_of(
     inside = np.linalg.inv(total)
     outer = n_units * basis.T @ sums.source_outer()[m, :, m] @ basis
     spread = inside @ outer @ inside.T
-    of_labels = np.linalg.inv(labeled.total)
+    of_labels = labeled.inverse
     if np.linalg.eigvals(share * of_labels @ total).real.max() > FAR:
         # Rows with regressors that labels have nothing like make up the information of
         # all units, and what each contributes looks small. By that of the labels it is
@@ -212,7 +211,7 @@ def control_of(
         of_units=basis @ inside @ basis.T,
         turned_units=basis @ inside.T,
         spread=spread,
-        unrelated=labeled.inverse @ moment @ labeled.inverse.T,
+        unrelated=of_labels @ moment @ of_labels.T,
         n_covered=n_covered(source),
         n_effective=float(weights.sum() ** 2 / max((weights**2).sum(), 1e-300)),
     )
@@ -281,7 +280,9 @@ def unrelated_scores(
 
     The outcome of another unit in place of the unit's own. Where the score is linear in
     the outcome its mean square over all outcomes, means of replicates, needs only their
-    mean and variance; else it is taken over the outcomes, or quantiles of them.
+    mean and variance; else it is taken over the outcomes, or quantiles of them. It is
+    made in the basis of the design: where x is far from zero, coefficients have
+    nothing but rounding left of it.
 
     Shapes: `eta` (p,), `h` (n, p) -> (p, p).
     """
@@ -317,11 +318,11 @@ def unrelated_scores(
     moment, scores = np.zeros((h.shape[1],) * 2), np.empty_like(h)
     for chance, factor in zip(chances, factors, strict=True):
         unit_scores(source, slice(None), by_row(factor, bound), 0, scores, score)
-        scores *= design.design_weights[:, None]
-        moment += chance * scores.T @ scores
+        turned = (scores * design.design_weights[:, None]) @ design.basis
+        moment += chance * turned.T @ turned
     # A source whose slope is far off says very different things of different units:
     # without a bound, that of one unit would drown the labels.
-    own = h * design.design_weights[:, None]
+    own = (h * design.design_weights[:, None]) @ design.basis
     return _bounded(moment, UNRELATED_BOUND * own.T @ own) / len(outcomes)
 
 

@@ -54,15 +54,18 @@ def satterthwaite(
     a = design.row_weights(design.labeled)
     # Rows of unit working variance, J of each unit: residuals are (I - g u') times
     # errors.
+    basis = design.basis
     x = _working_rows(design, score, by_row(labels.information, 1.0 / _positive(a)))
     unit = np.arange(n).repeat(len(x) // n)
     a, room = a[unit], labels.room[unit]
+    x = x @ basis  # in which nothing is lost to rounding
     g, u = x @ labels.inverse, x * a[:, None]
-    own = (g * a[:, None]) ** 2
+    of_errors = (g @ basis.T) * a[:, None]
+    own = of_errors**2
     own = own if varies is None else own * varies[unit, None]
     plain = own.sum(axis=0)
     if clusters is None:
-        b = g * a[:, None] / room[:, None]
+        b = of_errors / room[:, None]
         b = b if varies is None else b * np.sqrt(varies)[unit, None]
         c = cluster_sums(b * b, unit, n)
         if score.is_single:
@@ -74,7 +77,7 @@ def satterthwaite(
         square *= (c * c * more[:, None]).sum(axis=0) / total
     else:
         groups = clusters.of_labeled[unit]
-        weights = _cluster_weights(u, x, design.basis, groups)
+        weights = _cluster_weights(u, x, basis, groups)
         trace, square = _moments_of_clusters(g, u, weights, groups)
     some = (plain > 0.0) & (square > 0.0)
     safe = np.where(some, square, 1.0)
@@ -162,10 +165,14 @@ def _moments_of_units(g: Floats, u: Floats, c: Floats) -> tuple[Floats, Floats]:
 
 
 def _cluster_weights(u: Floats, x: Floats, basis: Floats, groups: Positions) -> Floats:
-    """Weight of each error in the residual of its cluster as if left out, (n, p)."""
-    turned, weights = u @ basis, np.empty_like(u)
-    for at, rest in left_out_inverses(x @ basis, turned, groups):
-        weights[at] = turned[at] @ rest @ basis.T
+    """
+    Weight of each error in the residual of its cluster as if left out, (n, p).
+
+    Shapes: `u`, `x` (n, p) in the basis.
+    """
+    weights = np.empty_like(u)
+    for at, rest in left_out_inverses(x, u, groups):
+        weights[at] = u[at] @ rest @ basis.T
     return weights
 
 

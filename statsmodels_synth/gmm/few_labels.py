@@ -143,8 +143,11 @@ def few_label_estimate(
         groups = single_together(clusters.of_labeled)
         units = unit_rows(design, labels, controls, groups, score)
         stacked = stack(rows, stack(units))
-    missed = missed_spread(rows, design.basis)
-    rows, stacked = rows.mapped(design.basis), stacked.mapped(design.basis)
+    basis = design.basis
+    missed = missed_spread(rows, basis)
+    covariance = basis @ corrected_covariance(rows, stacked, controls) @ basis.T
+    in_basis = stacked.matrix.reshape(p, -1, p)
+    rows, stacked = rows.mapped(basis), stacked.mapped(basis)
     by_source = stacked.matrix.reshape(p, -1, p)
     own = labels.rows.copy()
     of_units, (delta, one_error) = np.empty((p, *eta.shape)), np.empty((2, *eta.shape))
@@ -152,12 +155,12 @@ def few_label_estimate(
         own -= control.labeled.rows @ by_source[:, m].T
         of_units[:, m] = by_source[:, m] @ control.of_units
         delta[m] = control.delta
-        errors = by_source[:, m] @ control.unrelated @ by_source[:, m].T
-        one_error[m] = np.sqrt(np.maximum(np.diag(errors), 0.0))
+        turned = basis @ in_basis[:, m]
+        errors = np.einsum("ji,ik,jk->j", turned, control.unrelated, turned)
+        one_error[m] = np.sqrt(np.maximum(errors, 0.0))
     by_labels, by_units = variance_parts(
         rows, stacked, labels, is_finite=design.is_finite
     )
-    covariance = corrected_covariance(rows, stacked, controls)
     varies = rows.open if design.is_finite else None
     alone = satterthwaite(design, score, labels, clusters, varies)
     df, df_by_coefficient = degrees_of_freedom(
@@ -225,7 +228,9 @@ def corrected_covariance(
     rows: Rows, stacked: Stacked, controls: Sequence[Control]
 ) -> Floats:
     """
-    Covariance that allows for what few labels do not show.
+    Covariance that allows for what few labels do not show, in the basis of the design.
+
+    What labels miss of a source varies as well: its floor.
 
     Eq. (corrected), Eq. (unrelated).
 
@@ -233,14 +238,16 @@ def corrected_covariance(
     """
     p, n = rows.labels.shape[1], rows.n
     residual = _residual(rows, stacked)
-    unrelated = np.zeros((p, p))
+    unrelated, missed = np.zeros((2, p, p))
     for m, control in enumerate(controls):
         part = stacked.matrix[:, m * p : (m + 1) * p]
         unrelated += rows.per_row * part @ control.unrelated @ part.T
+        missed += part @ rows.floors[m] @ part.T
     inner = residual.T @ residual
     # An average over n labelled rows and the unrelated one.
     more = rows.left_out.T @ rows.left_out + n * unrelated - inner
-    result = inner + UNRELATED_UNITS / (n + UNRELATED_UNITS) * more + rows.drawn
+    result = inner + UNRELATED_UNITS / (n + UNRELATED_UNITS) * more
+    result = result + missed + rows.drawn
     return np.asarray((result + result.T) / 2)
 
 

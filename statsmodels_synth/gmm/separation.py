@@ -17,7 +17,11 @@ from statsmodels_synth.exceptions import (
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, SourceArrays
 from statsmodels_synth.problem.scores import TargetScore
-from statsmodels_synth.problem.scores.predictors import add_offset, linear_predictors
+from statsmodels_synth.problem.scores.predictors import (
+    add_offset,
+    linear_predictors,
+    scale_of,
+)
 
 #: Residuals below this share of the outcome's range are rounding of zero, and so
 #: are those below that share of its level, which is all that a number keeps.
@@ -92,18 +96,20 @@ def separating_direction(rows: DesignRows, score: TargetScore) -> Floats | None:
     A linear programme looks for a direction ``b`` with ``x b >= 0`` where y is
     1, ``x b <= 0`` where y is 0, and at least one strict inequality; along it
     the likelihood rises for ever. For counts: ``x b <= 0`` where y is 0 and
-    ``x b = 0`` elsewhere.
+    ``x b = 0`` elsewhere. For levels: along ``b`` no other level gains on the own.
 
-    Shapes: (p,).
+    Shapes: (P,).
     """
-    sign = _signs(rows.endog, score)
-    if sign is None:
+    if not score.separable:
         return None
-    scale = np.sqrt(np.mean(rows.exog**2, axis=0))
-    scale[scale == 0.0] = 1.0  # a rare dummy may be absent from a part of the rows
-    signed = rows.exog / scale * sign[:, None]
-    open_ended = signed[sign != 0]
-    fixed = (rows.exog / scale)[sign == 0]
+    scale = _scale_of(rows, score)
+    contrasts = score.separation_rows(rows.endog, rows.exog)
+    if contrasts is not None:
+        open_ended, fixed = contrasts.reshape(-1, len(scale)) / scale, np.empty((0, 0))
+    else:
+        sign = _signs(rows.endog, score)
+        open_ended = (rows.exog / scale * sign[:, None])[sign != 0]
+        fixed = (rows.exog / scale)[sign == 0]
     if not len(open_ended):
         return None
     found = scipy.optimize.linprog(
@@ -120,10 +126,17 @@ def separating_direction(rows: DesignRows, score: TargetScore) -> Floats | None:
     return np.asarray(found.x)
 
 
-def _signs(endog: Floats, score: TargetScore) -> Floats | None:
-    """-1 and 1 where the outcome is at an end of its range; None if it has none."""
-    if not score.separable:
-        return None
+def _scale_of(rows: DesignRows, score: TargetScore) -> Floats:
+    """Root mean squares of what a direction is multiplied by, none of them zero."""
+    scale = scale_of(rows.exog, score)
+    if not score.has_levels:  # only coefficients run to infinity
+        scale = scale[: rows.exog.shape[1]]
+    # A rare dummy may be absent from a part of the rows.
+    return np.where(scale == 0.0, 1.0, scale)
+
+
+def _signs(endog: Floats, score: TargetScore) -> Floats:
+    """-1 and 1 where the outcome is at an end of its range."""
     return np.where(endog <= score.low, -1.0, np.where(endog >= score.high, 1.0, 0.0))
 
 
@@ -158,14 +171,18 @@ def check_separation(
     if everything:
         direction = separating_direction(rows, score)
     if direction is not None:
-        raise _separated(rows, direction, where, names)
+        raise _separated(rows, direction, score, where, names)
 
 
 def _separated(
-    rows: DesignRows, direction: Floats, where: str, names: Sequence[str]
+    rows: DesignRows,
+    direction: Floats,
+    score: TargetScore,
+    where: str,
+    names: Sequence[str],
 ) -> SeparationError:
     """The error that names what separates these rows."""
-    if np.ptp(rows.endog) == 0.0:
+    if np.ptp(rows.endog) == 0.0 and not score.has_levels:
         reason = f"the outcome is {rows.endog[0]:g} in every row"
     else:
         columns = np.flatnonzero(np.abs(direction) > 1e-7)
@@ -174,10 +191,15 @@ def _separated(
     return SeparationError(
         f"Perfect separation in {where}: {reason}, so there is no finite estimate. "
         + (
-            _all_alike(rows.endog)
+            ("" if score.has_levels else _all_alike(rows.endog))
             or "Leave the column out, merge levels, or label more units."
             if where.startswith("the")
             else "Leave the source out, or the column."
+            + (
+                " Or give a probability for each level, none of them zero."
+                if score.has_levels
+                else ""
+            )
         )
     )
 
@@ -211,13 +233,11 @@ def check_partitions(
         direction = separating_direction(rows, score)
         if direction is None:
             return
-        scale = np.sqrt(np.mean(rows.exog**2, axis=0))
-        scale[scale == 0.0] = 1.0
-        against = parts.total(
-            partial(_rows_against, m=m, direction=direction / scale, score=score)
-        )
+        along = direction / _scale_of(rows, score)
+        against = parts.total(partial(_rows_against, m=m, direction=along, score=score))
         if not against:
-            raise _separated(rows, direction, f"source {design.names[m]!r}", names)
+            where = f"source {design.names[m]!r}"
+            raise _separated(rows, direction, score, where, names)
         found += against
 
 
@@ -244,10 +264,12 @@ def _rows_against(
 ) -> list[DesignRows]:
     """Rows of a part that a direction does not separate, the worst ones."""
     source = sources[m]
-    sign = _signs(source.endog, score)
-    assert sign is not None
-    along = source.exog @ direction
-    margin = np.where(sign == 0.0, -np.abs(along), sign * along)
+    contrasts = score.separation_rows(source.endog, source.exog)
+    if contrasts is not None:
+        margin = (contrasts @ direction).min(axis=1)
+    else:
+        sign, along = _signs(source.endog, score), source.exog @ direction
+        margin = np.where(sign == 0.0, -np.abs(along), sign * along)
     worst = np.argsort(margin)[:_PART]
     worst = worst[margin[worst] < -1e-9]
     return [_plain(source, worst)] if len(worst) else []
@@ -266,6 +288,8 @@ def _at_bound(rows: DesignRows, params: Floats, score: TargetScore) -> Bools:
         if rows.offset is not None:
             add_offset(linear, rows.offset, score)
         mean = score.mean(linear)
+    if score.has_levels:
+        return np.asarray(~(mean.min(axis=1) >= 1e-5))
     above = mean - score.low
     if np.isfinite(score.high):
         width = score.high - score.low

@@ -310,6 +310,11 @@ class AugmentedGMM(StackedMomentsGMM):
             self.data.frame = problem.frame
         if learned is not None:
             self.formula = learned.parsed.text
+        #: Fixed effects that were absorbed, with a formula that has some.
+        self.absorbed = problem.absorbed
+        if self.absorbed is not None:
+            self.formula = self.absorbed.text
+        if learned is not None:
             self.data.model_spec = learned.spec
 
     @property
@@ -352,7 +357,9 @@ class AugmentedGMM(StackedMomentsGMM):
         Parameters
         ----------
         formula : str
-            For example ``"polite ~ hedge + np.log(length)"``.
+            For example ``"polite ~ hedge + np.log(length)"``. Instruments are in
+            brackets, as in ``"y ~ x + [d ~ z]"``; fixed effects that a linear model
+            shall absorb follow a bar, as in ``"y ~ x | firm + year"``.
         data : DataFrame or Table
             Rows with human labels, or all units with NaN where nobody labelled.
             One row per unit; the index identifies units unless `on` is given. Of
@@ -585,7 +592,7 @@ class AugmentedGMM(StackedMomentsGMM):
         start_params: Any = None,
         maxiter: MaxIter = 2,
         weights_method: WeightsMethod = "cov",
-        cov_type: CovType = "robust",
+        cov_type: CovType | None = None,
         cov_kwds: Mapping[str, Any] | None = None,
         use_t: bool | None = None,
         centered: bool = False,
@@ -607,11 +614,13 @@ class AugmentedGMM(StackedMomentsGMM):
             Larger: iterated, at most so many steps. "cue": continuously updated.
         weights_method : {"cov"}
             How the weight is estimated: inverse second moment of the moments.
-        cov_type : {"robust", "cluster"}
-            Covariance, robust to misspecification of the target model; "cluster" also
-            to dependence within clusters. By default it changes the estimate as well:
-            what is taken off for the sources is learned from whole clusters, and with
-            very few, such as 5, may be nothing. The summary says by how much.
+        cov_type : {"robust", "cluster"}, optional
+            "robust" if omitted; "cluster", by the first of them, where the formula
+            absorbs fixed effects. Covariance, robust to misspecification of the target
+            model; "cluster" also to dependence within clusters. By default it changes
+            the estimate as well: what is taken off for the sources is learned from
+            whole clusters, and with very few, such as 5, may be nothing. The summary
+            says by how much.
         cov_kwds : mapping, optional
             For "cluster": ``{"groups": ...}``, the name of a column or the cluster of
             each unit. "robust" has none.
@@ -660,6 +669,7 @@ class AugmentedGMM(StackedMomentsGMM):
         check_keywords("fit", kwargs, FIT_KEYS)
         if use_correction is None:
             use_correction = maxiter != "cue"
+        cov_type, cov_kwds = self._default_covariance(cov_type, cov_kwds, population)
         check_flag("use_correction", use_correction)
         settings = FitSettings(
             maxiter,
@@ -678,6 +688,16 @@ class AugmentedGMM(StackedMomentsGMM):
             fit = model._solved(start_params, settings, clusters)
         cautions = (*model._cautions, *noted)
         return AugmentedGMMResultsWrapper(AugmentedGMMResults(model, fit, cautions))
+
+    def _default_covariance(
+        self, cov_type: CovType | None, cov_kwds: Any, population: Population
+    ) -> tuple[CovType, Any]:
+        """By the first of absorbed fixed effects, unless another is asked for."""
+        if self.absorbed is None or population == "finite" or cov_type == "robust":
+            return cov_type or "robust", cov_kwds
+        if cov_kwds is None:
+            cov_kwds = {"groups": self.absorbed.names[0]}
+        return cov_type or "cluster", cov_kwds
 
     def _solved(
         self, start_params: Any, settings: FitSettings, clusters: Clusters | None
@@ -774,6 +794,12 @@ class AugmentedGMM(StackedMomentsGMM):
         [[1.0, 0.5], [0.97, 0.49], [0.99, 0.52]]
         """
         check_keywords("fit_many", kwargs, _FIT_MANY_KEYS)
+        if self.absorbed is not None:
+            raise OptionError(
+                "fit_many() is not available with the fixed effects of the formula "
+                f"{self.absorbed.text!r}: what is taken off for groups is learned from "
+                "the labels. Make a model for each set of labels."
+            )
         if (table := self._unordered) is not None:
             table.refuse_by_row(endog, "endog")
             table.refuse_by_row(exog, "exog")

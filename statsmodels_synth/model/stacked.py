@@ -234,6 +234,14 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
 
     def _rows_to_predict(self, exog: Any, transform: bool) -> Any:
         """Design matrix of rows to predict, columns in the order of coefficients."""
+        absorbed = getattr(self, "absorbed", None)
+        if absorbed is not None:
+            raise OptionError(
+                "There are no predictions with the fixed effects of the formula "
+                f"{absorbed.text!r}: the constants of the groups are not estimated. "
+                "t_test() has differences within a group, such as the change with a "
+                "regressor."
+            )
         if exog is None:
             return None
         if transform and self.learned is not None:

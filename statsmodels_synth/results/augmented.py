@@ -7,7 +7,7 @@ add a quarter to the time that it takes to import this package.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from statsmodels_synth.estimators.methods import Method, Own
     from statsmodels_synth.gmm.fit import Fit
     from statsmodels_synth.planning import Plan
+    from statsmodels_synth.results.margins import At, Effect, Margins
 
 
 @methods_name_keywords
@@ -653,6 +654,63 @@ class AugmentedGMMResults(
 
         fit, names = self._fit_to_analyse(), self.model.exog_names
         return agreement_table(fit, str(self.model.endog_names), names, alpha)
+
+    def get_margeff(
+        self,
+        at: At = "overall",
+        method: Effect = "dydx",
+        atexog: Mapping[Any, float] | None = None,
+        dummy: bool = False,
+        count: bool = False,
+    ) -> Margins:
+        """
+        Marginal effects of the regressors on the mean, averaged over the population.
+
+        Parameters
+        ----------
+        at : {"overall", "mean", "median", "zero"}
+            Average of the effects over units, or the effects at the mean, the median or
+            zero of the regressors. Units are all whose regressors people observed,
+            labelled or not; where these are known of labelled units only, those, with
+            the weights of the design. A note of the summary says which.
+        method : {"dydx", "eyex", "dyex", "eydx"}
+            Change of the mean for a change of x, or of their logs.
+        atexog : mapping, optional
+            Values of regressors, by name or position, in all rows.
+        dummy, count : bool
+            Whether the effect of regressors of 0 and 1 is that of the step from 0 to 1,
+            and that of counts the step by one.
+
+        Returns
+        -------
+        Margins
+            ``margeff``, ``margeff_se``, ``conf_int()``, ``summary_frame()``,
+            ``summary()`` as statsmodels has them. With ``at="overall"`` standard errors
+            include the drawing of the units; ``frame["conditional"]`` is without it.
+
+        Raises
+        ------
+        OptionError
+            If the model has several linear predictors, or an option does not exist.
+        DataError
+            If the data were removed.
+
+        References
+        ----------
+        Dowd, B. E., Greene, W. H. and Norton, E. C. (2014). Computation of standard
+        errors. Health Services Research 49, 731-750.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> found = study_model(make_study()).fit().get_margeff()
+        >>> found.frame.columns.tolist()
+        ['dy/dx', 'std_err', 'df', 'conditional']
+        """
+        from statsmodels_synth.results.margins import margins  # noqa: PLC0415
+
+        fit = self._fit_to_analyse()
+        return margins(self, fit, at, method, atexog, dummy=dummy, count=count)
 
     def first_stage(self) -> pd.DataFrame:
         """

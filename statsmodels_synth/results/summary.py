@@ -134,6 +134,8 @@ def _header(results: Any) -> list[tuple[str, str]]:
     ]
     if results.source_names:
         pairs.append(("Variant", results.settings.variant))
+    if (absorbed := results.model.absorbed) is not None:
+        pairs.append(("Absorbed", " + ".join(absorbed.names)))
     pairs.append(("Covariance Type", results.cov_type))
     if results.n_clusters is not None:
         pairs.append(("No. Clusters", str(results.n_clusters)))
@@ -206,6 +208,8 @@ def summary_notes(results: Any) -> list[str]:
         *_caution_notes(results),
         f"{results.settings.covariance_note} {_label_note(results)}".strip(),
     ]
+    if (absorbed := results.model.absorbed) is not None:
+        notes.append(absorbed.note)
     if results.source_names:
         notes.append(VALIDITY)
         notes += [*_method_notes(results), *_cluster_notes(results)]

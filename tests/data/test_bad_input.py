@@ -2116,7 +2116,7 @@ def test_write_snapshots() -> None:
 @pytest.mark.parametrize("engine", ["patsy", "formulaic"])
 @pytest.mark.parametrize(
     "formula",
-    ["y ~ x +* g", "y ~ x + (g", "y ~ .", "y ~ x | g", "y ~ np.nothing(x)", "y ~ a b"],
+    ["y ~ x +* g", "y ~ x + (g", "y ~ .", "y ~ x || g", "y ~ np.nothing(x)", "y ~ a b"],
 )
 def test_a_formula_that_cannot_be_read(formula: str, engine: str) -> None:
     outcome = run(lambda f: from_frames(f, formula, engine=engine))

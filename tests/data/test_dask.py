@@ -479,6 +479,33 @@ def test_units_that_nobody_covers_are_units() -> None:
         agree(found, peer.fit(**options))
 
 
+@pytest.mark.parametrize("n_partitions", [1, 3, 8])
+@pytest.mark.parametrize("prob", ["p", 0.2])
+def test_units_that_could_not_be_labelled(prob: Any, n_partitions: int) -> None:
+    """Those without an observed regressor: which are, no part can tell for itself."""
+    units = draw(seed=4)
+    units["p"] = 0.2
+    units["chosen"] = np.random.default_rng(4).random(UNITS) < 0.2
+    late = np.arange(UNITS) >= 0.6 * UNITS
+    units["chosen"] &= ~late
+    units["y"] = units.made_y.where(units.chosen)
+    units.loc[late, "z"] = np.nan  # in later parts it looks observed by labelling
+    given = {**WIDE, "synthetic": None, "labeling_prob": prob}
+    rows = dd.from_pandas(units, npartitions=n_partitions)
+    peer = AugmentedGMM.from_formula("y ~ x + z", units, **given)
+    model = AugmentedGMM.from_formula("y ~ x + z", rows, **given)
+    assert model.fit().n_frame == peer.fit().n_frame == UNITS - late.sum()
+    agree(model.fit(), peer.fit())
+    units["p"] /= 2
+    given["labeling_prob"] = "p" if prob == "p" else 0.1
+    rows, sentence = dd.from_pandas(units, npartitions=n_partitions), []
+    for data in (units, rows):
+        with pytest.raises(DataError, match="labeling_prob sums to 180 over") as error:
+            AugmentedGMM.from_formula("y ~ x + z", data, **given)
+        sentence.append(str(error.value))
+    assert sentence[0] == sentence[1]
+
+
 def test_clusters_of_replicates() -> None:
     units, made = draw(), replicates(draw())
     units["author"] = np.random.default_rng(9).integers(0, 150, UNITS)

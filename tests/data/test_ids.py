@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 import warnings
 
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -13,6 +14,8 @@ import pyarrow as pa
 import pytest
 
 from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.data.dask.parts import Unmatched
+from statsmodels_synth.data.ids import refuse_ids_spelt_alike, some_by_spelling
 from statsmodels_synth.exceptions import AlignmentError
 
 T, N = 300, 80
@@ -22,6 +25,8 @@ DOORS: dict[str, Callable[[pd.DataFrame], Any]] = {
     "pandas": lambda frame: frame,
     "polars": pl.from_pandas,
     "arrow": pa.Table.from_pandas,
+    "dask": lambda frame: dd.from_pandas(frame, npartitions=1),
+    "dask, 5 parts": lambda frame: dd.from_pandas(frame, npartitions=5),
 }
 
 
@@ -70,6 +75,20 @@ def test_the_cause_of_no_match_at_all(how: Callable[[str], str]) -> None:
     data, proxy = (frame.set_index("id") for frame in (data, proxy))
     with pytest.raises(AlignmentError, match=r"Ids of 300 units .* frame\.index = fra"):
         AugmentedGMM.from_formula("y ~ x", data, {"llm": proxy})
+
+
+def test_ids_of_many_parts_are_compared_by_spelling() -> None:
+    """Of more ids than can be held one in so many, the same on either side."""
+    own = pd.Index([f"speech {k}" for k in range(4000)])
+    its = own.str.upper() + " "
+    kept, others = (some_by_spelling(ids, 16) for ids in (own, its))
+    assert 150 < len(kept) < 350
+    assert list(others) == list(kept.str.upper() + " ")
+    found = Unmatched({"llm": (own, its), "gpt": (own[:0], own[:0])}, 1).thinned(1000)
+    assert found.stride in {8, 16}
+    assert sum(map(len, found.ids["llm"])) <= 1000
+    with pytest.raises(AlignmentError, match=r"Ids of at least \d+ units of source"):
+        refuse_ids_spelt_alike(*found.ids["llm"], "llm", stride=found.stride)
 
 
 def test_ids_in_several_columns_and_of_two_sources() -> None:

@@ -48,7 +48,6 @@ def made(formula: str, engine: str) -> AugmentedGMM:
     [
         ("y ~ x + (1 | g)", GROUPS.format("g")),
         ("y ~ x + (1 | z)", GROUPS.format("z")),
-        ("y ~ x | z", GROUPS.format("z")),
         ("y ~ x || z", GROUPS.format("z")),
         ("y ~ x + cluster(z)", GROUPS.format("z")),
         ("y ~ z & k", "a:b, with main effects a"),

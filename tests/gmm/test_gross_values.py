@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+import warnings
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import FewUnitsWarning
@@ -58,6 +60,58 @@ def test_gross_values_that_no_label_shows(where: str, design: str) -> None:
     if where == "outcome":
         assert off[0] < 0.3
         np.testing.assert_allclose(result.bse, alone.bse, rtol=0.1)
+
+
+def test_what_labels_miss_counts_in_the_variance() -> None:
+    """
+    A regressor of 99 in .2 % of a source's rows, most often of no labelled unit.
+
+    The standard deviation of the constant is .074 then (500 draws, error .003), of
+    which standard errors from the labelled rows alone, .059, have four fifths.
+    """
+    said = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=3000)
+        y = 0.3 + x + rng.normal(size=3000)
+        own = np.where(rng.random(3000) < 0.002, 99.0, x)
+        chosen = rng.permutation(3000)[:100]
+        if np.any(own[chosen] == 99.0):
+            continue
+        labels = np.full(3000, np.nan)
+        labels[chosen] = y[chosen]
+        source = (y + 0.5 * rng.normal(size=3000), sm.add_constant(own))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FewUnitsWarning)
+            fit = AugmentedGMM(labels, sm.add_constant(x), {"llm": source}).fit()
+        said.append(fit.bse[0])
+    assert len(said) > 25
+    assert np.mean(said) == pytest.approx(0.074, rel=0.12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_seconds_since_1970_within_an_hour(seed: int) -> None:
+    """
+    Standard errors in seconds are those in half hours, to a share of 1e-2.
+
+    So are degrees of freedom. The design has a condition of 1e6, and its square is what
+    coefficients are made of; the second moment of unrelated scores and the covariance
+    of residuals had nothing but rounding left.
+    """
+    rng = np.random.default_rng(seed)
+    u = np.round(rng.uniform(-1, 1, 2000), 3)
+    y = 0.3 + u + rng.normal(size=2000)
+    said = y + 0.5 * rng.normal(size=2000)
+    labels = np.where(np.arange(2000) < 60, y, np.nan)
+    found = []
+    for x in (u, 1.7e9 + 1800.0 * u):
+        exog = sm.add_constant(x)
+        found.append(AugmentedGMM(labels, exog, {"llm": (said, exog)}).fit())
+    own, other = found
+    assert other.bse[1] * 1800.0 == pytest.approx(own.bse[1], rel=1e-2)
+    assert other.df_inference[1] == pytest.approx(own.df_inference[1], rel=1e-2)
+    alone, again = own.real_only.df_inference, other.real_only.df_inference
+    np.testing.assert_allclose(again, alone, rtol=2e-2)
 
 
 def test_ordinary_sources_are_not_warned_of() -> None:

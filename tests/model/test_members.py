@@ -90,6 +90,12 @@ def saved(member: Any) -> Any:
     return buffer.getvalue()
 
 
+def refused(member: Any, match: str) -> None:
+    """Of other models than this one."""
+    with pytest.raises(OptionError, match=match):
+        member()
+
+
 RESULTS: dict[str, Callable[[Any], Any]] = {
     "conf_int": call(0.1),
     "cov_params": call(column="x"),
@@ -107,6 +113,10 @@ RESULTS: dict[str, Callable[[Any], Any]] = {
     "wald_test_terms": call(),
 }
 AUGMENTED = RESULTS | {
+    "agreement": call(),
+    "first_stage": lambda member: refused(member, "no first stage"),
+    "get_margeff": lambda member: member().summary_frame(),
+    "overidentification": lambda member: refused(member, "no instruments"),
     "compare": call(["labels only", "GMM-Synth"]),
     "diagnostics": call(n_influential=1),
     "get_bse": call(),
@@ -123,6 +133,12 @@ MODEL: dict[str, Callable[[Any], Any]] = {
     "fit_many": lambda member: member(frame()[["y", "y"]].set_axis(["a", "b"], axis=1)),
     "fitstart": call(),
     "from_formula": lambda member: member("y ~ x", frame(), proxy={"y": "llm"}),
+    "from_moments": lambda member: member(
+        lambda theta, rows: (rows["y"] - theta[0]).to_numpy(),
+        frame(),
+        proxy={"y": "llm"},
+        start=[0.0],
+    ),
     "gradient_momcond": lambda member: member(full()),
     "labeled_only": call(),
     "labeled_start": call(),
@@ -267,7 +283,9 @@ def test_a_model_without_data() -> None:
     fresh.remove_data()
     for member in members(fresh):
         value = getattr(fresh, member)
-        if callable(value) and member not in {"from_formula", "remove_data"}:
+        if callable(value) and member not in {
+            *("from_formula", "from_moments", "remove_data")
+        }:
             with pytest.raises(DataError, match=r"remove_data\(\)"):
                 MODEL[member](value)
 

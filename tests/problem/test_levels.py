@@ -18,6 +18,7 @@ from statsmodels_synth.exceptions import (
     CollinearityError,
     DataError,
     OptionError,
+    SeparationError,
     SynthError,
 )
 from statsmodels_synth.scores import MultinomialLogit, OrderedLogit, OrderedProbit
@@ -480,3 +481,34 @@ BAD: list[tuple[Any, type[SynthError], str]] = [
 def test_bad_input(run: Any, error: type[SynthError], match: str) -> None:
     with pytest.raises(error, match=match):
         run()
+
+
+def separated(column: str) -> pd.DataFrame:
+    """A study in which x tells a level without error, in labels or in a source."""
+    units = frame()
+    apart = np.where(units["x"] > 0.3, "right", units["vote_true"])
+    apart = np.where((units["x"] <= 0.3) & (apart == "right"), "left", apart)
+    said = pd.Series(apart)
+    said = said.where(units["vote"].notna()) if column == "vote" else said
+    return units.assign(**{column: said})
+
+
+def test_separation_is_named() -> None:
+    for column, where in (("vote", "the labelled units"), ("llm", "source 'proxy'")):
+        with pytest.raises(SeparationError, match=f"in {where}: .*'right:x'"):
+            voting(separated(column)).fit()
+    rank = frame().assign(rank_llm=lambda d: np.digitize(d["x"], [-1.0, 0.0, 1.0]))
+    with pytest.raises(SeparationError, match="Or give a probability for each level"):
+        ranking(data=rank).fit()
+
+
+def test_a_separated_source_with_probabilities_is_no_harm() -> None:
+    units = separated("llm")
+    sure = {
+        column: 0.94 * (units["llm"] == level) + 0.02
+        for level, column in SHARES.items()
+    }
+    result = voting(units.assign(**sure), proxy={"llm": {"vote": SHARES}}).fit()
+    assert result.converged
+    alone = voting(units, proxy=None).fit()
+    assert np.all(result.bse < 1.1 * alone.bse)

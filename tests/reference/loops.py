@@ -426,13 +426,14 @@ def fit(
             stack = stacked(big_y, big_z, [n_groups] * k, floors, 2.0, n_groups, more)
 
     theta = real.copy()
-    u = np.zeros((p, p))
+    u, missed = np.zeros((2, p, p))
     if stack is not None:
         for m in range(k):
             at = stack.matrix[:, m * p : (m + 1) * p]
             theta += at @ (etas[m] - gammas[m])
             said = at @ infos[m]
             u += factor * said @ unrelated(problem, m, gammas[m]) @ said.T
+            missed += at @ floors[m] @ at.T
 
     v, gap = np.zeros((p, p)), np.zeros((p, p))
     for t in range(len(big_y)):
@@ -443,7 +444,7 @@ def fit(
             r = turned[t] @ (big_y[t] - taken) if units else alone - taken
         v += np.outer(r, r)
         gap += np.outer(alone, alone) - np.outer(r, r)
-    v += (gap + size * u) / (size + 1) + last
+    v += (gap + size * u) / (size + 1) + last + missed
     lost = 0.0 if stack is None else stack.df
     vary = rows[pi[rows] < 1.0] if finite else rows
     df = (len(vary) - p if groups is None else size - 1) - lost

@@ -42,11 +42,6 @@ def test_what_needs_a_likelihood_says_so(data: pd.DataFrame, name: str) -> None:
     assert name not in dir(result)
 
 
-def test_marginal_effects_are_led_to_predictions(data: pd.DataFrame) -> None:
-    with pytest.raises(UnavailableError, match=r"get_prediction\(\)"):
-        model(data).fit().get_margeff()
-
-
 def test_options_of_the_other_function_are_named(data: pd.DataFrame) -> None:
     with pytest.raises(OptionError, match=r"'cluster'\. Clusters .*cov_kwds=\{'groups"):
         model(data, cluster="z")

@@ -44,7 +44,12 @@ from statsmodels_synth.data.dask.dask_rows import (
     read_frame,
     tree,
 )
-from statsmodels_synth.data.dask.joining import drawn_from, join_facts, joined_frames
+from statsmodels_synth.data.dask.joining import (
+    could_be_labeled,
+    drawn_from,
+    join_facts,
+    joined_frames,
+)
 from statsmodels_synth.data.dask.learning import Learnable, distinct, rows_to_learn
 from statsmodels_synth.data.dask.matching import (
     PartFrames,
@@ -62,11 +67,13 @@ from statsmodels_synth.data.dask.parts import (
     typed_rows,
 )
 from statsmodels_synth.data.forms import GivenSource, given_sources
+from statsmodels_synth.data.formula.absorbed import refuse_absorbed
 from statsmodels_synth.data.formula.instruments import with_columns_of_terms
 from statsmodels_synth.data.formula.learn import LearnedFormula, values_code
 from statsmodels_synth.data.formula.parse import columns_of, read_formula
 from statsmodels_synth.data.frames import On
 from statsmodels_synth.data.from_frames import no_label
+from statsmodels_synth.data.ids import refuse_ids_spelt_alike
 from statsmodels_synth.data.kinds import (
     is_other_frame,
     is_path,
@@ -132,6 +139,11 @@ def align_partitions(
 ) -> AlignedProblem:
     """Learn the formula, look once at every part, and keep what is small."""
     _refuse_auxiliary(options)
+    refuse_absorbed(
+        formula,
+        "where rows are in Dask partitions",
+        "Give data.compute() and source.compute() if they fit into memory.",
+    )
     labeling_prob = options.labeling_prob
     refuse_both(labeling_prob, options.strata)
     given = read_input(data, options.proxy, options.synthetic, on)
@@ -171,6 +183,8 @@ def align_partitions(
     learned = _learn(plan, look, [part[0] for part in parts])
     plan = replace(plan, learned=learned, score=target)
     facts = _describe(plan, parts)
+    for name, (ids, others) in facts.unmatched.ids.items():
+        refuse_ids_spelt_alike(ids, others, name, on, stride=facts.unmatched.stride)
     if plan.matches_frames and on is None:
         own = [s.frame is not None for s in plan.given]
         n_rows = (facts.counts[:, 0] + facts.counts[:, 2])[own]
@@ -508,9 +522,9 @@ def _labeling(facts: PartFacts, labeling_prob: Any, units: pd.Index) -> Labeling
     if facts.strata is not None:
         assert facts.strata_sizes is not None
         return stratified(facts.strata, facts.strata_sizes)
-    prob, sums = facts.labeling_prob, facts.prob_sums
+    prob, (n_units, sums) = facts.labeling_prob, could_be_labeled(facts)
     if prob is None and labeling_prob is not None:
         p = float(labeling_prob)
         prob = np.full(len(units), p)
-        sums = np.array([p, p * (1.0 - p), 0.0]) * facts.n_given
-    return labeling_of_labeled(prob, facts.n_given, units, sums)
+        sums = np.array([p, p * (1.0 - p), 0.0]) * n_units
+    return labeling_of_labeled(prob, n_units, units, sums)

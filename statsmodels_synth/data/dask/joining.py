@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth.core.arrays import Floats, is_observed
-from statsmodels_synth.data.dask.parts import PartFacts
+from statsmodels_synth.core.arrays import Bools, Floats, is_observed
+from statsmodels_synth.data.dask.parts import PartFacts, Unmatched
 from statsmodels_synth.problem.design import DesignRows
 
 
@@ -88,8 +88,23 @@ def join_facts(found: list[PartFacts]) -> PartFacts:
         n_given=sum(part.n_given for part in found),
         n_foreign=sum(part.n_foreign for part in found),
         prob_sums=_added([part.prob_sums for part in found]),
+        unmatched=_joined_ids([part.unmatched for part in found]),
         weight_sum=sum(part.weight_sum for part in found),
     )
+
+
+def _joined_ids(found: list[Unmatched]) -> Unmatched:
+    """Ids of all parts, of each one in as many as where there are most."""
+    stride = max(part.stride for part in found)
+    total: dict[str, list[tuple[pd.Index, pd.Index]]] = {}
+    for part in found:
+        for name, pair in part.at_stride(stride).ids.items():
+            total.setdefault(name, []).append(pair)
+    ids = {}
+    for name, pairs in total.items():
+        own, its = (pd.Index(np.concatenate(side)) for side in zip(*pairs, strict=True))
+        ids[name] = own, its
+    return Unmatched(ids, stride)
 
 
 def _joined_gaps(
@@ -98,21 +113,44 @@ def _joined_gaps(
     total: dict[tuple[bool, ...], Floats] = {}
     for gaps in found:
         for pattern, counts in gaps.items():
-            total[pattern] = total.get(pattern, np.zeros(2)) + counts
+            total[pattern] = total.get(pattern, np.zeros_like(counts)) + counts
     return total
 
 
 def drawn_from(facts: PartFacts) -> int:
     """Units that take part, and others that could have been labelled."""
+    counts, eligible = _eligible(facts)
+    return facts.n_units + int(counts[eligible, 1].sum())
+
+
+def could_be_labeled(facts: PartFacts) -> tuple[int, Floats | None]:
+    """
+    Units that could have been labelled, and sums of their probabilities.
+
+    Shapes: (3,).
+    """
+    counts, eligible = _eligible(facts)
+    n_units = facts.n_given - int(counts[~eligible, 0].sum())
+    if facts.prob_sums is None:
+        return n_units, None
+    return n_units, facts.prob_sums + counts[eligible, 2:].sum(axis=0)
+
+
+def _eligible(facts: PartFacts) -> tuple[Floats, Bools]:
+    """
+    What was counted of unlabelled units that are alike, and whether they count.
+
+    By the rule for units in memory, with units that are alike counted at once.
+
+    Shapes: (k, 5), (k,).
+    """
     n_labeled, patterns = len(facts.labels.endog), list(facts.gaps)
     if not patterns:  # data has labelled units only
-        return facts.n_units
-    counts = np.array([facts.gaps[pattern] for pattern in patterns]).reshape(-1, 2)
+        return np.empty((0, 5)), np.empty(0, dtype=bool)
+    counts = np.array([facts.gaps[pattern] for pattern in patterns]).reshape(-1, 5)
     gaps = np.array(patterns, dtype=bool).reshape(len(patterns), -1)
-    # By the rule for units in memory, with units that are alike counted at once.
     observed = is_observed(~gaps.T @ counts[:, 0], n_labeled, int(counts[:, 0].sum()))
-    eligible = ~gaps[:, observed].any(axis=1)
-    return facts.n_units + int(counts[eligible, 1].sum())
+    return counts, np.asarray(~gaps[:, observed].any(axis=1))
 
 
 def _joined(arrays: list[Any]) -> Any:

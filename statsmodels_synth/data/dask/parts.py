@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 
-from statsmodels_synth.core.arrays import Floats, Positions
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.core.messages import option_label
 from statsmodels_synth.core.options import Missing
 from statsmodels_synth.core.process import with_one_blas_thread
@@ -29,6 +29,7 @@ from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.data.formula.parse import ParsedFormula
 from statsmodels_synth.data.frames import AlignedFrames, On, align_frames
 from statsmodels_synth.data.from_frames import Labels, evaluate_part
+from statsmodels_synth.data.ids import some_by_spelling, unmatched_ids
 from statsmodels_synth.data.labeling import check_never
 from statsmodels_synth.problem.design import (
     DesignRows,
@@ -156,6 +157,43 @@ class FirstLook(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Unmatched:
+    """
+    Text ids without a match, for the units of a source may be spelt in two ways.
+
+    Blanks and capitals decide where an id is sorted, so that its twin may be in any
+    part.
+
+    Parameters
+    ----------
+    ids : dict of (Index, Index)
+        By source, those of data and of earlier sources, and its own.
+    stride : int
+        One id in so many is here: a power of two.
+    """
+
+    ids: dict[str, tuple[pd.Index, pd.Index]]
+    stride: int
+
+    def at_stride(self, stride: int) -> Unmatched:
+        """One in so many, of those that there are."""
+        ids = {
+            name: (some_by_spelling(own, stride), some_by_spelling(its, stride))
+            for name, (own, its) in self.ids.items()
+        }
+        return Unmatched(ids, stride)
+
+    def thinned(self, most: int) -> Unmatched:
+        """With at most so many ids, if these are spelt in different ways."""
+        found = self
+        while sum(len(ids) for pair in found.ids.values() for ids in pair) > most:
+            found = found.at_stride(2 * found.stride)
+            if found.stride > 2**32:
+                break
+        return found
+
+
+@dataclass(frozen=True)
 class PartFacts:
     """
     What is known of a part before anything is estimated.
@@ -182,15 +220,18 @@ class PartFacts:
         ``x'x`` of each source.
     gaps : dict
         Which observed variables are missing, with the number of unlabelled units of
-        data for which they are, and of those of them that no source covers.
+        data for which they are, of those of them that no source covers, and sums as in
+        `prob_sums` over the former.
     n_units, n_given, n_foreign : int
         Units that are labelled or covered, these and others that could have been
         labelled, all units, units that are not in data.
     weight_sum : float
         Sum of the weights of all units.
     prob_sums : ndarray (3,) or None
-        Sums of the probabilities of all units, of their variances, and of units
-        without probability.
+        Sums of the probabilities of labelled units and of those that only sources have,
+        of their variances, and of units without probability.
+    unmatched : Unmatched
+        Text ids without a match.
     edges : tuple of (object, object), or None
         First and last unit of the part.
     """
@@ -211,6 +252,7 @@ class PartFacts:
     n_foreign: int
     weight_sum: float
     prob_sums: Floats | None
+    unmatched: Unmatched
     edges: tuple[object, object] | None = None
 
 
@@ -324,7 +366,10 @@ def describe(plan: PartPlan, most: int, *frames: pd.DataFrame) -> PartFacts:
     p = labels.exog.shape[1]
     grams = [s.exog.T @ s.exog for s in part.sources]
     sums = aligned.weights
-    prob, prob_sums, strata, sizes = _labeling(plan, aligned)
+    prob, sums_of_units, strata, sizes = _labeling(plan, aligned)
+    prob_sums = None
+    if sums_of_units is not None:
+        prob_sums = sums_of_units[~_others(aligned)].sum(axis=0)
     edges = None
     if len(labels_of_units) and plan.matches_frames:
         edges = (labels_of_units.min(), labels_of_units.max())
@@ -348,33 +393,56 @@ def describe(plan: PartPlan, most: int, *frames: pd.DataFrame) -> PartFacts:
         ).reshape(-1, 3),
         grams=np.array(grams).reshape(-1, p, p),
         n_units=part.n_units,
-        gaps=_gaps(aligned, kept),
+        gaps=_gaps(aligned, kept, sums_of_units),
         n_given=len(labels_of_units),
         n_foreign=len(labels_of_units) - len(aligned.data),
         weight_sum=0.0 if sums is None else float(sums.sum()),
         prob_sums=prob_sums,
+        unmatched=_unmatched(aligned).thinned(most),
         edges=edges,
     )
 
 
-def _gaps(
-    frames: AlignedFrames, kept: Positions | None
-) -> dict[tuple[bool, ...], Floats]:
-    """What is missing of unlabelled units; whether it is observed, all parts tell."""
-    n_data, columns = len(frames.data), frames.columns
-    others = np.ones(n_data, dtype=bool)
+def _unmatched(frames: AlignedFrames) -> Unmatched:
+    """Text ids of a part without a match."""
+    units, found = frames.columns.data.index, {}
+    for name, frame in frames.columns.sources:
+        if not frame.index.equals(units):
+            own, its = unmatched_ids(units, frame.index)
+            found[name] = own, its
+            units = units.append(its)
+    return Unmatched(found, 1)
+
+
+def _others(frames: AlignedFrames) -> Bools:
+    """Unlabelled units of data, (T_part,)."""
+    others = np.zeros(len(frames.units), dtype=bool)
+    others[: len(frames.data)] = True
     others[frames.labeled_rows] = False
+    return others
+
+
+def _gaps(
+    frames: AlignedFrames, kept: Positions | None, prob_sums: Floats | None
+) -> dict[tuple[bool, ...], Floats]:
+    """
+    What is missing of unlabelled units; whether it is observed, all parts tell.
+
+    Shapes: `kept` (T_part,), `prob_sums` (T_part, 3).
+    """
+    columns, others = frames.columns, _others(frames)
     idle = np.ones(len(frames.units), dtype=bool)
     idle[slice(None) if kept is None else kept] = False
     names = [c for c in columns.needed if c in columns.data]
-    gaps = columns.data[names].isna().to_numpy()[:n_data][others]
+    of_data = others[: len(frames.data)]
+    gaps = columns.data[names].isna().to_numpy()[of_data]
     patterns, at = np.unique(gaps, axis=0, return_inverse=True)
-    counts = np.column_stack(
-        [
-            np.bincount(at.ravel(), minlength=len(patterns)),
-            np.bincount(at.ravel(), idle[:n_data][others], len(patterns)),
-        ]
-    )
+    counted = [np.ones(len(gaps)), idle[others]]
+    if prob_sums is not None:
+        counted += list(prob_sums[others].T)
+    counts = np.zeros((len(patterns), 5))
+    for k, values in enumerate(counted):
+        counts[:, k] = np.bincount(at.ravel(), values, len(patterns))
     keys = [tuple(map(bool, pattern)) for pattern in patterns]
     return dict(zip(keys, counts, strict=True))
 
@@ -400,8 +468,12 @@ def _check_rows(plan: PartPlan, source: SourceArrays, frames: AlignedFrames) -> 
 def _labeling(
     plan: PartPlan, frames: AlignedFrames
 ) -> tuple[Floats | None, Floats | None, NDArray[Any] | None, pd.Series | None]:
-    """Probabilities and strata of the labelled units, and sums over all units."""
-    prob = prob_sums = strata = sizes = None
+    """
+    Probabilities of the labelled units, and of every one what is summed; strata.
+
+    Shapes: (n_part,), (T_part, 3), (n_part,).
+    """
+    prob = sums = strata = sizes = None
     name = plan.options.get("labeling_prob")
     if name is not None:
         values = frames.columns.values(name, option_label("labeling_prob", name))
@@ -409,16 +481,14 @@ def _labeling(
         labeled = np.zeros(len(every), dtype=bool)
         labeled[frames.labeled_rows] = True
         check_never(every, labeled, frames.units)
-        prob = every[labeled]
-        every = every[~frames.columns.lacking(labeled)]
-        prob_sums = np.array(
-            [np.nansum(every), np.nansum(every * (1.0 - every)), np.isnan(every).sum()]
-        )
+        prob, absent = every[labeled], np.isnan(every)
+        every = np.where(absent, 0.0, every)
+        sums = np.column_stack([every, every * (1.0 - every), absent])
     name = plan.options.get("strata")
     if name is not None:
         values = frames.columns.complete(name, option_label("strata", name))
         strata, sizes = values.to_numpy()[frames.labeled_rows], values.value_counts()
-    return prob, prob_sums, strata, sizes
+    return prob, sums, strata, sizes
 
 
 @with_one_blas_thread

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from statsmodels_synth.core.statsmodels import default_engine
+from statsmodels_synth.data.formula.absorbed import refuse_absorbed
 from statsmodels_synth.data.formula.engines import ENGINES
 from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.exceptions import FormulaError, OptionError
@@ -40,6 +41,11 @@ def without_brackets(
             f"The formula {formula!r} has {len(found)} brackets. Put all endogenous "
             "regressors and all instruments into one: [d1 + d2 ~ z1 + z2]."
         )
+    refuse_absorbed(
+        _BRACKET.sub("d", formula),
+        "with instruments",
+        "Write the groups as C(group) beside the brackets, if there are not many.",
+    )
     if is_given and not isinstance(target, GaussianIdentityScore):
         raise OptionError(
             f"{found[0]!r} in the formula {formula!r} names instruments, which are for "

@@ -49,6 +49,7 @@ class LevelScore(TargetScore):
 
     kind = "score"
     has_levels = True
+    separable = True
     is_ordered: ClassVar[bool] = False
 
     def __init__(self, levels: Sequence[Hashable] | None = None) -> None:
@@ -275,6 +276,23 @@ class MultinomialLogit(LevelScore):
         slope[:, each, each] -= own
         return self.chances(endog)[:, 1:] - own, slope
 
+    def separation_rows(self, endog: Floats, exog: Floats) -> Floats:
+        """The own level against each other one."""
+        n, p = exog.shape
+        k = self.predictors
+        chances = self.chances(endog)
+        result = np.zeros((n, k, k + 1, p))
+        for level in range(k + 1):
+            mine = chances[:, level] == 1.0
+            for c, rival in enumerate(r for r in range(k + 1) if r != level):
+                result[mine, c, level] = exog[mine]
+                result[mine, c, rival] = -exog[mine]
+        # Whatever has a chance of several levels lets no direction be.
+        several = chances.max(axis=1) < 1.0
+        if several.any():
+            result[:] = 0.0
+        return result[:, :, 1:].reshape(n, k, k * p)
+
     def _first(self, endog: Floats, weights: Floats, size: int) -> Floats:
         return np.zeros(self.predictors * size)
 
@@ -389,6 +407,21 @@ class OrderedScore(LevelScore):
             for j, other in first:
                 curve = second.get((i, j), second.get((j, i), 0.0))
                 slope[at, i, j] += share * (curve / p - own * other / p**2)
+
+    def separation_rows(self, endog: Floats, exog: Floats) -> Floats:
+        """The distance from either threshold."""
+        n, p = exog.shape
+        result = np.zeros((n, 2, p + len(self.constants)))
+        chances = self.chances(endog)
+        if chances.max(axis=1).min(initial=1.0) < 1.0:
+            return result  # what has a chance of several levels lets no direction be
+        codes, rows = chances.argmax(axis=1), np.arange(n)
+        below, above = codes < len(self.constants), codes > 0
+        result[below, 0, :p] = -exog[below]
+        result[rows[below], 0, p + codes[below]] = 1.0
+        result[above, 1, :p] = exog[above]
+        result[rows[above], 1, p + codes[above] - 1] = -1.0
+        return result
 
     def _first(self, endog: Floats, weights: Floats, size: int) -> Floats:
         shares = weights @ self.chances(endog)

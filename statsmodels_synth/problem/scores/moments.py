@@ -40,7 +40,7 @@ class MomentScore(TargetScore):
 
     Subclasses define `moments`, `slopes` and what they start from.
 
-    Eq. (moments).
+    Eq. (equations).
     """
 
     kind = "moments"

@@ -250,7 +250,17 @@ def _maximum_likelihood(
     scale[scale == 0.0] = 1.0
     alpha = max(excess / (own @ mu**2), 1e-3)
     point = np.append(params * scale, np.log(alpha))
-    x = exog / scale
+    return _climbed(point, endog, exog / scale, shift, own)
+
+
+def _climbed(
+    point: Floats, endog: Floats, x: Floats, shift: Floats, own: Floats
+) -> _Dispersion:
+    """
+    The maximum of the likelihood from a point on.
+
+    Shapes: `point` (p + 1,), `endog` (n,), `x` (n, p), `shift`, `own` (n,).
+    """
 
     def at(where: Floats) -> tuple[float, Floats, Floats]:
         linear = np.column_stack([x @ where[:-1] + shift, np.full(len(x), where[-1])])

@@ -124,19 +124,26 @@ def predictor_rows(exog: Floats, score: TargetScore) -> Floats:
 
 
 def leverages(
-    exog: Floats, information: Floats, inverse: Floats, score: TargetScore
+    exog: Floats,
+    information: Floats,
+    inverse: Floats,
+    score: TargetScore,
+    basis: Floats,
 ) -> Floats:
     """
     Share of its own information that a row has in that of all.
 
-    With several linear predictors it is a matrix; this is its largest eigenvalue.
+    With several linear predictors it is a matrix; this is its largest eigenvalue. The
+    inverse is that in the basis.
 
-    Shapes: `exog` (R, p), `information` (R,) or (R, J, J), `inverse` (P, P) -> (R,).
+    Shapes: `exog` (R, p), `information` (R,) or (R, J, J), `inverse` (P, P), `basis`
+    (P, P) -> (R,).
     """
     if score.is_single:
-        of_row = np.einsum("ti,ij,tj->t", exog, inverse, exog)
+        turned = exog @ basis
+        of_row = np.einsum("ti,ij,tj->t", turned, inverse, turned)
         return np.asarray(information * of_row)
-    each = predictor_rows(exog, score)
+    each = predictor_rows(exog, score) @ basis
     hat = np.einsum("rjp,pq,rkq->rjk", each, inverse, each, optimize=True)
     return np.asarray(np.linalg.eigvals(information @ hat).real.max(axis=1))
 

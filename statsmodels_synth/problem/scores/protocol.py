@@ -276,6 +276,16 @@ class TargetScore:
         """
         return linear
 
+    def separation_rows(self, endog: Floats, exog: Floats) -> Floats | None:
+        """
+        Contrasts of the parameters that no row may lower, where outcomes are levels.
+
+        Outcomes are separated by a direction that lowers none and raises some.
+
+        Shapes: `exog` (rows, p) -> (rows, c, P).
+        """
+        return None
+
     def outcomes(self, endog: Floats) -> Floats:
         """Outcomes as they are compared with labels, (rows,)."""
         return endog
