@@ -3,7 +3,7 @@ Absorbed fixed effects: slope, width and coverage with few labels per group.
 
 Run from the root of the repository::
 
-    python -m benchmarks.fixed_effects            # a quarter of an hour on one core
+    python -m benchmarks.fixed_effects            # ten minutes on one core
     python -m benchmarks.fixed_effects --draws 200 "250 labels, useful"
 
 Outcomes are ``.5 x`` plus an effect of the group, which x depends on, plus noise. A row
@@ -148,7 +148,7 @@ def _bias(error: Array) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Absorbed fixed effects")
     parser.add_argument("cells", nargs="*", default=list(CELLS))
-    parser.add_argument("--draws", type=int, default=400)
+    parser.add_argument("--draws", type=int, default=250)
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
     rows: dict[str, dict[str, str]] = {}

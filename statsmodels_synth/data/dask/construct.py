@@ -139,11 +139,7 @@ def align_partitions(
 ) -> AlignedProblem:
     """Learn the formula, look once at every part, and keep what is small."""
     _refuse_auxiliary(options)
-    refuse_absorbed(
-        formula,
-        "where rows are in Dask partitions",
-        "Give data.compute() and source.compute() if they fit into memory.",
-    )
+    _refuse_absorbed(formula)
     labeling_prob = options.labeling_prob
     refuse_both(labeling_prob, options.strata)
     given = read_input(data, options.proxy, options.synthetic, on)
@@ -196,6 +192,15 @@ def align_partitions(
     # What the options name stays in the partitions.
     kept = replace(aligned.options, score=options.score, hasconst=options.hasconst)
     return replace(aligned, options=kept)
+
+
+def _refuse_absorbed(formula: str) -> None:
+    """Raise if the formula absorbs fixed effects."""
+    refuse_absorbed(
+        formula,
+        "where rows are in Dask partitions",
+        "Give data.compute() and source.compute() if they fit into memory.",
+    )
 
 
 def _refuse_auxiliary(options: ModelOptions) -> None:
