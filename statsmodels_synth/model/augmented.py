@@ -73,6 +73,10 @@ _FORMULA_KEYS = [
     *("score", "weights", "offset", "exposure", "missing", "engine", "eval_env"),
     *("auxiliary", "learner"),
 ]
+_MOMENT_KEYS = [
+    *("on", "labeled", "labeling_prob", "strata", "weights", "auxiliary", "learner"),
+    *("missing", "engine"),
+]
 _FIT_MANY_KEYS = [*FIT_KEYS, "exog", "labeling_prob", "strata"]
 _INIT_KEYS = [
     *("proxy", "synthetic", "labeled", "family", "weights", "offset", "exposure"),
@@ -483,7 +487,7 @@ class AugmentedGMM(StackedMomentsGMM):
         proxy: Any = None,
         synthetic: Any = None,
         *,
-        start: Any,
+        start: Any = None,
         params: Sequence[str] | None = None,
         derivative: Callable[..., Any] | None = None,
         variables: Sequence[str] | None = None,
@@ -566,6 +570,12 @@ class AugmentedGMM(StackedMomentsGMM):
         if refused:
             raise OptionError(
                 f"from_moments() has no {sorted(refused)[0]}=: psi says all of it."
+            )
+        check_keywords("from_moments", kwargs, [*_MOMENT_KEYS, "hasconst"])
+        if start is None:
+            raise OptionError(
+                "start= is where the search for the solution begins: give a number for "
+                "each parameter, such as start={'mean': 0.0}."
             )
         equations = read_equations(
             psi,
