@@ -135,13 +135,17 @@ def test_a_full_disk_keeps_what_is_stored(tmp_path: Path) -> None:
 
 
 SHARING = """
-import sys, time
+import pathlib, sys, time
 from tests.generation.scripted import CODEBOOK, Scripted, posts
 from statsmodels_synth.generation import Study
-own = Scripted()
+own, ready = Scripted(), pathlib.Path(sys.argv[1] + ".ready")
 def complete(request):
     time.sleep(.005)
     return own.complete(request)
+with ready.open("a") as file:  # both begin at once, however busy the machine is
+    file.write("x")
+while len(ready.read_text()) < 2:
+    time.sleep(.01)
 sources = Study(posts(100, 30), CODEBOOK, model={"m": complete}, store=sys.argv[1],
     synthetic=1).run(workers=4)
 print(len(own.asked), len(sources.synthetic["m"]))
