@@ -186,8 +186,8 @@ def _explained(error: Exception, request: Request, tries: int) -> Exception:
     often = f" {count(tries, 'time')}" if known is not None and known.retryable else ""
     return GenerationError(
         f"Model {request.prompt.model!r} failed{often} in step {request.step!r} "
-        f"({STEPS[request.step]}) at unit {request.unit!r}: {text.rstrip('.')}. Answers so far are "
-        "stored: run again to go on."
+        f"({STEPS[request.step]}) at unit {request.unit!r}: {text.rstrip('.')}. "
+        "Answers so far are stored: run again to go on."
     )
 
 

@@ -340,8 +340,8 @@ class Study:
         Parameters
         ----------
         max_cost : float, optional
-            Money that the study may cost, earlier runs and other processes that share the
-            store included.
+            Money that the study may cost, earlier runs and other processes that share
+            the store included.
         prices : tuple, Prices or mapping, optional
             As those of the study, in place of them.
         workers : int
@@ -377,10 +377,9 @@ class Study:
         with self._opened() as store:
             known = self._known_prices(prices)
             limit = self._limit(max_cost, known)
-            chains = []
+            some = self.units.asked
             budget = Budget(limit, self._prices_by_prompt(known))
-            for design in self._designs:
-                chains.append(self._ask(design, self.units.asked, store, how, budget))
+            chains = [self._ask(own, some, store, how, budget) for own in self._designs]
             sources = self._sources(known, chains)
         sources.warn_of_faults()
         return sources
