@@ -92,7 +92,8 @@ def _on_model(made: Made, units: Units) -> Iterator[str]:
     address = design.code.address or "in this process"
     names = ", ".join(returned) or "no name"
     yield (
-        f"Model {model_name(design.code.model)} ({address}; returned as {names}{when}); "
+        f"Model {model_name(design.code.model)} ({address}; "
+        f"returned as {names}{when}); "
         "coding: "
         f"{_settings(design.code)}, prompt {design.code.digest[:12]}."
     )
