@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 import math
 from typing import Any, Literal, TypeAlias
@@ -127,9 +127,11 @@ class Choice:
     def __post_init__(self) -> None:
         _check_question("Choice", self.question)
         given = self.levels
-        listed = [] if isinstance(given, (str, bytes)) else list(given)
+        is_list = isinstance(given, Iterable) and not isinstance(given, (str, bytes))
+        listed = list(given) if is_list else []
         names = [str(k).strip() for k in listed]
-        if len(names) < 2 or "" in names:
+        missing = any(k is None or k != k for k in listed)  # noqa: PLR0124 - NaN
+        if len(names) < 2 or "" in names or missing:
             raise OptionError(
                 f"Choice({self.question!r}) has levels {given!r}. Give a list of two "
                 "or more answers: what has one answer need not be asked."
@@ -193,6 +195,10 @@ class Scale:
 
     def __post_init__(self) -> None:
         _check_question("Scale", self.question)
+        for name in ("low", "high"):  # an integer of NumPy is one
+            value = getattr(self, name)
+            if hasattr(value, "item"):
+                object.__setattr__(self, name, value.item())
         ends = (self.low, self.high)
         whole = all(isinstance(k, int) and not isinstance(k, bool) for k in ends)
         if not whole or self.low >= self.high:
@@ -370,7 +376,13 @@ class Codebook:
             raise OptionError("unit= is empty. Say what a unit is: 'a news article'.")
         for name in ("shown", "images"):
             given = getattr(self, name)
-            listed = (given,) if isinstance(given, str) else tuple(given)
+            listed = (given,) if isinstance(given, str) else given
+            if not isinstance(listed, Iterable) or not all(
+                isinstance(k, str) for k in listed
+            ):
+                raise OptionError(
+                    f"{name}= is {show(given)}. Give the names of columns, as texts."
+                )
             object.__setattr__(self, name, tuple(dict.fromkeys(listed)))
         if not self.shown:
             raise OptionError(

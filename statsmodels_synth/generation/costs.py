@@ -105,9 +105,10 @@ class Estimate:
     calls : int
         Number of calls.
     input_tokens, output_tokens, reasoning_tokens : float
-        Expected tokens; those of reasoning are part of the output.
+        Expected tokens; those of reasoning are part of the output. NaN where answers
+        do not say how many they took.
     money : tuple of float
-        Expected money, and an interval of 95 %; NaN without prices.
+        Expected money, and an interval of 95 %; NaN without prices or tokens.
     seconds : float
         Expected time.
 
@@ -131,11 +132,18 @@ class Estimate:
             money = "not known; give prices=(input, output)"
         else:
             money = f"{middle:,.4g} (95 %: {low:,.4g} to {high:,.4g})"
+        if np.isnan(self.input_tokens):
+            read = wrote = "not known; answers of the model do not say"
+        else:
+            read = f"{self.input_tokens:,.0f}"
+            wrote = f"{self.output_tokens:,.0f}, "
+            wrote += f"{self.reasoning_tokens:,.0f} of them for reasoning"
+        if np.isnan(middle) and np.isnan(self.input_tokens):
+            money = "not known"
         rows = {
             "calls": f"{self.calls:,}",
-            "tokens read": f"{self.input_tokens:,.0f}",
-            "tokens written": f"{self.output_tokens:,.0f}, "
-            f"{self.reasoning_tokens:,.0f} of them for reasoning",
+            "tokens read": read,
+            "tokens written": wrote,
             "money": money,
             "time": _duration(self.seconds),
         }
@@ -195,9 +203,12 @@ def estimate(
         values = np.array(
             [[float(getattr(a, name)) for name in names] for a in answers]
         )
+        if not values[:, :2].any():  # a function that returns text alone
+            values[:, :3] = np.nan
         total += calls[step] * values.mean(axis=0)
         if prices is not None:
             own = np.array([money_of(prices, answer) for answer in answers])
+            own = np.where(np.isnan(values[:, 0]), np.nan, own)
             parts[step] = own * (calls[step] / len(own))
     known = (np.nan, np.nan, np.nan)
     if parts:
@@ -229,6 +240,8 @@ def _by_unit(
 def _interval(sums: Floats, asked: float) -> tuple[float, float, float]:
     """Total and its interval by a bootstrap-t, of which a share was asked already."""
     n, middle = len(sums), float(sums.sum())
+    if np.isnan(middle):
+        return middle, middle, middle
     spread = float(sums.std(ddof=1)) if n > 1 else np.nan
     if asked >= 1 or spread == 0:
         return middle, middle, middle

@@ -152,6 +152,11 @@ class OpenAIModel:
         if not isinstance(self.name, str) or not self.name.strip():
             raise OptionError(f"model={self.name!r} has no name. Give that of a model.")
         parts = urlsplit(self.address)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise OptionError(
+                f"base_url={self.address!r} is no address. Give one such as "
+                "'http://localhost:8000/v1'."
+            )
         if parts.username or parts.password or parts.query:
             raise OptionError(
                 "base_url= holds a user name, a password or a query, and would be "
@@ -479,6 +484,10 @@ def _as_model(name: str, model: object, base_url: str | None) -> Model:
         raise OptionError(
             f"base_url= is for models given by name, and {name!r} is none. Give it to "
             "OpenAIModel."
+        )
+    if isinstance(model, type):
+        raise OptionError(
+            f"model={name!r} is a class. Give an object of it: {name}(...)."
         )
     if isinstance(model, Model):
         return model

@@ -10,6 +10,7 @@ import pandas as pd
 from statsmodels_synth.core.messages import count
 from statsmodels_synth.generation.answers import NotCovered
 from statsmodels_synth.generation.requests import Prompt
+from statsmodels_synth.generation.spending import model_name
 from statsmodels_synth.generation.steps import Made
 from statsmodels_synth.generation.texts import TextChecks
 from statsmodels_synth.generation.units import Units
@@ -91,7 +92,9 @@ def _on_model(made: Made, units: Units) -> Iterator[str]:
     address = design.code.address or "in this process"
     names = ", ".join(returned) or "no name"
     yield (
-        f"Model {design.code.model} ({address}; returned as {names}{when}); coding: "
+        f"Model {model_name(design.code.model)} ({address}; "
+        f"returned as {names}{when}); "
+        "coding: "
         f"{_settings(design.code)}, prompt {design.code.digest[:12]}."
     )
     if len(returned) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,9 +15,10 @@ from typing import Any
 from statsmodels_synth.core.messages import count
 from statsmodels_synth.exceptions import CostLimitError, GenerationError, ModelError
 from statsmodels_synth.generation.answers import Answer
+from statsmodels_synth.generation.costs import Prices, money_of
 from statsmodels_synth.generation.models import Model
 from statsmodels_synth.generation.requests import Request
-from statsmodels_synth.generation.store import Store
+from statsmodels_synth.generation.store import Allows, Store, Total
 
 #: Words of a message for each step.
 STEPS = {
@@ -32,42 +33,51 @@ _LOOK = 0.2
 _RETRYABLE = {408, 409, 425, 429}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Budget:
     """
-    What a run has cost and may cost.
+    What a study may cost, over all processes that share its store.
 
     Parameters
     ----------
     limit : float
         Most money.
-    price : callable or None
-        Money for an answer; None where prices are not known.
-    spent : float
-        Money for stored answers of the study.
-    answers : int
-        Number of these answers.
+    prices : mapping of str to Prices
+        Prices by the hash of each prompt of the study.
     """
 
     limit: float = float("inf")
-    price: Callable[[Answer], float] | None = None
-    spent: float = 0.0
-    answers: int = 0
+    prices: Mapping[str, Prices] = field(default_factory=dict)
 
-    def add(self, answer: Answer) -> None:
-        """Count an answer, once it is stored."""
-        if self.price is not None:
-            self.spent += self.price(answer)
-            self.answers += 1
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit."""
+        return self.limit < float("inf")
 
-    def allows(self, in_flight: int) -> bool:
-        """Whether one more call is likely to stay below the limit."""
-        if self.limit == float("inf"):
-            return True
-        if not self.answers:  # the first one tells what a call costs
-            return in_flight == 0
-        expected = self.spent + self.spent / self.answers * (in_flight + 1)
-        return expected <= self.limit * (1 + 1e-9)  # sums of many small numbers
+    def spent(self, totals: Mapping[str, Total]) -> float:
+        """Money for all stored answers of the study."""
+        return sum(
+            money_of(self.prices[prompt], own)
+            for prompt, own in totals.items()
+            if prompt in self.prices
+        )
+
+    def allows(
+        self, prompt: str, totals: Mapping[str, Total], flying: Mapping[str, int]
+    ) -> bool:
+        """Whether one more call with a prompt is likely to stay below the limit."""
+        spent = self.spent(totals)
+        each = {
+            name: money_of(self.prices[name], own) / own.answers
+            for name, own in totals.items()
+            if name in self.prices and own.answers
+        }
+        if prompt not in each:  # the first one tells what a call costs
+            return not flying.get(prompt) and spent < self.limit
+        calls = {name: flying[name] for name in flying if name in self.prices}
+        waiting = sum(n * each.get(name, each[prompt]) for name, n in calls.items())
+        # Sums of many small numbers.
+        return spent + waiting + each[prompt] <= self.limit * (1 + 1e-9)
 
 
 @dataclass(frozen=True)
@@ -176,8 +186,8 @@ def _explained(error: Exception, request: Request, tries: int) -> Exception:
     often = f" {count(tries, 'time')}" if known is not None and known.retryable else ""
     return GenerationError(
         f"Model {request.prompt.model!r} failed{often} in step {request.step!r} "
-        f"({STEPS[request.step]}) at unit {request.unit!r}: {text}. Answers so far are "
-        "stored: run again to go on."
+        f"({STEPS[request.step]}) at unit {request.unit!r}: {text.rstrip('.')}. "
+        "Answers so far are stored: run again to go on."
     )
 
 
@@ -260,14 +270,17 @@ class _Run:
             while (todo or ready) and len(flying) < self.how.workers:
                 if not ready:
                     some = [todo.popleft() for _ in range(min(len(todo), self._chunk))]
-                    mine = self.store.claim(some)
+                    prompt = by_key[some[0]].prompt.digest
+                    mine = self.store.claim(some, prompt, self._allows(prompt))
+                    if mine is None:
+                        todo.extendleft(reversed(some))
+                        if flying:
+                            break
+                        self._await_others(len(todo) + len(elsewhere))
+                        continue
                     ready.extend(key for key in some if key in mine)
                     elsewhere += [key for key in some if key not in mine]
                     continue
-                if not self.budget.allows(len(flying)):
-                    if flying:
-                        break
-                    raise self._too_dear(len(ready) + len(todo) + len(elsewhere))
                 request = by_key[ready.popleft()]
                 flying[pool.submit(ask, request, self.model, self.how, pacer)] = request
             if flying:
@@ -278,8 +291,20 @@ class _Run:
 
     @property
     def _chunk(self) -> int:
-        """Keys that are claimed at once."""
-        return max(self.how.workers, 16)
+        """Keys that are claimed at once; with a limit, the one that is sent."""
+        return 1 if self.budget.is_limited else max(self.how.workers, 16)
+
+    def _allows(self, prompt: str) -> Allows | None:
+        """Whether one more call may be claimed; None without a limit."""
+        if not self.budget.is_limited:
+            return None
+        return lambda totals, flying: self.budget.allows(prompt, totals, flying)
+
+    def _await_others(self, left: int) -> None:
+        """Wait for calls of other processes, whose cost decides; stop if none is."""
+        if not self.store.others_ask(self.budget.prices):
+            raise self._too_dear(left)
+        time.sleep(_LOOK)
 
     def _keep(
         self, done: set[Future[Answer]], flying: dict[Future[Answer], Request]
@@ -297,12 +322,23 @@ class _Run:
                 failed = failed or (raised, request)
         if answered:
             self.store.put((r.key, r.prompt.digest, own) for r, own in answered)
-            for _, own in answered:
-                self.budget.add(own)
             self.update(len(answered))
+            self._check_told([own for _, own in answered])
         if failed is not None:
             error, request = failed
             raise _explained(error, request, self.how.retries + 1) from error
+
+    def _check_told(self, answers: list[Answer]) -> None:
+        """Raise if answers do not say what they cost, and there is a limit."""
+        if self.budget.is_limited and any(
+            own.text and not own.input_tokens and not own.output_tokens
+            for own in answers
+        ):
+            raise GenerationError(
+                f"max_cost={self.budget.limit:g} cannot be kept: answers of the model "
+                "do not say how many tokens they took. Return an Answer with "
+                "input_tokens and output_tokens, or leave max_cost= out."
+            )
 
     def _drain(self, flying: dict[Future[Answer], Request]) -> None:
         """Store what is still answered after the run was stopped."""
@@ -314,8 +350,9 @@ class _Run:
                 self.store.beat()
 
     def _too_dear(self, left: int) -> CostLimitError:
+        spent = self.budget.spent(self.store.totals())
         return CostLimitError(
-            f"The study has cost {self.budget.spent:.4g} of "
+            f"The study has cost {spent:.4g} of "
             f"max_cost={self.budget.limit:g}; "
             f"{count(left, 'call')} of this step are left. What is answered is stored: "
             "run again with a higher max_cost= to go on, or take what there is with "

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+import re
 from typing import Any
 
+from statsmodels_synth.core.messages import suggest
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.generation.answers import Answer
 from statsmodels_synth.generation.costs import Prices
@@ -59,7 +61,7 @@ def spent_on(answers: Collection[Answer]) -> Spent:
         out += share * own.output_tokens
         thought += share * own.reasoning_tokens
         cached += share * own.cached_tokens
-        models.add(own.model)
+        models.add(model_name(own.model))
         modes.add(own.mode)
         days.append(own.created)
     return Spent(
@@ -75,6 +77,21 @@ def spent_on(answers: Collection[Answer]) -> Spent:
     )
 
 
+def model_name(name: str) -> str:
+    r"""
+    Name of a model without the folders of its file, which are those of one machine.
+
+    Examples
+    --------
+    >>> model_name("/home/me/models/qwen.gguf"), model_name("C:\\models\\qwen.gguf")
+    ('qwen.gguf', 'qwen.gguf')
+    >>> model_name("Qwen/Qwen3-8B")
+    'Qwen/Qwen3-8B'
+    """
+    is_path = name.startswith(("/", "~", "./", "../")) or "\\" in name
+    return re.split(r"[/\\]", name)[-1] if is_path else name
+
+
 def _day(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).date().isoformat()
 
@@ -86,6 +103,14 @@ def read_prices(
     found = dict(known)
     if prices is None:
         return found
+    if isinstance(prices, Mapping):
+        both = [*names, *names.values()]
+        for name in prices:
+            if name not in both:
+                raise OptionError(
+                    f"prices= has {name!r}, which is no model or source of the study."
+                    f"{suggest(name, list(dict.fromkeys(both)))}"
+                )
     for source, model in names.items():
         own: Any = prices
         if isinstance(prices, Mapping):

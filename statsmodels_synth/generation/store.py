@@ -7,8 +7,9 @@ ask, so that nothing is paid twice; a claim ends with its process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 import json
 import os
 from pathlib import Path
@@ -16,6 +17,7 @@ import socket
 import sqlite3
 import time
 from types import TracebackType
+from typing import TypeAlias
 import uuid
 
 from statsmodels_synth.exceptions import GenerationError
@@ -30,8 +32,25 @@ CREATE TABLE IF NOT EXISTS answers (
     batch INTEGER, seconds REAL, created REAL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_prompt ON answers (prompt);
-CREATE TABLE IF NOT EXISTS claims (key BLOB PRIMARY KEY, owner TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS calls (
+    key BLOB PRIMARY KEY, owner TEXT, prompt TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS totals (
+    prompt TEXT PRIMARY KEY, answers INTEGER, input REAL, output REAL, cached REAL
+) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS add_up AFTER INSERT ON answers BEGIN
+    INSERT INTO totals VALUES (
+        NEW.prompt, 1, NEW.input_tokens * (1 - .5 * NEW.batch),
+        NEW.output_tokens * (1 - .5 * NEW.batch),
+        NEW.cached_tokens * (1 - .5 * NEW.batch)
+    ) ON CONFLICT (prompt) DO UPDATE SET
+        answers = answers + 1, input = input + excluded.input,
+        output = output + excluded.output, cached = cached + excluded.cached;
+END;
 CREATE TABLE IF NOT EXISTS owners (owner TEXT PRIMARY KEY, beat REAL);
+INSERT INTO totals SELECT prompt, COUNT(*), SUM(input_tokens * (1 - .5 * batch)),
+    SUM(output_tokens * (1 - .5 * batch)), SUM(cached_tokens * (1 - .5 * batch))
+    FROM answers WHERE NOT EXISTS (SELECT 1 FROM totals) GROUP BY prompt;
 """
 _COLUMNS = (
     "key, text, model, refusal, finish_reason, input_tokens, output_tokens, "
@@ -45,6 +64,29 @@ _BUSY = 60.0
 _RARE = -11.5
 #: Parameters of one statement that every SQLite takes.
 _AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Total:
+    """
+    What all answers to a prompt took, whoever asked for them.
+
+    Parameters
+    ----------
+    answers : int
+        Number of answers.
+    input_tokens, output_tokens, cached_tokens : float
+        Sums; those of a batch count half.
+    """
+
+    answers: int
+    input_tokens: float
+    output_tokens: float
+    cached_tokens: float
+
+
+#: Whether one more call fits, by what answers took and calls in flight, by prompt.
+Allows: TypeAlias = Callable[[Mapping[str, Total], Mapping[str, int]], bool]
 
 
 class Store:
@@ -155,7 +197,7 @@ class Store:
                 f"INSERT OR IGNORE INTO answers VALUES ({marks})", rows
             )
             self._db.executemany(
-                "DELETE FROM claims WHERE key = ?", [(row[0],) for row in rows]
+                "DELETE FROM calls WHERE key = ?", [(row[0],) for row in rows]
             )
 
     def answers(self, prompt: str) -> dict[bytes, Answer]:
@@ -179,20 +221,51 @@ class Store:
                 found.update(row[0] for row in rows)
         return found
 
-    def claim(self, keys: Sequence[bytes]) -> set[bytes]:
-        """Claim keys that no living process has claimed and that have no answer."""
+    def claim(
+        self, keys: Sequence[bytes], prompt: str = "", allows: Allows | None = None
+    ) -> set[bytes] | None:
+        """
+        Claim keys that no living process has claimed and that have no answer.
+
+        None where `allows` refuses, which is asked in the same transaction: processes
+        that share the file spend from one purse.
+        """
         mine: set[bytes] = set()
         self._forget_dead()
         with self._writing():
+            if allows is not None and not allows(self._totals(), self._flying()):
+                return None
             for key in keys:
                 done = self._db.execute(
-                    "INSERT OR IGNORE INTO claims SELECT ?, ? WHERE NOT EXISTS "
+                    "INSERT OR IGNORE INTO calls SELECT ?, ?, ? WHERE NOT EXISTS "
                     "(SELECT 1 FROM answers WHERE key = ?)",
-                    (key, self.owner, key),
+                    (key, self.owner, prompt, key),
                 )
                 if done.rowcount == 1:
                     mine.add(key)
         return mine
+
+    def totals(self) -> dict[str, Total]:
+        """What the answers to each prompt took."""
+        with self._explained():
+            return self._totals()
+
+    def _totals(self) -> dict[str, Total]:
+        rows = self._db.execute("SELECT * FROM totals")
+        return {row[0]: Total(*row[1:]) for row in rows}
+
+    def _flying(self) -> dict[str, int]:
+        """Calls of all processes that are claimed and not answered, by prompt."""
+        rows = self._db.execute("SELECT prompt, COUNT(*) FROM calls GROUP BY prompt")
+        return dict(rows.fetchall())
+
+    def others_ask(self, prompts: Iterable[str]) -> bool:
+        """Whether another process has a call in flight with one of the prompts."""
+        with self._explained():
+            rows = self._db.execute(
+                "SELECT DISTINCT prompt FROM calls WHERE owner <> ?", (self.owner,)
+            )
+            return not {row[0] for row in rows}.isdisjoint(prompts)
 
     def beat(self) -> None:
         """Say that this process lives, now and then."""
@@ -207,7 +280,7 @@ class Store:
     def release(self) -> None:
         """Give up the claims of this process."""
         with self._writing():
-            self._db.execute("DELETE FROM claims WHERE owner = ?", (self.owner,))
+            self._db.execute("DELETE FROM calls WHERE owner = ?", (self.owner,))
             self._db.execute("DELETE FROM owners WHERE owner = ?", (self.owner,))
         self._beaten = 0.0
 
@@ -223,7 +296,7 @@ class Store:
         ]
         if dead:
             with self._writing():
-                for table in ("claims", "owners"):
+                for table in ("calls", "owners"):
                     self._db.executemany(
                         f"DELETE FROM {table} WHERE owner = ?", [(k,) for k in dead]
                     )
@@ -245,6 +318,7 @@ class Store:
                 number += self._db.execute(
                     "DELETE FROM answers WHERE prompt = ?", (prompt,)
                 ).rowcount
+                self._db.execute("DELETE FROM totals WHERE prompt = ?", (prompt,))
         with self._explained():
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Real
 import os
@@ -19,7 +19,7 @@ from statsmodels_synth.core.options import (
     methods_name_keywords,
 )
 from statsmodels_synth.exceptions import DataError, GenerationWarning, OptionError
-from statsmodels_synth.generation.answers import Answer, NotCovered
+from statsmodels_synth.generation.answers import NotCovered
 from statsmodels_synth.generation.batch import (
     batch_files,
     errors_of,
@@ -31,7 +31,6 @@ from statsmodels_synth.generation.costs import (
     Estimate,
     Prices,
     estimate,
-    money_of,
     total_of,
 )
 from statsmodels_synth.generation.models import Model, OpenAIModel, read_models
@@ -50,7 +49,7 @@ from statsmodels_synth.generation.requests import (
 )
 from statsmodels_synth.generation.runner import Budget, How, answer_all
 from statsmodels_synth.generation.sources import Sources
-from statsmodels_synth.generation.spending import read_prices, spent_on
+from statsmodels_synth.generation.spending import read_prices
 from statsmodels_synth.generation.steps import (
     Chain,
     Design,
@@ -133,6 +132,8 @@ def _alternatives(logprobs: object) -> int:
 
 def _extra(given: Mapping[str, Any] | None) -> dict[str, Any]:
     """What else the endpoint is told: JSON, and nothing that the study itself says."""
+    if given is not None and not isinstance(given, Mapping):
+        raise OptionError(f"extra= is {show(given)}. Give {{'name': value}}.")
     found = dict(given or {})
     own = sorted({"model", "messages", "response_format", "n", "stream"} & set(found))
     if own:
@@ -275,6 +276,10 @@ class Study:
                 "synthetic= asks for counterparts, and images cannot be written. Set "
                 "synthetic=0."
             )
+        if not isinstance(store, (str, os.PathLike)) or not os.fspath(store):
+            raise OptionError(
+                f"store={store!r} is no path. Name a file, or ':memory:' for none."
+            )
         self.codebook = codebook
         self.units = read_units(data, codebook, on, max_chars)
         self.store = store
@@ -335,7 +340,8 @@ class Study:
         Parameters
         ----------
         max_cost : float, optional
-            Money that the study may cost, earlier runs included.
+            Money that the study may cost, earlier runs and other processes that share
+            the store included.
         prices : tuple, Prices or mapping, optional
             As those of the study, in place of them.
         workers : int
@@ -371,13 +377,9 @@ class Study:
         with self._opened() as store:
             known = self._known_prices(prices)
             limit = self._limit(max_cost, known)
-            chains = []
-            for design in self._designs:
-                budget = Budget()
-                if limit < float("inf"):
-                    spent = self._spent(store, known)
-                    budget = Budget(limit, _price(known[design.name]), *spent)
-                chains.append(self._ask(design, self.units.asked, store, how, budget))
+            some = self.units.asked
+            budget = Budget(limit, self._prices_by_prompt(known))
+            chains = [self._ask(own, some, store, how, budget) for own in self._designs]
             sources = self._sources(known, chains)
         sources.warn_of_faults()
         return sources
@@ -616,20 +618,16 @@ class Study:
                 )
         return float(max_cost)
 
-    def _spent(
-        self, store: Store, known: Mapping[str, Prices | None]
-    ) -> tuple[float, int]:
-        """Money for all stored answers of the study, and their number."""
-        total, answers, seen = 0.0, 0, set()
-        for design in self._designs:
-            prices = known[design.name]
-            for prompt in (design.code, design.write):
-                if prices is not None and prompt.digest not in seen:
-                    seen.add(prompt.digest)
-                    own = spent_on(store.answers(prompt.digest).values())
-                    total += money_of(prices, own)
-                    answers += own.answers
-        return total, answers
+    def _prices_by_prompt(
+        self, known: Mapping[str, Prices | None]
+    ) -> dict[str, Prices]:
+        """Prices by the hash of each prompt."""
+        return {
+            prompt.digest: prices
+            for design in self._designs
+            if (prices := known[design.name]) is not None
+            for prompt in (design.code, design.write)
+        }
 
     def _ask(
         self, design: Design, some: list[int], store: Store, how: How, budget: Budget
@@ -679,13 +677,6 @@ def _how(workers: int, rate: float | None, retries: int, progress: bool | None) 
     if rate is not None and (not is_number(rate) or not rate > 0):
         raise OptionError(f"rate={rate!r} is no number of calls a minute.")
     return How(workers, rate, retries, progress=progress)
-
-
-def _price(prices: Prices | None) -> Callable[[Answer], float] | None:
-    """Money for one answer."""
-    if prices is None:
-        return None
-    return lambda answer: money_of(prices, answer)
 
 
 def _check_repeats(
@@ -745,6 +736,10 @@ def _prompt_texts(
     given: Mapping[str, Any] | None, codebook: Codebook
 ) -> dict[str, dict[str, str]]:
     """Instructions of each step, by the name of the prompt."""
+    if given is not None and not isinstance(given, Mapping):
+        raise OptionError(
+            f"prompts= is {show(given)}. Give {{'name': 'further instructions'}}."
+        )
     usual = {"code": codebook.instructions, "write": ""}
     found = {}
     for name, text in (given or {"": {}}).items():
@@ -794,6 +789,7 @@ def _regressors(codebook: Codebook, given: Sequence[str] | None) -> tuple[str, .
     names = list(codebook.variables)
     if given is None:
         return tuple(names[1:])
+    given = [given] if isinstance(given, str) else given
     for name in given:
         if name not in names:
             raise OptionError(

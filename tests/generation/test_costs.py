@@ -36,6 +36,14 @@ def test_without_prices() -> None:
     assert "give prices=(input, output)" in str(found)
 
 
+def test_tokens_that_are_not_told() -> None:
+    found = estimate({"code": [Answer("{}")] * 5}, {"code": 100}, PRICES)
+    assert found.calls == 100
+    assert np.isnan([found.input_tokens, found.output_tokens, *found.money]).all()
+    assert str(found).count("not known") == 3
+    assert "nan" not in str(found)
+
+
 def test_steps_of_a_unit_go_together() -> None:
     rng = np.random.default_rng(0)
     tokens = np.exp(rng.normal(4, 0.5, 40))

@@ -10,7 +10,7 @@ import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import AlignmentError, DataError
-from statsmodels_synth.generation import Study
+from statsmodels_synth.generation import Answer, Study
 from tests.generation.scripted import CODEBOOK, Scripted, posts
 
 
@@ -41,6 +41,16 @@ def test_sentences() -> None:
         sources.checks()["scripted"].sentence(),
     ):
         assert sentence in text
+
+
+def test_a_report_names_no_folder_of_this_machine() -> None:
+    def model(request: Any) -> Answer:
+        own = Scripted().complete(request)
+        return Answer(own.text, model="/home/me/models/small.gguf")
+
+    text = study({"m": model}, n=40, synthetic=0).run().report()
+    assert "returned as small.gguf, 20" in text
+    assert "/home" not in text
 
 
 def test_a_report_says_what_is_wrong() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from statsmodels_synth.exceptions import GenerationError, ModelError
-from statsmodels_synth.generation import Answer, Request, Settings
+from statsmodels_synth.generation import Answer, Prices, Request, Settings
 from statsmodels_synth.generation.models import FunctionModel
 from statsmodels_synth.generation.requests import Prompt
 from statsmodels_synth.generation.runner import Budget, How, Pacer, answer_all, ask
@@ -167,7 +167,7 @@ def test_a_limit_of_cost_is_kept_by_all_workers() -> None:
                 lambda own: Answer(own.text, input_tokens=1),
                 store,
                 limit=1.0,
-                price=lambda own: 0.1,
+                prices={PROMPT.digest: Prices(1e5, 0.0)},
             )
         assert len(stored(store)) == 10
 

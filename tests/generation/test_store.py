@@ -13,7 +13,7 @@ import pytest
 from statsmodels_synth.exceptions import GenerationError
 from statsmodels_synth.generation import Answer, Study
 from statsmodels_synth.generation.spending import spent_on
-from statsmodels_synth.generation.store import Store
+from statsmodels_synth.generation.store import Store, Total
 from tests.generation.scripted import CODEBOOK, Scripted, posts
 
 KEYS = [bytes([k]) * 32 for k in range(40)]
@@ -160,3 +160,47 @@ def test_two_processes_share_a_store(tmp_path: Path) -> None:
     assert rows == (100, 100)
     assert sum(asked) == 300  # nothing is paid twice
     assert min(asked) > 0
+
+
+LIMITED = """
+import sys, time
+from tests.generation.scripted import CODEBOOK, Scripted, posts
+from statsmodels_synth.exceptions import CostLimitError
+from statsmodels_synth.generation import Study
+own = Scripted()
+def complete(request):
+    time.sleep(.02)
+    return own.complete(request)
+study = Study(posts(100, 30), CODEBOOK, model={"m": complete}, store=sys.argv[1],
+    prices=(9.0, 10.0))
+try:
+    study.run(workers=4, max_cost=.04)
+except CostLimitError as error:
+    print(len(own.asked), error)
+"""
+
+
+def test_two_processes_spend_from_one_purse(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LIMITED, str(tmp_path / "s")]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    out = [process.communicate()[0] for process in both]
+    asked = [int(text.split()[0]) for text in out]
+    # A call is .001: 40 of them, whoever asks; each process alone would ask for 40.
+    assert sum(asked) == 40
+    assert all("has cost 0.04 of max_cost=0.04" in text for text in out)
+
+
+def test_totals_are_sums_of_answers(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        batch = Answer("", input_tokens=10, output_tokens=4, batch=True)
+        store.put([(KEYS[0], "p", ANSWER), (KEYS[1], "p", batch)])
+        store.put([(KEYS[0], "p", ANSWER)])  # is there already
+        assert store.totals() == {"p": Total(2, 15.0, 22.0, 3.0)}
+        store._db.execute("DELETE FROM totals")
+    # A file from before there were totals has them made.
+    with Store(tmp_path / "s") as store:
+        assert store.totals() == {"p": Total(2, 15.0, 22.0, 3.0)}
+        store.forget(["p"])
+        assert store.totals() == {}

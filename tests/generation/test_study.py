@@ -265,6 +265,12 @@ def test_max_cost_stops_and_keeps_what_is_done(tmp_path: Path) -> None:
     assert len(model.asked) == 200
 
 
+def test_max_cost_needs_answers_that_tell_their_tokens() -> None:
+    own = study(posts(), {"m": lambda request: "{}"}, prices=(9.0, 10.0))
+    with pytest.raises(GenerationError, match="do not say how many tokens"):
+        own.run(max_cost=1.0)
+
+
 def test_max_cost_needs_prices() -> None:
     with pytest.raises(OptionError, match="prices=\\(input, output\\)"):
         study(posts()).run(max_cost=1.0)
@@ -407,6 +413,28 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
         "Give a text",
     ),
     "prices": (lambda: study(posts(), prices=3).run(), "a million tokens"),
+    "prices of no model": (
+        lambda: study(posts(), prices={"scriptd": (1, 2)}).run(),
+        "Did you mean 'scripted'",
+    ),
+    "no store": (lambda: study(posts(), store=None), "is no path"),
+    "prompts as a list": (lambda: study(posts(), prompts=["Be strict."]), "Give {"),
+    "extra as a list": (lambda: study(posts(), extra=["a"]), "extra= is"),
+    "a class": (lambda: study(posts(), Scripted, store=":memory:"), "is a class"),
+    "no address": (
+        lambda: study(posts(), "m", base_url="localhost:8000"),
+        "is no address",
+    ),
+    "columns that are no texts": (
+        lambda: Codebook("a text", [3], {"polite": Binary("?")}),
+        "shown= is [3]",
+    ),
+    "no columns": (
+        lambda: Codebook("a text", None, {"polite": Binary("?")}),
+        "shown= is None",
+    ),
+    "a level that is missing": (lambda: Choice("?", ["a", None]), "two or more"),
+    "no levels": (lambda: Choice("?", None), "two or more"),
 }
 
 
