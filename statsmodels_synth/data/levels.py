@@ -24,6 +24,8 @@ from statsmodels_synth.problem.scores.levels import SPREAD, LevelScore
 
 #: By how much probabilities of a row may miss one in sum: that of six digits.
 SUM_TOLERANCE = 1e-5
+#: Values beyond which an outcome is hardly meant as levels.
+MANY_LEVELS = 50
 
 
 class Codebook:
@@ -116,6 +118,12 @@ def learn_levels(values: pd.Series, score: LevelScore, yname: str) -> list[Any]:
         raise DataError(
             f"The outcome {yname!r} has one level among the labels, {show(own[0])}. "
             f"{score.called} needs two at least."
+        )
+    if score.given is None and len(own) > MANY_LEVELS:
+        raise DataError(
+            f"The outcome {yname!r} has {len(own)} values among the labels, such as "
+            f"{show(own[0])}: too many to be levels. For numbers leave score= out; or "
+            "give levels=[...]."
         )
     if score.given is not None:
         unused = [level for level in score.given if level not in own]
@@ -258,6 +266,11 @@ def _series(values: Any) -> pd.Series:
     if isinstance(values, pd.Series):
         return values
     array = np.asarray(values_of(values))
+    if array.dtype.kind in "US" and np.any(array == "nan"):
+        raise DataError(
+            "An outcome is the text 'nan': NumPy has made text of a missing value. Give "
+            "np.array([...], dtype=object), or a pandas Series."
+        )
     return pd.Series(array[:, 0] if array.ndim == 2 else array)
 
 

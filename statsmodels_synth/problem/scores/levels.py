@@ -84,6 +84,23 @@ class LevelScore(TargetScore):
         told._take_levels()
         return told
 
+    def told_labels(
+        self,
+        endog: Floats,
+        exog: Floats,
+        offset: Floats | None,
+        weights: Floats | None,
+    ) -> TargetScore:
+        """The same model, after a look whether every level has a label."""
+        lacking = self.chances(endog).sum(axis=0) == 0.0
+        if lacking.any():
+            level = self.levels[int(np.argmax(lacking))]
+            raise DataError(
+                f"No label is {show(level)}: nothing can be learned of the coefficients"
+                " of that level. Label units of it, or merge it with another."
+            )
+        return self
+
     def _take_levels(self) -> None:
         """Name parameters after the levels."""
         raise NotImplementedError
@@ -221,10 +238,10 @@ class MultinomialLogit(LevelScore):
     ...     "vote ~ x", units, proxy={"vote": "llm"}, score=MultinomialLogit()
     ... )
     >>> model.fit().params.round(1)
-    left:Intercept    -0.1
-    left:x             1.1
-    right:Intercept    0.5
-    right:x           -1.0
+    left:Intercept     0.3
+    left:x             0.8
+    right:Intercept    0.4
+    right:x           -1.2
     dtype: float64
     """
 
@@ -335,7 +352,7 @@ class OrderedScore(LevelScore):
                 f"dummies of all levels; {self.called} has thresholds in its place. "
                 "Leave it, or a level, out."
             )
-        return self
+        return super().told_labels(endog, exog, offset, weights)
 
     def distribution(self, z: Floats) -> tuple[Floats, Floats, Floats]:
         """F and its first two derivatives, of the same shape."""
@@ -474,9 +491,9 @@ class OrderedLogit(OrderedScore):
     ...     "y ~ x", units, proxy={"y": "llm"}, score=OrderedLogit()
     ... )
     >>> model.fit().params.round(1)
-    x      1.0
-    0/1   -1.0
-    1/2    1.0
+    x      0.9
+    0/1   -0.9
+    1/2    1.1
     dtype: float64
     """
 
