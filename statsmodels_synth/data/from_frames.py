@@ -160,6 +160,8 @@ def align_tables(
             strata=strata,
             auxiliary=auxiliary,
             hasconst=False if fixed else options.hasconst,
+            # Outcomes are codes from here on, which only the told score knows.
+            score=target if target.has_levels else options.score,
         ),
         labeling=labeling,
         units=frames.units,

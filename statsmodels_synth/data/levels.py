@@ -268,8 +268,8 @@ def _series(values: Any) -> pd.Series:
     array = np.asarray(values_of(values))
     if array.dtype.kind in "US" and np.any(array == "nan"):
         raise DataError(
-            "An outcome is the text 'nan': NumPy has made text of a missing value. Give "
-            "np.array([...], dtype=object), or a pandas Series."
+            "An outcome is the text 'nan': NumPy has made text of a missing value. "
+            "Give np.array([...], dtype=object), or a pandas Series."
         )
     return pd.Series(array[:, 0] if array.ndim == 2 else array)
 

@@ -81,7 +81,7 @@ class Comparison:
     labels only      200.0
     PPI++ (guess)    379.0
     PPI++ (draws)    194.0
-    GMM-Synth        387.0
+    GMM-Synth        385.0
     Name: effective_labels, dtype: float64
     """
 

@@ -523,7 +523,7 @@ class AugmentedGMMResults(
         >>> found.bias.loc["draws", ["bias", "std_err"]].round(3)
                       bias  std_err
         coefficient
-        Intercept    1.905    0.586
+        Intercept    1.905    0.599
         age         -0.016    0.007
         educ         0.012    0.083
         income      -0.067    0.025

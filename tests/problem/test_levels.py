@@ -371,6 +371,8 @@ def test_many_sets_of_labels() -> None:
     for k, result in enumerate(model.fit_many(sets)):
         own = voting(units.assign(vote=sets[k])).fit()
         np.testing.assert_allclose(result.params, own.params, rtol=1e-8)
+    with pytest.raises(DataError, match="No label is 'right'"):
+        list(model.fit_many({0: sets[0].where(sets[0] != "right")}))
     with pytest.raises(DataError, match="has the level 'up'"):
         model.fit_many({0: units["vote_true"].replace("left", "up")})
 
@@ -410,6 +412,11 @@ def ranking(**options: Any) -> AugmentedGMM:
     formula = options.pop("formula", "rank ~ x")
     options = {"proxy": {"rank": "rank_llm"}, "score": OrderedLogit()} | options
     return AugmentedGMM.from_formula(formula, units, **options)
+
+
+def of_arrays(outcome: Any) -> AugmentedGMM:
+    exog = sm.add_constant(np.arange(len(outcome)) % 7.0)
+    return AugmentedGMM(outcome, exog, score=MultinomialLogit())
 
 
 BAD: list[tuple[Any, type[SynthError], str]] = [
@@ -464,6 +471,16 @@ BAD: list[tuple[Any, type[SynthError], str]] = [
         DataError,
         "have no order",
     ),
+    (
+        lambda: of_arrays(np.array(["a", "b", np.nan] * 60)),
+        DataError,
+        "the text 'nan'",
+    ),
+    (
+        lambda: of_arrays(np.arange(180.0)),
+        DataError,
+        "too many to be levels",
+    ),
     (lambda: ranking(formula="rank ~ 1"), SynthError, "thresholds"),
     (
         lambda: ranking(formula="rank ~ 0 + g"),
@@ -512,3 +529,8 @@ def test_a_separated_source_with_probabilities_is_no_harm() -> None:
     assert result.converged
     alone = voting(units, proxy=None).fit()
     assert np.all(result.bse < 1.1 * alone.bse)
+
+
+def test_the_score_that_knows_the_codes_is_kept() -> None:
+    for model in (voting(), ranking()):
+        assert model.options.score.levels == model.target_score.levels

@@ -241,7 +241,7 @@ class MultinomialLogit(LevelScore):
     left:Intercept     0.3
     left:x             0.8
     right:Intercept    0.4
-    right:x           -1.2
+    right:x           -1.0
     dtype: float64
     """
 

@@ -86,8 +86,8 @@ class AverageTreatmentEffect(MomentScore):
     ...     proxy={"y": "llm"},
     ...     score=AverageTreatmentEffect("treated", propensity=0.5),
     ... )
-    >>> model.fit().params.round(2)["ATE"]
-    0.45
+    >>> round(float(model.fit().params["ATE"]), 2)
+    0.43
     """
 
     is_linear_in_outcome = True
