@@ -28,7 +28,7 @@ from statsmodels_synth.core.statsmodels import (
     populate_wrapper,
 )
 from statsmodels_synth.core.tested import NamedResultsWrapper
-from statsmodels_synth.exceptions import DataError
+from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.gmm.alone import NaiveEstimate
 from statsmodels_synth.gmm.cautions import rarer_outcomes
 from statsmodels_synth.gmm.covariance import explained_by_source
@@ -635,6 +635,8 @@ class AugmentedGMMResults(
         ------
         DataError
             If the data were removed.
+        OptionError
+            If the formula absorbs fixed effects.
 
         References
         ----------
@@ -653,6 +655,12 @@ class AugmentedGMMResults(
         )
 
         fit, names = self._fit_to_analyse(), self.model.exog_names
+        if self.model.absorbed is not None:
+            raise OptionError(
+                f"With the fixed effects of {self.model.absorbed.text!r} outcomes are "
+                "less what is known of their group, and are not what people coded any "
+                "more. Fit the formula without '|' for agreement()."
+            )
         return agreement_table(fit, str(self.model.endog_names), names, alpha)
 
     def get_margeff(

@@ -288,6 +288,12 @@ def margins(
     check_choice("method", method, Effect)
     check_flag("dummy", dummy)
     check_flag("count", count)
+    if model.absorbed is not None:
+        raise OptionError(
+            f"With the fixed effects of {model.absorbed.text!r} the coefficients are the "
+            "marginal effects: get_margeff() has nothing to add. params and conf_int() "
+            "have them."
+        )
     if not score.is_single:
         raise OptionError(
             "get_margeff() differentiates the mean of one linear predictor, and "

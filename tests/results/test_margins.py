@@ -178,3 +178,11 @@ def test_bad_input() -> None:
     ).fit()
     with pytest.raises(OptionError, match="none or several"):
         several.get_margeff()
+
+
+def test_absorbed_effects_have_neither_margins_nor_agreement() -> None:
+    units = labelled(frame(), "random").assign(y=lambda d: d["y"] + 0.1 * d["x"])
+    result = AugmentedGMM.from_formula("y ~ x | k", units, {"y": "llm"}).fit()
+    for method in (result.get_margeff, result.agreement):
+        with pytest.raises(OptionError, match="fixed effects of 'y ~ x"):
+            method()
