@@ -149,6 +149,11 @@ def dsl(
     ('guess',)
     """
     problem = problem_of(model)
+    if problem.score.has_levels:
+        raise OptionError(
+            f"DSL predicts a number, and the outcome of {problem.score.called} has "
+            "levels."
+        )
     _check_learner(learner)
     check_count("seed", seed, 0)
     design, m = problem.design, problem.position(source)

@@ -290,9 +290,9 @@ def margins(
     check_flag("count", count)
     if model.absorbed is not None:
         raise OptionError(
-            f"With the fixed effects of {model.absorbed.text!r} the coefficients are the "
-            "marginal effects: get_margeff() has nothing to add. params and conf_int() "
-            "have them."
+            f"With the fixed effects of {model.absorbed.text!r} the coefficients are "
+            "the marginal effects: get_margeff() has nothing to add. params and "
+            "conf_int() have them."
         )
     if not score.is_single:
         raise OptionError(

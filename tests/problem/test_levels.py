@@ -14,6 +14,7 @@ import statsmodels.api as sm
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.estimators import dsl
 from statsmodels_synth.exceptions import (
     CollinearityError,
     DataError,
@@ -491,6 +492,7 @@ BAD: list[tuple[Any, type[SynthError], str]] = [
     (lambda: ranking(auxiliary="w"), OptionError, "auxiliary= predicts a number"),
     (lambda: voting().fit().diagnostics(by="g"), OptionError, "levels have no order"),
     (lambda: voting().fit().get_prediction(), OptionError, "one linear predictor"),
+    (lambda: dsl(voting().fit()), OptionError, "DSL predicts a number"),
 ]
 
 
