@@ -272,6 +272,22 @@ def effects_of_rows(
     return np.asarray(effects)
 
 
+def _refuse(model: Any, score: TargetScore) -> None:
+    """Raise for models whose mean has no marginal effects of its own."""
+    if model.absorbed is not None:
+        raise OptionError(
+            f"With the fixed effects of {model.absorbed.text!r} the coefficients are "
+            "the marginal effects: get_margeff() has nothing to add. params and "
+            "conf_int() have them."
+        )
+    if not score.is_single:
+        raise OptionError(
+            "get_margeff() differentiates the mean of one linear predictor, and "
+            f"{score.called} has none or several. Compare predict() at two values of "
+            "the regressor."
+        )
+
+
 def margins(
     result: Any,
     fit: Fit,
@@ -288,18 +304,7 @@ def margins(
     check_choice("method", method, Effect)
     check_flag("dummy", dummy)
     check_flag("count", count)
-    if model.absorbed is not None:
-        raise OptionError(
-            f"With the fixed effects of {model.absorbed.text!r} the coefficients are "
-            "the marginal effects: get_margeff() has nothing to add. params and "
-            "conf_int() have them."
-        )
-    if not score.is_single:
-        raise OptionError(
-            "get_margeff() differentiates the mean of one linear predictor, and "
-            f"{score.called} has none or several. Compare predict() at two values of "
-            "the regressor."
-        )
+    _refuse(model, score)
     if (dummy or count) and method != "dydx":
         raise OptionError(
             f"method={method!r} is about small changes; dummy=True and count=True need "
