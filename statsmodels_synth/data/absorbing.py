@@ -20,6 +20,7 @@ from scipy.sparse.linalg import lsmr
 
 from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.core.messages import count, format_units
+from statsmodels_synth.data.formula.learn import CONSTANT
 from statsmodels_synth.data.frames import AlignedFrames
 from statsmodels_synth.data.ids import check_labels_of_groups
 from statsmodels_synth.exceptions import CollinearityError, DataError, OptionError
@@ -30,13 +31,10 @@ from statsmodels_synth.problem.design import (
     replicate_weights,
 )
 
-#: What engines call the constant.
-_CONSTANTS = ("Intercept", "1")
-
 #: Labelled groups that a column of means between groups needs, and folds of groups.
 GROUPS_PER_COLUMN, FOLDS = 10, 10
 #: Variation within groups, relative to that of all, from which a regressor has some.
-CONSTANT = 1e-10
+STEADY = 1e-10
 
 
 @dataclass(frozen=True)
@@ -199,7 +197,7 @@ def within_exog(
     everyone = slice(None)
     within = exog - groups.effects(exog, everyone, weights).at(groups.of(everyone))
     for j, name in enumerate(names):
-        if np.abs(within[:, j]).max() <= CONSTANT * np.abs(exog[:, j]).max():
+        if np.abs(within[:, j]).max() <= STEADY * np.abs(exog[:, j]).max():
             raise CollinearityError(
                 f"{name!r} is the same for all units of a group, so that the fixed "
                 f"effects of the formula {text!r} absorb it. Leave it out."
@@ -410,7 +408,7 @@ def absorb(
     Shapes: `exog_of_data` (T, p).
     """
     groups = read_groupings(names, frames, text)
-    keep = [j for j, name in enumerate(labels[1].columns) if name not in _CONSTANTS]
+    keep = [j for j, name in enumerate(labels[1].columns) if name != CONSTANT]
     if not keep:
         raise CollinearityError(
             f"The formula {text!r} has no regressor besides fixed effects. Add one."

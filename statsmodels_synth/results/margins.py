@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -375,18 +375,24 @@ def _placed(
                 f"there are {len(names)}; given: {key!r}: {value!r}."
             )
         exog[:, j] = float(value)
-    offset = rows.offset
-    if at != "overall":
-        one = {
-            "mean": rows.weights @ exog,
-            "median": _weighted_median(exog, rows.weights),
-            "zero": np.where(np.ptp(exog, axis=0) == 0.0, exog[0], 0.0),
-        }[at]
-        exog = one[None, :]
-        if offset is not None:
-            offset = np.array([rows.weights @ offset])
-        return Averaged(exog, np.ones(1), np.array([-1]), offset, rows.note)
-    return Averaged(exog, rows.weights, rows.units, offset, rows.note)
+    if at == "overall":
+        return replace(rows, exog=exog)
+    if at == "mean":
+        one = rows.weights @ exog
+    elif at == "median":
+        one = _weighted_median(exog, rows.weights)
+    else:
+        one = np.where(np.ptp(exog, axis=0) == 0.0, exog[0], 0.0)
+    offset = None
+    if rows.offset is not None:
+        offset = np.array([rows.weights @ rows.offset])
+    return replace(
+        rows,
+        exog=one[None, :],
+        weights=np.ones(1),
+        units=np.array([-1]),
+        offset=offset,
+    )
 
 
 def _weighted_median(exog: Floats, weights: Floats) -> Floats:

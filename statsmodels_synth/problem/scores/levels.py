@@ -299,15 +299,14 @@ class MultinomialLogit(LevelScore):
         k = self.predictors
         chances = self.chances(endog)
         result = np.zeros((n, k, k + 1, p))
+        if chances.max(axis=1).min(initial=1.0) < 1.0:
+            # What has a chance of several levels lets no direction be.
+            return result[:, :, 1:].reshape(n, k, k * p)
         for level in range(k + 1):
             mine = chances[:, level] == 1.0
             for c, rival in enumerate(r for r in range(k + 1) if r != level):
                 result[mine, c, level] = exog[mine]
                 result[mine, c, rival] = -exog[mine]
-        # Whatever has a chance of several levels lets no direction be.
-        several = chances.max(axis=1) < 1.0
-        if several.any():
-            result[:] = 0.0
         return result[:, :, 1:].reshape(n, k, k * p)
 
     def _first(self, endog: Floats, weights: Floats, size: int) -> Floats:
