@@ -60,7 +60,14 @@ nb_execution_show_tb = True
 nb_merge_streams = True
 # Whatever a cell prints to stderr is a mistake, and fails a build with -W.
 nb_output_stderr = "warn"
-myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = [
+    "amsmath",
+    "colon_fence",
+    "deflist",
+    "dollarmath",
+    "substitution",
+]
+myst_substitutions = {"version": version}
 myst_heading_anchors = 3
 
 autosummary_generate = True

@@ -9,13 +9,20 @@ import statsmodels.formula.api as smf
 
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.datasets import load_posts
-from statsmodels_synth.datasets.posts import simulate
+from statsmodels_synth.datasets.posts import PATH, simulate
 
 FAMILY = sm.families.Binomial()
 
 
 def test_the_table_can_be_made_again() -> None:
     pd.testing.assert_frame_equal(load_posts(truth=True), simulate())
+
+
+def test_r_has_the_same_table() -> None:
+    own = PATH.parents[2] / "r_bridge" / "inst" / "extdata" / PATH.name
+    if not own.is_file():
+        pytest.skip("needs a checkout")
+    assert own.read_bytes() == PATH.read_bytes()
 
 
 def test_it_is_what_its_docstring_says() -> None:
