@@ -167,8 +167,8 @@ class Comparison:
             )
         if not self.table["valid"].all():
             notes.append(
-                "* takes sources at their word: its interval is about what they say, "
-                "not about the truth, however narrow it is."
+                "* is naive: it takes sources for real. Its interval is about what "
+                "they say, not about the truth, however narrow it is."
             )
         kinds = {str(k).split(" (")[0] for k in methods}
         if self.own:

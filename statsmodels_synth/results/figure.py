@@ -209,7 +209,7 @@ def _series(results: Any, alpha: float) -> list[Any]:
     for m, name in enumerate(results.source_names):
         rows.append(
             (
-                f"{name} as if real",
+                f"{name}, naive",
                 _NAIVE[m % len(_NAIVE)],
                 _MARKERS[(m + m // len(_NAIVE)) % len(_MARKERS)],
                 results.naive_params.to_numpy()[m],

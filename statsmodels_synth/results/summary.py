@@ -304,16 +304,12 @@ def _method_notes(results: Any) -> list[str]:
     settings = results.settings
     if settings.shrinks:
         unit = "labels" if results.n_clusters is None else "clusters"
-        counted = (
-            ", and the degrees of freedom count what was estimated for it"
-            if results.use_t
-            else ""
-        )
+        counted = " The t distribution allows for it." if results.use_t else ""
         return [
-            f"The {FEW_LABEL_DEFAULT} is this package's variant of GMM-Synth: what is "
-            f"taken off for the sources is shrunken as far as the number of {unit} "
-            f"demands{counted}. use_correction=False gives the two-step estimator of "
-            f"{PAPER}."
+            "The estimate is that of the labels, adjusted by the sources. How much "
+            f"they count is learned from the {unit}: the fewer there are, the less."
+            f"{counted} This {FEW_LABEL_DEFAULT} is a variant of GMM-Synth; "
+            f"use_correction=False gives the two-step estimator of {PAPER}."
         ]
     if settings.maxiter == 1:
         return [
