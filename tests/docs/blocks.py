@@ -11,6 +11,7 @@ DOCS = ROOT / "docs"
 #: README, landing page, and whatever a user follows step by step.
 PAGES = [
     *(ROOT / name for name in ("README.md", "llms.txt", "docs/index.md")),
+    *sorted(ROOT.glob("skills/*/SKILL.md")),
     *sorted(DOCS.glob("*.md")),
     *sorted(DOCS.glob("tutorials/*.md")),
     *sorted(DOCS.glob("how-to/*.md")),
