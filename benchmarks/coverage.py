@@ -206,14 +206,16 @@ def figure(table: pd.DataFrame, path: Path) -> None:
     fig, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
     colours = {"none": "#000000", "useless": "#999999", "weak": "#56B4E9"}
     colours |= {"ordinary": "#009E73", "5 %": "#E69F00", "2 %": "#D55E00"}
+    markers = dict(zip(colours, "oP^sDv", strict=True))  # colour is not the only code
     rng = np.random.default_rng(0)
     for quality, colour in colours.items():
         rows = table[table["quality"] == quality]
         at = rows["n"] * np.exp(rng.uniform(-0.12, 0.12, len(rows)))
         common = {"color": colour, "alpha": 0.85, "s": 22}
-        left.scatter(at, rows["coverage"], label=quality, **common)
+        own = {"label": quality, "marker": markers[quality]}
+        left.scatter(at, rows["coverage"], **own, **common)
         left.scatter(at, rows["coverage_paper"], marker="x", **(common | {"s": 14}))
-        right.scatter(rows["mse_paper"], rows["mse"], label=quality, **common)
+        right.scatter(rows["mse_paper"], rows["mse"], **own, **common)
     left.axhspan(*BAND, color="#0072B2", alpha=0.12)
     left.axhline(0.95, color="#0072B2", lw=1)
     left.set(xscale="log", xlabel="labels n", ylabel="coverage of the 95 % interval")

@@ -308,6 +308,7 @@ def figure(table: pd.DataFrame, path: Path) -> None:
         "DSL (proxy)": "#D55E00",
         "RePPI": "#E69F00",
     }
+    markers = dict(zip(colours, "oxs^vDP", strict=True))  # colour is not the only code
     for k, name in enumerate(names):
         part = table.loc[name]
         for method, colour in colours.items():
@@ -317,8 +318,8 @@ def figure(table: pd.DataFrame, path: Path) -> None:
             wide = 2.4 if method == "GMM-Synth" else 1.3
             for ax, measure in zip(axes[:, k], ("mse", "coverage"), strict=True):
                 ax.plot(
-                    100 * rows.index, rows[measure], "o-", ms=3, lw=wide, color=colour,
-                    label=method,
+                    100 * rows.index, rows[measure], "-", marker=markers[method],
+                    ms=4, lw=wide, color=colour, label=method,
                 )  # fmt: skip
         axes[0, k].axhline(1.0, color="0.6", lw=0.8)
         axes[1, k].axhline(0.95, color="0.6", lw=0.8)
