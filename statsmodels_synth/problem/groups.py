@@ -91,6 +91,19 @@ def cluster_sums(values: Floats, clusters: Positions, n_clusters: int) -> Floats
     return np.column_stack(columns) if columns else np.empty((n_clusters, 0))
 
 
+def mean_by_unit(values: Floats, units: Positions | None, n_units: int) -> Floats:
+    """
+    Means over the rows of each unit, NaN where it has none; `units` as in a design.
+
+    Shapes: `values` (R, k), `units` (R,) -> (T, k).
+    """
+    if units is None:
+        return values
+    number = np.bincount(units, minlength=n_units).astype(float)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(cluster_sums(values, units, n_units) / number[:, None])
+
+
 def labeled_sums(
     values: Floats, design: AlignedDesign, clusters: Clusters | None
 ) -> Floats:
