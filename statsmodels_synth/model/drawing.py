@@ -37,7 +37,7 @@ from statsmodels_synth.sampling.draws import (
     systematic,
     wave_probabilities,
 )
-from statsmodels_synth.sampling.influence import unit_leverage
+from statsmodels_synth.sampling.influence import label_leverage, unit_leverage
 from statsmodels_synth.sampling.pilots import (
     FEWEST_LABELS,
     doubts,
@@ -364,7 +364,7 @@ def _of_proxies(frame: Frame, request: Request) -> tuple[Floats, Floats | None]:
     known = coefficients(request.for_, fit, model)
     squared = np.full(len(frame.ids), np.nan)
     place = frame.ids.get_indexer(model.unit_index)
-    squared[place] = unit_leverage(fit, known).squared
+    squared[place] = label_leverage(fit, known).squared
     said = doubts(outcomes) if outcomes.size else np.empty((len(squared), 0))
     said = said[:, np.nanmax(said, axis=0, initial=0.0) > 0.0]
     if not said.shape[1]:

@@ -28,7 +28,7 @@ from statsmodels_synth.exceptions import (
 from statsmodels_synth.gmm.fit import Fit
 from statsmodels_synth.model.augmented import AugmentedGMM
 from statsmodels_synth.planning.arguments import positions
-from statsmodels_synth.results.units import labeled_and_eligible
+from statsmodels_synth.results.units import chance_by_unit, labeled_and_eligible
 
 
 @dataclass(frozen=True)
@@ -296,7 +296,7 @@ def read_pilot(result: Any, ids: pd.Index, for_: Any) -> Pilot:
     kept = slice(None) if fit.design.kept is None else fit.design.kept
     of_units = np.argsort(place)
     which = coefficients(for_, fit, model)
-    chance = _chance(model, fit, labeled, eligible)[of_units]
+    chance = chance_by_unit(model, fit, labeled, eligible)[of_units]
     return Pilot(
         fit,
         which,
@@ -320,30 +320,3 @@ def coefficients(for_: Any, fit: Fit, model: AugmentedGMM) -> Positions:
     constant = model.data.const_idx if fit.target.score.is_single else None
     every = [j for j in range(len(fit.target.names)) if j != constant]
     return np.asarray(every or [0])
-
-
-def _chance(model: AugmentedGMM, fit: Fit, labeled: Bools, eligible: Bools) -> Floats:
-    """
-    Probability with which each unit of a pilot was labelled.
-
-    Shapes: `labeled`, `eligible` (T,) -> (T,).
-    """
-    labeling, size = fit.design.labeling, len(labeled)
-    chance = np.zeros(size)
-    if labeling.strata is not None:
-        codes, _ = pd.factorize(pd.Series(np.asarray(model.strata)))
-        every = np.bincount(codes[eligible], minlength=codes.max() + 1)
-        some = np.bincount(codes[labeled], minlength=codes.max() + 1)
-        chance[eligible] = (some / np.maximum(every, 1))[codes[eligible]]
-    elif labeling.prob is not None:
-        given = np.asarray(model.labeling_prob, dtype=float)
-        if len(given) != size or np.isnan(given[eligible]).any():
-            raise DataError(
-                "labeling_prob= of the pilot is known for labelled units only, or "
-                "missing for some. A second wave needs that of all units: fit the "
-                "pilot with a column that has it."
-            )
-        chance[eligible] = given[eligible]
-    else:
-        chance[eligible] = labeled.sum() / eligible.sum()
-    return chance

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -583,9 +584,13 @@ class AugmentedGMMResults(
         417
         """
         from statsmodels_synth.planning import make_plan  # noqa: PLC0415
+        from statsmodels_synth.results.units import (  # noqa: PLC0415
+            units_to_draw,
+        )
 
         fit, constant = self._fit_to_analyse(), self.model.data.const_idx
-        return make_plan(fit, constant, fit.design.n_frame)
+        to_draw = partial(units_to_draw, self.model, fit)
+        return make_plan(fit, constant, fit.design.n_frame, to_draw)
 
     @with_filters_kept
     def plot_plan(

@@ -53,7 +53,10 @@ class Leverage:
 
 def unit_leverage(fit: Fit, which: Positions) -> Leverage:
     """
-    Of all units of a fit. Eq. (unit-leverage).
+    Of all units of a fit, by what its sources say of them. Eq. (unit-leverage).
+
+    What people coded has no part in it: then a labelled unit would have another value
+    than if it had no label, and its probability would not be that of the draw.
 
     Shapes: `which` (K,).
     """
@@ -61,10 +64,27 @@ def unit_leverage(fit: Fit, which: Positions) -> Leverage:
     rows = inverse_rows(design, score, fit.solution.theta)[which]
     values = np.full((design.n_units, len(which)), np.nan)
     for source in sorted(design.sources, key=lambda own: own.kind != "proxy"):
-        found = _by_unit(source, rows, score, design.n_units)
+        each = _sizes(source, rows, score)
+        found = mean_by_unit(each, source.units, design.n_units)
         values = np.where(np.isnan(values), found, values)
-    values[design.labeled_units] = _sizes(design.labeled, rows, score)
-    scale = np.nanmean(values**2, axis=0)
+    return _scaled(values)
+
+
+def label_leverage(fit: Fit, which: Positions) -> Leverage:
+    """
+    Of the rows that a fit has as labels, where these are what a proxy says of all.
+
+    Shapes: `which` (K,).
+    """
+    design, score = fit.design, fit.target.score
+    rows = inverse_rows(design, score, fit.solution.theta)[which]
+    return _scaled(_sizes(design.labeled, rows, score))
+
+
+def _scaled(values: Floats) -> Leverage:
+    """Sizes with their mean squares, (U, K)."""
+    known = values[~np.isnan(values).any(axis=1)]
+    scale = (known**2).mean(axis=0) if len(known) else np.ones(values.shape[1])
     return Leverage(values, np.where(scale > 0.0, scale, 1.0))
 
 
@@ -99,10 +119,3 @@ def _sizes(rows: DesignRows, inverse: Floats, score: TargetScore) -> Floats:
         each = predictor_rows(rows.exog[block], score) @ inverse.T
         found[block] = np.sqrt((each**2).sum(axis=1))
     return found
-
-
-def _by_unit(
-    source: DesignRows, inverse: Floats, score: TargetScore, n_units: int
-) -> Floats:
-    """Of the units of a source, mean over their rows; NaN where it has none, (T, K)."""
-    return mean_by_unit(_sizes(source, inverse, score), source.units, n_units)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
-from statsmodels_synth.core.arrays import Floats, Positions
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.gmm.fit import Fit
 from statsmodels_synth.problem.groups import cluster_sums, mean_by_unit
+from statsmodels_synth.sampling.draws import wave_probabilities
 from statsmodels_synth.sampling.influence import unit_leverage
-from statsmodels_synth.sampling.spread import Learned, learned_spread
+from statsmodels_synth.sampling.spread import Learned, learned_spread, with_floor
 
 #: Folds of the units.
 FOLDS = 5
@@ -16,6 +20,47 @@ FOLDS = 5
 FEWEST_LABELS = 20
 #: Labels that the spread of all counts for in that of a group.
 _PRIOR_LABELS = 4.0
+
+
+@dataclass(frozen=True)
+class UnitsToDraw:
+    """
+    Units of a pilot that a further wave of labels would be drawn from.
+
+    Parameters
+    ----------
+    chance : ndarray (T,)
+        Probability with which each was labelled.
+    is_open : ndarray (T,)
+        Which can still be.
+    key : ndarray (T,)
+        A number for each, by its id alone.
+    """
+
+    chance: Floats
+    is_open: Bools
+    key: Any
+
+
+def design_ratio(
+    fit: Fit, which: int, design: str, units: UnitsToDraw, n: int
+) -> float:
+    """
+    Variance in proportion to 1/n under a design, over that of a simple random sample.
+
+    The labels of the pilot are kept, and `n` more are drawn. Eq. (design-ratio).
+    """
+    one = np.array([which])
+    if design == "influence":
+        squared = with_floor(unit_leverage(fit, one).squared)
+    else:
+        squared = learned_from_pilot(fit, one, units.key, None).expected
+    wave = wave_probabilities(np.sqrt(squared), n, units.chance, units.is_open)
+    weights, labeled = fit.design.design_weights, fit.design.labeled_units
+    e = influence_of_labels(fit, one)[:, 0] ** 2
+    alike = (fit.design.n_labeled + n) / max(len(wave.combined), 1)
+    now = np.average(e / wave.combined[labeled], weights=weights) * alike
+    return float(now / np.average(e, weights=weights))
 
 
 def influence_of_labels(fit: Fit, which: Positions) -> Floats:
