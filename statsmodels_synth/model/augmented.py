@@ -30,6 +30,7 @@ from statsmodels_synth.data.arrays import AlignedProblem, ModelOptions, align_ar
 from statsmodels_synth.data.auxiliary import NAME as AUXILIARY
 from statsmodels_synth.data.auxiliary import Recalibration, with_auxiliary
 from statsmodels_synth.data.checks import check_clusters
+from statsmodels_synth.data.coders import Coding, Collapsed, collapse
 from statsmodels_synth.data.dask import partitioned
 from statsmodels_synth.data.equations import read_equations
 from statsmodels_synth.data.forms import given_sources
@@ -62,7 +63,7 @@ from statsmodels_synth.model.many import FIT_KEYS, ManyFits
 from statsmodels_synth.model.stacked import StackedMomentsGMM
 from statsmodels_synth.problem.design import Target
 from statsmodels_synth.problem.groups import Clusters
-from statsmodels_synth.problem.scores import LevelScore, read_score
+from statsmodels_synth.problem.scores import LevelScore, TargetScore, read_score
 from statsmodels_synth.results.augmented import (
     AugmentedGMMResults,
     AugmentedGMMResultsWrapper,
@@ -71,7 +72,7 @@ from statsmodels_synth.results.augmented import (
 _FORMULA_KEYS = [
     *("proxy", "synthetic", "on", "labeled", "labeling_prob", "strata", "family"),
     *("score", "weights", "offset", "exposure", "missing", "engine", "eval_env"),
-    *("auxiliary", "learner"),
+    *("auxiliary", "learner", "coder", "coding"),
 ]
 _MOMENT_KEYS = [
     *("on", "labeled", "labeling_prob", "strata", "weights", "auxiliary", "learner"),
@@ -316,6 +317,8 @@ class AugmentedGMM(StackedMomentsGMM):
             self.formula = learned.parsed.text
         #: Fixed effects that were absorbed, with a formula that has some.
         self.absorbed = problem.absorbed
+        #: How far coders agree, where units have several codes.
+        self.coders = problem.coders
         if self.absorbed is not None:
             self.formula = self.absorbed.text
         if learned is not None:
@@ -347,6 +350,8 @@ class AugmentedGMM(StackedMomentsGMM):
         auxiliary: Any = None,
         learner: Any = None,
         missing: Missing = "drop",
+        coder: str | None = None,
+        coding: Any = None,
         engine: Engine | None = None,
         eval_env: int | Mapping[str, Any] | None = None,
         **kwargs: Any,
@@ -410,6 +415,13 @@ class AugmentedGMM(StackedMomentsGMM):
             Whether incomplete labelled units count as unlabelled, and incomplete
             rows of sources as not covered (the summary gives the numbers), or
             raise.
+        coder : str, optional
+            Column that says who coded a row, where `data` has several rows per unit.
+            They become one label, and the summary says how far coders agree.
+        coding : {"mean", "majority"} or dict, optional
+            What makes one label of several codes, of all columns in which these differ
+            or by column. If omitted, the mean of an outcome of numbers, the majority
+            of one with levels; a regressor on which coders differ must be named.
         engine : {"patsy", "formulaic"}, optional
             Formula engine; statsmodels' option if omitted.
         eval_env : int or mapping, optional
@@ -466,6 +478,11 @@ class AugmentedGMM(StackedMomentsGMM):
             is_given=family is not None or score is not None,
         )
         in_parts = any_partitioned(data, proxy, synthetic)
+        collapsed = _one_row_per_unit(
+            (formula, data, on), target, options, (coder, coding), in_parts=in_parts
+        )
+        if collapsed is not None:
+            data = collapsed.data
         door = partitioned() if in_parts else align_tables
         problem = door(
             formula,
@@ -477,6 +494,8 @@ class AugmentedGMM(StackedMomentsGMM):
             engine=engine,
             on=on,
         )
+        if collapsed is not None:
+            problem = replace(problem, coders=collapsed.coders)
         return cls.from_problem(problem)
 
     @classmethod
@@ -927,3 +946,42 @@ class AugmentedGMM(StackedMomentsGMM):
     @property
     def _target(self) -> Target:
         return Target(self.target_score, self.param_names, self.endog_names)
+
+
+def _one_row_per_unit(
+    frame: tuple[str, Any, On],
+    target: TargetScore,
+    options: ModelOptions,
+    asked: tuple[Any, Any],
+    *,
+    in_parts: bool,
+) -> Collapsed | None:
+    """Data of several coders with one row per unit; None where there is no coder."""
+    (formula, data, on), (coder, coding) = frame, asked
+    if coder is None:
+        if coding is not None:
+            raise OptionError(
+                "coding= says what makes one label of several codes. Name the column "
+                "that says who coded a row, in coder=."
+            )
+        return None
+    if in_parts:
+        raise OptionError(
+            "coder= needs data in memory, and it is in parts. Make one row per unit "
+            "before: the mean or the majority of its codes."
+        )
+    fixed = {
+        value: f"{name}="
+        for name, value in vars(options).items()
+        if isinstance(value, str) and name not in ("missing", "auxiliary")
+    }
+    for source in given_sources(options.proxy, options.synthetic):
+        fixed |= dict.fromkeys(source.named, f"Source {source.name!r}")
+    how = Coding(
+        coding,
+        formula,
+        target.is_linear_in_outcome,
+        target.has_levels,
+        fixed,
+    )
+    return collapse(data, coder, on, how)

@@ -668,6 +668,32 @@ class AugmentedGMMResults(
             )
         return agreement_table(fit, str(self.model.endog_names), names, alpha)
 
+    def coder_agreement(self) -> pd.DataFrame:
+        """
+        How far several coders of a unit agree, variable by variable.
+
+        Returns
+        -------
+        DataFrame
+            One row per variable: `coders`, `codes`, `units` with a code, `several`,
+            those with more than one, `agreement`, the share of pairs of codes of a unit
+            that are the same, Krippendorff's `alpha`, its `metric`, `label`, what made
+            one of several codes, and `ties`, the units without a majority.
+
+        Raises
+        ------
+        OptionError
+            If the model was made without ``coder=``.
+        """
+        found = self.model.coders
+        if found is None:
+            raise OptionError(
+                "Each unit has one row of data. Give one for each unit and coder, and "
+                "the column that says who coded it: from_formula(..., coder='coder')."
+            )
+        table: pd.DataFrame = found.table
+        return table.copy()
+
     def get_margeff(
         self,
         at: At = "overall",

@@ -210,6 +210,8 @@ def summary_notes(results: Any) -> list[str]:
     ]
     if (absorbed := results.model.absorbed) is not None:
         notes.append(absorbed.note)
+    if (coders := results.model.coders) is not None:
+        notes.append(coders.note)
     if results.source_names:
         notes.append(VALIDITY)
         notes += [*_method_notes(results), *_cluster_notes(results)]

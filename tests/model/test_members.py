@@ -114,6 +114,7 @@ RESULTS: dict[str, Callable[[Any], Any]] = {
 }
 AUGMENTED = RESULTS | {
     "agreement": call(),
+    "coder_agreement": lambda member: refused(member, "coder="),
     "first_stage": lambda member: refused(member, "no first stage"),
     "get_margeff": lambda member: member().summary_frame(),
     "overidentification": lambda member: refused(member, "no instruments"),
@@ -149,6 +150,7 @@ MODEL: dict[str, Callable[[Any], Any]] = {
 }
 PLAN: dict[str, Callable[[Any], Any]] = {
     "cheapest": call(coefficient="x", price_label=1.0, width=0.3),
+    "designs": call(300),
     "expect": call(),
     "labels_needed": call(width=0.6),
     "plot": call(),
