@@ -47,6 +47,7 @@ from statsmodels_synth.data.groups import (
     group_values,
     partitioned_clusters,
     read_groups,
+    survey_strata,
 )
 from statsmodels_synth.data.kinds import Uncollected, any_partitioned
 from statsmodels_synth.data.label_sets import read_sets, share_units
@@ -653,7 +654,9 @@ class AugmentedGMM(StackedMomentsGMM):
             says by how much.
         cov_kwds : mapping, optional
             For "cluster": ``{"groups": ...}``, the name of a column or the cluster of
-            each unit. "robust" has none.
+            each unit. Where a survey drew the clusters (primary sampling units) within
+            strata, also ``"strata"``, and ``"fpc"``: of how many clusters in the
+            stratum, or which share of them was drawn. "robust" has none.
         use_t : bool, optional
             Student t instead of normal quantiles, with n minus the effective number
             of estimated coefficients as degrees of freedom, or one less than the
@@ -711,9 +714,12 @@ class AugmentedGMM(StackedMomentsGMM):
             population,
         )
         _ = self.aligned_or_raise()
-        groups = read_groups(cov_type, {} if cov_kwds is None else cov_kwds)
+        kwds = {} if cov_kwds is None else cov_kwds
+        groups = read_groups(cov_type, kwds)
         with noting() as noted:
             clusters = None if groups is None else self._clusters(groups)
+            if clusters is not None and ("strata" in kwds or "fpc" in kwds):
+                clusters = self._in_survey_strata(clusters, kwds)
             model = self if clusters is None else self._with_folds_of(clusters)
             fit = model._solved(start_params, settings, clusters)
         cautions = (*model._cautions, *noted)
@@ -871,6 +877,24 @@ class AugmentedGMM(StackedMomentsGMM):
         found = find_clusters(values, self.aligned, self.unit_index, label)
         self._check_clusters(found)
         return found
+
+    def _in_survey_strata(
+        self, clusters: Clusters, options: Mapping[str, Any]
+    ) -> Clusters:
+        """Clusters with the strata that a survey drew them from."""
+        if self.aligned.partitions is not None:
+            raise OptionError(
+                "Survey strata need units in memory, and they are in parts. Leave "
+                "'strata' and 'fpc' out: intervals are then too long, not too short."
+            )
+        kept = slice(None) if self.aligned.kept is None else self.aligned.kept
+        found = {
+            name: self._values_by_unit(options[name], f"cov_kwds={{{name!r}: ...}}")
+            for name in ("strata", "fpc")
+            if options.get(name) is not None
+        }
+        of_units = {name: values[kept] for name, values in found.items()}
+        return survey_strata(clusters, of_units.get("strata"), of_units.get("fpc"))
 
     def _check_clusters(self, found: Clusters) -> None:
         """Warn of coefficients that few clusters decide, where regressors have one."""

@@ -111,6 +111,8 @@ class AugmentedGMMResults(
         them.
     n_clusters : int or None
         Clusters with a labelled unit.
+    n_survey_strata : int or None
+        Strata that a survey drew the clusters from.
     """
 
     calc_cov_params = Withheld(
@@ -153,6 +155,8 @@ class AugmentedGMMResults(
         self.dropped_sources = fit.dropped_sources
         self.cov_type = settings.cov_type
         self.n_clusters = None if fit.clusters is None else fit.clusters.n_labeled
+        survey = None if fit.clusters is None else fit.clusters.survey
+        self.n_survey_strata = None if survey is None else survey.n_strata
         self.labeling = design.labeling.name
         #: Labels with the rarer outcome, where the coefficient is a share.
         self.rarer_labels: int | None = None
