@@ -672,6 +672,75 @@ class AugmentedGMMResults(
             )
         return agreement_table(fit, str(self.model.endog_names), names, alpha)
 
+    def sequential_conf_int(
+        self,
+        looks: Sequence[int] | None = None,
+        *,
+        tightest_at: int | None = None,
+        alpha: float = 0.05,
+    ) -> pd.DataFrame:
+        """
+        Intervals for labelling that stops as soon as they are to one's liking.
+
+        An ordinary interval covers too rarely if one looks at it after every batch of
+        labels, and stops when it excludes zero.
+
+        Parameters
+        ----------
+        looks : sequence of int, optional
+            Numbers of labels at which one looks, as they were planned; the present one
+            is among them. All looks together have the level (Pocock [1]_). If omitted,
+            the interval holds at every number of labels at once, and is longer ([2]_).
+        tightest_at : int, optional
+            Without `looks`, the number of labels at which it is to be shortest: that at
+            which one expects to stop, fixed before. The present one if omitted, which
+            is right for one look only.
+        alpha : float
+            One minus the level.
+
+        Returns
+        -------
+        DataFrame
+            `lower` and `upper` by coefficient.
+
+        Raises
+        ------
+        OptionError
+            If the present number of labels is not among the looks.
+
+        Notes
+        -----
+        Both are for labels that are drawn at random, batch by batch, with at least some
+        50 at the first look. An interval that is to be short enough, not to exclude a
+        value, may be stopped with an ordinary one: how short it is says little of where
+        it is.
+
+        References
+        ----------
+        .. [1] Pocock, S. J. (1977). Group sequential methods in the design and analysis
+           of clinical trials. Biometrika 64, 191-199.
+        .. [2] Waudby-Smith, I., Arbour, D., Sinha, R., Kennedy, E. H. and Ramdas, A.
+           (2024). Time-uniform central limit theory and asymptotic confidence
+           sequences. Annals of Statistics 52, 2613-2640.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> result = study_model(make_study()).fit()
+        >>> result.conf_int().loc["educ"].round(2).tolist()
+        [-0.18, 0.16]
+        >>> looks = [100, 200, 300]
+        >>> result.sequential_conf_int(looks).loc["educ"].round(2).tolist()
+        [-0.21, 0.19]
+        """
+        from statsmodels_synth.sampling.sequential import (  # noqa: PLC0415
+            sequential_level,
+        )
+
+        level = sequential_level(self.n_labeled, looks, tightest_at, alpha)
+        bounds = np.asarray(self.conf_int(alpha=level))
+        return pd.DataFrame(bounds, self.model.param_names, ["lower", "upper"])
+
     def coder_agreement(self) -> pd.DataFrame:
         """
         How far several coders of a unit agree, variable by variable.

@@ -49,7 +49,7 @@ def wave_probabilities(
     >>> wave_probabilities(size, 2, 0.0, everyone).now
     array([0.5, 0.5, 1. ])
     >>> wave_probabilities(size, 1, 0.4, everyone).combined.round(3)
-    array([0.5, 0.5, 1. ])
+    array([0.45, 0.45, 0.9 ])
     """
     before = np.broadcast_to(np.asarray(earlier, dtype=float), size.shape)
     room = np.where(before < 1.0, 1.0 - before, 1.0)

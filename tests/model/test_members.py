@@ -114,6 +114,7 @@ RESULTS: dict[str, Callable[[Any], Any]] = {
 }
 AUGMENTED = RESULTS | {
     "agreement": call(),
+    "sequential_conf_int": call([100, 150, 200]),
     "coder_agreement": lambda member: refused(member, "coder="),
     "first_stage": lambda member: refused(member, "no first stage"),
     "get_margeff": lambda member: member().summary_frame(),
