@@ -48,7 +48,7 @@ def with_floor(squared: Floats, even: float = EVEN) -> Floats:
     """
     Expected squares, of which a share is spread evenly; unknown ones are the mean.
 
-    Eq. (floor).
+    Eq. (even-share).
 
     Shapes: `squared` (U,) -> (U,).
 
