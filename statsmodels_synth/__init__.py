@@ -53,7 +53,7 @@ def __getattr__(name: str) -> Any:
     """Import what most users do not need when it is asked for."""
     if name in _LATER:
         return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-    if name in ("diagnostics", "estimators", "exceptions", "scores"):
+    if name in ("datasets", "diagnostics", "estimators", "exceptions", "scores"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
@@ -63,6 +63,7 @@ def __dir__() -> list[str]:
     return [
         *__all__,
         "__version__",
+        "datasets",
         "diagnostics",
         "estimators",
         "exceptions",

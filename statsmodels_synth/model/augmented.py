@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from statsmodels.genmod import families
 
 from statsmodels_synth.core.arrays import Floats, as_floats
+from statsmodels_synth.core.calls import call_text
 from statsmodels_synth.core.messages import noting
 from statsmodels_synth.core.options import (
     CovType,
@@ -69,12 +70,15 @@ from statsmodels_synth.results.augmented import (
     AugmentedGMMResults,
     AugmentedGMMResultsWrapper,
 )
+from statsmodels_synth.results.text import fit_call
 
 _FORMULA_KEYS = [
     *("proxy", "synthetic", "on", "labeled", "labeling_prob", "strata", "family"),
     *("score", "weights", "offset", "exposure", "missing", "engine", "eval_env"),
     *("auxiliary", "learner", "coder", "coding"),
 ]
+#: What the text of a call shows.
+_IN_CALL = {"formula", "data", *_FORMULA_KEYS} - {"missing", "eval_env"}
 _MOMENT_KEYS = [
     *("on", "labeled", "labeling_prob", "strata", "weights", "auxiliary", "learner"),
     *("missing", "engine"),
@@ -215,6 +219,9 @@ class AugmentedGMM(StackedMomentsGMM):
     >>> result.effective_nobs.round()
     array([598., 708.])
     """
+
+    #: The call of :meth:`from_formula` that made it, as text.
+    call: str = ""
 
     @with_one_blas_thread
     def __init__(
@@ -456,6 +463,7 @@ class AugmentedGMM(StackedMomentsGMM):
         >>> model.fit().n_labeled
         20
         """
+        given = {name: value for name, value in locals().items() if name in _IN_CALL}
         check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
         check_formula(formula, data)
         check_choice("missing", missing, Missing)
@@ -497,7 +505,9 @@ class AugmentedGMM(StackedMomentsGMM):
         )
         if collapsed is not None:
             problem = replace(problem, coders=collapsed.coders)
-        return cls.from_problem(problem)
+        model = cls.from_problem(problem)
+        model.call = call_text("AugmentedGMM.from_formula", given)
+        return model
 
     @classmethod
     def from_moments(
@@ -723,7 +733,9 @@ class AugmentedGMM(StackedMomentsGMM):
             model = self if clusters is None else self._with_folds_of(clusters)
             fit = model._solved(start_params, settings, clusters)
         cautions = (*model._cautions, *noted)
-        return AugmentedGMMResultsWrapper(AugmentedGMMResults(model, fit, cautions))
+        found = AugmentedGMMResults(model, fit, cautions)
+        found.call = fit_call(settings, cov_kwds)
+        return AugmentedGMMResultsWrapper(found)
 
     def _default_covariance(
         self, cov_type: CovType | None, cov_kwds: Any, population: Population

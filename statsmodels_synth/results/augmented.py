@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -42,10 +43,11 @@ from statsmodels_synth.gmm.jtest import (
 )
 from statsmodels_synth.gmm.solver import theta_without_clusters
 from statsmodels_synth.problem.design import AlignedDesign, source_facts
-from statsmodels_synth.results.figure import plot_coefficients
+from statsmodels_synth.results.figure import plot_coefficients, plot_variance
 from statsmodels_synth.results.summary import model_infos
 from statsmodels_synth.results.summary import summary as make_summary
 from statsmodels_synth.results.summary import summary2 as make_summary2
+from statsmodels_synth.results.text import brief, methods_text
 
 if TYPE_CHECKING:
     from statsmodels_synth.diagnostics import Diagnostics
@@ -144,6 +146,8 @@ class AugmentedGMMResults(
         self.df_inference = fit.inference.df_by_coefficient
         self.use_t = settings.use_t
         self.settings = settings
+        #: The call of ``fit()`` that made it, as text.
+        self.call = ""
         self._cautions = tuple(cautions)
         self.n_labeled = design.n_labeled
         self.n_units = design.n_units
@@ -1061,7 +1065,13 @@ class AugmentedGMMResults(
 
     @with_filters_kept
     def plot_coefficients(
-        self, ax: Any = None, *, alpha: float = 0.05, drop_intercept: bool = True
+        self,
+        ax: Any = None,
+        *,
+        alpha: float = 0.05,
+        drop_intercept: bool = True,
+        terms: Sequence[str] | None = None,
+        panels: bool | None = None,
     ) -> Any:
         """
         Draw labelled-only, naive and augmented estimates with intervals.
@@ -1073,14 +1083,167 @@ class AugmentedGMMResults(
         alpha : float
             One minus the level of the intervals.
         drop_intercept : bool
-            Whether to leave out the constant, whose scale is often another.
+            Whether to leave out the constant, whose scale is often another. The axis
+            says that it is left out.
+        terms : sequence of str, optional
+            Coefficients to draw, in this order. All if omitted.
+        panels : bool, optional
+            Whether each coefficient has a panel with a scale of its own. If omitted, so
+            it is where the widths of the intervals differ by more than a factor of 8.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure.
+
+        Raises
+        ------
+        OptionError
+            If there is no such coefficient, or one `ax` for several panels.
+        """
+        return plot_coefficients(
+            self,
+            ax,
+            alpha=alpha,
+            drop_intercept=drop_intercept,
+            terms=terms,
+            panels=panels,
+        )
+
+    @with_filters_kept
+    @with_one_blas_thread
+    def variance_parts(self) -> pd.DataFrame:
+        """
+        Where the gain comes from: the variance of the labels alone, part by part.
+
+        Returns
+        -------
+        DataFrame
+            A row for each coefficient. `labels_only` is the variance of the labels
+            alone. The other columns sum to it: `sources`, what the sources take off;
+            `units`, what comes from drawing the units; `labels`, what comes from which
+            of them were labelled. With ``population="finite"`` the part `units` is
+            taken off as well. With clusters, which are drawn with their labels, it is
+            zero.
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> parts = study_model(make_study()).fit().variance_parts()
+        >>> parts.div(parts["labels_only"], axis=0).loc["educ"].round(2).to_dict()
+        {'labels_only': 1.0, 'sources': 0.48, 'units': 0.29, 'labels': 0.23}
+        """
+        from statsmodels_synth.results.variance import (  # noqa: PLC0415
+            variance_parts,
+        )
+
+        return variance_parts(self)
+
+    @with_filters_kept
+    def plot_variance(self, ax: Any = None, *, drop_intercept: bool = True) -> Any:
+        """
+        Draw where the gain comes from: :meth:`variance_parts` as bars.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into; a new figure if omitted.
+        drop_intercept : bool
+            Whether to leave out the constant.
 
         Returns
         -------
         matplotlib.figure.Figure
             The figure.
         """
-        return plot_coefficients(self, ax, alpha=alpha, drop_intercept=drop_intercept)
+        parts = self.variance_parts()
+        return plot_variance(self, parts, ax, drop_intercept=drop_intercept)
+
+    @with_filters_kept
+    def methods_text(self) -> str:
+        """
+        A paragraph for the methods section of a paper, with the numbers of this fit.
+
+        Returns
+        -------
+        str
+            What was estimated, from which labels and sources, how, what the sources
+            bought, and what the estimates rest on. Square brackets mark what the fit
+            cannot know, such as who labelled and which prompt a model was given.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> text = study_model(make_study()).fit().methods_text()
+        >>> "People labelled 200 of 694 units" in text
+        True
+        """
+        return methods_text(self)
+
+    @with_filters_kept
+    def report(
+        self,
+        path: str | PathLike[str] | None = None,
+        *,
+        title: str | None = None,
+        by: Any = None,
+        show_units: bool = False,
+    ) -> str:
+        """
+        Write one self-contained page that a referee can audit.
+
+        It has the design, the sources and their agreement with people, the estimates
+        beside labels only and naive ones, diagnostics, figures with alternative texts,
+        the methods paragraph, versions, hashes of the data, and the call.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            HTML file to write. None is written if omitted.
+        title : str, optional
+            Title of the page.
+        by : str or array_like, optional
+            Groups in which errors are compared, as in :meth:`diagnostics`.
+        show_units : bool
+            Whether the page may name units: the most influential ones, and each label.
+            Without it no label, text or name of a unit is in it.
+
+        Returns
+        -------
+        str
+            The page.
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> page = study_model(make_study()).fit().report()
+        >>> page[:15], "Methods paragraph" in page
+        ('<!DOCTYPE html>', True)
+        """
+        from statsmodels_synth.results.report import report  # noqa: PLC0415
+
+        return report(self, path, title, by, show_units=show_units)
+
+    @with_filters_kept
+    def __str__(self) -> str:
+        """The coefficients, and where there is more."""
+        return brief(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The summary, in a notebook."""
+        return str(self.summary().as_html())
 
     @with_filters_kept
     def remove_data(self) -> None:
@@ -1110,6 +1273,12 @@ class AugmentedGMMResultsWrapper(NamedResultsWrapper):
     }
     _wrap_attrs = NamedResultsWrapper._wrap_attrs | _attrs
     _wrap_methods = NamedResultsWrapper._wrap_methods
+
+    def __str__(self) -> str:
+        """The coefficients, and where there is more."""
+        return str(self._results)
+
+    __repr__ = __str__
 
 
 populate_wrapper(AugmentedGMMResultsWrapper, AugmentedGMMResults)

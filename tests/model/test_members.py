@@ -123,12 +123,16 @@ AUGMENTED = RESULTS | {
     "diagnostics": call(n_influential=1),
     "get_bse": call(),
     "jtest": call(),
+    "methods_text": call(),
     "plan": call(),
     "plot_coefficients": call(),
     "plot_compare": call(["labels only"]),
     "plot_diagnostics": call(),
     "plot_plan": call(),
+    "plot_variance": call(),
+    "report": call(),
     "representativeness": call(),
+    "variance_parts": call(),
 }
 MODEL: dict[str, Callable[[Any], Any]] = {
     "fit": call(),
