@@ -610,6 +610,44 @@ class AugmentedGMMResults(
         """
         return self.plan().plot(coefficient, ax, alpha=alpha)
 
+    def glance(self) -> pd.DataFrame:
+        """
+        What there is to say of the fit as a whole, in one row.
+
+        Returns
+        -------
+        DataFrame
+            `method`, `nobs` (labelled units), `n_units`, `n_sources`, `df_resid`,
+            `cov_type`; Hansen's J as `j_statistic`, `j_df`, `j_p_value`, missing where
+            there is no source; and whether the fit `converged`. Works after
+            :meth:`remove_data`.
+
+        See Also
+        --------
+        tidy : One row per coefficient.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> found = study_model(make_study()).fit().glance()
+        >>> found[["method", "nobs", "n_units"]].values.tolist()
+        [['GMM-Synth, few-label default', 200, 694]]
+        """
+        has_sources, test = bool(self.source_names), self.jtest()
+        row = {
+            "method": self.settings.variant if has_sources else "labels only",
+            "nobs": self.n_labeled,
+            "n_units": self.n_units,
+            "n_sources": len(self.source_names),
+            "df_resid": self.df_resid,
+            "cov_type": self.cov_type,
+            "j_statistic": test.statistic if test.df else float("nan"),
+            "j_df": test.df,
+            "j_p_value": test.pvalue,
+            "converged": self.converged,
+        }
+        return pd.DataFrame([row])
+
     # What statsmodels' results offer
 
     def agreement(self, alpha: float = 0.05) -> AgreementTable:

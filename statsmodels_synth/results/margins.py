@@ -21,6 +21,7 @@ from statsmodels_synth.core.options import (
     methods_name_keywords,
 )
 from statsmodels_synth.core.tables import NotesSummary
+from statsmodels_synth.core.tidy import ForMaketables, tidy_frame
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.problem.groups import all_sums
 from statsmodels_synth.problem.scores import TargetScore
@@ -36,7 +37,7 @@ STEP = 1e-5
 
 @methods_name_keywords
 @dataclass(frozen=True)
-class Margins:
+class Margins(ForMaketables):
     """
     Marginal effects, made by ``result.get_margeff()``.
 
@@ -129,6 +130,30 @@ class Margins:
                 "Cont. Int. Hi.": ends[:, 1],
             },
             index=self.frame.index,
+        )
+
+    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+        """
+        Effects as a plain frame, to join, filter and plot.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of intervals.
+
+        Returns
+        -------
+        DataFrame
+            One row per effect: `term`, `estimate`, `std_error`, `statistic`, `p_value`,
+            `conf_low`, `conf_high`.
+        """
+        return tidy_frame(
+            self.frame.index,
+            self.conf_int(alpha),
+            estimate=self.margeff,
+            std_error=self.margeff_se,
+            statistic=self.tvalues,
+            p_value=self.pvalues,
         )
 
     def summary(self, alpha: float | None = None) -> Summary:
