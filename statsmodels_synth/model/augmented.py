@@ -319,7 +319,7 @@ class AugmentedGMM(StackedMomentsGMM):
         if self.absorbed is not None:
             self.formula = self.absorbed.text
         if learned is not None:
-            self.data.model_spec = learned.spec
+            self._attach_spec()
 
     @property
     def options(self) -> ModelOptions:

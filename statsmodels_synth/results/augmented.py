@@ -18,7 +18,7 @@ from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.inherited import Withheld
 from statsmodels_synth.core.messages import Caution
 from statsmodels_synth.core.options import check_keywords, methods_name_keywords
-from statsmodels_synth.core.prediction import PredictedResults
+from statsmodels_synth.core.prediction import PredictedResults, RowsToPredict
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.core.statsmodels import (
     GMMResults,
@@ -649,6 +649,15 @@ class AugmentedGMMResults(
         return pd.DataFrame([row])
 
     # What statsmodels' results offer
+
+    def _averages(self, asked: RowsToPredict, which: str, by: Any) -> Any:
+        """Averages over the units, or by group of rows that were given."""
+        from statsmodels_synth.results.averages import (  # noqa: PLC0415
+            average_predictions,
+        )
+
+        fit = self._fit_to_analyse() if asked.exog is None else None
+        return average_predictions(self, asked, which, by, fit)
 
     def agreement(self, alpha: float = 0.05) -> AgreementTable:
         """
