@@ -151,6 +151,7 @@ MODEL: dict[str, Callable[[Any], Any]] = {
     "labeled_only": call(),
     "labeled_start": call(),
     "momcond": lambda member: member(full()),
+    "multiverse": call(),
     "predict": lambda member: member(result().params),
     "remove_data": lambda _: None,  # below
     "sources_start": call(),
@@ -202,6 +203,7 @@ OBJECTS: dict[str, tuple[Callable[[], Any], dict[str, Callable[[Any], Any]]]] = 
         SHOWN | {"label": call("GMM-Synth"), "to_gt": drawn},
     ),
     "diagnostics": (lambda: result().diagnostics(), SHOWN),
+    "multiverse": (lambda: model().multiverse(), SHOWN | {"shares": call()}),
     "task model": (tasks, TASK_MODEL),
     "task result": (task_result, TASKS),
     "loo": (lambda: task_result().loo(), {}),
