@@ -755,13 +755,23 @@ def check_labels(
     check_weights(labels.weights, units, "labelled units")
     check_endog(labels.endog, score, "data", yname, units)
     warn_of_missing_code(labels.endog, "data", yname)
-    p, k_sources = count_params(score, labels.exog.shape[1]), len(designs)
-    n, needed = len(labels.endog), p * (1 + k_sources)
+    # With one source; the fit asks for more if it has all of them at once.
+    p, size = count_params(score, labels.exog.shape[1]), len(labels.endog)
+    check_number_of_labels(size, p, min(len(designs), 1), len(designs), n_units)
+
+
+def check_number_of_labels(
+    n: int, p: int, k_used: int, k_sources: int, n_units: int
+) -> None:
+    """Raise if labels are too few for coefficients of so many sources at once."""
+    needed = p * (1 + k_used)
     if n <= needed and n < n_units:
         raise DataError(
             f"There are {n} labelled units for {p} coefficients and "
-            f"{count(k_sources, 'source')}, which need more than {needed}. Label more "
-            "units, use fewer sources or shorten the formula."
+            f"{count(k_sources, 'source')}, which need more than "
+            f"{p * (1 + k_sources)}. Label more units, use fewer sources or shorten "
+            "the formula."
+            + (" multiverse() takes each source by itself." if k_sources > 1 else "")
         )
 
 

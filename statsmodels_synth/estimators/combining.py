@@ -21,6 +21,7 @@ from statsmodels_synth.core.options import (
     names_keywords,
 )
 from statsmodels_synth.core.tables import NotesSummary
+from statsmodels_synth.core.tidy import ForMaketables, tidy_frame
 from statsmodels_synth.exceptions import DataError, SynthWarning
 
 Rule = Literal["imputed", "partly synthetic", "fully synthetic"]
@@ -43,7 +44,7 @@ _SAID: dict[Rule, str] = {
 
 @methods_name_keywords
 @dataclass(frozen=True)
-class Combined:
+class Combined(ForMaketables):
     """
     Estimates of several data sets, combined by :func:`combine`.
 
@@ -163,6 +164,33 @@ class Combined:
                 "upper": ends[1],
                 "missing_information": self.missing_information,
             }
+        )
+
+    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+        """
+        Coefficients as a plain frame, to join, filter and plot.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of intervals.
+
+        Returns
+        -------
+        DataFrame
+            One row per coefficient: `term`, `estimate`, `std_error`, `statistic`,
+            `p_value`, `conf_low`, `conf_high`, `df` and `missing_information`.
+        """
+        own = self.summary_frame(alpha)
+        return tidy_frame(
+            own.index,
+            own[["lower", "upper"]],
+            estimate=own["estimate"],
+            std_error=own["std_err"],
+            statistic=own["statistic"],
+            p_value=own["pvalue"],
+            df=own["df"],
+            missing_information=own["missing_information"],
         )
 
     def summary(self, alpha: float = 0.05) -> Summary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,19 @@ from statsmodels_synth.core.options import (
     Missing,
     Population,
     WeightsMethod,
+    check_alpha,
     check_choice,
     check_flag,
     check_keywords,
     methods_name_keywords,
 )
 from statsmodels_synth.core.process import with_one_blas_thread
-from statsmodels_synth.data.arrays import AlignedProblem, ModelOptions, align_arrays
+from statsmodels_synth.data.arrays import (
+    AlignedProblem,
+    ModelOptions,
+    align_arrays,
+    check_number_of_labels,
+)
 from statsmodels_synth.data.auxiliary import NAME as AUXILIARY
 from statsmodels_synth.data.auxiliary import Recalibration, with_auxiliary
 from statsmodels_synth.data.checks import check_clusters
@@ -71,6 +77,9 @@ from statsmodels_synth.results.augmented import (
     AugmentedGMMResultsWrapper,
 )
 from statsmodels_synth.results.text import fit_call
+
+if TYPE_CHECKING:
+    from statsmodels_synth.estimators.multiverse import Multiverse
 
 _FORMULA_KEYS = [
     *("proxy", "synthetic", "on", "labeled", "labeling_prob", "strata", "family"),
@@ -330,7 +339,7 @@ class AugmentedGMM(StackedMomentsGMM):
         if self.absorbed is not None:
             self.formula = self.absorbed.text
         if learned is not None:
-            self.data.model_spec = learned.spec
+            self._attach_spec()
 
     @property
     def options(self) -> ModelOptions:
@@ -710,22 +719,20 @@ class AugmentedGMM(StackedMomentsGMM):
             If a source agrees with every label, or with all but a few.
         """
         check_keywords("fit", kwargs, FIT_KEYS)
-        if use_correction is None:
-            use_correction = maxiter != "cue"
-        cov_type, cov_kwds = self._default_covariance(cov_type, cov_kwds, population)
-        check_flag("use_correction", use_correction)
-        settings = FitSettings(
-            maxiter,
-            weights_method,
-            cov_type,
-            centered,
-            use_correction if use_t is None else use_t,
-            use_correction,
-            population,
+        settings, groups = self._settings(
+            {
+                "maxiter": maxiter,
+                "weights_method": weights_method,
+                "cov_type": cov_type,
+                "cov_kwds": cov_kwds,
+                "use_t": use_t,
+                "centered": centered,
+                "use_correction": use_correction,
+                "population": population,
+            }
         )
         _ = self.aligned_or_raise()
-        kwds = {} if cov_kwds is None else cov_kwds
-        groups = read_groups(cov_type, kwds)
+        kwds = cov_kwds or {}
         with noting() as noted:
             clusters = None if groups is None else self._clusters(groups)
             if clusters is not None and ("strata" in kwds or "fpc" in kwds):
@@ -736,6 +743,30 @@ class AugmentedGMM(StackedMomentsGMM):
         found = AugmentedGMMResults(model, fit, cautions)
         found.call = fit_call(settings, cov_kwds)
         return AugmentedGMMResultsWrapper(found)
+
+    def _settings(self, given: Mapping[str, Any]) -> tuple[FitSettings, Any]:
+        """Options of a fit, read, and the groups of its covariance."""
+        maxiter, population = (
+            given.get("maxiter", 2),
+            given.get("population", "superpopulation"),
+        )
+        use_t, correct = given.get("use_t"), given.get("use_correction")
+        if correct is None:
+            correct = maxiter != "cue"
+        cov_type, cov_kwds = self._default_covariance(
+            given.get("cov_type"), given.get("cov_kwds"), population
+        )
+        check_flag("use_correction", correct)
+        settings = FitSettings(
+            maxiter,
+            given.get("weights_method", "cov"),
+            cov_type,
+            given.get("centered", False),
+            correct if use_t is None else use_t,
+            correct,
+            population,
+        )
+        return settings, read_groups(cov_type, {} if cov_kwds is None else cov_kwds)
 
     def _default_covariance(
         self, cov_type: CovType | None, cov_kwds: Any, population: Population
@@ -751,6 +782,9 @@ class AugmentedGMM(StackedMomentsGMM):
         self, start_params: Any, settings: FitSettings, clusters: Clusters | None
     ) -> Fit:
         """The fit, from options that have been read."""
+        design = self.aligned
+        n, k = design.n_labeled, design.k_sources
+        check_number_of_labels(n, self.k_params, k, k, design.n_units)
         known = self._known_sources(start_params)
         theta, eta = self._start(start_params, known)
         fit = fit_design(
@@ -772,6 +806,75 @@ class AugmentedGMM(StackedMomentsGMM):
         model = type(self).__new__(type(self))
         model._take(made.before, None, clusters)
         return model
+
+    @with_one_blas_thread
+    def multiverse(self, *, alpha: float = 0.05, **options: Any) -> Multiverse:
+        """
+        Estimate with each source alone, to see what hangs on the choice of a prompt.
+
+        For sources that are variants of one another, such as the answers of many
+        models to many prompts. Of each there is the naive estimate, as if it were
+        real, and the augmented one, with this source alone beside the labels; and both
+        of all sources together, which are then replicates of one source.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of intervals; level of the tests that are counted.
+        **options
+            Of :meth:`fit`, such as `cov_type` and `population`.
+
+        Returns
+        -------
+        Multiverse
+            ``.table``, ``.together``, ``shares()`` of significant results of each sign,
+            ``summary()``, ``plot()``.
+
+        Raises
+        ------
+        DataError
+            If there is no source, or none can be used.
+        OptionError
+            If an option does not exist, or the model has auxiliary columns.
+
+        See Also
+        --------
+        fit : All sources at once, each with a weight of its own.
+
+        References
+        ----------
+        Steegen, S., Tuerlinckx, F., Gelman, A. and Vanpaemel, W. (2016). Increasing
+        transparency through a multiverse analysis. Perspectives on Psychological
+        Science 11, 702-712.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> found = study_model(make_study()).multiverse()
+        >>> found.table.loc["income", ["naive", "augmented"]].round(3)
+                 naive  augmented
+        variant
+        guess   -0.204     -0.246
+        draws   -0.226     -0.256
+        """
+        from statsmodels_synth.estimators.multiverse import (  # noqa: PLC0415
+            multiverse,
+        )
+
+        keys = [name for name in FIT_KEYS if name != "start_params"]
+        check_keywords("multiverse", options, [*keys, "alpha"])
+        if self.recalibration is not None:
+            raise OptionError(
+                "multiverse() takes each source by itself, and with auxiliary= one is "
+                "made from the labels. Build the model without it."
+            )
+        settings, groups = self._settings(options)
+        design = self.aligned_or_raise()
+        clusters = None if groups is None else self._clusters(groups)
+        theta, eta = self._start(None, self.source_state)
+        start = fit_labels(design, self._target, theta, settings, clusters)
+        at, alpha = self.data.const_idx, check_alpha(alpha)
+        return multiverse(design, start, settings, eta, at, alpha)
 
     @with_one_blas_thread
     def fit_many(

@@ -20,6 +20,7 @@ from statsmodels_synth.core.options import (
     methods_name_keywords,
 )
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
+from statsmodels_synth.core.tidy import tidy_frame
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.planning.arguments import (
     check_amount,
@@ -488,6 +489,48 @@ class Plan:
         return parts, fewest
 
     # Tables and figures
+
+    def tidy(
+        self, n: Any = None, *, alpha: float = 0.05, effect: Any = None
+    ) -> pd.DataFrame:
+        """
+        What to expect as a plain frame, with all sources and with the labels alone.
+
+        Parameters
+        ----------
+        n : int or sequence of int, optional
+            Numbers of labels; that of the pilot if omitted.
+        alpha, effect : optional
+            As in :meth:`expect`.
+
+        Returns
+        -------
+        DataFrame
+            One row per number of labels, choice of sources and coefficient: `term`,
+            `estimate` (the effect that is supposed), `std_error`, the interval
+            `conf_low`, `conf_high` that is expected around it, `source`, `n`,
+            `n_units`, `power`, `effective_labels`. There is nothing to test yet.
+        """
+        choices: list[Any] = [None, []] if self.source_names else [None]
+        options = {"alpha": alpha, "effect": effect}
+        found = [self.expect(n, sources=own, **options) for own in choices]
+        table = pd.concat(found, ignore_index=True)
+        shown = positions("coefficient", coefficients_of(None, effect), self.names)
+        effects = read_effects(effect, self.names, shown, self.params)
+        by_name = dict(zip(self.names, effects.tolist(), strict=True))
+        middle = table["coefficient"].map(by_name).to_numpy(dtype=float)
+        half = table["width"].to_numpy() / 2.0
+        return tidy_frame(
+            table["coefficient"],
+            np.column_stack([middle - half, middle + half]),
+            estimate=middle,
+            std_error=table["std_err"],
+            source=table["sources"],
+            n=table["n"],
+            n_units=table["n_units"],
+            power=table["power"],
+            effective_labels=table["effective_labels"],
+        )
 
     @with_filters_kept
     def summary(self, *, alpha: float = 0.05, effect: Any = None) -> Summary:

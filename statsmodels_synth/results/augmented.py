@@ -20,7 +20,7 @@ from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.inherited import Withheld
 from statsmodels_synth.core.messages import Caution
 from statsmodels_synth.core.options import check_keywords, methods_name_keywords
-from statsmodels_synth.core.prediction import PredictedResults
+from statsmodels_synth.core.prediction import PredictedResults, RowsToPredict
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.core.statsmodels import (
     GMMResults,
@@ -623,7 +623,54 @@ class AugmentedGMMResults(
         """
         return self.plan().plot(coefficient, ax, alpha=alpha)
 
+    def glance(self) -> pd.DataFrame:
+        """
+        What there is to say of the fit as a whole, in one row.
+
+        Returns
+        -------
+        DataFrame
+            `method`, `nobs` (labelled units), `n_units`, `n_sources`, `df_resid`,
+            `cov_type`; Hansen's J as `j_statistic`, `j_df`, `j_p_value`, missing where
+            there is no source; and whether the fit `converged`. Works after
+            :meth:`remove_data`.
+
+        See Also
+        --------
+        tidy : One row per coefficient.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> found = study_model(make_study()).fit().glance()
+        >>> found[["method", "nobs", "n_units"]].values.tolist()
+        [['GMM-Synth, few-label default', 200, 694]]
+        """
+        has_sources, test = bool(self.source_names), self.jtest()
+        row = {
+            "method": self.settings.variant if has_sources else "labels only",
+            "nobs": self.n_labeled,
+            "n_units": self.n_units,
+            "n_sources": len(self.source_names),
+            "df_resid": self.df_resid,
+            "cov_type": self.cov_type,
+            "j_statistic": test.statistic if test.df else float("nan"),
+            "j_df": test.df,
+            "j_p_value": test.pvalue,
+            "converged": self.converged,
+        }
+        return pd.DataFrame([row])
+
     # What statsmodels' results offer
+
+    def _averages(self, asked: RowsToPredict, which: str, by: Any) -> Any:
+        """Averages over the units, or by group of rows that were given."""
+        from statsmodels_synth.results.averages import (  # noqa: PLC0415
+            average_predictions,
+        )
+
+        fit = self._fit_to_analyse() if asked.exog is None else None
+        return average_predictions(self, asked, which, by, fit)
 
     def agreement(self, alpha: float = 0.05) -> AgreementTable:
         """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth.core.arrays import Bools, Floats
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.diagnostics.coverage import Drawn
 from statsmodels_synth.diagnostics.diagnose import GivenUnits
 from statsmodels_synth.diagnostics.subgroups import Groups, check_by, make_groups
@@ -57,6 +57,15 @@ def labeled_and_eligible(model: Any) -> tuple[Bools, Bools]:
 
 def groups_by(model: Any, by: Any) -> Groups:
     """Groups of the units that take part, from a column or one value per unit."""
+    return _groups(model, by, model.aligned.kept)
+
+
+def groups_of_given(model: Any, by: Any) -> Groups:
+    """Groups of all units that were given, those included that take no part."""
+    return _groups(model, by, None)
+
+
+def _groups(model: Any, by: Any, kept: Positions | None) -> Groups:
     label, title = f"by={by!r}", by
     if not isinstance(by, str):
         label, title = "by=", str(getattr(by, "name", None) or "group")
@@ -64,8 +73,8 @@ def groups_by(model: Any, by: Any) -> Groups:
     # A source may draw a regressor anew, which is then another variable. Units that
     # only a source has, or that data says nothing of, go by that source.
     values = model._values_by_unit(by, label, of_data_first=True)
-    if model.aligned.kept is not None:
-        values = values[model.aligned.kept]
+    if kept is not None:
+        values = values[kept]
     groups = make_groups(values, label)
     return Groups(groups.codes, groups.names, groups.has_missing, title)
 
