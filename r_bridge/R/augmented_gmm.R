@@ -61,6 +61,9 @@
 #' @param start Start for the coefficients.
 #' @param influence Whether to keep the contribution of each unit, which
 #'   [sandwich::estfun()] needs: as many rows as there are units.
+#' @param keep Whether to keep the arrays of the fit, which [compare()], [diagnostics()],
+#'   [plan()] and [agreement()] start from: the human labels, and as many numbers as all
+#'   sources have.
 #'
 #' @details `labeled`, `labeling_prob`, `weights`, `cluster` and `strata` are looked up
 #'   in `data` first, so that `weights = w`, `weights = "w"`, `weights = ~ w` and
@@ -96,7 +99,7 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
                           maxiter = 2, use_correction = NULL, use_t = NULL,
                           centered = FALSE,
                           population = c("superpopulation", "finite"), start = NULL,
-                          influence = TRUE) {
+                          influence = TRUE, keep = TRUE) {
   call <- match.call()
   refuse_unknown("augmented_gmm", ..., known = names(formals()))
   env <- parent.frame()
@@ -124,14 +127,20 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
     start = as_start(start, ncol(design$labels$exog), length(design$sources))
   )
   influence <- as_flag(influence, "influence")
-  value <- call_python(
-    "augmented_gmm", python_arguments(design, family, settings, influence)
-  )
-  new_augmented_gmm(value, design, family, formula, call)
+  keep <- as_flag(keep, "keep")
+  arrays <- python_arguments(design, family, settings, influence, keep)
+  value <- call_python("augmented_gmm", arrays)
+  fit <- new_augmented_gmm(value, design, family, formula, call)
+  if (keep == 1L) {
+    # Of the formula and frames nothing is needed again: Python's own result is made anew
+    # from these, where this session no longer has it.
+    fit$again <- list(token = value$token, alone = 0L, arrays = arrays)
+  }
+  fit
 }
 
 # What crosses to Python: numbers, integer codes, and text that is valid.
-python_arguments <- function(design, family, settings, influence) {
+python_arguments <- function(design, family, settings, influence, keep) {
   list(
     endog = as.double(design$labels$endog),
     exog = unname_matrix(design$labels$exog),
@@ -152,8 +161,11 @@ python_arguments <- function(design, family, settings, influence) {
     n_incomplete = as.integer(design$n_incomplete),
     family = family_code(family),
     intercept = attr(design$terms, "intercept"),
+    n_data = as.integer(design$n_data),
+    gaps = design$gaps,
     settings = settings,
-    influence = influence
+    influence = influence,
+    keep = keep
   )
 }
 

@@ -51,9 +51,18 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
     # In the order of their codes.
     clusters = unique(complete_values(options$cluster, "cluster", frames)),
     n_incomplete = frames$n_incomplete,
+    n_data = n_rows(frames$data),
+    gaps = regressor_gaps(frames$data, variables$response),
     yname = deparse1(formula[[2L]]),
     ylevels = learned$ylevels
   )
+}
+
+# Which rows of data lack a regressor, for each that some lack: they may be units that
+# could not have been labelled.
+regressor_gaps <- function(data, response) {
+  gaps <- lapply(unclass_list(data)[setdiff(names(data), response)], missing_rows)
+  unname(lapply(Filter(Negate(is.null), gaps), as.integer))
 }
 
 # The formula on the labelled rows, exactly as glm() has it.

@@ -265,6 +265,9 @@ without_sources <- function(object) {
   object$representativeness[1L, ] <- list(NaN, NaN, 0, NaN, NaN)
   object$dropped_sources <- character()
   object["influence"] <- object["units"] <- list(NULL)
+  if (!is.null(object$again)) {
+    object$again$alone <- 1L
+  }
   object
 }
 

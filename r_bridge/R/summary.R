@@ -231,12 +231,12 @@ j_line <- function(x, digits) {
 }
 
 # The first lines already say whether it converged.
-print_notes <- function(notes) {
+print_notes <- function(notes, before = "\n") {
   notes <- notes[!startsWith(notes, "NOT CONVERGED")]
   if (!length(notes)) {
     return(invisible())
   }
-  cat("\nNotes:\n")
+  cat(before, "Notes:\n", sep = "")
   for (k in seq_along(notes)) {
     cat(wrapped(sprintf("[%d] %s", k, notes[[k]]), exdent = 4L), "\n", sep = "")
   }

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+import uuid
 
 import numpy as np
 import pandas as pd
 from statsmodels.genmod import families
 from statsmodels.genmod.families import links
 
-from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.arrays import Bools, Floats, lacking_observed
+from statsmodels_synth.core.messages import muted
 from statsmodels_synth.core.process import with_one_blas_thread
-from statsmodels_synth.data.arrays import ModelOptions, align_arrays
+from statsmodels_synth.data.arrays import AlignedProblem, ModelOptions, align_arrays
 from statsmodels_synth.data.auxiliary_columns import AuxiliaryColumns, checked
-from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.data.labeling import find_labeling
+from statsmodels_synth.exceptions import OptionError, SynthWarning
 from statsmodels_synth.gmm.moments import target_scores
 from statsmodels_synth.model.augmented import AugmentedGMM
-from statsmodels_synth.problem.design import SourceArrays
+from statsmodels_synth.problem.design import SourceArrays, with_frame
 from statsmodels_synth.problem.groups import cluster_sums
 from statsmodels_synth.problem.scores import read_score
 from statsmodels_synth.results.summary import summary_notes
@@ -46,12 +49,67 @@ LINKS = {
 LABEL_SEPARATOR = "\x1f"
 
 
+#: The last fit that R asked for, by its token: what is asked of it next is not fitted
+#: again. One only, since a fit holds all rows.
+_LATEST: dict[str, Any] = {}
+
+
 @with_one_blas_thread
 def augmented_gmm(arguments: dict[str, Any]) -> dict[str, Any]:
     """Fit the model to what R has aligned."""
+    result = fit_arrays(arguments)
+    value = describe(result)
+    if bool(arguments["influence"][0]):
+        n_given = len(arguments["labeled"])
+        value["influence"], value["slope"] = contributions(result, n_given)
+        cluster = arguments["cluster"]
+        value["clusters"] = cluster_codes(result._results, cluster)
+    value["token"] = uuid.uuid4().hex
+    _LATEST.clear()
+    if bool(arguments["keep"][0]):
+        _LATEST[value["token"]] = result
+    return value
+
+
+def fit_arrays(arguments: dict[str, Any]) -> Any:
+    """Result of the model that R's arrays make."""
+    model = AugmentedGMM.from_problem(read_problem(arguments))
+    settings = fit_settings(arguments["settings"])
+    cluster = arguments["cluster"]
+    if cluster is not None:
+        settings |= {"cov_type": "cluster", "cov_kwds": {"groups": cluster}}
+    return model.fit(**settings)
+
+
+def fitted_before(arguments: dict[str, Any]) -> Any:
+    """
+    The fit that R asks of: the last one, or fitted again from the arrays that R kept.
+
+    None where R has to send these. What was warned of then R has shown the first time.
+    """
+    token = arguments["token"][0]
+    if token not in _LATEST:
+        if arguments["arrays"] is None:
+            return None
+        with muted(SynthWarning):
+            result = fit_arrays(arguments["arrays"])
+        _LATEST.clear()
+        _LATEST[token] = result
+    result = _LATEST[token]
+    return result.real_only if bool(arguments["alone"][0]) else result
+
+
+def read_problem(arguments: dict[str, Any]) -> AlignedProblem:
+    """Align what R has sent."""
     labeled = arguments["labeled"].astype(bool)
     names, units = arguments["names"], unit_labels(arguments["units"], len(labeled))
     sources = [_source(source) for source in arguments["sources"]]
+    prob, strata = _scalar_or_vector(arguments["labeling_prob"]), arguments["strata"]
+    eligible = _eligible(arguments, labeled)
+    labeling = None
+    if prob is not None and not eligible.all():
+        # These could not have been labelled, nor counted if they were.
+        labeling = find_labeling(prob, strata, labeled, units, ~eligible)
     problem = align_arrays(
         pd.Series(arguments["endog"], name=arguments["yname"][0]),
         pd.DataFrame(arguments["exog"], columns=names, copy=False),
@@ -63,24 +121,32 @@ def augmented_gmm(arguments: dict[str, Any]) -> dict[str, Any]:
             weights=arguments["weights"],
             offset=arguments["offset"],
             hasconst=bool(arguments["intercept"][0]) or None,
-            labeling_prob=_scalar_or_vector(arguments["labeling_prob"]),
-            strata=arguments["strata"],
+            labeling_prob=prob,
+            strata=strata,
             auxiliary=_auxiliary(arguments, units),
         ),
+        labeling=labeling,
         units=units,
     )
-    n_incomplete = int(arguments["n_incomplete"][0])
-    model = AugmentedGMM.from_problem(replace(problem, n_incomplete=n_incomplete))
-    settings = fit_settings(arguments["settings"])
-    cluster = arguments["cluster"]
-    if cluster is not None:
-        settings |= {"cov_type": "cluster", "cov_kwds": {"groups": cluster}}
-    result = model.fit(**settings)
-    value = describe(result)
-    if bool(arguments["influence"][0]):
-        value["influence"], value["slope"] = contributions(result, len(labeled))
-        value["clusters"] = cluster_codes(result._results, cluster)
-    return value
+    return replace(
+        problem,
+        design=with_frame(problem.design, eligible),
+        n_incomplete=int(arguments["n_incomplete"][0]),
+        lacking=~eligible,
+    )
+
+
+def _eligible(arguments: dict[str, Any], labeled: Bools) -> Bools:
+    """
+    Units that could have been labelled: of data, with what all are observed in.
+
+    Shapes: `labeled` (T,) -> (T,).
+    """
+    n_data = int(arguments["n_data"][0])
+    gaps = [gap.astype(bool) for gap in arguments["gaps"]]
+    eligible: Bools = np.zeros(len(labeled), dtype=bool)
+    eligible[:n_data] = ~lacking_observed(gaps, labeled[:n_data])
+    return eligible
 
 
 def _auxiliary(arguments: dict[str, Any], units: pd.Index) -> AuxiliaryColumns | None:
