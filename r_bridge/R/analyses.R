@@ -86,7 +86,7 @@ broom_names <- c(
   coefficient = "term", std_err = "std.error", lower = "conf.low", upper = "conf.high",
   pvalue = "p.value", labeled = "labelled", unlabeled = "unlabelled",
   naive_std_err = "naive.std.error", augmented_std_err = "augmented.std.error",
-  df_denom = "df2", c_statistic = "c.statistic", c_pvalue = "c.p.value",
+  df_num = "df", df_denom = "df2", c_statistic = "c.statistic", c_pvalue = "c.p.value",
   fvalue = "f", c_fvalue = "c.f", c_df = "c.df", c_df_denom = "c.df2"
 )
 

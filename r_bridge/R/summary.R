@@ -32,7 +32,7 @@
 summary.augmented_gmm <- function(object, ...) {
   refuse_arguments("summary", ...)
   kept <- c(
-    "call", "family", "df.residual", "df.inference", "use_t", "nobs", "n_units",
+    "call", "family", "title", "df.residual", "df.inference", "use_t", "nobs", "n_units",
     "n_population", "n_clusters", "method", "cov_type", "labeling", "steps",
     "use_correction", "centered", "sources", "jtest", "j_variance_df",
     "representativeness", "notes",
@@ -139,7 +139,11 @@ print.summary.augmented_gmm <- function(x,
 describe_model <- function(x) {
   errors <- if (identical(x$cov_type, "cluster")) "cluster-robust" else "robust"
   c(
-    sprintf("Family: %s (%s link)", x$family$family, x$family$link),
+    if (length(x$title)) {
+      sprintf("%s: %s", names(x$title), x$title)
+    } else {
+      sprintf("Family: %s (%s link)", x$family$family, x$family$link)
+    },
     sprintf("Method: %s; %s standard errors", method_name(x), errors),
     papers_own(x),
     if (!identical(x$labeling, "equal")) sprintf("Labelling: %s", x$labeling)

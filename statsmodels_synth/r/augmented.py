@@ -22,7 +22,13 @@ from statsmodels_synth.gmm.moments import target_scores
 from statsmodels_synth.model.augmented import AugmentedGMM
 from statsmodels_synth.problem.design import SourceArrays, with_frame
 from statsmodels_synth.problem.groups import cluster_sums
-from statsmodels_synth.problem.scores import read_score
+from statsmodels_synth.problem.scores import LevelScore, TargetScore, read_score
+from statsmodels_synth.r.targets import (
+    absorb_effects,
+    find_score,
+    of_instruments,
+    with_levels,
+)
 from statsmodels_synth.results.summary import summary_notes
 
 #: R's names of families and links.
@@ -62,7 +68,7 @@ def augmented_gmm(arguments: dict[str, Any]) -> dict[str, Any]:
     if bool(arguments["influence"][0]):
         n_given = len(arguments["labeled"])
         value["influence"], value["slope"] = contributions(result, n_given)
-        cluster = arguments["cluster"]
+        cluster = clusters_of(arguments)
         value["clusters"] = cluster_codes(result._results, cluster)
     value["token"] = uuid.uuid4().hex
     _LATEST.clear()
@@ -75,10 +81,19 @@ def fit_arrays(arguments: dict[str, Any]) -> Any:
     """Result of the model that R's arrays make."""
     model = AugmentedGMM.from_problem(read_problem(arguments))
     settings = fit_settings(arguments["settings"])
-    cluster = arguments["cluster"]
+    cluster = clusters_of(arguments)
     if cluster is not None:
         settings |= {"cov_type": "cluster", "cov_kwds": {"groups": cluster}}
     return model.fit(**settings)
+
+
+def clusters_of(arguments: dict[str, Any]) -> Any:
+    """Clusters that were given, or else the first of absorbed fixed effects."""
+    population = arguments["settings"].get("population")
+    absorbed = arguments.get("absorbed")
+    if arguments["cluster"] is not None or absorbed is None:
+        return arguments["cluster"]
+    return None if population == ["finite"] else absorbed["codes"][0]
 
 
 def fitted_before(arguments: dict[str, Any]) -> Any:
@@ -110,20 +125,31 @@ def read_problem(arguments: dict[str, Any]) -> AlignedProblem:
     if prob is not None and not eligible.all():
         # These could not have been labelled, nor counted if they were.
         labeling = find_labeling(prob, strata, labeled, units, ~eligible)
+    endog, exog = arguments["endog"], arguments["exog"]
+    endog, sources, target = read_target(arguments, sources)
+    labels = pd.Series(endog, name=arguments["yname"][0])
+    regressors = pd.DataFrame(exog, columns=names, copy=False)
+    absorbed = None
+    if arguments.get("absorbed") is not None:
+        labeling = labeling or find_labeling(prob, strata, labeled, units)
+        labels, regressors, sources, absorbed = absorb_effects(
+            arguments, labels, regressors, sources, labeling
+        )
     problem = align_arrays(
-        pd.Series(arguments["endog"], name=arguments["yname"][0]),
-        pd.DataFrame(arguments["exog"], columns=names, copy=False),
+        labels,
+        regressors,
         labeled,
-        read_score(find_family(arguments["family"]), None),
+        target,
         ModelOptions(
             proxy={s.name: s for s in sources if s.kind == "proxy"},
             synthetic={s.name: s for s in sources if s.kind == "synthetic"},
             weights=arguments["weights"],
             offset=arguments["offset"],
-            hasconst=bool(arguments["intercept"][0]) or None,
+            hasconst=_has_constant(arguments),
             labeling_prob=prob,
             strata=strata,
             auxiliary=_auxiliary(arguments, units),
+            score=target if arguments.get("score") is not None else None,
         ),
         labeling=labeling,
         units=units,
@@ -133,7 +159,27 @@ def read_problem(arguments: dict[str, Any]) -> AlignedProblem:
         design=with_frame(problem.design, eligible),
         n_incomplete=int(arguments["n_incomplete"][0]),
         lacking=~eligible,
+        absorbed=absorbed,
     )
+
+
+def read_target(
+    arguments: dict[str, Any], sources: list[SourceArrays]
+) -> tuple[Floats, list[SourceArrays], TargetScore]:
+    """Outcomes and sources as the target model has them, and the target model."""
+    endog, given = arguments["endog"], arguments.get("score")
+    if arguments["family"] is not None:
+        return endog, sources, read_score(find_family(arguments["family"]), None)
+    target = read_score(None, None if given is None else find_score(given))
+    if isinstance(target, LevelScore):
+        return with_levels(target, arguments["levels"], endog, sources)
+    return endog, sources, target
+
+
+def _has_constant(arguments: dict[str, Any]) -> bool | None:
+    if arguments.get("absorbed") is not None:
+        return False
+    return bool(arguments["intercept"][0]) or None
 
 
 def _eligible(arguments: dict[str, Any], labeled: Bools) -> Bools:
@@ -209,7 +255,14 @@ def describe(wrapped: Any) -> dict[str, Any]:
     result = wrapped._results
     real, sources = result.real_only, result.sources
     settings = result.settings
+    title = [] if result.model.family is not None else result.model.target_score.title
+    absorbed = result.model.absorbed
+    if absorbed is not None:
+        title = [*title, ("Absorbed", " + ".join(absorbed.names))]
     return {
+        "names": list(result.model.param_names),
+        "title": {"name": [k for k, _ in title], "text": [str(v) for _, v in title]},
+        **of_instruments(result),
         "coefficients": result.params,
         "vcov": result.cov_params(),
         "df": float(result.df_resid) if settings.use_t else np.inf,
