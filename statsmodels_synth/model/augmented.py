@@ -732,11 +732,8 @@ class AugmentedGMM(StackedMomentsGMM):
             }
         )
         _ = self.aligned_or_raise()
-        kwds = cov_kwds or {}
         with noting() as noted:
-            clusters = None if groups is None else self._clusters(groups)
-            if clusters is not None and ("strata" in kwds or "fpc" in kwds):
-                clusters = self._in_survey_strata(clusters, kwds)
+            clusters = self._clusters(groups, cov_kwds)
             model = self if clusters is None else self._with_folds_of(clusters)
             fit = model._solved(start_params, settings, clusters)
         cautions = (*model._cautions, *noted)
@@ -870,7 +867,7 @@ class AugmentedGMM(StackedMomentsGMM):
             )
         settings, groups = self._settings(options)
         design = self.aligned_or_raise()
-        clusters = None if groups is None else self._clusters(groups)
+        clusters = self._clusters(groups, options.get("cov_kwds"))
         theta, eta = self._start(None, self.source_state)
         start = fit_labels(design, self._target, theta, settings, clusters)
         at, alpha = self.data.const_idx, check_alpha(alpha)
@@ -973,8 +970,22 @@ class AugmentedGMM(StackedMomentsGMM):
             )
         return ManyFits(self, shared, sets, kwargs, passes)
 
-    def _clusters(self, groups: Any) -> Clusters:
-        """Cluster of each unit, from a column or one value per unit."""
+    def _clusters(self, groups: Any, options: Any) -> Clusters | None:
+        """
+        Cluster of each unit, from a column or one value per unit, if there are any.
+
+        `options` of the covariance: strata that a survey drew them from.
+        """
+        if groups is None:
+            return None
+        found = self._numbered_clusters(groups)
+        self._check_clusters(found)
+        if options and ("strata" in options or "fpc" in options):
+            return self._in_survey_strata(found, options)
+        return found
+
+    def _numbered_clusters(self, groups: Any) -> Clusters:
+        """Cluster of each unit."""
         partitions = self.aligned.partitions
         if partitions is not None:
             if not isinstance(groups, str):
@@ -982,16 +993,12 @@ class AugmentedGMM(StackedMomentsGMM):
                     "groups must be the name of a column where rows are in partitions. "
                     "Make it a column of data."
                 )
-            found = partitioned_clusters(
+            return partitioned_clusters(
                 groups, self.unit_index, *partitions.groups(groups)
             )
-            self._check_clusters(found)
-            return found
         label = f"groups={groups!r}" if isinstance(groups, str) else "groups"
         values = self._values_by_unit(groups, label)
-        found = find_clusters(values, self.aligned, self.unit_index, label)
-        self._check_clusters(found)
-        return found
+        return find_clusters(values, self.aligned, self.unit_index, label)
 
     def _in_survey_strata(
         self, clusters: Clusters, options: Mapping[str, Any]
