@@ -2,7 +2,8 @@
 #'
 #' `plan()` takes a fit as the pilot. `expect()` says which standard errors, widths and
 #' power other numbers of labels and units would give, `labels_needed()` how many labels a
-#' width or a power takes, `cheapest()` the mix of labels, units and rows of sources at
+#' width or a power takes, `designs()` what the choice of the units to label is worth, see
+#' [draw_labels()], `cheapest()` the mix of labels, units and rows of sources at
 #' given prices. Predictions are for a study like the pilot: the same population, model,
 #' way of labelling and sources.
 #'
@@ -41,7 +42,9 @@
 #'   and so on). `expect()`: a data frame with `n`, `n_units`, `sources`, `term`,
 #'   `std.error`, `width`, `power`, `effective_labels`. `labels_needed()`: a row per
 #'   coefficient, with `n`, the fewest labels, `NA` where not even all do (`reached`, and
-#'   `limit` says how many there can be). `cheapest()`: a row for each choice of sources,
+#'   `limit` says how many there can be). `designs()`: a row per
+#'   coefficient and design, with `labels_saved`, how many more labels a simple random
+#'   sample would need. `cheapest()`: a row for each choice of sources,
 #'   the cheapest first, with `cost`. `plot()` draws the width against the number of labels.
 #' @examplesIf synth_available()
 #' set.seed(1)
@@ -103,6 +106,30 @@ expect.synth_plan <- function(object, n = NULL, n_units = NULL, replicates = NUL
   ))
   table_of(value$table)
 }
+
+#' @rdname plan
+#' @export
+designs <- function(object, ...) UseMethod("designs")
+
+#' @rdname plan
+#' @export
+designs.synth_plan <- function(object, n, terms = NULL, level = object$level, ...) {
+  refuse_arguments("designs", ...)
+  if (missing(n)) {
+    synth_stop(
+      "n is missing: the number of labels, those of the pilot included.", "OptionError"
+    )
+  }
+  value <- ask_python("plan_designs", object, list(
+    n = one_whole(n, "n"), coefficients = some_names(terms, "terms"),
+    alpha = check_alpha(level)
+  ))
+  table_of(value$table)
+}
+
+#' @rdname plan
+#' @export
+designs.augmented_gmm <- function(object, ...) designs(plan(object), ...)
 
 #' @rdname plan
 #' @export

@@ -184,7 +184,24 @@ def draw_labels(
     )
     request.check(design, has_pilot=pilot is not None)
     table, ids = read_units(units, on)
-    found = None if pilot is None else read_pilot(pilot, ids, for_)
+    return draw_from(table, ids, n, design, request, pilot, seed)
+
+
+def draw_from(
+    table: pd.DataFrame,
+    ids: pd.Index,
+    n: int,
+    design: Design,
+    request: Request,
+    pilot: Any,
+    seed: int | None,
+) -> pd.DataFrame:
+    """
+    What :func:`draw_labels` returns, of units that have been read.
+
+    Shapes: `ids` (U,).
+    """
+    found = None if pilot is None else read_pilot(pilot, ids, request.for_)
     if seed is None:
         seed = int(np.random.SeedSequence().generate_state(1)[0])
     check_count("seed", seed, 0)
@@ -356,11 +373,14 @@ def _of_proxies(frame: Frame, request: Request) -> tuple[Floats, Floats | None]:
 
     Shapes: (U,), (U,).
     """
-    table, outcomes = request.filled(frame)
-    with muted(FullyLabeledWarning):
-        model = AugmentedGMM.from_formula(request.formula, table, **request.options)
-        result = model.fit()
-    fit = result._fit_to_analyse()
+    if request.by_proxies is not None:
+        result, outcomes = request.by_proxies(frame)
+    else:
+        table, outcomes = request.filled(frame)
+        with muted(FullyLabeledWarning):
+            model = AugmentedGMM.from_formula(request.formula, table, **request.options)
+            result = model.fit()
+    fit, model = result._fit_to_analyse(), result.model
     known = coefficients(request.for_, fit, model)
     squared = np.full(len(frame.ids), np.nan)
     place = frame.ids.get_indexer(model.unit_index)

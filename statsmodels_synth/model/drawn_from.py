@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +131,8 @@ class Request:
     auxiliary: Any
     balance: Any
     options: dict[str, Any]
+    #: The regression on proxies, already fitted, and their outcomes (U, M).
+    by_proxies: Callable[[Frame], tuple[Any, Floats]] | None = None
 
     def check(self, design: str, *, has_pilot: bool) -> None:
         """Raise if a design lacks what it needs, or has what it does not take."""
@@ -158,7 +161,10 @@ class Request:
             raise OptionError(
                 f"{model[0]}= is part of the pilot, which is fitted. Leave it out."
             )
-        if not has_pilot and by_model and (self.formula is None or self.proxy is None):
+        known = self.by_proxies is not None or (
+            self.formula is not None and self.proxy is not None
+        )
+        if not has_pilot and by_model and not known:
             raise OptionError(
                 f"design={design!r} needs the model: formula= and proxy= without a "
                 "pilot, or pilot=result. Give them."
@@ -316,7 +322,7 @@ def _listed(ids: pd.Index, noun: str, what: str) -> str:
 def coefficients(for_: Any, fit: Fit, model: AugmentedGMM) -> Positions:
     """Positions of the coefficients that matter: all but the constant if not named."""
     if for_ is not None:
-        return np.asarray(positions("for_", for_, fit.target.names))
+        return np.asarray(positions("coefficient", for_, fit.target.names))
     constant = model.data.const_idx if fit.target.score.is_single else None
     every = [j for j in range(len(fit.target.names)) if j != constant]
     return np.asarray(every or [0])

@@ -113,6 +113,17 @@ def plan_expect(result: Any, arguments: Arguments) -> dict[str, Any]:
 
 
 @of_fit
+def plan_designs(result: Any, arguments: Arguments) -> dict[str, Any]:
+    """What the choice of the units to label is worth."""
+    table = result.plan().designs(
+        int(arguments["n"][0]),
+        coefficients=arguments["coefficients"],
+        alpha=float(arguments["alpha"][0]),
+    )
+    return {"table": frame_columns(table.reset_index(), index=False)}
+
+
+@of_fit
 def plan_labels_needed(result: Any, arguments: Arguments) -> dict[str, Any]:
     """Fewest labels for a width or a power."""
     table = result.plan().labels_needed(

@@ -22,11 +22,13 @@ from statsmodels_synth.r.analyses import (
     diagnostics,
     plan,
     plan_cheapest,
+    plan_designs,
     plan_expect,
     plan_labels_needed,
 )
 from statsmodels_synth.r.augmented import augmented_gmm
 from statsmodels_synth.r.convert import from_r, to_r
+from statsmodels_synth.r.drawing import draw_labels
 from statsmodels_synth.r.interrupts import interrupts_raise
 from statsmodels_synth.r.tasks import (
     task_coverage_gap,
@@ -43,9 +45,11 @@ HANDLERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "diagnostics": diagnostics,
     "plan": plan,
     "plan_expect": plan_expect,
+    "plan_designs": plan_designs,
     "plan_labels_needed": plan_labels_needed,
     "plan_cheapest": plan_cheapest,
     "agreement": agreement,
+    "draw_labels": draw_labels,
     "task_exchangeability": task_exchangeability,
     "task_interval": task_interval,
     "task_trend": task_trend,
