@@ -63,7 +63,8 @@ def posts_numbers() -> dict[str, Any]:
 def draw_posts(numbers: dict[str, Any]) -> Any:
     """Naive wrong, labels only wide, augmented right and short."""
     rows = {label: row for label, row in numbers.items() if label != "truth"}
-    figure, axes = plt.subplots(1, 2, figsize=(8.4, 2.9), layout="constrained")
+    # One below the other: so it can be read on a phone.
+    figure, axes = plt.subplots(2, 1, figsize=(6.6, 4.6), layout="constrained")
     titles = ("Effect of a hedge", "Effect of 100 more words")
     for ax, name, title in zip(axes, SHOWN, titles, strict=True):
         truth = numbers["truth"][name]
@@ -76,18 +77,19 @@ def draw_posts(numbers: dict[str, Any]) -> Any:
             textcoords="offset points",
             va="top",
             color="0.35",
+            fontsize=13,
         )
         marks = zip(rows.values(), (RED, BLACK, BLUE), "sDo", strict=True)
         for at, (row, color, marker) in enumerate(marks):
             centre, low, high = row[name]
             ax.plot([low, high], [at, at], color=color, linewidth=3.2)
             ax.plot(centre, at, marker, color=color, markersize=9)
-        ax.set_yticks(range(3), list(rows) if name == SHOWN[0] else [""] * 3)
+        ax.set_yticks(range(3), list(rows))
         ax.set_ylim(2.5, -0.75)
-        ax.set_title(title, loc="left", fontsize=12)
-        ax.tick_params(labelsize=11, left=False)
+        ax.set_title(title, loc="left", fontsize=14)
+        ax.tick_params(labelsize=13, left=False)
         ax.spines[["top", "right", "left"]].set_visible(False)
-    figure.supxlabel("log odds of being polite, with 95 % interval", fontsize=11)
+    figure.supxlabel("log odds of being polite, with 95 % interval", fontsize=13)
     return figure
 
 

@@ -55,7 +55,8 @@ async function look(page, width) {
   const frame = document.createElement("iframe");
   frame.style.cssText = `width:${width}px;height:900px;border:0`;
   document.body.append(frame);
-  await new Promise(done => { frame.onload = done; frame.src = "/" + page; });
+  const loaded = new Promise(done => { frame.onload = done; frame.src = "/" + page; });
+  await Promise.race([loaded, wait(20000)]);
   await wait(60);
   const view = frame.contentDocument, root = view.documentElement;
   for (const what of frame.contentWindow.failed)
@@ -72,7 +73,8 @@ async function look(page, width) {
   frame.remove();
 }
 (async () => {
-  for (const page of pages) for (const width of widths) await look(page, width);
+  for (const page of pages) for (const width of widths)
+    await look(page, width).catch(error => found.push([page, width, String(error)]));
   await fetch("/found", {method: "POST", body: JSON.stringify(found)});
 })();
 </script></body>"""
@@ -103,7 +105,11 @@ class Links(HTMLParser):
 
 def check_links(folder: Path) -> Iterator[str]:
     """What leads nowhere, and pictures without a text."""
-    pages = {path: Links(path.read_text("utf-8")) for path in folder.rglob("*.html")}
+    pages = {
+        path: Links(path.read_text("utf-8"))
+        for path in folder.rglob("*.html")
+        if "_static" not in path.parts
+    }
     for path, page in sorted(pages.items()):
         name = path.relative_to(folder)
         for link in sorted(page.links):
@@ -164,6 +170,8 @@ def find_browser() -> str | None:
 def browse(browser: str, *arguments: str, profile: str) -> list[str]:
     """Command line of a browser without a window."""
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    # Nothing from elsewhere: pages that need it would wait for it.
+    options.append("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
     return [browser, *options, f"--user-data-dir={profile}", *arguments]
 
 
@@ -172,7 +180,7 @@ def check_looks(folder: Path, browser: str) -> Iterator[str]:
     pages = sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*.html")
-        if path.name not in OWN and "_modules" not in path.parts
+        if path.name not in OWN and not {"_modules", "_static"} & set(path.parts)
     )
     text = _OPEN.replace("PAGES", json.dumps(pages)).replace(
         "WIDTHS", str(list(WIDTHS))

@@ -11,6 +11,7 @@ DOCS = ROOT / "docs"
 #: README, landing page, and whatever a user follows step by step.
 PAGES = [
     *(ROOT / name for name in ("README.md", "llms.txt", "docs/index.md")),
+    *sorted(ROOT.glob("skills/*/SKILL.md")),
     *sorted(DOCS.glob("*.md")),
     *sorted(DOCS.glob("tutorials/*.md")),
     *sorted(DOCS.glob("how-to/*.md")),
@@ -45,7 +46,9 @@ def blocks(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
     found = []
     for match in _BLOCK.finditer(text):
-        code = re.sub(r"\A(?::[\w-]+:.*\n)+", "", match["code"])  # options of a cell
+        # Without the options of a cell.
+        code = re.sub(r"\A---\n.*?\n---\n", "", match["code"], flags=re.DOTALL)
+        code = re.sub(r"\A(?::[\w-]+:.*\n)+", "", code)
         line = text.count("\n", 0, match.start("code")) + 1
         line += match["code"].count("\n") - code.count("\n")
         language = "r" if match["kind"] == "r" else "python"

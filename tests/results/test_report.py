@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from statsmodels_synth import AugmentedGMM
+from statsmodels_synth import AugmentedGMM, combine
 from statsmodels_synth.datasets import load_posts
+from statsmodels_synth.estimators import ppi
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.scores import OrderedLogit
 
@@ -328,3 +329,13 @@ def test_page_needs_the_data() -> None:
     with pytest.raises(DataError, match="removed"):
         result.report()
     assert "People labelled 300" in result.methods_text()
+
+
+def test_tables_in_a_notebook() -> None:
+    """Whatever prints as a table is one in a notebook as well."""
+    result = model().fit()
+    shown = [result, result.real_only, ppi(result, "proxy"), result.diagnostics()]
+    shown += [result.plan(), result.agreement(), combine([result, result])]
+    shown += [result.compare(["labels only"])]
+    for thing in shown:
+        assert "<table" in thing._repr_html_(), type(thing).__name__
