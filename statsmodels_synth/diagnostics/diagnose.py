@@ -166,6 +166,12 @@ class Diagnostics:
     verdict : tuple of str
         The tables in words: misspecification bias, attenuated uncertainty, failure to
         generalise, what the sources are worth.
+    combined : DataFrame
+        One row per source with replicates and coefficient: naive estimates of its
+        `sets`, the k-th row of every unit, combined by Rubin's rules: `estimate`,
+        `std_err`, `df`, 95 % interval from `lower` to `upper`; and `stacked_std_err`,
+        that of the naive estimate which takes replicates of a unit as one observation.
+        It allows for how far sets differ, and knows nothing of the bias.
     """
 
     bias: pd.DataFrame = field(repr=False)
@@ -179,6 +185,7 @@ class Diagnostics:
     subgroups: pd.DataFrame = field(repr=False)
     subgroup_tests: pd.DataFrame = field(repr=False)
     verdict: tuple[str, ...]
+    combined: pd.DataFrame = field(repr=False, default_factory=pd.DataFrame)
 
     @with_filters_kept
     def summary(self) -> Summary:
@@ -210,6 +217,9 @@ class Diagnostics:
                 "Scores of labelled units against all: test",
             ),
         ]
+        if len(self.combined):
+            title = "Naive estimates of replicates, combined by Rubin's rules"
+            table.tables.append(frame_table(self.combined, title))
         if len(self.subgroups):
             table.tables += [
                 frame_table(self.subgroups, "Error of the outcome by group"),

@@ -66,8 +66,8 @@ class Multiverse:
     --------
     >>> from statsmodels_synth.demo import make_study, study_model
     >>> found = study_model(make_study()).multiverse()
-    >>> found.shares().loc["income", "negative"].tolist()
-    [1.0, 1.0]
+    >>> found.shares().loc["age", "positive"].tolist()
+    [0.0, 0.5]
     """
 
     table: pd.DataFrame
@@ -250,8 +250,8 @@ class Multiverse:
         level = f"{100 * (1 - self.alpha):g} % interval"
         ax.set_ylabel(f"{coefficient}, {level}")
         ax.set_xlabel(
-            f"{len(part)} variants, by naive estimate; far right: {TOGETHER}. "
-            "Band: labels only.\nFilled: significant."
+            f"{len(part)} variants, by naive estimate; far right: {TOGETHER}.\n"
+            "Band: interval of labels only."
         )
         ax.spines[["top", "right"]].set_visible(False)
         return ax.figure
@@ -285,7 +285,7 @@ def _draw(ax: Any, part: pd.DataFrame, together: pd.DataFrame, alpha: float) -> 
     ax.axvline(k - 1 + gap / 2, color="0.7", linewidth=0.8, linestyle=":")
     ax.set_xticks([])
     place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0)}
-    ax.legend(frameon=False, fontsize="small", ncols=4, **place)
+    ax.legend(frameon=False, fontsize="small", ncols=2, **place)
 
 
 def multiverse(

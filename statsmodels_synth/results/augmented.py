@@ -538,6 +538,9 @@ class AugmentedGMMResults(
         income      -0.067    0.025
         """
         from statsmodels_synth.diagnostics import diagnose  # noqa: PLC0415
+        from statsmodels_synth.results.replicates import (  # noqa: PLC0415
+            combined_replicates,
+        )
         from statsmodels_synth.results.units import (  # noqa: PLC0415
             given_units,
             groups_by,
@@ -547,7 +550,8 @@ class AugmentedGMMResults(
         _ = fit.design.sources  # rows in partitions are refused first
         groups = None if by is None else groups_by(self.model, by)
         given = given_units(self.model, fit)
-        return diagnose(fit, given, groups, n_influential, blind=blind)
+        found = diagnose(fit, given, groups, n_influential, blind=blind)
+        return replace(found, combined=combined_replicates(fit))
 
     @with_filters_kept
     def plot_diagnostics(self, ax: Any = None) -> Any:
@@ -648,7 +652,7 @@ class AugmentedGMMResults(
         """
         has_sources, test = bool(self.source_names), self.jtest()
         row = {
-            "method": self.settings.variant if has_sources else "labels only",
+            "method": self.settings.method if has_sources else "labels only",
             "nobs": self.n_labeled,
             "n_units": self.n_units,
             "n_sources": len(self.source_names),
