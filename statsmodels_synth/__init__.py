@@ -20,6 +20,7 @@ from statsmodels_synth.results.augmented import AugmentedGMMResults
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators import combine
+    from statsmodels_synth.model.drawing import draw_labels
     from statsmodels_synth.model.prevalence import PrevalenceResults, prevalence
     from statsmodels_synth.tasks import TaskExchangeability, TaskExchangeabilityResults
 
@@ -31,6 +32,7 @@ __all__ = [
     "TaskExchangeability",
     "TaskExchangeabilityResults",
     "combine",
+    "draw_labels",
     "prevalence",
 ]
 __version__ = "0.1.0"
@@ -42,6 +44,7 @@ _LATER = {
     "TaskExchangeabilityResults": "tasks",
     "PrevalenceResults": "model.prevalence",
     "combine": "estimators",
+    "draw_labels": "model.drawing",
     "prevalence": "model.prevalence",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,25 @@ from statsmodels_synth.core.statsmodels import (
 )
 from statsmodels_synth.core.tested import TestedResults
 from statsmodels_synth.exceptions import OptionError
+
+
+@dataclass(frozen=True)
+class RowsToPredict:
+    """
+    What was given of rows to average over.
+
+    Parameters
+    ----------
+    exog : ndarray (rows, p) or None
+        Design matrix; None: the units of the model.
+    offset, exposure, weights : ndarray or float or None
+        Of each row.
+    """
+
+    exog: Any
+    offset: Any
+    exposure: Any
+    weights: Floats | None
 
 
 @methods_name_keywords
@@ -114,6 +134,7 @@ class PredictedResults(TestedResults):
         transform: bool = True,
         average: bool = False,
         agg_weights: Any = None,
+        by: Any = None,
         row_labels: Any = None,
         offset: Any = None,
         exposure: Any = None,
@@ -130,9 +151,18 @@ class PredictedResults(TestedResults):
         transform : bool
             Whether to apply the formula to `exog`.
         average : bool
-            Whether to average the predictions over rows.
+            Whether to average the predictions: over the rows of `exog`, or without it
+            over the population. That is all units whose regressors people observed,
+            labelled or not; where these are known of labelled units only, those, with
+            the weights of the design. Standard errors then include the drawing of the
+            units; ``.conditional_se`` is without it, and ``.note`` says what was
+            averaged over.
         agg_weights : array_like, optional
-            Weights of that average.
+            Weights of the rows of `exog` in that average.
+        by : str or array_like, optional
+            With ``average=True``: a column, or one value per unit, that makes groups,
+            each with an average of its own. Numbers with many values are cut at their
+            quartiles. With `exog` a column of that, or one value per row.
         row_labels : sequence, optional
             Labels of the rows.
         offset, exposure : float, array_like or str, optional
@@ -161,11 +191,18 @@ class PredictedResults(TestedResults):
                 f"{score.called} has several. predict() gives the "
                 "predictions; t_test() and cov_params() what errors of linear ones are."
             )
+        if by is not None and not average:
+            raise OptionError("by= makes groups of an average: give average=True too.")
         if agg_weights is not None:
             agg_weights = as_floats(agg_weights, "agg_weights")
+        if by is not None and exog is not None:
+            by = self.model._option_of_rows(by, exog, "by")
         offset = self.model._option_of_rows(offset, exog, "offset")
         exposure = self.model._option_of_rows(exposure, exog, "exposure")
         exog = self.model._rows_to_predict(exog, transform)
+        if average and (exog is None or by is not None):
+            asked = RowsToPredict(exog, offset, exposure, agg_weights)
+            return self._averages(asked, which, by)
         if exog is None:
             own = self._design_or_raise.labeled.offset
             offset = own if offset is None and exposure is None else offset
@@ -189,6 +226,14 @@ class PredictedResults(TestedResults):
             # Statsmodels' class for a mean without a link is made for normal quantiles.
             found.df, found.dist, found.dist_args = df, stats.t, (df,)
         return with_levels_checked(found, check_alpha)
+
+    def _averages(self, asked: RowsToPredict, which: str, by: Any) -> Any:
+        """Averages over the units, or by group."""
+        raise OptionError(
+            "Averages over the population, and by group, are those of the fit: "
+            "model.fit().get_prediction(average=True). For this estimate give the "
+            "rows to average over: exog=data, with all units; and no by=."
+        )
 
     def _average(self, found: Any, which: str, weights: Any) -> Any:
         """An average prediction with quantiles of t, within the range of means."""

@@ -27,6 +27,7 @@ from statsmodels_synth.core.statsmodels import (
     formula_engine,
     with_levels_checked,
 )
+from statsmodels_synth.core.tidy import ForMaketables, tidy_frame
 from statsmodels_synth.exceptions import (
     DataError,
     OptionError,
@@ -44,7 +45,11 @@ _TERMS_OPTIONS = ["skip_single", "extra_constraints", "combine_terms", "scalar"]
 
 
 @methods_name_keywords
-class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[misc]
+class TestedResults(
+    ListsWhatWorks,
+    ForMaketables,
+    LikelihoodModelResults,  # type: ignore[misc]
+):
     """
     The part of results that tests coefficients.
 
@@ -74,6 +79,18 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
         "The covariance is robust already. Another one: model.fit(cov_type='cluster', "
         "cov_kwds={'groups': ...})."
     )
+
+    def glance(self) -> pd.DataFrame:
+        """
+        What there is to say of the fit as a whole, in one row.
+
+        Returns
+        -------
+        DataFrame
+            `method`, `nobs` (labelled units), `n_units`, and what the kind of result
+            has besides.
+        """
+        raise NotImplementedError
 
     def initialize(self, model: Any, params: Any, **kwargs: Any) -> None:
         """
@@ -186,6 +203,42 @@ class TestedResults(ListsWhatWorks, LikelihoodModelResults):  # type: ignore[mis
         margin = size * np.asarray(self.bse)
         params = np.asarray(self.params)
         return np.column_stack([params - margin, params + margin])
+
+    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+        """
+        Coefficients as a plain frame, to join, filter and plot.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            One row per coefficient: `term`, `estimate`, `std_error`, `statistic`,
+            `p_value`, and the ends `conf_low` and `conf_high` of the interval. Works
+            after :meth:`remove_data`.
+        """
+        return tidy_frame(
+            self._coefficient_names,
+            self.conf_int(alpha),
+            estimate=np.asarray(self.params),
+            std_error=np.asarray(self.bse),
+            statistic=np.asarray(self.tvalues),
+            p_value=np.asarray(self.pvalues),
+        )
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        """Name of the outcome."""
+        return str(self.model.endog_names)
+
+    def __maketables_stat__(self, key: str) -> Any:
+        """A number of :meth:`glance`; N is the labelled units."""
+        row = self.glance().iloc[0]
+        key = {"N": "nobs", "se_type": "cov_type"}.get(key, key)
+        return row.get(key)
 
     def t_test(self, r_matrix: Any, cov_p: Any = None, use_t: Any = None) -> Any:
         """

@@ -44,6 +44,7 @@ from statsmodels_synth.data.checks import (
     check_weights_of_others,
     warn_of_missing_code,
 )
+from statsmodels_synth.data.coders import Coders
 from statsmodels_synth.data.forms import unique_names
 from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.data.frames import UnitColumns
@@ -560,6 +561,8 @@ class AlignedProblem:
         What was warned of while it was made, for the summary.
     absorbed : Absorbed or None
         Fixed effects that were absorbed.
+    coders : Coders or None
+        How far coders agree, where units have several codes.
     """
 
     target: TargetScore
@@ -577,6 +580,7 @@ class AlignedProblem:
     auxiliary: AuxiliaryColumns | None = None
     cautions: tuple[Caution, ...] = ()
     absorbed: Absorbed | None = None
+    coders: Coders | None = None
 
 
 P = ParamSpec("P")
@@ -751,13 +755,23 @@ def check_labels(
     check_weights(labels.weights, units, "labelled units")
     check_endog(labels.endog, score, "data", yname, units)
     warn_of_missing_code(labels.endog, "data", yname)
-    p, k_sources = count_params(score, labels.exog.shape[1]), len(designs)
-    n, needed = len(labels.endog), p * (1 + k_sources)
+    # With one source; the fit asks for more if it has all of them at once.
+    p, size = count_params(score, labels.exog.shape[1]), len(labels.endog)
+    check_number_of_labels(size, p, min(len(designs), 1), len(designs), n_units)
+
+
+def check_number_of_labels(
+    n: int, p: int, k_used: int, k_sources: int, n_units: int
+) -> None:
+    """Raise if labels are too few for coefficients of so many sources at once."""
+    needed = p * (1 + k_used)
     if n <= needed and n < n_units:
         raise DataError(
             f"There are {n} labelled units for {p} coefficients and "
-            f"{count(k_sources, 'source')}, which need more than {needed}. Label more "
-            "units, use fewer sources or shorten the formula."
+            f"{count(k_sources, 'source')}, which need more than "
+            f"{p * (1 + k_sources)}. Label more units, use fewer sources or shorten "
+            "the formula."
+            + (" multiverse() takes each source by itself." if k_sources > 1 else "")
         )
 
 

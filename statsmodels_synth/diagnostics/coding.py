@@ -17,6 +17,7 @@ from statsmodels_synth.core.options import check_alpha, methods_name_keywords
 from statsmodels_synth.core.process import with_filters_kept
 from statsmodels_synth.core.pyplot import BLUE, pyplot
 from statsmodels_synth.core.tables import NotesSummary
+from statsmodels_synth.core.tidy import great_table, tidy_frame
 from statsmodels_synth.gmm.fit import Fit
 from statsmodels_synth.gmm.rows import strata_groups, within_groups
 from statsmodels_synth.problem.design import DesignRows
@@ -115,6 +116,51 @@ class AgreementTable:
         wide = self.table["estimate"].unstack("measure")  # noqa: PD010
         return wide.reindex(columns=[name for name in order if name in wide])
 
+    def tidy(self) -> pd.DataFrame:
+        """
+        Measures as a plain frame, to join, filter and plot.
+
+        Returns
+        -------
+        DataFrame
+            One row for each source, variable and measure: `term` (the variable),
+            `estimate`, `std_error`, `conf_low`, `conf_high` at the level of the table,
+            `source`, `measure` and `n`, the labelled units that the source covers.
+        """
+        source, variable, measure = (
+            self.table.index.get_level_values(name)
+            for name in ("source", "variable", "measure")
+        )
+        return tidy_frame(
+            variable,
+            self.table[["lower", "upper"]],
+            estimate=self.table["estimate"],
+            std_error=self.table["std_err"],
+            source=source.astype(str),
+            measure=measure.astype(str),
+            n=self.n.loc[source].to_numpy(),
+        )
+
+    @with_filters_kept
+    def to_gt(self) -> Any:
+        """
+        A table of the package great_tables, with a part for each source.
+
+        Returns
+        -------
+        great_tables.GT
+            To style, and to save as HTML, LaTeX or a picture.
+
+        Raises
+        ------
+        ImportError
+            If great_tables is not installed.
+        """
+        shown = self.tidy()
+        columns = ["source", "term", "measure", "estimate", "std_error"]
+        shown = shown[[*columns, "conf_low", "conf_high"]]
+        return great_table(shown, "Agreement with people", self._notes, by="source")
+
     def _parts(self) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
         """Measures of each variable of each source."""
         frame = self.table.reset_index()
@@ -133,7 +179,6 @@ class AgreementTable:
             Prints as text; ``as_latex()``, ``as_html()``.
         """
         result = NotesSummary()
-        level = f"{100 * (1 - self.alpha):g} %"
         for measures, title in (
             (list(_BINARY), "Variables with two values, and levels"),
             (list(_NUMBERS), "Variables with many values"),
@@ -148,16 +193,22 @@ class AgreementTable:
                 result.tables.append(
                     SimpleTable(rows, measures, names, title=title, txt_fmt=fmt_params)
                 )
-        notes = [
+        level = f"{100 * (1 - self.alpha):g} %"
+        where = (
             "Behind a variable: labelled units that the source covers. Behind a "
             "number: its standard error, with the weights of the design. "
-            f"{level} intervals are in .table.",
+            f"{level} intervals are in .table."
+        )
+        result.set_notes("Notes:", [where, *self._notes])
+        return result
+
+    @property
+    def _notes(self) -> list[str]:
+        return [
             "bias: mean of the source less that of people. slope: of people's values "
             "on the source's; 1 if it is calibrated.",
             "What people coded is taken as true.",
         ]
-        result.set_notes("Notes:", notes)
-        return result
 
     def __str__(self) -> str:
         """Tables for people."""

@@ -20,9 +20,14 @@ from scipy import stats
 from statsmodels.iolib.summary import Summary
 
 from statsmodels_synth.core.arrays import Bools, Floats
-from statsmodels_synth.core.options import methods_name_keywords, names_keywords
+from statsmodels_synth.core.options import (
+    check_alpha,
+    methods_name_keywords,
+    names_keywords,
+)
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.core.tables import NotesSummary
+from statsmodels_synth.core.tidy import tidy_frame
 from statsmodels_synth.diagnostics.agreement import (
     cross_correlation,
     labeled_moves,
@@ -66,6 +71,7 @@ _BIAS = [
     "statistic",
     "pvalue",
     "augmented_std_err",
+    "df",
 ]
 _UNCERTAINTY = [
     "naive_std_err",
@@ -112,8 +118,8 @@ class Diagnostics:
     bias : DataFrame
         One row per source and coefficient: `naive` estimate, `augmented` estimate,
         `bias` (the difference), its standard error `std_err`, `statistic`, `pvalue`,
-        not adjusted for their number; and `augmented_std_err`, to see the size of the
-        bias.
+        not adjusted for their number; `augmented_std_err`, to see the size of the bias;
+        and the degrees of freedom `df` of the test, infinite where it is normal.
         The standard error allows for both estimates using the same units.
     bias_tests : DataFrame
         One row per source, Wald test of no bias in any coefficient: `statistic` (F
@@ -160,6 +166,12 @@ class Diagnostics:
     verdict : tuple of str
         The tables in words: misspecification bias, attenuated uncertainty, failure to
         generalise, what the sources are worth.
+    combined : DataFrame
+        One row per source with replicates and coefficient: naive estimates of its
+        `sets`, the k-th row of every unit, combined by Rubin's rules: `estimate`,
+        `std_err`, `df`, 95 % interval from `lower` to `upper`; and `stacked_std_err`,
+        that of the naive estimate which takes replicates of a unit as one observation.
+        It allows for how far sets differ, and knows nothing of the bias.
     """
 
     bias: pd.DataFrame = field(repr=False)
@@ -173,6 +185,7 @@ class Diagnostics:
     subgroups: pd.DataFrame = field(repr=False)
     subgroup_tests: pd.DataFrame = field(repr=False)
     verdict: tuple[str, ...]
+    combined: pd.DataFrame = field(repr=False, default_factory=pd.DataFrame)
 
     @with_filters_kept
     def summary(self) -> Summary:
@@ -189,7 +202,8 @@ class Diagnostics:
         table = NotesSummary()
         table.tables = [
             frame_table(
-                self.bias.drop(columns="augmented_std_err"), "Bias of each source alone"
+                self.bias.drop(columns=["augmented_std_err", "df"]),
+                "Bias of each source alone",
             ),
             frame_table(self.bias_tests, "Wald tests of bias in all coefficients"),
             frame_table(self.explained, "Share of the labels' noise that is explained"),
@@ -203,6 +217,9 @@ class Diagnostics:
                 "Scores of labelled units against all: test",
             ),
         ]
+        if len(self.combined):
+            title = "Naive estimates of replicates, combined by Rubin's rules"
+            table.tables.append(frame_table(self.combined, title))
         if len(self.subgroups):
             table.tables += [
                 frame_table(self.subgroups, "Error of the outcome by group"),
@@ -212,6 +229,37 @@ class Diagnostics:
             table.tables.append(frame_table(self.influential, "Most influential units"))
         table.set_notes("Verdict:", self.verdict)
         return table
+
+    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+        """
+        Bias of each source as a plain frame, to join, filter and plot.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            One row per source and coefficient: `term`, `estimate` (of the bias),
+            `std_error`, `statistic`, `p_value`, `conf_low`, `conf_high`, `source`, and
+            the `naive` and `augmented` estimates whose difference it is.
+        """
+        own = self.bias
+        tail = 1.0 - check_alpha(alpha) / 2.0
+        margin = stats.t.ppf(tail, own["df"]) * own["std_err"]
+        return tidy_frame(
+            own.index.get_level_values("coefficient"),
+            np.column_stack([own["bias"] - margin, own["bias"] + margin]),
+            estimate=own["bias"],
+            std_error=own["std_err"],
+            statistic=own["statistic"],
+            p_value=own["pvalue"],
+            source=own.index.get_level_values("source").astype(str),
+            naive=own["naive"],
+            augmented=own["augmented"],
+        )
 
     def __str__(self) -> str:
         return str(self.summary())
@@ -373,6 +421,7 @@ def _bias(fit: Fit) -> tuple[pd.DataFrame, pd.DataFrame]:
         np.stack([t.statistic for t in tests]),
         np.stack([t.pvalue for t in tests]),
         np.broadcast_to(bse, naive.shape),
+        np.broadcast_to(df, naive.shape),
     ]
     frame = pd.DataFrame(
         dict(zip(_BIAS, (c.ravel() for c in columns), strict=True)), _rows(fit)

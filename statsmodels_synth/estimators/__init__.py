@@ -5,7 +5,7 @@ Each takes an :class:`~statsmodels_synth.AugmentedGMM` or its results and return
 what statsmodels' results offer. ``AugmentedGMMResults.compare`` calls them all.
 """
 
-from statsmodels_synth.estimators.combining import Combined, combine
+from statsmodels_synth.estimators.combining import Combined, CombinedTest, combine
 from statsmodels_synth.estimators.comparison import Comparison, compare
 from statsmodels_synth.estimators.debias import predict_then_debias
 from statsmodels_synth.estimators.learned import default_learner, dsl, reppi
@@ -23,6 +23,7 @@ from statsmodels_synth.estimators.simple import (
 
 __all__ = [
     "Combined",
+    "CombinedTest",
     "Comparison",
     "EstimatorResults",
     "EstimatorResultsWrapper",

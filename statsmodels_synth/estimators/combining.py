@@ -20,8 +20,10 @@ from statsmodels_synth.core.options import (
     methods_name_keywords,
     names_keywords,
 )
+from statsmodels_synth.core.statsmodels import FormulaManager
 from statsmodels_synth.core.tables import NotesSummary
-from statsmodels_synth.exceptions import DataError, SynthWarning
+from statsmodels_synth.core.tidy import ForMaketables, tidy_frame
+from statsmodels_synth.exceptions import DataError, OptionError, SynthWarning
 
 Rule = Literal["imputed", "partly synthetic", "fully synthetic"]
 
@@ -41,9 +43,32 @@ _SAID: dict[Rule, str] = {
 }
 
 
+@dataclass(frozen=True)
+class CombinedTest:
+    """
+    Test of several coefficients, made by :meth:`Combined.wald_test`.
+
+    Parameters
+    ----------
+    fvalue : float
+        Statistic.
+    pvalue : float
+        Its p-value.
+    df_num : int
+        Number of restrictions.
+    df_denom : float
+        Degrees of freedom of the denominator.
+    """
+
+    fvalue: float
+    pvalue: float
+    df_num: int
+    df_denom: float
+
+
 @methods_name_keywords
 @dataclass(frozen=True)
-class Combined:
+class Combined(ForMaketables):
     """
     Estimates of several data sets, combined by :func:`combine`.
 
@@ -63,6 +88,8 @@ class Combined:
         Number of data sets.
     rule : str
         Rule that they were combined by.
+    df_complete : float
+        Degrees of freedom that complete data would have; infinite where not known.
 
     Examples
     --------
@@ -84,6 +111,7 @@ class Combined:
     df: pd.Series
     n_sets: int
     rule: Rule
+    df_complete: float = float("inf")
 
     @property
     def bse(self) -> pd.Series:
@@ -135,6 +163,80 @@ class Combined:
         margin = stats.t.ppf(1.0 - alpha / 2.0, self.df) * self.bse
         return pd.DataFrame({0: self.params - margin, 1: self.params + margin})
 
+    def wald_test(self, r_matrix: Any) -> CombinedTest:
+        """
+        Test several coefficients together.
+
+        The statistic is D1: it takes the share of information that is lost to be the
+        same for all that is tested, as few data sets say little of each.
+
+        Parameters
+        ----------
+        r_matrix : str or array_like (k, p)
+            Restrictions, as in statsmodels: ``"x = 0, z = 0"``, or a row for each.
+
+        Returns
+        -------
+        CombinedTest
+            ``fvalue``, ``pvalue``, ``df_num``, ``df_denom``.
+
+        Raises
+        ------
+        OptionError
+            If there is no such coefficient, or restrictions repeat each other.
+        DataError
+            If fully synthetic data sets differ too little for a variance above zero.
+
+        References
+        ----------
+        Li, K. H., Raghunathan, T. E. and Rubin, D. B. (1991). Large-sample significance
+        levels from multiply imputed data using moment-based statistics and an F
+        reference distribution. JASA 86, 1065-1073.
+
+        Reiter, J. P. (2007). Small-sample degrees of freedom for multi-component
+        significance tests with multiple imputation for missing data. Biometrika 94,
+        502-508.
+
+        Reiter, J. P. (2005). Significance tests for multi-component estimands from
+        multiply imputed, synthetic microdata. Journal of Statistical Planning and
+        Inference 131, 365-377.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import statsmodels.api as sm
+        >>> from statsmodels_synth import combine
+        >>> rng = np.random.default_rng(0)
+        >>> x = sm.add_constant(rng.normal(size=(100, 2)))
+        >>> y = x @ [1.0, 0.5, 0.0] + rng.normal(size=(5, 100))
+        >>> found = combine([sm.OLS(own, x).fit() for own in y])
+        >>> round(found.wald_test("x1 = 0, x2 = 0").pvalue, 3)
+        0.065
+        """
+        rows, values = _restrictions(r_matrix, [str(n) for n in self.params.index])
+        off = rows @ self.params.to_numpy() - values
+        within = rows @ self.within.to_numpy() @ rows.T
+        if np.linalg.matrix_rank(within, hermitian=True) < len(rows):
+            raise OptionError(
+                f"r_matrix= has {count(len(rows), 'restriction')} that repeat each "
+                "other. Leave out those that follow from others."
+            )
+        inverse = np.linalg.inv(within)
+        k, m = len(rows), self.n_sets
+        times = 1.0 / m if self.rule == "partly synthetic" else 1.0 + 1.0 / m
+        between = rows @ self.between.to_numpy() @ rows.T
+        rise = times * float(np.trace(between @ inverse)) / k
+        scale = rise - 1.0 if self.rule == "fully synthetic" else 1.0 + rise
+        if scale <= 0.0:
+            raise DataError(
+                f"The variance between {m} fully synthetic data sets is less than that "
+                "within, so that there is no test of several coefficients. Generate "
+                "more data sets."
+            )
+        fvalue = float(off @ inverse @ off) / (k * scale)
+        df = _df_of_test(k, m, rise, self.rule, self.df_complete)
+        return CombinedTest(fvalue, float(stats.f.sf(fvalue, k, df)), k, df)
+
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """
         All about each coefficient.
@@ -163,6 +265,33 @@ class Combined:
                 "upper": ends[1],
                 "missing_information": self.missing_information,
             }
+        )
+
+    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+        """
+        Coefficients as a plain frame, to join, filter and plot.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of intervals.
+
+        Returns
+        -------
+        DataFrame
+            One row per coefficient: `term`, `estimate`, `std_error`, `statistic`,
+            `p_value`, `conf_low`, `conf_high`, `df` and `missing_information`.
+        """
+        own = self.summary_frame(alpha)
+        return tidy_frame(
+            own.index,
+            own[["lower", "upper"]],
+            estimate=own["estimate"],
+            std_error=own["std_err"],
+            statistic=own["statistic"],
+            p_value=own["pvalue"],
+            df=own["df"],
+            missing_information=own["missing_information"],
         )
 
     def summary(self, alpha: float = 0.05) -> Summary:
@@ -258,6 +387,9 @@ def combine(results: Iterable[Any], rule: Rule = "imputed") -> Combined:
     far off all of them are. For a valid interval use them as sources beside labels,
     with :class:`~statsmodels_synth.AugmentedGMM`.
 
+    With ``rule="partly synthetic"`` the degrees of freedom of Reiter (2003) are at most
+    `df_resid`, where results have one.
+
     References
     ----------
     Rubin, D. B. (1987). Multiple Imputation for Nonresponse in Surveys. Wiley.
@@ -322,6 +454,7 @@ def combine(results: Iterable[Any], rule: Rule = "imputed") -> Combined:
         pd.Series(df, names, name="df"),
         m,
         rule,
+        float(np.min(complete)),
     )
 
 
@@ -352,6 +485,58 @@ def _read(result: Any, k: int) -> tuple[pd.Series, Floats, float]:
         )
     df = getattr(result, "df_resid", None)
     return params, matrix, float("inf") if df is None else float(np.min(df))
+
+
+def _restrictions(given: Any, names: list[str]) -> tuple[Floats, Floats]:
+    """
+    Restrictions as a matrix and the values that they should have.
+
+    Shapes: (k, p), (k,).
+    """
+    try:
+        found = FormulaManager().get_linear_constraints(given, names)
+        rows = np.atleast_2d(np.asarray(found.constraint_matrix, dtype=float))
+        values = np.asarray(found.constraint_values, dtype=float).reshape(len(rows))
+    except Exception as error:
+        told = str(error).splitlines()
+        raise OptionError(
+            f"r_matrix={given!r} is no restriction on the coefficients "
+            f"{', '.join(names)}: {told[0] if told else type_name(error)}"
+        ) from error
+    if rows.shape[1] != len(names):
+        raise OptionError(
+            f"r_matrix= has {rows.shape[1]} columns; give one for each of "
+            f"{count(len(names), 'coefficient')}: {', '.join(names)}."
+        )
+    return rows, values
+
+
+def _df_of_test(k: int, m: int, rise: float, rule: Rule, complete: float) -> float:
+    """
+    Degrees of freedom of the denominator of a test of k coefficients.
+
+    `rise`: relative increase of the variance. With imputed data those of Reiter (2007)
+    where the complete data have some, else those of Li, Raghunathan and Rubin (1991).
+    """
+    if rise == 0.0:  # data sets that do not differ
+        return complete
+    t = k * (m - 1)
+    sign = -1.0 if rule == "fully synthetic" else 1.0
+    if t <= 4:
+        large = t * (1.0 + 1.0 / k) * (1.0 + sign / rise) ** 2 / 2.0
+        return large if rule == "fully synthetic" else min(large, complete)
+    if rule != "imputed" or not np.isfinite(complete):
+        large = 4.0 + (t - 4.0) * (1.0 + sign * (1.0 - 2.0 / t) / rise) ** 2
+        return large if rule == "fully synthetic" else min(large, complete)
+    a = rise * t / (t - 2.0)
+    observed = (complete + 1.0) / (complete + 3.0) * complete
+    c1, c2 = observed - 2.0 * (1.0 + a), observed - 4.0 * (1.0 + a)
+    if c2 <= 0.0:
+        return 4.0
+    more = a**2 * c1 / ((1.0 + a) ** 2 * c2)
+    more += 8.0 * a**2 * c1 / ((1.0 + a) * c2**2) + 4.0 * a**2 / ((1.0 + a) * c2)
+    more += 4.0 * a**2 / (c2 * c1) + 16.0 * a**2 * c1 / c2**3 + 8.0 * a**2 / c2**2
+    return 4.0 + 1.0 / (1.0 / c2 + more / (t - 4.0))
 
 
 def _imputed(

@@ -12,6 +12,7 @@ import pandas as pd
 from statsmodels.iolib.summary import Summary, fmt_params
 from statsmodels.iolib.table import SimpleTable
 
+from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import install, suggest
 from statsmodels_synth.core.options import (
     check_alpha,
@@ -21,6 +22,7 @@ from statsmodels_synth.core.options import (
 )
 from statsmodels_synth.core.process import with_filters_kept
 from statsmodels_synth.core.tables import NotesSummary, decimals, fixed
+from statsmodels_synth.core.tidy import great_table, pvalue_of_interval, tidy_frame
 from statsmodels_synth.estimators.graphics import plot_comparison
 from statsmodels_synth.estimators.methods import (
     Line,
@@ -54,8 +56,9 @@ class Comparison:
         One row per coefficient and method (the index): `estimate`, `std_err`, the ends
         `lower` and `upper` of the interval, `width_ratio`, its width over that of
         labels only, `effective_labels`, the number of labels that would give the same
-        standard error without any source, and `valid`: whether the interval stays
-        valid where the sources err. Effective labels are missing where it does not.
+        standard error without any source, `valid`: whether the interval stays
+        valid where the sources err, and the `pvalue` of the hypothesis of zero.
+        Effective labels are missing where the interval is not valid.
     n_labeled, n_units : int
         Labelled units n and all units T.
     alpha : float
@@ -190,6 +193,53 @@ class Comparison:
             )
         notes += [f"{name} is left out: {why}" for name, why in self.left_out.items()]
         return notes
+
+    def tidy(self) -> pd.DataFrame:
+        """
+        Estimates as a plain frame, to join, filter and plot.
+
+        Returns
+        -------
+        DataFrame
+            One row per coefficient and method: `term`, `estimate`, `std_error`,
+            `statistic`, `p_value`, `conf_low`, `conf_high` at the level of the
+            comparison, `method`, `valid`, `width_ratio`, `effective_labels`.
+        """
+        table = self.table
+        with np.errstate(divide="ignore", invalid="ignore"):
+            statistic = table["estimate"] / table["std_err"]
+        return tidy_frame(
+            table.index.get_level_values("coefficient"),
+            table[["lower", "upper"]],
+            estimate=table["estimate"],
+            std_error=table["std_err"],
+            statistic=statistic,
+            p_value=table["pvalue"],
+            method=[self.label(str(k)) for k in table.index.get_level_values("method")],
+            valid=table["valid"],
+            width_ratio=table["width_ratio"],
+            effective_labels=table["effective_labels"],
+        )
+
+    @with_filters_kept
+    def to_gt(self) -> Any:
+        """
+        A table of the package great_tables, with a part for each coefficient.
+
+        Returns
+        -------
+        great_tables.GT
+            To style, and to save as HTML, LaTeX or a picture.
+
+        Raises
+        ------
+        ImportError
+            If great_tables is not installed.
+        """
+        columns = ["term", "method", "estimate", "std_error", "conf_low", "conf_high"]
+        shown = self.tidy()[[*columns, "width_ratio", "effective_labels"]]
+        title = "Estimates of all methods"
+        return great_table(shown, title, self.notes, by="term")
 
     def __str__(self) -> str:
         return str(self.summary())
@@ -357,5 +407,15 @@ def _rows(found: Any, real: Any, design: AlignedDesign, alpha: float) -> pd.Data
             "width_ratio": np.diff(interval)[:, 0] / np.diff(first)[:, 0],
             "effective_labels": effective,
             "valid": valid,
+            "pvalue": _pvalues(found, bse, interval, alpha),
         }
     )
+
+
+def _pvalues(found: Any, bse: Floats, interval: Floats, alpha: float) -> Floats:
+    """P-values of a result; those of its intervals where it has none."""
+    own = getattr(found, "pvalues", None)
+    if own is not None:
+        return np.asarray(own, dtype=float)
+    rows = zip(found.params, bse, np.diff(interval)[:, 0], strict=True)
+    return np.array([pvalue_of_interval(*row, alpha) for row in rows])

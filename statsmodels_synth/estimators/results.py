@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.summary2 import Summary as Summary2
 from statsmodels.iolib.summary2 import summary_params
@@ -116,6 +117,28 @@ class EstimatorResults(PredictedResults):
         self.power, self.mix = power, mix
         nothing = np.full(len(params), np.nan)
         self.effective_nobs = nothing if effective_nobs is None else effective_nobs
+
+    def glance(self) -> pd.DataFrame:
+        """
+        What there is to say of the estimate as a whole, in one row.
+
+        Returns
+        -------
+        DataFrame
+            `method`, `nobs` (labelled units), `n_units`, `n_sources`, `cov_type`;
+            whether the interval is `valid` where the sources err, and whether the
+            equations were solved (`converged`).
+        """
+        row = {
+            "method": self.method,
+            "nobs": self.n_labeled,
+            "n_units": self.n_units,
+            "n_sources": len(self.sources),
+            "cov_type": self.cov_type,
+            "valid": self.valid,
+            "converged": self.converged,
+        }
+        return pd.DataFrame([row])
 
     @with_filters_kept
     def summary(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +21,23 @@ from statsmodels_synth.core.options import (
     Missing,
     Population,
     WeightsMethod,
+    check_alpha,
     check_choice,
     check_flag,
     check_keywords,
     methods_name_keywords,
 )
 from statsmodels_synth.core.process import with_one_blas_thread
-from statsmodels_synth.data.arrays import AlignedProblem, ModelOptions, align_arrays
+from statsmodels_synth.data.arrays import (
+    AlignedProblem,
+    ModelOptions,
+    align_arrays,
+    check_number_of_labels,
+)
 from statsmodels_synth.data.auxiliary import NAME as AUXILIARY
 from statsmodels_synth.data.auxiliary import Recalibration, with_auxiliary
 from statsmodels_synth.data.checks import check_clusters
+from statsmodels_synth.data.coders import Coding, Collapsed, collapse
 from statsmodels_synth.data.dask import partitioned
 from statsmodels_synth.data.equations import read_equations
 from statsmodels_synth.data.forms import given_sources
@@ -47,6 +54,7 @@ from statsmodels_synth.data.groups import (
     group_values,
     partitioned_clusters,
     read_groups,
+    survey_strata,
 )
 from statsmodels_synth.data.kinds import Uncollected, any_partitioned
 from statsmodels_synth.data.label_sets import read_sets, share_units
@@ -63,17 +71,20 @@ from statsmodels_synth.model.many import FIT_KEYS, ManyFits
 from statsmodels_synth.model.stacked import StackedMomentsGMM
 from statsmodels_synth.problem.design import Target
 from statsmodels_synth.problem.groups import Clusters
-from statsmodels_synth.problem.scores import LevelScore, read_score
+from statsmodels_synth.problem.scores import LevelScore, TargetScore, read_score
 from statsmodels_synth.results.augmented import (
     AugmentedGMMResults,
     AugmentedGMMResultsWrapper,
 )
 from statsmodels_synth.results.text import fit_call
 
+if TYPE_CHECKING:
+    from statsmodels_synth.estimators.multiverse import Multiverse
+
 _FORMULA_KEYS = [
     *("proxy", "synthetic", "on", "labeled", "labeling_prob", "strata", "family"),
     *("score", "weights", "offset", "exposure", "missing", "engine", "eval_env"),
-    *("auxiliary", "learner"),
+    *("auxiliary", "learner", "coder", "coding"),
 ]
 #: What the text of a call shows.
 _IN_CALL = {"formula", "data", *_FORMULA_KEYS} - {"missing", "eval_env"}
@@ -323,10 +334,12 @@ class AugmentedGMM(StackedMomentsGMM):
             self.formula = learned.parsed.text
         #: Fixed effects that were absorbed, with a formula that has some.
         self.absorbed = problem.absorbed
+        #: How far coders agree, where units have several codes.
+        self.coders = problem.coders
         if self.absorbed is not None:
             self.formula = self.absorbed.text
         if learned is not None:
-            self.data.model_spec = learned.spec
+            self._attach_spec()
 
     @property
     def options(self) -> ModelOptions:
@@ -354,6 +367,8 @@ class AugmentedGMM(StackedMomentsGMM):
         auxiliary: Any = None,
         learner: Any = None,
         missing: Missing = "drop",
+        coder: str | None = None,
+        coding: Any = None,
         engine: Engine | None = None,
         eval_env: int | Mapping[str, Any] | None = None,
         **kwargs: Any,
@@ -417,6 +432,13 @@ class AugmentedGMM(StackedMomentsGMM):
             Whether incomplete labelled units count as unlabelled, and incomplete
             rows of sources as not covered (the summary gives the numbers), or
             raise.
+        coder : str, optional
+            Column that says who coded a row, where `data` has several rows per unit.
+            They become one label, and the summary says how far coders agree.
+        coding : {"mean", "majority"} or dict, optional
+            What makes one label of several codes, of all columns in which these differ
+            or by column. If omitted, the mean of an outcome of numbers, the majority
+            of one with levels; a regressor on which coders differ must be named.
         engine : {"patsy", "formulaic"}, optional
             Formula engine; statsmodels' option if omitted.
         eval_env : int or mapping, optional
@@ -474,6 +496,11 @@ class AugmentedGMM(StackedMomentsGMM):
             is_given=family is not None or score is not None,
         )
         in_parts = any_partitioned(data, proxy, synthetic)
+        collapsed = _one_row_per_unit(
+            (formula, data, on), target, options, (coder, coding), in_parts=in_parts
+        )
+        if collapsed is not None:
+            data = collapsed.data
         door = partitioned() if in_parts else align_tables
         problem = door(
             formula,
@@ -485,6 +512,8 @@ class AugmentedGMM(StackedMomentsGMM):
             engine=engine,
             on=on,
         )
+        if collapsed is not None:
+            problem = replace(problem, coders=collapsed.coders)
         model = cls.from_problem(problem)
         model.call = call_text("AugmentedGMM.from_formula", given)
         return model
@@ -644,7 +673,9 @@ class AugmentedGMM(StackedMomentsGMM):
             says by how much.
         cov_kwds : mapping, optional
             For "cluster": ``{"groups": ...}``, the name of a column or the cluster of
-            each unit. "robust" has none.
+            each unit. Where a survey drew the clusters (primary sampling units) within
+            strata, also ``"strata"``, and ``"fpc"``: of how many clusters in the
+            stratum, or which share of them was drawn. "robust" has none.
         use_t : bool, optional
             Student t instead of normal quantiles, with n minus the effective number
             of estimated coefficients as degrees of freedom, or one less than the
@@ -688,29 +719,51 @@ class AugmentedGMM(StackedMomentsGMM):
             If a source agrees with every label, or with all but a few.
         """
         check_keywords("fit", kwargs, FIT_KEYS)
-        if use_correction is None:
-            use_correction = maxiter != "cue"
-        cov_type, cov_kwds = self._default_covariance(cov_type, cov_kwds, population)
-        check_flag("use_correction", use_correction)
-        settings = FitSettings(
-            maxiter,
-            weights_method,
-            cov_type,
-            centered,
-            use_correction if use_t is None else use_t,
-            use_correction,
-            population,
+        settings, groups = self._settings(
+            {
+                "maxiter": maxiter,
+                "weights_method": weights_method,
+                "cov_type": cov_type,
+                "cov_kwds": cov_kwds,
+                "use_t": use_t,
+                "centered": centered,
+                "use_correction": use_correction,
+                "population": population,
+            }
         )
         _ = self.aligned_or_raise()
-        groups = read_groups(cov_type, {} if cov_kwds is None else cov_kwds)
         with noting() as noted:
-            clusters = None if groups is None else self._clusters(groups)
+            clusters = self._clusters(groups, cov_kwds)
             model = self if clusters is None else self._with_folds_of(clusters)
             fit = model._solved(start_params, settings, clusters)
         cautions = (*model._cautions, *noted)
         found = AugmentedGMMResults(model, fit, cautions)
         found.call = fit_call(settings, cov_kwds)
         return AugmentedGMMResultsWrapper(found)
+
+    def _settings(self, given: Mapping[str, Any]) -> tuple[FitSettings, Any]:
+        """Options of a fit, read, and the groups of its covariance."""
+        maxiter, population = (
+            given.get("maxiter", 2),
+            given.get("population", "superpopulation"),
+        )
+        use_t, correct = given.get("use_t"), given.get("use_correction")
+        if correct is None:
+            correct = maxiter != "cue"
+        cov_type, cov_kwds = self._default_covariance(
+            given.get("cov_type"), given.get("cov_kwds"), population
+        )
+        check_flag("use_correction", correct)
+        settings = FitSettings(
+            maxiter,
+            given.get("weights_method", "cov"),
+            cov_type,
+            given.get("centered", False),
+            correct if use_t is None else use_t,
+            correct,
+            population,
+        )
+        return settings, read_groups(cov_type, {} if cov_kwds is None else cov_kwds)
 
     def _default_covariance(
         self, cov_type: CovType | None, cov_kwds: Any, population: Population
@@ -726,6 +779,9 @@ class AugmentedGMM(StackedMomentsGMM):
         self, start_params: Any, settings: FitSettings, clusters: Clusters | None
     ) -> Fit:
         """The fit, from options that have been read."""
+        design = self.aligned
+        n, k = design.n_labeled, design.k_sources
+        check_number_of_labels(n, self.k_params, k, k, design.n_units)
         known = self._known_sources(start_params)
         theta, eta = self._start(start_params, known)
         fit = fit_design(
@@ -747,6 +803,75 @@ class AugmentedGMM(StackedMomentsGMM):
         model = type(self).__new__(type(self))
         model._take(made.before, None, clusters)
         return model
+
+    @with_one_blas_thread
+    def multiverse(self, *, alpha: float = 0.05, **options: Any) -> Multiverse:
+        """
+        Estimate with each source alone, to see what hangs on the choice of a prompt.
+
+        For sources that are variants of one another, such as the answers of many
+        models to many prompts. Of each there is the naive estimate, as if it were
+        real, and the augmented one, with this source alone beside the labels; and both
+        of all sources together, which are then replicates of one source.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of intervals; level of the tests that are counted.
+        **options
+            Of :meth:`fit`, such as `cov_type` and `population`.
+
+        Returns
+        -------
+        Multiverse
+            ``.table``, ``.together``, ``shares()`` of significant results of each sign,
+            ``summary()``, ``plot()``.
+
+        Raises
+        ------
+        DataError
+            If there is no source, or none can be used.
+        OptionError
+            If an option does not exist, or the model has auxiliary columns.
+
+        See Also
+        --------
+        fit : All sources at once, each with a weight of its own.
+
+        References
+        ----------
+        Steegen, S., Tuerlinckx, F., Gelman, A. and Vanpaemel, W. (2016). Increasing
+        transparency through a multiverse analysis. Perspectives on Psychological
+        Science 11, 702-712.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> found = study_model(make_study()).multiverse()
+        >>> found.table.loc["income", ["naive", "augmented"]].round(3)
+                 naive  augmented
+        variant
+        guess    0.090      0.096
+        draws    0.029      0.089
+        """
+        from statsmodels_synth.estimators.multiverse import (  # noqa: PLC0415
+            multiverse,
+        )
+
+        keys = [name for name in FIT_KEYS if name != "start_params"]
+        check_keywords("multiverse", options, [*keys, "alpha"])
+        if self.recalibration is not None:
+            raise OptionError(
+                "multiverse() takes each source by itself, and with auxiliary= one is "
+                "made from the labels. Build the model without it."
+            )
+        settings, groups = self._settings(options)
+        design = self.aligned_or_raise()
+        clusters = self._clusters(groups, options.get("cov_kwds"))
+        theta, eta = self._start(None, self.source_state)
+        start = fit_labels(design, self._target, theta, settings, clusters)
+        at, alpha = self.data.const_idx, check_alpha(alpha)
+        return multiverse(design, start, settings, eta, at, alpha)
 
     @with_one_blas_thread
     def fit_many(
@@ -845,8 +970,22 @@ class AugmentedGMM(StackedMomentsGMM):
             )
         return ManyFits(self, shared, sets, kwargs, passes)
 
-    def _clusters(self, groups: Any) -> Clusters:
-        """Cluster of each unit, from a column or one value per unit."""
+    def _clusters(self, groups: Any, options: Any) -> Clusters | None:
+        """
+        Cluster of each unit, from a column or one value per unit, if there are any.
+
+        `options` of the covariance: strata that a survey drew them from.
+        """
+        if groups is None:
+            return None
+        found = self._numbered_clusters(groups)
+        self._check_clusters(found)
+        if options and ("strata" in options or "fpc" in options):
+            return self._in_survey_strata(found, options)
+        return found
+
+    def _numbered_clusters(self, groups: Any) -> Clusters:
+        """Cluster of each unit."""
         partitions = self.aligned.partitions
         if partitions is not None:
             if not isinstance(groups, str):
@@ -854,16 +993,30 @@ class AugmentedGMM(StackedMomentsGMM):
                     "groups must be the name of a column where rows are in partitions. "
                     "Make it a column of data."
                 )
-            found = partitioned_clusters(
+            return partitioned_clusters(
                 groups, self.unit_index, *partitions.groups(groups)
             )
-            self._check_clusters(found)
-            return found
         label = f"groups={groups!r}" if isinstance(groups, str) else "groups"
         values = self._values_by_unit(groups, label)
-        found = find_clusters(values, self.aligned, self.unit_index, label)
-        self._check_clusters(found)
-        return found
+        return find_clusters(values, self.aligned, self.unit_index, label)
+
+    def _in_survey_strata(
+        self, clusters: Clusters, options: Mapping[str, Any]
+    ) -> Clusters:
+        """Clusters with the strata that a survey drew them from."""
+        if self.aligned.partitions is not None:
+            raise OptionError(
+                "Survey strata need units in memory, and they are in parts. Leave "
+                "'strata' and 'fpc' out: intervals are then too long, not too short."
+            )
+        kept = slice(None) if self.aligned.kept is None else self.aligned.kept
+        found = {
+            name: self._values_by_unit(options[name], f"cov_kwds={{{name!r}: ...}}")
+            for name in ("strata", "fpc")
+            if options.get(name) is not None
+        }
+        of_units = {name: values[kept] for name, values in found.items()}
+        return survey_strata(clusters, of_units.get("strata"), of_units.get("fpc"))
 
     def _check_clusters(self, found: Clusters) -> None:
         """Warn of coefficients that few clusters decide, where regressors have one."""
@@ -939,3 +1092,42 @@ class AugmentedGMM(StackedMomentsGMM):
     @property
     def _target(self) -> Target:
         return Target(self.target_score, self.param_names, self.endog_names)
+
+
+def _one_row_per_unit(
+    frame: tuple[str, Any, On],
+    target: TargetScore,
+    options: ModelOptions,
+    asked: tuple[Any, Any],
+    *,
+    in_parts: bool,
+) -> Collapsed | None:
+    """Data of several coders with one row per unit; None where there is no coder."""
+    (formula, data, on), (coder, coding) = frame, asked
+    if coder is None:
+        if coding is not None:
+            raise OptionError(
+                "coding= says what makes one label of several codes. Name the column "
+                "that says who coded a row, in coder=."
+            )
+        return None
+    if in_parts:
+        raise OptionError(
+            "coder= needs data in memory, and it is in parts. Make one row per unit "
+            "before: the mean or the majority of its codes."
+        )
+    fixed = {
+        value: f"{name}="
+        for name, value in vars(options).items()
+        if isinstance(value, str) and name not in ("missing", "auxiliary")
+    }
+    for source in given_sources(options.proxy, options.synthetic):
+        fixed |= dict.fromkeys(source.named, f"Source {source.name!r}")
+    how = Coding(
+        coding,
+        formula,
+        target.is_linear_in_outcome,
+        target.has_levels,
+        fixed,
+    )
+    return collapse(data, coder, on, how)

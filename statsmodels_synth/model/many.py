@@ -6,7 +6,9 @@ from collections.abc import Hashable, Iterator
 from operator import index
 from typing import Any
 
-from statsmodels_synth.core.options import methods_name_keywords
+import pandas as pd
+
+from statsmodels_synth.core.options import check_alpha, methods_name_keywords
 from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.data.label_sets import (
     LabelSets,
@@ -90,6 +92,28 @@ class ManyFits:
         except SynthError as error:
             name = self._sets.names[k]
             raise type(error)(f"Labels {name!r}: {error}") from error
+
+    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+        """
+        Coefficients of all fits as one plain frame; each is fitted for it.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            One row per set of labels and coefficient: `term`, `estimate`, `std_error`,
+            `statistic`, `p_value`, `conf_low`, `conf_high`, `labels` (name of the set).
+        """
+        check_alpha(alpha)
+        named = zip(self.names, self, strict=True)
+        frames: list[pd.DataFrame] = [
+            own.tidy(alpha).assign(labels=name) for name, own in named
+        ]
+        return pd.concat(frames, ignore_index=True)
 
     def __repr__(self) -> str:
         """Say what it is."""

@@ -26,6 +26,7 @@ from statsmodels_synth.core.options import (
 from statsmodels_synth.core.process import with_filters_kept
 from statsmodels_synth.core.pyplot import BLUE, pyplot
 from statsmodels_synth.core.tables import NotesSummary
+from statsmodels_synth.core.tidy import tidy_frame
 from statsmodels_synth.diagnostics.tables import frame_table
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.model.augmented import AugmentedGMM
@@ -141,6 +142,26 @@ class PrevalenceResults:
         contrasts = np.array([unit[a] - unit[b] for a, b in pairs])
         table["pvalue"] = self.groups.t_test(contrasts).pvalue
         return table
+
+    def tidy(self) -> pd.DataFrame:
+        """
+        Shares as a plain frame, to join, filter and plot.
+
+        Returns
+        -------
+        DataFrame
+            One row per share: `term` ("overall" or the group), `estimate`, `std_error`,
+            `conf_low`, `conf_high` at the level of the table, `labels`,
+            `effective_labels`.
+        """
+        return tidy_frame(
+            self.table.index,
+            self.table[["lower", "upper"]],
+            estimate=self.table["share"],
+            std_error=self.table["std_err"],
+            labels=self.table["labels"],
+            effective_labels=self.table["effective_labels"],
+        )
 
     @with_filters_kept
     def summary(self) -> Summary:

@@ -327,10 +327,19 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
         data = object.__new__(type(self.data))
         data.__dict__.update(self.data.__dict__)
         data.__dict__.pop("model_spec", None)
+        data.__dict__.pop("design_info", None)
         return state | {"data": data}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Attach the specification that was learned again."""
         self.__dict__.update(state)
         if self.learned is not None:
-            self.data.model_spec = self.learned.spec
+            self._attach_spec()
+
+    def _attach_spec(self) -> None:
+        """Put the formula's specification where statsmodels and others look for it."""
+        assert self.learned is not None
+        spec = self.learned.spec
+        self.data.model_spec = spec
+        if self.engine == "patsy":  # smmargins asks for it
+            self.data.design_info = spec

@@ -590,6 +590,34 @@ def stacked_rows(parts: Sequence[DesignRows]) -> DesignRows:
     )
 
 
+def as_replicates(design: AlignedDesign, name: str) -> AlignedDesign:
+    """
+    All sources as one, whose rows are replicates of the units that they cover.
+
+    Every source that covers a unit counts the same in it. Eq. (source-score).
+    """
+    parts, unit = design.sources, [s.unit_positions for s in design.sources]
+    covering = np.zeros(design.n_units)
+    for own in unit:
+        covering[np.unique(own)] += 1.0
+    both = stacked_rows(parts)
+    units = np.concatenate(unit)
+    order = np.argsort(units, kind="stable")
+    weights = np.ones(len(units)) if both.weights is None else both.weights
+    source = SourceArrays(
+        both.endog[order],
+        both.exog[order],
+        units[order],
+        None if both.offset is None else both.offset[order],
+        (weights / covering[units])[order],
+        len(parts) > 1,
+        name,
+        parts[0].kind,
+    )
+    labels = rows_of_labeled(source, design.labeled_units)
+    return replace(design, source_rows=(source,), labeled_sources=(labels,))
+
+
 def rows_of_labeled(source: SourceArrays, labeled_units: Positions) -> DesignRows:
     """
     Rows of a source that belong to labelled units.

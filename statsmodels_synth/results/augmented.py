@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +20,7 @@ from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.inherited import Withheld
 from statsmodels_synth.core.messages import Caution
 from statsmodels_synth.core.options import check_keywords, methods_name_keywords
-from statsmodels_synth.core.prediction import PredictedResults
+from statsmodels_synth.core.prediction import PredictedResults, RowsToPredict
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.core.statsmodels import (
     GMMResults,
@@ -112,6 +113,8 @@ class AugmentedGMMResults(
         them.
     n_clusters : int or None
         Clusters with a labelled unit.
+    n_survey_strata : int or None
+        Strata that a survey drew the clusters from.
     """
 
     calc_cov_params = Withheld(
@@ -156,6 +159,8 @@ class AugmentedGMMResults(
         self.dropped_sources = fit.dropped_sources
         self.cov_type = settings.cov_type
         self.n_clusters = None if fit.clusters is None else fit.clusters.n_labeled
+        survey = None if fit.clusters is None else fit.clusters.survey
+        self.n_survey_strata = None if survey is None else survey.n_strata
         self.labeling = design.labeling.name
         #: Labels with the rarer outcome, where the coefficient is a share.
         self.rarer_labels: int | None = None
@@ -533,6 +538,9 @@ class AugmentedGMMResults(
         income      -0.067    0.025
         """
         from statsmodels_synth.diagnostics import diagnose  # noqa: PLC0415
+        from statsmodels_synth.results.replicates import (  # noqa: PLC0415
+            combined_replicates,
+        )
         from statsmodels_synth.results.units import (  # noqa: PLC0415
             given_units,
             groups_by,
@@ -542,7 +550,8 @@ class AugmentedGMMResults(
         _ = fit.design.sources  # rows in partitions are refused first
         groups = None if by is None else groups_by(self.model, by)
         given = given_units(self.model, fit)
-        return diagnose(fit, given, groups, n_influential, blind=blind)
+        found = diagnose(fit, given, groups, n_influential, blind=blind)
+        return replace(found, combined=combined_replicates(fit))
 
     @with_filters_kept
     def plot_diagnostics(self, ax: Any = None) -> Any:
@@ -587,9 +596,13 @@ class AugmentedGMMResults(
         417
         """
         from statsmodels_synth.planning import make_plan  # noqa: PLC0415
+        from statsmodels_synth.results.units import (  # noqa: PLC0415
+            units_to_draw,
+        )
 
         fit, constant = self._fit_to_analyse(), self.model.data.const_idx
-        return make_plan(fit, constant, fit.design.n_frame)
+        to_draw = partial(units_to_draw, self.model, fit)
+        return make_plan(fit, constant, fit.design.n_frame, to_draw)
 
     @with_filters_kept
     def plot_plan(
@@ -614,7 +627,54 @@ class AugmentedGMMResults(
         """
         return self.plan().plot(coefficient, ax, alpha=alpha)
 
+    def glance(self) -> pd.DataFrame:
+        """
+        What there is to say of the fit as a whole, in one row.
+
+        Returns
+        -------
+        DataFrame
+            `method`, `nobs` (labelled units), `n_units`, `n_sources`, `df_resid`,
+            `cov_type`; Hansen's J as `j_statistic`, `j_df`, `j_p_value`, missing where
+            there is no source; and whether the fit `converged`. Works after
+            :meth:`remove_data`.
+
+        See Also
+        --------
+        tidy : One row per coefficient.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> found = study_model(make_study()).fit().glance()
+        >>> found[["method", "nobs", "n_units"]].values.tolist()
+        [['GMM-Synth, few-label default', 200, 694]]
+        """
+        has_sources, test = bool(self.source_names), self.jtest()
+        row = {
+            "method": self.settings.method if has_sources else "labels only",
+            "nobs": self.n_labeled,
+            "n_units": self.n_units,
+            "n_sources": len(self.source_names),
+            "df_resid": self.df_resid,
+            "cov_type": self.cov_type,
+            "j_statistic": test.statistic if test.df else float("nan"),
+            "j_df": test.df,
+            "j_p_value": test.pvalue,
+            "converged": self.converged,
+        }
+        return pd.DataFrame([row])
+
     # What statsmodels' results offer
+
+    def _averages(self, asked: RowsToPredict, which: str, by: Any) -> Any:
+        """Averages over the units, or by group of rows that were given."""
+        from statsmodels_synth.results.averages import (  # noqa: PLC0415
+            average_predictions,
+        )
+
+        fit = self._fit_to_analyse() if asked.exog is None else None
+        return average_predictions(self, asked, which, by, fit)
 
     def agreement(self, alpha: float = 0.05) -> AgreementTable:
         """
@@ -666,6 +726,101 @@ class AugmentedGMMResults(
                 "more. Fit the formula without '|' for agreement()."
             )
         return agreement_table(fit, str(self.model.endog_names), names, alpha)
+
+    def sequential_conf_int(
+        self,
+        looks: Sequence[int] | None = None,
+        *,
+        tightest_at: int | None = None,
+        alpha: float = 0.05,
+    ) -> pd.DataFrame:
+        """
+        Intervals for labelling that stops as soon as they are to one's liking.
+
+        An ordinary interval covers too rarely if one looks at it after every batch of
+        labels, and stops when it excludes zero.
+
+        Parameters
+        ----------
+        looks : sequence of int, optional
+            Numbers of labels at which one looks, as they were planned; the present one
+            is among them. All looks together have the level (Pocock [1]_). If omitted,
+            the interval holds at every number of labels at once, and is longer ([2]_).
+        tightest_at : int, optional
+            Without `looks`, the number of labels at which it is to be shortest: that at
+            which one expects to stop, fixed before. The present one if omitted, which
+            is right for one look only.
+        alpha : float
+            One minus the level.
+
+        Returns
+        -------
+        DataFrame
+            `lower` and `upper` by coefficient.
+
+        Raises
+        ------
+        OptionError
+            If the present number of labels is not among the looks.
+
+        Notes
+        -----
+        Both are for labels that are drawn at random, batch by batch, with at least some
+        50 at the first look. An interval that is to be short enough, not to exclude a
+        value, may be stopped with an ordinary one: how short it is says little of where
+        it is.
+
+        References
+        ----------
+        .. [1] Pocock, S. J. (1977). Group sequential methods in the design and analysis
+           of clinical trials. Biometrika 64, 191-199.
+        .. [2] Waudby-Smith, I., Arbour, D., Sinha, R., Kennedy, E. H. and Ramdas, A.
+           (2024). Time-uniform central limit theory and asymptotic confidence
+           sequences. Annals of Statistics 52, 2613-2640.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> result = study_model(make_study()).fit()
+        >>> result.conf_int().loc["educ"].round(2).tolist()
+        [-0.18, 0.16]
+        >>> looks = [100, 200, 300]
+        >>> result.sequential_conf_int(looks).loc["educ"].round(2).tolist()
+        [-0.21, 0.19]
+        """
+        from statsmodels_synth.sampling.sequential import (  # noqa: PLC0415
+            sequential_level,
+        )
+
+        level = sequential_level(self.n_labeled, looks, tightest_at, alpha)
+        bounds = np.asarray(self.conf_int(alpha=level))
+        return pd.DataFrame(bounds, self.model.param_names, ["lower", "upper"])
+
+    def coder_agreement(self) -> pd.DataFrame:
+        """
+        How far several coders of a unit agree, variable by variable.
+
+        Returns
+        -------
+        DataFrame
+            One row per variable: `coders`, `codes`, `units` with a code, `several`,
+            those with more than one, `agreement`, the share of pairs of codes of a unit
+            that are the same, Krippendorff's `alpha`, its `metric`, `label`, what made
+            one of several codes, and `ties`, the units without a majority.
+
+        Raises
+        ------
+        OptionError
+            If the model was made without ``coder=``.
+        """
+        found = self.model.coders
+        if found is None:
+            raise OptionError(
+                "Each unit has one row of data. Give one for each unit and coder, and "
+                "the column that says who coded it: from_formula(..., coder='coder')."
+            )
+        table: pd.DataFrame = found.table
+        return table.copy()
 
     def get_margeff(
         self,

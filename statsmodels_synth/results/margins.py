@@ -21,6 +21,7 @@ from statsmodels_synth.core.options import (
     methods_name_keywords,
 )
 from statsmodels_synth.core.tables import NotesSummary
+from statsmodels_synth.core.tidy import ForMaketables, tidy_frame
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.problem.groups import all_sums
 from statsmodels_synth.problem.scores import TargetScore
@@ -36,7 +37,7 @@ STEP = 1e-5
 
 @methods_name_keywords
 @dataclass(frozen=True)
-class Margins:
+class Margins(ForMaketables):
     """
     Marginal effects, made by ``result.get_margeff()``.
 
@@ -131,6 +132,30 @@ class Margins:
             index=self.frame.index,
         )
 
+    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+        """
+        Effects as a plain frame, to join, filter and plot.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of intervals.
+
+        Returns
+        -------
+        DataFrame
+            One row per effect: `term`, `estimate`, `std_error`, `statistic`, `p_value`,
+            `conf_low`, `conf_high`.
+        """
+        return tidy_frame(
+            self.frame.index,
+            self.conf_int(alpha),
+            estimate=self.margeff,
+            std_error=self.margeff_se,
+            statistic=self.tvalues,
+            p_value=self.pvalues,
+        )
+
     def summary(self, alpha: float | None = None) -> Summary:
         """
         Table for people.
@@ -193,6 +218,10 @@ class Averaged:
         Offset of the linear predictor.
     note : str
         What they are, in a sentence.
+    given : ndarray (R,)
+        Position of the unit of each row among those that were given.
+    is_population : bool
+        Whether they are all units, and not the labelled ones that stand for them.
     """
 
     exog: Floats
@@ -200,34 +229,45 @@ class Averaged:
     units: Positions
     offset: Floats | None
     note: str
+    given: Positions
+    is_population: bool
 
 
-def rows_to_average(model: Any, fit: Fit) -> Averaged:
-    """All units whose regressors are observed; else the labelled ones, weighted."""
+def rows_to_average(model: Any, fit: Fit, offset: float | None = None) -> Averaged:
+    """
+    All units whose regressors are observed; else the labelled ones, weighted.
+
+    `offset`: in place of that of the labelled units.
+    """
     design = fit.design
     labels = design.labeled
     learned = model.learned
-    if learned is not None and labels.offset is None and design.partitions is None:
+    has_own = labels.offset is not None and offset is None
+    if learned is not None and not has_own and design.partitions is None:
         exog = learned.exog_of_data()
         position = model.unit_index.get_indexer(learned.index_of_data)
+        place = model.given_units.get_indexer(learned.index_of_data)
         weights = np.ones(len(exog))
         if model.weights is not None:
-            given = np.asarray(model.weights, dtype=float)
-            place = model.given_units.get_indexer(learned.index_of_data)
-            weights = given[place]
+            weights = np.asarray(model.weights, dtype=float)[place]
         if len(exog) >= design.n_units or len(exog) > design.n_labeled:
             note = (
                 f"Averaged over the {len(exog)} units whose regressors people "
                 "observed, labelled or not."
             )
-            return Averaged(exog, weights / weights.sum(), position, None, note)
+            shift = None if offset is None else np.full(len(exog), offset)
+            share = weights / weights.sum()
+            return Averaged(exog, share, position, shift, note, place, True)
     weights = design.row_weights(labels)
     note = (
         f"Averaged over the {design.n_labeled} labelled units, with the weights of the "
         "design: of the others the regressors are not known as people observe them."
     )
     at = design.labeled_units
-    return Averaged(labels.exog, weights / weights.sum(), at, labels.offset, note)
+    shift = labels.offset if offset is None else np.full(len(at), offset)
+    place = at if design.kept is None else design.kept[at]
+    share = weights / weights.sum()
+    return Averaged(labels.exog, share, at, shift, note, place, False)
 
 
 def mean_and_slope(score: TargetScore, linear: Floats) -> tuple[Floats, Floats]:
@@ -327,15 +367,16 @@ def margins(
         own = effects_of_rows(score, rows, point, method, changed)
         return np.asarray(rows.weights @ own)[kept]
 
-    jacobian = _jacobian(average, params, np.asarray(result.bse, dtype=float))
+    jacobian = jacobian_of(average, params, np.asarray(result.bse, dtype=float))
     effects = effects_of_rows(score, rows, params, method, changed)[:, kept]
     covariance = np.asarray(result.cov_params(), dtype=float)
     conditional = jacobian @ covariance @ jacobian.T
     total, note = conditional, "Regressors are as given, so that no unit is drawn."
-    if at == "overall" and fit.settings.is_finite:
+    if at == "overall" and fit.settings.is_finite and rows.is_population:
         note = f"{rows.note} They are the population."
     elif at == "overall":
-        total = conditional + _of_drawing(fit, rows, effects, jacobian)
+        spread = (effects - rows.weights @ effects) * rows.weights[:, None]
+        total = conditional + of_drawing(fit, rows, spread, jacobian)
         note = f"{rows.note} Standard errors include the drawing of the units."
     df = float(np.min(result.df_inference)) if result.use_t else np.inf
     label = {"dydx": "dy/dx", "eyex": "d(lny)/d(lnx)"}
@@ -407,7 +448,7 @@ def _weighted_median(exog: Floats, weights: Floats) -> Floats:
     return found
 
 
-def _jacobian(function: Any, params: Floats, size: Floats) -> Floats:
+def jacobian_of(function: Any, params: Floats, size: Floats) -> Floats:
     """Derivative of averages with respect to the coefficients, (k, p)."""
     columns = []
     for j in range(len(params)):
@@ -419,10 +460,13 @@ def _jacobian(function: Any, params: Floats, size: Floats) -> Floats:
     return np.column_stack(columns)
 
 
-def _of_drawing(fit: Fit, rows: Averaged, effects: Floats, jacobian: Floats) -> Floats:
-    """What the drawing of the units adds to the covariance of averages, (k, k)."""
-    design, k = fit.design, effects.shape[1]
-    own = (effects - rows.weights @ effects) * rows.weights[:, None]
+def of_drawing(fit: Fit, rows: Averaged, own: Floats, jacobian: Floats) -> Floats:
+    """
+    What the drawing of the units adds to the covariance of averages, (k, k).
+
+    Shapes: `own` (R, k), what each row contributes to the averages; `jacobian` (k, p).
+    """
+    design, k = fit.design, own.shape[1]
     by_unit = np.zeros((design.n_units, k))
     known = rows.units >= 0
     by_unit[rows.units[known]] = own[known]

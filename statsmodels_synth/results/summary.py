@@ -234,6 +234,8 @@ def summary_notes(results: Any) -> list[str]:
     ]
     if (absorbed := results.model.absorbed) is not None:
         notes.append(absorbed.note)
+    if (coders := results.model.coders) is not None:
+        notes.append(coders.note)
     if results.source_names:
         notes.append(VALIDITY)
         notes += [*_method_notes(results), *_cluster_notes(results)]
@@ -242,7 +244,7 @@ def summary_notes(results: Any) -> list[str]:
             "With clusters, the strata give labelling probabilities only: that the "
             "number of labels in each was fixed does not shorten the intervals."
         )
-    notes += _df_notes(results)
+    notes += [*_survey_notes(results), *_df_notes(results)]
     notes += filter(None, (share_note(results.rarer_labels),))
     if results.jtest().df:
         notes.append(_j_note(results))
@@ -324,6 +326,16 @@ def _method_notes(results: Any) -> list[str]:
             "scale the regressors for theirs."
         ]
     return []
+
+
+def _survey_notes(results: Any) -> list[str]:
+    """Strata that a survey drew clusters from."""
+    if results.n_survey_strata is None:
+        return []
+    return [
+        f"A survey drew the clusters within {results.n_survey_strata} strata"
+        ": standard errors count how they differ within these only."
+    ]
 
 
 def _cluster_notes(results: Any) -> list[str]:

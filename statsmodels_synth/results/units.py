@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth.core.arrays import Bools
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.diagnostics.coverage import Drawn
 from statsmodels_synth.diagnostics.diagnose import GivenUnits
 from statsmodels_synth.diagnostics.subgroups import Groups, check_by, make_groups
+from statsmodels_synth.exceptions import DataError
+from statsmodels_synth.sampling.pilots import UnitsToDraw
 
 if TYPE_CHECKING:
     from statsmodels_synth.gmm.fit import Fit
@@ -55,6 +57,15 @@ def labeled_and_eligible(model: Any) -> tuple[Bools, Bools]:
 
 def groups_by(model: Any, by: Any) -> Groups:
     """Groups of the units that take part, from a column or one value per unit."""
+    return _groups(model, by, model.aligned.kept)
+
+
+def groups_of_given(model: Any, by: Any) -> Groups:
+    """Groups of all units that were given, those included that take no part."""
+    return _groups(model, by, None)
+
+
+def _groups(model: Any, by: Any, kept: Positions | None) -> Groups:
     label, title = f"by={by!r}", by
     if not isinstance(by, str):
         label, title = "by=", str(getattr(by, "name", None) or "group")
@@ -62,7 +73,43 @@ def groups_by(model: Any, by: Any) -> Groups:
     # A source may draw a regressor anew, which is then another variable. Units that
     # only a source has, or that data says nothing of, go by that source.
     values = model._values_by_unit(by, label, of_data_first=True)
-    if model.aligned.kept is not None:
-        values = values[model.aligned.kept]
+    if kept is not None:
+        values = values[kept]
     groups = make_groups(values, label)
     return Groups(groups.codes, groups.names, groups.has_missing, title)
+
+
+def chance_by_unit(model: Any, fit: Fit, labeled: Bools, eligible: Bools) -> Floats:
+    """
+    Probability with which each unit was labelled; 0 where it could not be.
+
+    Shapes: `labeled`, `eligible` (T,) -> (T,).
+    """
+    labeling, size = fit.design.labeling, len(labeled)
+    chance = np.zeros(size)
+    if labeling.strata is not None:
+        codes, _ = pd.factorize(pd.Series(np.asarray(model.strata)))
+        every = np.bincount(codes[eligible], minlength=codes.max() + 1)
+        some = np.bincount(codes[labeled], minlength=codes.max() + 1)
+        chance[eligible] = (some / np.maximum(every, 1))[codes[eligible]]
+    elif labeling.prob is not None:
+        given = np.asarray(model.labeling_prob, dtype=float)
+        if len(given) != size or np.isnan(given[eligible]).any():
+            raise DataError(
+                "labeling_prob= of the pilot is known for labelled units only, or "
+                "missing for some. A second wave needs that of all units: fit the "
+                "pilot with a column that has it."
+            )
+        chance[eligible] = given[eligible]
+    else:
+        chance[eligible] = labeled.sum() / eligible.sum()
+    return chance
+
+
+def units_to_draw(model: Any, fit: Fit) -> UnitsToDraw:
+    """What a further wave of labels would be drawn from: the units that take part."""
+    labeled, eligible = labeled_and_eligible(model)
+    chance = chance_by_unit(model, fit, labeled, eligible)
+    kept = slice(None) if fit.design.kept is None else fit.design.kept
+    by_id = pd.util.hash_pandas_object(model.unit_index, index=False).to_numpy()
+    return UnitsToDraw(chance[kept], (eligible & ~labeled)[kept], by_id)

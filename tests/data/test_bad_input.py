@@ -923,7 +923,7 @@ case(
         data=f.data.assign(y=f.data["y"].where(K < 6)),
         proxy={"llm": f.llm},
         synthetic={"sim": f.sim},
-    ),
+    ).fit(),
     *("6 labelled units", "2 coefficients", "2 sources", "use fewer sources"),
 )
 case(

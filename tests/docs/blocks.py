@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 import re
 from typing import NamedTuple
@@ -18,7 +19,7 @@ PAGES = [
 ]
 PAGES = [path for path in dict.fromkeys(PAGES) if path.is_file()]
 _BLOCK = re.compile(
-    r"(?:^<!-- not run: (?P<reason>[^>]+) -->\n\s*)?"
+    r"(?:^<!-- (?:not run: (?P<reason>[^>]+)|needs: (?P<needs>[\w.]+)) -->\n\s*)?"
     r"^(?P<fence>`{3,})(?P<kind>python|r|\{code-cell\} ipython3)[ ]*\n"
     r"(?P<code>.*?)^(?P=fence)[ ]*$"
     r"(?:\n\n```text\n(?P<output>.*?)^```[ ]*$)?",
@@ -30,8 +31,9 @@ class Block(NamedTuple):
     """
     A block of a page.
 
-    `reason` says why it is not run, and is mostly empty; `output` is the text of the
-    block below that says what it prints, where there is one.
+    `reason` says why it is not run, and is mostly empty; `needs` is a package without
+    which it is not. `output` is the text of the block below that says what it prints,
+    where there is one.
     """
 
     language: str
@@ -39,6 +41,13 @@ class Block(NamedTuple):
     line: int
     reason: str
     output: str | None
+    needs: str
+
+    @property
+    def runs(self) -> bool:
+        """Whether it can be run here."""
+        missing = bool(self.needs) and importlib.util.find_spec(self.needs) is None
+        return not self.reason and not missing
 
 
 def blocks(page: Path) -> list[Block]:
@@ -52,9 +61,8 @@ def blocks(page: Path) -> list[Block]:
         line = text.count("\n", 0, match.start("code")) + 1
         line += match["code"].count("\n") - code.count("\n")
         language = "r" if match["kind"] == "r" else "python"
-        found.append(
-            Block(language, code, line, match["reason"] or "", match["output"])
-        )
+        reason, needs = (match[name] or "" for name in ("reason", "needs"))
+        found.append(Block(language, code, line, reason, match["output"], needs))
     return found
 
 

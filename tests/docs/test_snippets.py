@@ -24,7 +24,7 @@ def run(page: Path, names: dict[str, Any]) -> list[tuple[Block, str]]:
     """Run the blocks of a page; what each has printed."""
     found = []
     for block in blocks(page):
-        if block.language != "python" or block.reason:
+        if block.language != "python" or not block.runs:
             continue
         # Lines of an error are those of the page.
         above = "\n" * (block.line - 1)

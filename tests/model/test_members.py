@@ -90,6 +90,12 @@ def saved(member: Any) -> Any:
     return buffer.getvalue()
 
 
+def drawn(member: Any) -> None:
+    """Where the package for it is installed."""
+    pytest.importorskip("great_tables")
+    member()
+
+
 def refused(member: Any, match: str) -> None:
     """Of other models than this one."""
     with pytest.raises(OptionError, match=match):
@@ -100,6 +106,7 @@ RESULTS: dict[str, Callable[[Any], Any]] = {
     "conf_int": call(0.1),
     "cov_params": call(column="x"),
     "f_test": call("x = 0"),
+    "glance": call(),
     "get_prediction": lambda member: member().summary_frame(),
     "load": lambda member: isinstance(member, Callable),  # type: ignore[arg-type]
     "predict": call(),
@@ -109,11 +116,14 @@ RESULTS: dict[str, Callable[[Any], Any]] = {
     "summary2": call(),
     "t_test": call("x = 0"),
     "t_test_pairwise": call("C(g)"),
+    "tidy": call(),
     "wald_test": call("x = 0, C(g)[T.b] = 0", scalar=True),
     "wald_test_terms": call(),
 }
 AUGMENTED = RESULTS | {
     "agreement": call(),
+    "sequential_conf_int": call([100, 150, 200]),
+    "coder_agreement": lambda member: refused(member, "coder="),
     "first_stage": lambda member: refused(member, "no first stage"),
     "get_margeff": lambda member: member().summary_frame(),
     "overidentification": lambda member: refused(member, "no instruments"),
@@ -147,19 +157,26 @@ MODEL: dict[str, Callable[[Any], Any]] = {
     "labeled_only": call(),
     "labeled_start": call(),
     "momcond": lambda member: member(full()),
+    "multiverse": call(),
     "predict": lambda member: member(result().params),
     "remove_data": lambda _: None,  # below
     "sources_start": call(),
 }
 PLAN: dict[str, Callable[[Any], Any]] = {
     "cheapest": call(coefficient="x", price_label=1.0, width=0.3),
+    "designs": call(300),
     "expect": call(),
     "labels_needed": call(width=0.6),
     "plot": call(),
     "summary": call(),
+    "tidy": call(),
 }
-SHOWN: dict[str, Callable[[Any], Any]] = {"plot": call(), "summary": call()}
-MANY: dict[str, Callable[[Any], Any]] = {}
+SHOWN: dict[str, Callable[[Any], Any]] = {
+    "plot": call(),
+    "summary": call(),
+    "tidy": call(),
+}
+MANY: dict[str, Callable[[Any], Any]] = {"tidy": call()}
 TASK_MODEL: dict[str, Callable[[Any], Any]] = {
     "fit": call(),
     **dict.fromkeys(
@@ -190,9 +207,10 @@ OBJECTS: dict[str, tuple[Callable[[], Any], dict[str, Callable[[Any], Any]]]] = 
     "plan": (lambda: result().plan(), PLAN),
     "comparison": (
         lambda: result().compare(["labels only", "GMM-Synth"]),
-        SHOWN | {"label": call("GMM-Synth")},
+        SHOWN | {"label": call("GMM-Synth"), "to_gt": drawn},
     ),
     "diagnostics": (lambda: result().diagnostics(), SHOWN),
+    "multiverse": (lambda: model().multiverse(), SHOWN | {"shares": call()}),
     "task model": (tasks, TASK_MODEL),
     "task result": (task_result, TASKS),
     "loo": (lambda: task_result().loo(), {}),
@@ -203,12 +221,14 @@ OBJECTS: dict[str, tuple[Callable[[], Any], dict[str, Callable[[Any], Any]]]] = 
 MISSING = {
     ("diagnostics", "coverage"),  # a source that leaves nothing uncovered
     ("comparison", "table"),  # effective labels of what is not valid
+    ("comparison", "tidy"),
     ("ppi", "effective_nobs"),
     ("naive", "effective_nobs"),
     ("plan", "cheapest"),  # replicates of sources that are not used
     # A C statistic of all sources together.
     *((name, "representativeness") for name in ("result", "inside", "diagnostics")),
     ("real_only", "jtest"),  # no source, nothing to test
+    ("real_only", "glance"),
     ("real_only", "representativeness"),
 }
 

@@ -1,0 +1,15 @@
+# The numbers of mice and mitml in tests/estimators/test_combining.py.
+# Rscript tests/reference/combining.R
+library(mice)
+library(mitml)
+sets <- read.csv("tests/estimators/combining.csv")
+outcomes <- paste0("y", 1:5)
+fits <- lapply(outcomes, function(y) lm(reformulate(c("x", "z"), y), sets))
+none <- lapply(outcomes, function(y) lm(reformulate("1", y), sets))
+options(digits = 15)
+print(summary(pool(fits), conf.int = TRUE))
+print(pool(fits)$pooled)
+print(summary(pool(fits, rule = "reiter2003"), conf.int = TRUE))
+print(D1(as.mira(fits), as.mira(none))$result)
+print(testModels(fits, none, method = "D1", df.com = 57)$test)
+print(testModels(fits, none, method = "D1")$test)
