@@ -108,7 +108,7 @@ def check_links(folder: Path) -> Iterator[str]:
     pages = {
         path: Links(path.read_text("utf-8"))
         for path in folder.rglob("*.html")
-        if "_static" not in path.parts
+        if not {"_static", "_modules"} & set(path.parts)
     }
     for path, page in sorted(pages.items()):
         name = path.relative_to(folder)
