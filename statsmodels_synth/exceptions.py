@@ -134,6 +134,10 @@ class LabelAgreementWarning(SynthWarning):
     """A source agrees with (almost) every label: too little is known of its errors."""
 
 
+class CoderWarning(SynthWarning):
+    """Coders of a unit are divided: no code is that of most."""
+
+
 class WeakInstrumentWarning(SynthWarning):
     """The labelled rows hardly tell what an instrument does."""
 

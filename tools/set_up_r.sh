@@ -15,7 +15,7 @@ venv=${1:-.venv}
 necessary=(reticulate generics testthat)
 useful=(
     bayestestR bit64 broom car clubSandwich data.table emmeans gmm insight knitr lmtest
-    MASS multcomp parameters performance rmarkdown sandwich survival tibble
+    MASS multcomp parameters performance rmarkdown sandwich survey survival tibble
 )
 
 give_up() {

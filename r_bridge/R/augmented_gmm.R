@@ -9,7 +9,9 @@
 #' @param formula A formula as for [stats::glm()]. Bases such as `ns()`, `poly()` and
 #'   `scale()`, levels and contrasts are learned on the labelled rows and carried to
 #'   the sources. Terms that depend on the other rows in another way, such as
-#'   `I(x - mean(x))`, are refused.
+#'   `I(x - mean(x))`, are refused. As in package fixest, `y ~ x | firm + year` absorbs
+#'   fixed effects in a linear model, and `y ~ x | d ~ z` has the endogenous regressor
+#'   `d` with the instrument `z`.
 #' @param data A data frame with one row per unit: those with human labels, or all units
 #'   with `NA` where nobody labelled.
 #' @param proxy,synthetic What a model guessed about real units, and units that a model
@@ -35,6 +37,9 @@
 #'   few labelled clusters demand, and with very few of them the estimate is that of the
 #'   labels only.
 #' @param ... Nothing: all other arguments are named in full.
+#' @param score Another target model in place of `family`: [quantile_score()], [huber()],
+#'   [negative_binomial2()], [multinomial_logit()], [ordered_logit()], [ordered_probit()],
+#'   [treatment_effect()].
 #' @param strata Stratum of each unit, where a fixed number of units was labelled in
 #'   each: a column or one value per row of `data`.
 #' @param auxiliary What is known of every unit beside `formula`, such as the confidence of
@@ -61,6 +66,9 @@
 #' @param start Start for the coefficients.
 #' @param influence Whether to keep the contribution of each unit, which
 #'   [sandwich::estfun()] needs: as many rows as there are units.
+#' @param keep Whether to keep the arrays of the fit, which [compare()], [diagnostics()],
+#'   [plan()] and [agreement()] start from: the human labels, and as many numbers as all
+#'   sources have.
 #'
 #' @details `labeled`, `labeling_prob`, `weights`, `cluster` and `strata` are looked up
 #'   in `data` first, so that `weights = w`, `weights = "w"`, `weights = ~ w` and
@@ -91,19 +99,20 @@
 augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
                           family = gaussian(), on = NULL, labeled = NULL,
                           labeling_prob = NULL, weights = NULL, cluster = NULL, ...,
-                          strata = NULL, auxiliary = NULL,
+                          score = NULL, strata = NULL, auxiliary = NULL,
                           missing = c("drop", "raise"), contrasts = NULL,
                           maxiter = 2, use_correction = NULL, use_t = NULL,
                           centered = FALSE,
                           population = c("superpopulation", "finite"), start = NULL,
-                          influence = TRUE) {
+                          influence = TRUE, keep = TRUE) {
   call <- match.call()
   refuse_unknown("augmented_gmm", ..., known = names(formals()))
   env <- parent.frame()
-  family <- as_family(family)
+  parts <- formula_parts(formula)
+  target <- read_target(score, family, !missing(family), parts)
   design <- build_design(
     formula, data, proxy, synthetic,
-    family = family, on = unit_column(on, substitute(on)),
+    parts = parts, target = target, on = unit_column(on, substitute(on)),
     labeled = capture(substitute(labeled), env),
     labeling_prob = capture(substitute(labeling_prob), env),
     strata = capture(substitute(strata), env),
@@ -121,17 +130,26 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
     population = choose_option(
       population, c("superpopulation", "finite"), "population"
     ),
-    start = as_start(start, ncol(design$labels$exog), length(design$sources))
+    start = as_start(
+      start, if (is.null(target$score)) ncol(design$labels$exog), length(design$sources)
+    )
   )
   influence <- as_flag(influence, "influence")
-  value <- call_python(
-    "augmented_gmm", python_arguments(design, family, settings, influence)
-  )
-  new_augmented_gmm(value, design, family, formula, call)
+  keep <- as_flag(keep, "keep")
+  design <- without_own_constant(design, target)
+  arrays <- python_arguments(design, target, settings, influence, keep)
+  value <- call_python("augmented_gmm", arrays)
+  fit <- new_augmented_gmm(value, design, target, call)
+  if (keep == 1L) {
+    # Of the formula and frames nothing is needed again: Python's own result is made anew
+    # from these, where this session no longer has it.
+    fit$again <- list(token = value$token, alone = 0L, arrays = arrays)
+  }
+  fit
 }
 
 # What crosses to Python: numbers, integer codes, and text that is valid.
-python_arguments <- function(design, family, settings, influence) {
+python_arguments <- function(design, target, settings, influence, keep) {
   list(
     endog = as.double(design$labels$endog),
     exog = unname_matrix(design$labels$exog),
@@ -150,10 +168,16 @@ python_arguments <- function(design, family, settings, influence) {
     },
     cluster = design$cluster,
     n_incomplete = as.integer(design$n_incomplete),
-    family = family_code(family),
-    intercept = attr(design$terms, "intercept"),
+    family = if (is.null(target$score)) family_code(target$family),
+    score = score_code(target, design),
+    levels = if (has_levels(target)) utf8(design$ylevels, "Levels of the outcome"),
+    absorbed = design$absorbed,
+    intercept = attr(design$all_terms, "intercept"),
+    n_data = as.integer(design$n_data),
+    gaps = design$gaps,
     settings = settings,
-    influence = influence
+    influence = influence,
+    keep = keep
   )
 }
 
@@ -188,11 +212,16 @@ labels_to_send <- function(units) {
   paste(labels, collapse = separator)
 }
 
-new_augmented_gmm <- function(value, design, family, formula, call) {
-  terms <- colnames(design$labels$exog)
+new_augmented_gmm <- function(value, design, target, call) {
+  fit <- fit_object(value, design, target, call)
+  with_labels(fit, design)
+}
+
+fit_object <- function(value, design, target, call) {
+  terms <- value$names
   square <- function(x) structure(x, dimnames = list(terms, terms))
   rows <- function(x, names) structure(x, dimnames = list(names, terms))
-  fits <- fitted_parts(value$coefficients, design, family)
+  regressors <- intersect(terms, colnames(design$labels$exog))
   structure(
     list(
       coefficients = stats::setNames(value$coefficients, terms),
@@ -200,20 +229,25 @@ new_augmented_gmm <- function(value, design, family, formula, call) {
       df.residual = value$df,
       df.inference = stats::setNames(value$df_inference, terms),
       use_t = value$use_t,
-      nobs = length(fits$y),
+      nobs = length(design$labels$endog),
       n_units = value$n_units,
       n_population = value$n_population,
-      family = family,
-      formula = stats::formula(design$terms),
+      family = target$family,
+      score = score_parts(target, design),
+      predicts = target$predicts,
+      absorbed = design$absorbed$names,
+      title = stats::setNames(unlist(value$title$text), unlist(value$title$name)),
+      regressors = regressors,
+      first_stage = if (!is.null(value$first_stage)) table_of(value$first_stage, "term"),
+      overidentification = value$overidentification,
+      formula = if (is.null(design$formula)) stats::formula(design$terms) else {
+        whole_formula(design)
+      },
       terms = design$terms,
       xlevels = design$xlevels,
       contrasts = design$contrasts,
       model = design$model,
       call = call,
-      y = fits$y,
-      fitted.values = fits$fitted.values,
-      linear.predictors = fits$linear.predictors,
-      residuals = fits$residuals,
       offset = design$labels$offset,
       weights = if (!is.null(design$weights)) design$weights[design$labeled == 1L],
       labels_only = list(
@@ -270,19 +304,86 @@ new_augmented_gmm <- function(value, design, family, formula, call) {
 }
 
 # Predictor, mean and residual of the labelled units, named by unit.
-fitted_parts <- function(coefficients, design, family) {
+with_labels <- function(fit, design) {
   labels <- design$labels
   names <- as.character(design$units[design$labeled == 1L])
-  eta <- drop(labels$exog %*% coefficients)
+  named <- function(x) stats::setNames(as.double(x), names)
+  if (has_levels(fit)) {
+    known <- fit$score$ylevels
+    fit$y <- factor(
+      stats::setNames(known[labels$endog + 1L], names), known, ordered = fit$score$ordered
+    )
+    names(fit$y) <- names
+    exog <- structure(labels$exog, dimnames = list(names, colnames(labels$exog)))
+    offset <- if (is.null(labels$offset)) 0 else labels$offset
+    fit$fitted.values <- level_probabilities(fit, exog, offset)
+    return(fit)
+  }
+  fit$y <- named(labels$endog)
+  if (!predicts_means(fit)) {
+    return(fit)
+  }
+  eta <- linear_part(fit, labels$exog)
   if (!is.null(labels$offset)) {
     eta <- eta + labels$offset
   }
-  mean <- family$linkinv(eta)
-  named <- function(x) stats::setNames(as.double(x), names)
+  mean <- fit$family$linkinv(eta)
+  fit$fitted.values <- named(mean)
+  fit$linear.predictors <- named(eta)
+  fit$residuals <- named(labels$endog - mean)
+  fit
+}
+
+# Linear predictor of the columns that have coefficients: not instruments, nor what has
+# a coefficient and no column.
+linear_part <- function(object, exog) {
+  own <- slopes_of(object)
+  drop(exog[, own, drop = FALSE] %*% object$coefficients[own])
+}
+
+slopes_of <- function(object) {
+  if (is.null(object$regressors)) names(object$coefficients) else object$regressors
+}
+
+# Thresholds stand for the constant.
+without_own_constant <- function(design, target) {
+  if (!isTRUE(target$score$ordered)) {
+    return(design)
+  }
+  kept <- colnames(design$labels$exog) != "(Intercept)"
+  if (!any(kept)) {
+    synth_stop(
+      "The formula has no regressor; thresholds stand for the constant. Add one.",
+      "FormulaError"
+    )
+  }
+  design$assign <- design$assign[kept]
+  design$labels$exog <- design$labels$exog[, kept, drop = FALSE]
+  design$sources <- lapply(design$sources, function(source) {
+    source$exog <- source$exog[, kept, drop = FALSE]
+    source
+  })
+  design
+}
+
+score_parts <- function(target, design) {
+  if (is.null(target$score)) {
+    return(NULL)
+  }
   list(
-    y = named(labels$endog), linear.predictors = named(eta),
-    fitted.values = named(mean), residuals = named(labels$endog - mean)
+    name = target$score$name, text = target$score$text, ordered = target$score$ordered,
+    options = target$score$options,
+    ylevels = if (has_levels(target)) base_first(design$ylevels, target$score$options$base)
   )
+}
+
+base_first <- function(levels, base) {
+  if (is.null(base) || !base %in% levels) levels else c(base, setdiff(levels, base))
+}
+
+# The formula as it was written, with its bars.
+whole_formula <- function(design) {
+  stats::as.formula(str2lang(design$formula), environment(design$all_terms))
 }
 
 sources_frame <- function(sources) {

@@ -6,9 +6,11 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
                          family = stats::gaussian(), on = NULL, labeled = NULL,
                          labeling_prob = NULL, strata = NULL, weights = NULL,
                          cluster = NULL, auxiliary = NULL, missing = "drop",
-                         contrasts = NULL) {
+                         contrasts = NULL, parts = formula_parts(formula),
+                         target = read_target(NULL, family, FALSE, parts)) {
   missing <- check_choice(missing, "missing", c("drop", "raise"))
-  family <- as_family(family)
+  formula <- parts$formula
+  refuse_with_absorbed(parts, auxiliary)
   check_frame(data, "data")
   given <- check_shown_names(given_sources(proxy, synthetic))
   captured <- list(
@@ -21,7 +23,7 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
   })
   reserved <- c(
     on, unlist(Map(option_columns, options, captured, list(data))),
-    unlist(lapply(given, `[[`, "columns")),
+    unlist(lapply(given, `[[`, "columns")), parts$fixed,
     if (inherits(auxiliary, "formula")) all.vars(auxiliary)
   )
   refuse_foreign_terms(formula)
@@ -31,11 +33,17 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
   refuse_text_numbers(formula, data, variables$response)
   frames <- align_frames(data, given, variables, on, declared, missing)
   refuse_infinite(formula, frames)
-  learned <- learn_design(formula, frames, family, contrasts)
+  learned <- learn_design(formula, frames, target, contrasts)
   labeled <- integer(length(frames$units))
   labeled[frames$rows] <- 1L
+  instruments <- !is.null(parts$instruments)
   list(
-    terms = learned$terms,
+    terms = if (instruments) structural_terms(learned, parts) else learned$terms,
+    all_terms = learned$terms,
+    assign = learned$assign,
+    formula = parts$text,
+    instrumental = if (instruments) instrumental_columns(learned, parts),
+    absorbed = absorbed_effects(parts, learned, frames, given),
     xlevels = learned$xlevels,
     contrasts = learned$contrasts,
     model = learned$model,
@@ -51,13 +59,22 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
     # In the order of their codes.
     clusters = unique(complete_values(options$cluster, "cluster", frames)),
     n_incomplete = frames$n_incomplete,
+    n_data = n_rows(frames$data),
+    gaps = regressor_gaps(frames$data, variables$response),
     yname = deparse1(formula[[2L]]),
     ylevels = learned$ylevels
   )
 }
 
+# Which rows of data lack a regressor, for each that some lack: they may be units that
+# could not have been labelled.
+regressor_gaps <- function(data, response) {
+  gaps <- lapply(unclass_list(data)[setdiff(names(data), response)], missing_rows)
+  unname(lapply(Filter(Negate(is.null), gaps), as.integer))
+}
+
 # The formula on the labelled rows, exactly as glm() has it.
-learn_design <- function(formula, frames, family, contrasts) {
+learn_design <- function(formula, frames, target, contrasts) {
   units <- frames$units[frames$rows]
   labelled <- take_rows(frames$data, frames$rows)
   attr(labelled, "row.names") <- units
@@ -76,7 +93,11 @@ learn_design <- function(formula, frames, family, contrasts) {
   check_contrasts(contrasts, model)
   refuse_single_levels(terms, model)
   exog <- evaluate_at("data", formula, stats::model.matrix(terms, model, contrasts))
-  ylevels <- if (is.factor(model[[1L]])) levels(model[[1L]])
+  ylevels <- if (has_levels(target)) {
+    outcome_levels(model[[1L]], target, deparse1(formula[[2L]]))
+  } else if (is.factor(model[[1L]])) {
+    levels(model[[1L]])
+  }
   learned <- list(
     terms = terms,
     xlevels = stats::.getXlevels(terms, model),
@@ -84,9 +105,10 @@ learn_design <- function(formula, frames, family, contrasts) {
     model = model,
     labelled = labelled,
     formula = formula,
-    family = family,
+    target = target,
     ylevels = ylevels,
-    columns = colnames(exog)
+    columns = colnames(exog),
+    assign = attr(exog, "assign")
   )
   learned$labels <- list(
     endog = response_numbers(model[[1L]], learned, "data", function(rows) units[rows]),

@@ -35,6 +35,7 @@ NULL
 
 #' @exportS3Method emmeans::recover_data
 recover_data.augmented_gmm <- function(object, data = NULL, ...) {
+  refuse_without_means(object, "emmeans()")
   frame <- object$model
   emmeans::recover_data(
     object$call, stats::delete.response(object$terms), NULL,
@@ -48,14 +49,14 @@ emm_basis.augmented_gmm <- function(object, trms, xlev, grid, vcov., ...) {
   exog <- stats::model.matrix(trms, frame, contrasts.arg = object$contrasts)
   covariance <- if (missing(vcov.)) object$vcov else given_covariance(vcov., object)
   list(
-    X = exog[, names(object$coefficients), drop = FALSE],
-    bhat = as.numeric(object$coefficients),
+    X = exog[, slopes_of(object), drop = FALSE],
+    bhat = as.numeric(object$coefficients[slopes_of(object)]),
     nbasis = matrix(NA),
-    V = covariance,
+    V = as.matrix(covariance)[slopes_of(object), slopes_of(object), drop = FALSE],
     dffun = function(k, dfargs) {
       if (any(k != 0)) min(dfargs$df[k != 0]) else max(dfargs$df)
     },
-    dfargs = list(df = unname(coefficient_df(object))),
+    dfargs = list(df = unname(coefficient_df(object)[slopes_of(object)])),
     misc = link_labels(object$family)
   )
 }

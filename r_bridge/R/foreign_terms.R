@@ -1,5 +1,6 @@
 # What other packages write in formulas, and R would read as something else: `|` is the
-# logical "or" of two columns, and cluster(g) the column g. Refused, with what there is.
+# logical "or" of two columns, and cluster(g) the column g. Refused, with what there is;
+# bars after all regressors are read in formula_parts.R.
 
 refuse_foreign_terms <- function(formula) {
   if (!inherits(formula, "formula") || length(formula) != 3L) {
@@ -72,15 +73,14 @@ called_functions <- function(expr) {
 is_bar <- function(expr) function_name(expr) %in% c("|", "||")
 
 refuse_bar <- function(term) {
-  right <- deparse1(term[[3L]])
   synth_stop(
     sprintf(
       paste(
         "The formula has %s, which R would read as logical \"or\": there are no random",
-        "or absorbed effects. For fixed effects of groups write factor(%s); for",
-        "dependence within groups give cluster = %s in augmented_gmm(). A logical \"or\"",
-        "is written I(%s)."
-      ), shown_term(term), right, right, deparse1(term)
+        "effects. Fixed effects follow a bar after all regressors, y ~ x | group; for",
+        "dependence within groups give cluster = group in augmented_gmm(). A logical",
+        "\"or\" is written I(a | b)."
+      ), shown_term(term)
     ),
     "FormulaError"
   )

@@ -39,10 +39,16 @@ model_info.augmented_gmm <- function(x, ...) {
 }
 
 #' @exportS3Method insight::link_function
-link_function.augmented_gmm <- function(x, ...) x$family$linkfun
+link_function.augmented_gmm <- function(x, ...) {
+  refuse_without_means(x, "insight::link_function()")
+  x$family$linkfun
+}
 
 #' @exportS3Method insight::link_inverse
-link_inverse.augmented_gmm <- function(x, ...) x$family$linkinv
+link_inverse.augmented_gmm <- function(x, ...) {
+  refuse_without_means(x, "insight::link_inverse()")
+  x$family$linkinv
+}
 
 #' @exportS3Method insight::get_data
 get_data.augmented_gmm <- function(x, ...) labelled_data(x)
@@ -51,6 +57,7 @@ get_data.augmented_gmm <- function(x, ...) labelled_data(x)
 #' @exportS3Method insight::get_predicted
 get_predicted.augmented_gmm <- function(x, data = NULL, predict = "expectation",
                                         ci = NULL, ...) {
+  refuse_without_means(x, "insight::get_predicted()")
   types <- c(expectation = "response", response = "response", link = "link")
   predict <- choose_option(
     if (is.null(predict)) "expectation" else predict, names(types), "predict"
@@ -87,6 +94,7 @@ get_deviance.augmented_gmm <- function(x, ...) stats::deviance(x)
 # of package performance, but with units counted by weight and labelling probability.
 #' @exportS3Method performance::r2
 r2.augmented_gmm <- function(model, ...) {
+  refuse_without_means(model, "performance::r2()")
   weight <- label_weights(model)
   centre <- sum(weight * model$y) / sum(weight)
   explained <- 1 - sum(weight * (model$y - model$fitted.values)^2) /

@@ -36,6 +36,7 @@ get_vcov.augmented_gmm <- function(model, vcov = NULL, ...) {
 
 #' @exportS3Method marginaleffects::get_predict
 get_predict.augmented_gmm <- function(model, newdata = NULL, type = "response", ...) {
+  refuse_without_means(model, "marginaleffects")
   estimate <- stats::predict(model, newdata, type = type)
   rowid <- newdata$rowid
   data.frame(

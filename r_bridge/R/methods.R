@@ -152,8 +152,21 @@ model.matrix.augmented_gmm <- function(object, data = NULL, ...) {
   if (!is.null(data)) {
     return(new_design(object, data)$exog)
   }
-  stats::model.matrix(
+  exog <- stats::model.matrix(
     object$terms, object$model, contrasts.arg = object$contrasts
+  )
+  without_thresholds(object, exog)
+}
+
+# Thresholds stand for the constant of an ordered model.
+without_thresholds <- function(object, exog) {
+  if (!isTRUE(object$score$ordered)) {
+    return(exog)
+  }
+  kept <- colnames(exog) != "(Intercept)"
+  structure(
+    exog[, kept, drop = FALSE], assign = attr(exog, "assign")[kept],
+    contrasts = attr(exog, "contrasts")
   )
 }
 
@@ -163,6 +176,16 @@ residuals.augmented_gmm <- function(object,
                                     type = c("response", "pearson", "working"), ...) {
   refuse_arguments("residuals", ...)
   type <- choose_option(type, c("response", "pearson", "working"), "type")
+  refuse_without_means(object, "residuals()")
+  if (type == "pearson" && is.null(object$family$variance)) {
+    synth_stop(
+      sprintf(
+        "There are no Pearson residuals of this fit (%s): it has no variance of its own.",
+        object$family$family
+      ),
+      "OptionError"
+    )
+  }
   weights <- if (is.null(object$weights)) 1 else object$weights
   family <- object$family
   switch(type,
@@ -176,6 +199,9 @@ residuals.augmented_gmm <- function(object,
 #' @export
 fitted.augmented_gmm <- function(object, ...) {
   refuse_arguments("fitted", ...)
+  if (!has_levels(object)) {
+    refuse_without_means(object, "fitted()")
+  }
   object$fitted.values
 }
 
@@ -197,7 +223,7 @@ df.residual.augmented_gmm <- function(object, ...) {
 #' @export
 case.names.augmented_gmm <- function(object, full = FALSE, ...) {
   refuse_arguments("case.names", ...)
-  names(object$residuals)
+  names(object$y)
 }
 
 #' @rdname augmented_gmm-methods
@@ -245,7 +271,16 @@ labels_only <- function(object) {
 }
 
 with_fitted <- function(object) {
-  eta <- drop(stats::model.matrix(object) %*% object$coefficients)
+  if (has_levels(object)) {
+    exog <- stats::model.matrix(object)
+    offset <- if (is.null(object$offset)) 0 else object$offset
+    object$fitted.values <- level_probabilities(object, exog, offset)
+    return(object)
+  }
+  if (!predicts_means(object)) {
+    return(object)
+  }
+  eta <- linear_part(object, stats::model.matrix(object))
   if (!is.null(object$offset)) {
     eta <- eta + object$offset
   }
@@ -265,6 +300,9 @@ without_sources <- function(object) {
   object$representativeness[1L, ] <- list(NaN, NaN, 0, NaN, NaN)
   object$dropped_sources <- character()
   object["influence"] <- object["units"] <- list(NULL)
+  if (!is.null(object$again)) {
+    object$again$alone <- 1L
+  }
   object
 }
 

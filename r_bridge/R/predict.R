@@ -6,7 +6,9 @@
 #' @param object An object of class `augmented_gmm`.
 #' @param newdata Data frame with the variables of the formula, offsets included; the
 #'   labelled rows if omitted.
-#' @param type `"link"`: linear predictor; `"response"`: mean of the outcome.
+#' @param type `"link"`: linear predictor; `"response"`: mean of the outcome. Where the
+#'   outcome has levels: `"probs"`, a column of probabilities for each, or `"class"`, the
+#'   most probable one; without standard errors.
 #' @param se.fit Whether to give standard errors too.
 #' @param interval `"confidence"`: intervals for the linear predictor or the mean.
 #' @param level Their level.
@@ -31,6 +33,15 @@ predict.augmented_gmm <- function(object, newdata, type = c("link", "response"),
                                   level = 0.95, ...) {
   refuse_tjur(parent.frame(), ...)
   refuse_arguments("predict", ...)
+  if (has_levels(object) && !isTRUE(se.fit) && !identical(interval, "confidence")) {
+    rows <- if (!missing(newdata)) newdata
+    return(predict_levels(object, rows, if (missing(type)) "probs" else type))
+  }
+  refuse_without_means(object, if (has_levels(object)) {
+    "predict() with standard errors"
+  } else {
+    "predict()"
+  })
   check_flag(se.fit, "se.fit")
   interval <- choose_interval(interval)
   check_level(level)
@@ -42,7 +53,7 @@ predict.augmented_gmm <- function(object, newdata, type = c("link", "response"),
   } else {
     design <- new_design(object, newdata)
     exog <- design$exog
-    eta <- drop(exog %*% object$coefficients) + design$offset
+    eta <- linear_part(object, exog) + design$offset
     names(eta) <- rownames(exog)
   }
   family <- object$family
@@ -50,7 +61,10 @@ predict.augmented_gmm <- function(object, newdata, type = c("link", "response"),
   if (!se.fit && !with_interval) {
     return(fit)
   }
-  error <- sqrt(rowSums((exog %*% object$vcov) * exog))
+  own <- slopes_of(object)
+  exog <- exog[, own, drop = FALSE]
+  error <- sqrt(rowSums((exog %*% object$vcov[own, own, drop = FALSE]) * exog))
+  object$df.inference <- coefficient_df(object)[own]
   df <- with_names(fewest_df(object, exog), eta)
   if (with_interval) {
     # Of the linear predictor, carried to the mean: it stays where a mean can be.
@@ -105,18 +119,26 @@ new_design <- function(object, newdata) {
   } else {
     rep(TRUE, nrow(newdata))
   }
-  exog <- matrix(
-    NA_real_, nrow(newdata), length(object$coefficients),
-    dimnames = list(row.names(newdata), names(object$coefficients))
-  )
+  exog <- NULL
   offset <- numeric(nrow(newdata))
   if (any(complete)) {
     frame <- new_frame(object, terms, newdata[complete, , drop = FALSE])
-    x <- stats::model.matrix(terms, frame, contrasts.arg = object$contrasts)
+    x <- without_thresholds(
+      object, stats::model.matrix(terms, frame, contrasts.arg = object$contrasts)
+    )
+    exog <- matrix(
+      NA_real_, nrow(newdata), ncol(x), dimnames = list(row.names(newdata), colnames(x))
+    )
     exog[complete, ] <- x
     attributes(exog) <- c(attributes(exog), attributes(x)[c("assign", "contrasts")])
     own <- stats::model.offset(frame)
     offset[complete] <- if (is.null(own)) 0 else own
+  }
+  if (is.null(exog)) {
+    own <- unique(sub("^.*:", "", slopes_of(object)))
+    exog <- matrix(
+      NA_real_, nrow(newdata), length(own), dimnames = list(row.names(newdata), own)
+    )
   }
   list(exog = exog, offset = offset)
 }

@@ -3,7 +3,10 @@
 response_numbers <- function(y, learned, where, units) {
   name <- deparse1(learned$formula[[2L]])
   refuse <- function(...) synth_stop(sprintf("The outcome '%s' %s", name, sprintf(...)))
-  binomial <- learned$family$family %in% c("binomial", "quasibinomial")
+  if (has_levels(learned$target)) {
+    return(level_codes(y, learned$ylevels, where, name, units))
+  }
+  binomial <- learned$target$family$family %in% c("binomial", "quasibinomial")
   if (is.null(y)) {
     refuse("gives nothing.")
   }

@@ -62,11 +62,12 @@ as_start <- function(value, n_coefficients, n_sources) {
     return(NULL)
   }
   long <- n_coefficients * (1L + n_sources)
-  if (!is.numeric(value) || !all(is.finite(value)) ||
-    !(length(value) %in% c(n_coefficients, long))) {
+  wrong <- length(n_coefficients) && !(length(value) %in% c(n_coefficients, long))
+  if (!is.numeric(value) || !all(is.finite(value)) || wrong) {
     synth_stop(
       sprintf(
-        "start must be %d finite numbers, one for each coefficient%s.", n_coefficients,
+        "start must be %s finite numbers, one for each coefficient%s.",
+        if (is.null(n_coefficients)) "" else n_coefficients,
         if (n_sources) sprintf(" (or %d, with those of the sources)", long) else ""
       ),
       "OptionError"

@@ -32,7 +32,7 @@
 summary.augmented_gmm <- function(object, ...) {
   refuse_arguments("summary", ...)
   kept <- c(
-    "call", "family", "df.residual", "df.inference", "use_t", "nobs", "n_units",
+    "call", "family", "title", "df.residual", "df.inference", "use_t", "nobs", "n_units",
     "n_population", "n_clusters", "method", "cov_type", "labeling", "steps",
     "use_correction", "centered", "sources", "jtest", "j_variance_df",
     "representativeness", "notes",
@@ -139,7 +139,11 @@ print.summary.augmented_gmm <- function(x,
 describe_model <- function(x) {
   errors <- if (identical(x$cov_type, "cluster")) "cluster-robust" else "robust"
   c(
-    sprintf("Family: %s (%s link)", x$family$family, x$family$link),
+    if (length(x$title)) {
+      sprintf("%s: %s", names(x$title), x$title)
+    } else {
+      sprintf("Family: %s (%s link)", x$family$family, x$family$link)
+    },
     sprintf("Method: %s; %s standard errors", method_name(x), errors),
     papers_own(x),
     if (!identical(x$labeling, "equal")) sprintf("Labelling: %s", x$labeling)
@@ -231,12 +235,12 @@ j_line <- function(x, digits) {
 }
 
 # The first lines already say whether it converged.
-print_notes <- function(notes) {
+print_notes <- function(notes, before = "\n") {
   notes <- notes[!startsWith(notes, "NOT CONVERGED")]
   if (!length(notes)) {
     return(invisible())
   }
-  cat("\nNotes:\n")
+  cat(before, "Notes:\n", sep = "")
   for (k in seq_along(notes)) {
     cat(wrapped(sprintf("[%d] %s", k, notes[[k]]), exdent = 4L), "\n", sep = "")
   }

@@ -138,19 +138,4 @@ task_words <- function(text) {
 }
 
 # call_python() with errors and warnings in these words.
-call_tasks <- function(name, args) {
-  withCallingHandlers(
-    tryCatch(
-      call_python(name, args),
-      SynthError = function(e) {
-        e$message <- task_words(e$message)
-        stop(e)
-      }
-    ),
-    SynthWarning = function(w) {
-      w$message <- task_words(w$message)
-      warning(w)
-      invokeRestart("muffleWarning")
-    }
-  )
-}
+call_tasks <- function(name, args) reworded(call_python(name, args), task_words)

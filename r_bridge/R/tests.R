@@ -28,6 +28,15 @@ linearHypothesis.augmented_gmm <- function(model, hypothesis.matrix, rhs = NULL,
 #' @exportS3Method car::Anova
 Anova.augmented_gmm <- function(mod, type = c("II", "III", 2, 3), test.statistic = NULL,
                                 ...) {
+  if (!predicts_means(mod) && !identical(names(mod$coefficients), mod$regressors)) {
+    synth_stop(
+      paste(
+        "car::Anova() does not know which coefficients belong to a term of this fit.",
+        "Test them with car::linearHypothesis()."
+      ),
+      "OptionError"
+    )
+  }
   table <- NextMethod(test.statistic = default_test(mod, test.statistic))
   with_df_of_terms(table, mod)
 }

@@ -75,6 +75,7 @@ augment.augmented_gmm <- function(x, data = stats::model.frame(x), newdata = NUL
                                   type.predict = c("response", "link"), ...) {
   refuse_arguments("augment", ...)
   type <- choose_option(type.predict, c("response", "link"), "type.predict")
+  refuse_without_means(x, "augment()")
   if (is.null(newdata)) {
     check_augmented_rows(x, data)
     rows <- data

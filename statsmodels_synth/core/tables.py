@@ -4,13 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import textwrap
+from typing import Any
 
+import numpy as np
 from statsmodels.iolib.summary import Summary
 
 _WIDTH = 78
 
 
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}"}
+
+
+def decimals(values: Any, least: int = 3, digits: int = 2) -> int:
+    """
+    Decimals with which the smallest of some numbers has so many digits: at most 10.
+
+    Examples
+    --------
+    >>> decimals([0.12, 3.4]), decimals([0.00042, 1.0]), decimals([0.0])
+    (3, 5, 3)
+    """
+    sizes = np.abs(np.asarray(values, dtype=float))
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0.0)]
+    if not len(sizes):
+        return least
+    return max(least, min(digits - 1 - int(np.floor(np.log10(sizes.min()))), 10))
+
+
+def fixed(value: float, digits: int) -> str:
+    """
+    Write a number with so many decimals, and large ones as statsmodels does.
+
+    Examples
+    --------
+    >>> fixed(0.12345, 3), fixed(123456.0, 3)
+    ('0.123', '1.23e+05')
+    """
+    return f"{value:.3g}" if abs(value) >= 1e4 else f"{value:.{digits}f}"
 
 
 class NotesSummary(Summary):  # type: ignore[misc]

@@ -44,6 +44,7 @@ from statsmodels_synth.data.checks import (
     check_weights_of_others,
     warn_of_missing_code,
 )
+from statsmodels_synth.data.coders import Coders
 from statsmodels_synth.data.forms import unique_names
 from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.data.frames import UnitColumns
@@ -560,6 +561,8 @@ class AlignedProblem:
         What was warned of while it was made, for the summary.
     absorbed : Absorbed or None
         Fixed effects that were absorbed.
+    coders : Coders or None
+        How far coders agree, where units have several codes.
     """
 
     target: TargetScore
@@ -577,6 +580,7 @@ class AlignedProblem:
     auxiliary: AuxiliaryColumns | None = None
     cautions: tuple[Caution, ...] = ()
     absorbed: Absorbed | None = None
+    coders: Coders | None = None
 
 
 P = ParamSpec("P")

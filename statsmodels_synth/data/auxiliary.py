@@ -40,7 +40,7 @@ from statsmodels_synth.problem.design import (
     rows_of_labeled,
     stacked_rows,
 )
-from statsmodels_synth.problem.groups import Clusters, cluster_sums
+from statsmodels_synth.problem.groups import Clusters, cluster_sums, mean_by_unit
 from statsmodels_synth.problem.scores import TargetScore
 
 #: What the source is called.
@@ -231,7 +231,9 @@ def _inputs(
     """
     at = np.unique(rows.unit_positions)
     proxies = [s for s in design.sources if s.kind == "proxy"]
-    said = [_by_unit(p, p.endog[:, None], design.n_units)[at, 0] for p in proxies]
+    said = [
+        mean_by_unit(p.endog[:, None], p.units, design.n_units)[at, 0] for p in proxies
+    ]
     gaps = [np.isnan(own) for own in said]
     # A proxy that does not cover a unit says the mean of what it says, and that it
     # does not cover it.
@@ -240,10 +242,10 @@ def _inputs(
         for own, gap in zip(said, gaps, strict=True)
     ]
     absent = [gap.astype(float) for gap in gaps if gap.any()]
-    exog = _by_unit(rows, rows.exog, design.n_units)[at]
+    exog = mean_by_unit(rows.exog, rows.units, design.n_units)[at]
     other = [exog[:, np.ptp(exog, axis=0) > 0.0]]
     if rows.offset is not None:
-        other.append(_by_unit(rows, rows.offset[:, None], design.n_units)[at])
+        other.append(mean_by_unit(rows.offset[:, None], rows.units, design.n_units)[at])
     of_proxies = np.column_stack([*outcomes, *absent, *other])
     place = np.full(design.n_units, -1)
     place[at] = np.arange(len(at))
@@ -258,19 +260,6 @@ def _inputs(
         design.labeled.endog[labeled >= 0],
         key,
     )
-
-
-def _by_unit(rows: SourceArrays, values: Floats, n_units: int) -> Floats:
-    """
-    Means of rows by unit, NaN where there is none.
-
-    Shapes: `values` (R, k) -> (T, k).
-    """
-    if rows.units is None:
-        return values
-    number = np.bincount(rows.units, minlength=n_units)
-    with np.errstate(invalid="ignore"):
-        return cluster_sums(values, rows.units, n_units) / number[:, None]
 
 
 def _too_few(design: AlignedDesign, inputs: _Inputs, clusters: Clusters | None) -> str:

@@ -10,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 
-from statsmodels_synth.core.arrays import Bools
+from statsmodels_synth.core.arrays import Bools, as_floats
 from statsmodels_synth.core.messages import count, format_units, suggest, type_name
 from statsmodels_synth.core.options import CovType
 from statsmodels_synth.data.ids import check_labels_of_groups, told_apart
 from statsmodels_synth.data.kinds import values_of
 from statsmodels_synth.exceptions import AlignmentError, DataError, OptionError
 from statsmodels_synth.problem.design import AlignedDesign
-from statsmodels_synth.problem.groups import Clusters, number_clusters
+from statsmodels_synth.problem.groups import (
+    Clusters,
+    SurveyStrata,
+    number_clusters,
+)
 
 
 def read_groups(cov_type: CovType, options: Mapping[str, Any]) -> Any:
@@ -31,7 +35,7 @@ def read_groups(cov_type: CovType, options: Mapping[str, Any]) -> Any:
         raise OptionError(
             f"cov_type={cov_type!r} takes no 'groups'. Set cov_type='cluster'."
         )
-    known = ["groups"] if cov_type == "cluster" else []
+    known = ["groups", "strata", "fpc"] if cov_type == "cluster" else []
     for name in options:
         if name not in known:
             allowed = suggest(name, known) or " Leave cov_kwds out."
@@ -43,6 +47,68 @@ def read_groups(cov_type: CovType, options: Mapping[str, Any]) -> Any:
             "column or array}."
         )
     return groups
+
+
+def survey_strata(
+    found: Clusters, strata: NDArray[Any] | None, fpc: NDArray[Any] | None
+) -> Clusters:
+    """
+    Clusters with the strata that they were drawn from.
+
+    `fpc` is the number of clusters that the stratum has, or the share that was drawn.
+
+    Shapes: `strata` (T,), `fpc` (T,), of the units of the clusters.
+    """
+    label = "cov_kwds={'strata': ...}"
+    codes = np.zeros(len(found.of_units), dtype=np.intp)
+    if strata is not None:
+        codes = pd.factorize(strata)[0]
+        if np.any(codes < 0):
+            raise DataError(
+                f"{label} is missing for {count(int((codes < 0).sum()), 'unit')}. "
+                "Every unit needs the stratum of its cluster."
+            )
+    of_clusters = _of_clusters(codes, found, label, "strata")
+    drawn = np.bincount(of_clusters)
+    if np.any(drawn == 1):
+        raise DataError(
+            f"{label}: {int((drawn == 1).sum())} of {len(drawn)} strata "
+            "have one cluster, which says nothing of how clusters differ within them. "
+            "Merge them with others that are alike."
+        )
+    fraction = np.zeros(found.n_all)
+    if fpc is not None:
+        values = _of_clusters(
+            as_floats(fpc, "fpc"), found, "cov_kwds={'fpc': ...}", "fpc"
+        )
+        share = values <= 1.0
+        own = drawn[of_clusters]
+        bad = ~(values > 0.0) | (~share & (values < own))
+        if bad.any():
+            raise DataError(
+                f"cov_kwds={{'fpc': ...}} is {values[bad][0]:g} for a stratum of which "
+                f"{own[bad][0]} clusters are here. Give the number of clusters that "
+                "the stratum has, or the share of them that was drawn."
+            )
+        fraction = np.where(share, values, own / np.where(share, 1.0, values))
+    return replace(found, survey=SurveyStrata(of_clusters, fraction))
+
+
+def _of_clusters(
+    values: NDArray[Any], found: Clusters, label: str, noun: str
+) -> NDArray[Any]:
+    """The one value that the units of each cluster have, (C,)."""
+    result = np.zeros(found.n_all, dtype=values.dtype)
+    result[found.of_units] = values
+    differs = result[found.of_units] != values
+    if differs.any():
+        many = count(len(np.unique(found.of_units[differs])), "cluster")
+        raise DataError(
+            f"{label}: units of {many} have different {noun}. Where clusters are "
+            "numbered within strata, name them by both, as in "
+            "data['stratum'].astype(str) + '-' + data['psu'].astype(str)."
+        )
+    return result
 
 
 def group_values(

@@ -214,6 +214,10 @@ class AgreementTable:
         """Tables for people."""
         return str(self.summary())
 
+    def _repr_html_(self) -> str:
+        """The same in a notebook."""
+        return str(self.summary().as_html())
+
     def to_latex(self) -> str:
         """
         Tables as LaTeX.

@@ -36,8 +36,8 @@ _LISTED = 5
 #: What the data cannot show.
 _CONDITION = (
     " This assumes that units were labelled at random or with the stated "
-    "probabilities, and that sources were made alike for all units: no label, also of "
-    "a few-shot example, was shown to a model."
+    "probabilities. It also assumes that sources were made alike for all units: no "
+    "label was shown to a model, also not as a few-shot example."
 )
 #: What is said of comparisons with an estimate that may be wrong.
 _DOUBT = "compared with an augmented estimate that is itself in doubt, "
@@ -281,7 +281,7 @@ def _uncertainty(evidence: Evidence, *, doubtful: bool) -> str:
             continue
         missed = int((~own.loc[ratio.index, "contains"].astype(bool)).sum())
         sentences.append(
-            f"taken at face value {source} would have claimed "
+            f"a naive analysis of {source} would have claimed "
             f"±{number(row['naive_margin'])} for {worst}, when "
             + measure.format(number(row["margin"]), number(row["ratio"]))
             + (
@@ -372,27 +372,27 @@ def _coverage(evidence: Evidence) -> tuple[bool, str]:
     adjusted = holm(frame["pvalue"].to_numpy(float))
     made = int(np.isfinite(adjusted).sum())
     gaps = [
-        f"{source} covers {percent(row['labeled'])} of the labelled units but "
-        f"{percent(row['unlabeled'])} of the others ({probability(p, made)})"
+        f"{source} is available for {percent(row['labeled'])} of the labelled units "
+        f"but for {percent(row['unlabeled'])} of the others ({probability(p, made)})"
         for (source, row), p in zip(frame.iterrows(), adjusted, strict=True)
         if p < LEVEL
     ]
     if gaps:
         return True, (
             f"{'; '.join(gaps)}. {_by_chance(float(np.nanmin(adjusted)))} Whether a "
-            "unit is covered must not depend on whether it is labelled."
+            "source is available must not depend on whether the unit is labelled."
         )
     partial = frame[(frame["labeled"] < 1.0) | (frame["unlabeled"] < 1.0)]
     if not len(partial):
         return False, ""
     if partial["pvalue"].isna().all():
         return False, (
-            "Whether coverage depends on being labelled cannot be seen: no unit is "
-            "known that is neither labelled nor covered."
+            "Whether a source is available must not depend on being labelled. That "
+            "cannot be seen: every known unit is labelled or has a source."
         )
     smallest = float(np.nanmin(adjusted))
     return False, (
-        "That coverage depends on being labelled is not seen "
+        "That availability depends on being labelled is not seen "
         f"({probability(smallest, made)}), and not excluded."
     )
 
@@ -490,4 +490,4 @@ def _worth(evidence: Evidence, unsafe: list[str], *, doubtful: bool) -> str:
         )
     if "ely on the augmented estimate" in advice and not doubtful:
         advice += _CONDITION
-    return " ".join([f"Worth: {worth}. {advice}", *evidence.useless])
+    return " ".join([f"Efficiency gain: {worth}. {advice}", *evidence.useless])

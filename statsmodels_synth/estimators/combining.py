@@ -336,6 +336,10 @@ class Combined(ForMaketables):
         """Table for people."""
         return str(self.summary())
 
+    def _repr_html_(self) -> str:
+        """The same in a notebook."""
+        return str(self.summary().as_html())
+
 
 @names_keywords
 def combine(results: Iterable[Any], rule: Rule = "imputed") -> Combined:

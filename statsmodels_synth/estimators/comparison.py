@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from statsmodels.iolib.summary import Summary, fmt_params, forg
+from statsmodels.iolib.summary import Summary, fmt_params
 from statsmodels.iolib.table import SimpleTable
 
 from statsmodels_synth.core.arrays import Floats
@@ -21,7 +21,7 @@ from statsmodels_synth.core.options import (
     names_keywords,
 )
 from statsmodels_synth.core.process import with_filters_kept
-from statsmodels_synth.core.tables import NotesSummary
+from statsmodels_synth.core.tables import NotesSummary, decimals, fixed
 from statsmodels_synth.core.tidy import great_table, pvalue_of_interval, tidy_frame
 from statsmodels_synth.estimators.graphics import plot_comparison
 from statsmodels_synth.estimators.methods import (
@@ -136,7 +136,8 @@ class Comparison:
         ]
         for name in self.table.index.unique("coefficient"):
             part = self.table.loc[name]
-            rows = [_cells(row) for _, row in part.iterrows()]
+            digits = decimals(part["std_err"])
+            rows = [_cells(row, digits) for _, row in part.iterrows()]
             names = [
                 f"{self.label(str(k))}{'' if row.valid else ' *'}"
                 for k, row in part.iterrows()
@@ -169,8 +170,8 @@ class Comparison:
             )
         if not self.table["valid"].all():
             notes.append(
-                "* takes sources at their word: its interval is about what they say, "
-                "not about the truth, however narrow it is."
+                "* is naive: it takes sources for real. Its interval is about what "
+                "they say, not about the truth, however narrow it is."
             )
         kinds = {str(k).split(" (")[0] for k in methods}
         if self.own:
@@ -287,11 +288,11 @@ class Comparison:
         return plot_comparison(self, shown, ax)
 
 
-def _cells(row: Any) -> list[str]:
+def _cells(row: Any, digits: int) -> list[str]:
     labels = row["effective_labels"]
     return [
-        forg(row["estimate"], prec=4),
-        *(forg(row[k]) for k in ("std_err", "lower", "upper")),
+        fixed(row["estimate"], digits + 1),
+        *(fixed(row[k], digits) for k in ("std_err", "lower", "upper")),
         f"{row['width_ratio']:.2f}",
         "" if np.isnan(labels) else f"{labels:.0f}",
     ]

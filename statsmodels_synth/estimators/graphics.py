@@ -35,7 +35,7 @@ def plot_comparison(comparison: Any, coefficients: list[str], ax: Any) -> Any:
         )
         axes = list(grid.ravel())
         grid[0, 0].figure.supxlabel(
-            "Grey: interval of labels only. Hollow: takes the source at its word.",
+            "Grey: interval of labels only. Hollow: naive, takes the source for real.",
             fontsize="small",
         )
         for unused in axes[len(coefficients) :]:

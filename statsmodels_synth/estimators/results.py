@@ -197,6 +197,10 @@ class EstimatorResults(PredictedResults):
         return table
 
     @with_filters_kept
+    def _repr_html_(self) -> str:
+        """The summary in a notebook."""
+        return str(self.summary().as_html())
+
     def summary2(
         self,
         yname: str | None = None,

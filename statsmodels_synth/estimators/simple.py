@@ -23,7 +23,7 @@ from statsmodels_synth.problem.scores.predictors import row_scores
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.problem import Fitted
 
-_NAIVE = "It takes the source at its word: biased by whatever that gets wrong."
+_NAIVE = "It takes the source for real: biased by whatever that gets wrong."
 
 
 @names_keywords
@@ -138,7 +138,7 @@ def _refuse_finite(problem: Problem) -> None:
     """Raise where the units are the population, which the source has said all of."""
     if problem.design.is_finite:
         raise DataError(
-            "with population='finite' it has no interval: taken at its word, what a "
+            "with population='finite' it has no interval: taken for real, what a "
             "source says of the units themselves is no sample. naive_params has the "
             "estimate; its errors are what diagnostics() shows."
         )

@@ -8,7 +8,7 @@ import math
 from typing import Any, Literal, TypeAlias
 
 from statsmodels_synth.core.messages import show
-from statsmodels_synth.core.options import check_choice
+from statsmodels_synth.core.options import check_choice, methods_name_keywords
 from statsmodels_synth.exceptions import OptionError
 
 #: A value as a frame holds it.
@@ -40,6 +40,7 @@ def _number(answer: object) -> float | None:
     return value if math.isfinite(value) else None
 
 
+@methods_name_keywords
 @dataclass(frozen=True)
 class Binary:
     """
@@ -98,6 +99,7 @@ class Binary:
         return None if found is None else "yes" if found else "no"
 
 
+@methods_name_keywords
 @dataclass(frozen=True)
 class Choice:
     """
@@ -166,6 +168,7 @@ class Choice:
         return self.read(value)
 
 
+@methods_name_keywords
 @dataclass(frozen=True)
 class Scale:
     """
@@ -239,6 +242,7 @@ class Scale:
         return None if found is None else int(found)
 
 
+@methods_name_keywords
 @dataclass(frozen=True)
 class Number:
     """
@@ -322,6 +326,7 @@ def object_schema(properties: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+@methods_name_keywords
 @dataclass(frozen=True)
 class Codebook:
     """

@@ -107,15 +107,17 @@ def _on_model(made: Made, units: Units) -> Iterator[str]:
         yield f"The form of answers was asked for by: {', '.join(modes)}."
     examples = len(design.code.turns) // 2
     if examples:
-        yield f"{count(examples, 'example')} from outside the study were shown."
+        were = "was" if examples == 1 else "were"
+        yield f"{count(examples, 'example')} from outside the study {were} shown."
     if design.replicates > 1:
         yield f"Each unit was coded {design.replicates} times."
     if design.synthetic:
         given = ", ".join(repr(name) for name in design.regressors)
         source = "codes of humans or the model's own" if design.human else "own codes"
         yield (
-            f"{count(design.synthetic, 'counterpart')} of each unit were written by "
-            "the model, given the unit"
+            f"{count(design.synthetic, 'counterpart')} of each unit "
+            f"{'was' if design.synthetic == 1 else 'were'} written by the model, given "
+            "the unit"
             + (f" and its {source} of {given}" if given else "")
             + f" ({_settings(design.write)}, prompt {design.write.digest[:12]}), and "
             "coded by the prompt of the units without sight of the original."

@@ -17,6 +17,7 @@ from statsmodels_synth.generation.answers import NotCovered
 from statsmodels_synth.generation.costs import Prices, money_of
 from statsmodels_synth.generation.report import report_of
 from statsmodels_synth.generation.requests import Step
+from statsmodels_synth.generation.spending import model_name
 from statsmodels_synth.generation.steps import NOT_ASKED, Made, Outcome
 from statsmodels_synth.generation.texts import TextChecks, describe_texts
 from statsmodels_synth.generation.units import Units
@@ -338,10 +339,10 @@ class Sources:
                 if len(own.models) > 1:
                     warn(
                         f"{where}: answers come from {len(own.models)} models, "
-                        f"{', '.join(own.models)}. The endpoint changed the model in "
-                        "the middle. The source stays valid, since which unit got "
-                        "which does not depend on labels, but it is a mixture; name a "
-                        "dated version of the model.",
+                        f"{', '.join(map(model_name, own.models))}. The endpoint "
+                        "changed the model in the middle. The source stays valid, "
+                        "since which unit got which does not depend on labels, but it "
+                        "is a mixture; name a dated version of the model.",
                         GenerationWarning,
                     )
                 if len(own.modes) > 1:

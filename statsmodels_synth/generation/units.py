@@ -145,6 +145,7 @@ def read_units(
     variables = [k for k in codebook.variables if k in frame.columns]
     codes = frame[variables].reset_index(drop=True)
     _refuse_codes(frame, codes, codebook)
+    _refuse_filled_by_coders(frame, codes, codebook)
     shown = _shown(frame, codebook, ids)
     skipped = {}
     for k, unit in enumerate(shown):
@@ -221,6 +222,28 @@ def _refuse_codes(frame: pd.DataFrame, codes: pd.DataFrame, codebook: Codebook) 
                     "The model must not see them: sources would know the labels of "
                     f"labelled units. Take {name!r} out of shown=."
                 )
+
+
+def _refuse_filled_by_coders(
+    frame: pd.DataFrame, codes: pd.DataFrame, codebook: Codebook
+) -> None:
+    """Raise if a column that the model may see is filled where people coded only."""
+    if not len(codes.columns):
+        return
+    labeled = codes.notna().any(axis=1).to_numpy()
+    others = int((~labeled).sum())
+    if not others:
+        return
+    for name in codebook.shown:
+        filled = np.array([bool(_text(value).strip()) for value in frame[name]])
+        inside = int(filled[labeled].sum())
+        if inside and not filled[~labeled].any():
+            raise DataError(
+                f"shown= names {name!r}, which is filled for {inside} labelled units "
+                f"and for none of the {others} others. What only labelled units have "
+                "the model must not see: sources would be made in another way for "
+                f"them. Take {name!r} out of shown=, or fill it for all units."
+            )
 
 
 def _plain(value: object) -> object:

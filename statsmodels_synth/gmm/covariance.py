@@ -258,6 +258,28 @@ class Inference:
     parts: tuple[Floats, Floats] | None = None
 
 
+def survey_covariance(
+    total: Floats, own: Floats, design: AlignedDesign, clusters: Clusters
+) -> Floats:
+    """
+    Covariance of sums over clusters that a survey drew within strata.
+
+    Where a share of the clusters of a stratum was drawn, what labelling leaves to
+    chance within them does not become less by that. Eq. (survey).
+
+    Shapes: `total` (C, p), `own` (n, p) -> (p, p).
+    """
+    survey = clusters.survey
+    assert survey is not None
+    size = np.bincount(survey.of_clusters).astype(float)
+    mean = cluster_sums(total, survey.of_clusters, survey.n_strata) / size[:, None]
+    scale = size / (size - 1.0)
+    weight = (scale[survey.of_clusters] * (1.0 - survey.fraction))[:, None]
+    off = total - mean[survey.of_clusters]
+    open_ = (1.0 - chances(design)) * survey.fraction[clusters.of_labeled]
+    return np.asarray(off.T @ (off * weight) + own.T @ (own * open_[:, None]))
+
+
 def infer(
     design: AlignedDesign,
     score: TargetScore,
@@ -278,12 +300,45 @@ def infer(
         theta, sums = solution.theta_real, solution.sums
         found = few_label_estimate(alone, score, theta, no_eta, sums, clusters)
         found = replace(found, of_units=np.zeros((p, k_sources * p)))
-    return Inference(
+    inference = Inference(
         found.covariance,
         found.df,
         found.df_by_coefficient,
         Influence(found.own, found.of_units),
         (found.by_labels, found.by_units),
+    )
+    if clusters is None or clusters.survey is None:
+        return inference
+    return _in_survey_strata(inference, design, score, solution, clusters)
+
+
+def _in_survey_strata(
+    inference: Inference,
+    design: AlignedDesign,
+    score: TargetScore,
+    solution: Solution,
+    clusters: Clusters,
+) -> Inference:
+    """
+    Inference in the ratio in which strata shorten the asymptotic standard errors.
+
+    Eq. (survey).
+    """
+    assert clusters.survey is not None
+    eta = solution.eta[: design.k_sources]
+    scores = cluster_scores(design, score, eta, clusters)
+    total = inference.influence.by_cluster(scores, clusters)
+    survey = survey_covariance(total, inference.influence.own, design, clusters)
+    plain = (total**2).sum(axis=0)
+    ratio = np.divide(np.diag(survey), plain, out=np.ones(len(plain)), where=plain > 0)
+    root, (by_labels, by_units) = np.sqrt(ratio), inference.parts or (0.0, 0.0)
+    most = max(float(clusters.n_labeled - clusters.survey.n_strata), 1.0)
+    return replace(
+        inference,
+        covariance=inference.covariance * np.outer(root, root),
+        df=min(inference.df, most),
+        df_by_coefficient=np.minimum(inference.df_by_coefficient, most),
+        parts=(by_labels * ratio, by_units * ratio),
     )
 
 
@@ -299,7 +354,8 @@ def _unknown(design: AlignedDesign, clusters: Clusters | None) -> Inference:
 def _asymptotic_df(design: AlignedDesign, clusters: Clusters | None) -> float:
     """Rows less coefficients, at least one; with clusters, or strata, less one."""
     if clusters is not None:
-        return max(float(clusters.n_labeled - 1), 1.0)
+        lost = 1 if clusters.survey is None else clusters.survey.n_strata
+        return max(float(clusters.n_labeled - lost), 1.0)
     strata, varies = design.labeling.strata, np.ones(design.n_labeled, dtype=bool)
     if design.is_finite:
         varies = chances(design) < 1.0
@@ -347,6 +403,8 @@ def _asymptotic(
             scores = cluster_scores(design, score, solution.eta, clusters)
         total = influence.by_cluster(scores, clusters)
         covariance = total.T @ total
+        if clusters.survey is not None:
+            covariance = survey_covariance(total, influence.own, design, clusters)
     if not np.all(np.isfinite(covariance)):
         covariance = np.full((p, p), np.nan)
     df = _asymptotic_df(design, clusters)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from statsmodels.genmod import families
 
 from statsmodels_synth.core.arrays import Floats, as_floats
+from statsmodels_synth.core.calls import call_text
 from statsmodels_synth.core.messages import noting
 from statsmodels_synth.core.options import (
     CovType,
@@ -36,6 +37,7 @@ from statsmodels_synth.data.arrays import (
 from statsmodels_synth.data.auxiliary import NAME as AUXILIARY
 from statsmodels_synth.data.auxiliary import Recalibration, with_auxiliary
 from statsmodels_synth.data.checks import check_clusters
+from statsmodels_synth.data.coders import Coding, Collapsed, collapse
 from statsmodels_synth.data.dask import partitioned
 from statsmodels_synth.data.equations import read_equations
 from statsmodels_synth.data.forms import given_sources
@@ -52,6 +54,7 @@ from statsmodels_synth.data.groups import (
     group_values,
     partitioned_clusters,
     read_groups,
+    survey_strata,
 )
 from statsmodels_synth.data.kinds import Uncollected, any_partitioned
 from statsmodels_synth.data.label_sets import read_sets, share_units
@@ -68,11 +71,12 @@ from statsmodels_synth.model.many import FIT_KEYS, ManyFits
 from statsmodels_synth.model.stacked import StackedMomentsGMM
 from statsmodels_synth.problem.design import Target
 from statsmodels_synth.problem.groups import Clusters
-from statsmodels_synth.problem.scores import LevelScore, read_score
+from statsmodels_synth.problem.scores import LevelScore, TargetScore, read_score
 from statsmodels_synth.results.augmented import (
     AugmentedGMMResults,
     AugmentedGMMResultsWrapper,
 )
+from statsmodels_synth.results.text import fit_call
 
 if TYPE_CHECKING:
     from statsmodels_synth.estimators.multiverse import Multiverse
@@ -80,8 +84,10 @@ if TYPE_CHECKING:
 _FORMULA_KEYS = [
     *("proxy", "synthetic", "on", "labeled", "labeling_prob", "strata", "family"),
     *("score", "weights", "offset", "exposure", "missing", "engine", "eval_env"),
-    *("auxiliary", "learner"),
+    *("auxiliary", "learner", "coder", "coding"),
 ]
+#: What the text of a call shows.
+_IN_CALL = {"formula", "data", *_FORMULA_KEYS} - {"missing", "eval_env"}
 _MOMENT_KEYS = [
     *("on", "labeled", "labeling_prob", "strata", "weights", "auxiliary", "learner"),
     *("missing", "engine"),
@@ -223,6 +229,9 @@ class AugmentedGMM(StackedMomentsGMM):
     array([598., 708.])
     """
 
+    #: The call of :meth:`from_formula` that made it, as text.
+    call: str = ""
+
     @with_one_blas_thread
     def __init__(
         self,
@@ -325,6 +334,8 @@ class AugmentedGMM(StackedMomentsGMM):
             self.formula = learned.parsed.text
         #: Fixed effects that were absorbed, with a formula that has some.
         self.absorbed = problem.absorbed
+        #: How far coders agree, where units have several codes.
+        self.coders = problem.coders
         if self.absorbed is not None:
             self.formula = self.absorbed.text
         if learned is not None:
@@ -356,6 +367,8 @@ class AugmentedGMM(StackedMomentsGMM):
         auxiliary: Any = None,
         learner: Any = None,
         missing: Missing = "drop",
+        coder: str | None = None,
+        coding: Any = None,
         engine: Engine | None = None,
         eval_env: int | Mapping[str, Any] | None = None,
         **kwargs: Any,
@@ -419,6 +432,13 @@ class AugmentedGMM(StackedMomentsGMM):
             Whether incomplete labelled units count as unlabelled, and incomplete
             rows of sources as not covered (the summary gives the numbers), or
             raise.
+        coder : str, optional
+            Column that says who coded a row, where `data` has several rows per unit.
+            They become one label, and the summary says how far coders agree.
+        coding : {"mean", "majority"} or dict, optional
+            What makes one label of several codes, of all columns in which these differ
+            or by column. If omitted, the mean of an outcome of numbers, the majority
+            of one with levels; a regressor on which coders differ must be named.
         engine : {"patsy", "formulaic"}, optional
             Formula engine; statsmodels' option if omitted.
         eval_env : int or mapping, optional
@@ -452,6 +472,7 @@ class AugmentedGMM(StackedMomentsGMM):
         >>> model.fit().n_labeled
         20
         """
+        given = {name: value for name, value in locals().items() if name in _IN_CALL}
         check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
         check_formula(formula, data)
         check_choice("missing", missing, Missing)
@@ -475,6 +496,11 @@ class AugmentedGMM(StackedMomentsGMM):
             is_given=family is not None or score is not None,
         )
         in_parts = any_partitioned(data, proxy, synthetic)
+        collapsed = _one_row_per_unit(
+            (formula, data, on), target, options, (coder, coding), in_parts=in_parts
+        )
+        if collapsed is not None:
+            data = collapsed.data
         door = partitioned() if in_parts else align_tables
         problem = door(
             formula,
@@ -486,7 +512,11 @@ class AugmentedGMM(StackedMomentsGMM):
             engine=engine,
             on=on,
         )
-        return cls.from_problem(problem)
+        if collapsed is not None:
+            problem = replace(problem, coders=collapsed.coders)
+        model = cls.from_problem(problem)
+        model.call = call_text("AugmentedGMM.from_formula", given)
+        return model
 
     @classmethod
     def from_moments(
@@ -643,7 +673,9 @@ class AugmentedGMM(StackedMomentsGMM):
             says by how much.
         cov_kwds : mapping, optional
             For "cluster": ``{"groups": ...}``, the name of a column or the cluster of
-            each unit. "robust" has none.
+            each unit. Where a survey drew the clusters (primary sampling units) within
+            strata, also ``"strata"``, and ``"fpc"``: of how many clusters in the
+            stratum, or which share of them was drawn. "robust" has none.
         use_t : bool, optional
             Student t instead of normal quantiles, with n minus the effective number
             of estimated coefficients as degrees of freedom, or one less than the
@@ -701,11 +733,13 @@ class AugmentedGMM(StackedMomentsGMM):
         )
         _ = self.aligned_or_raise()
         with noting() as noted:
-            clusters = None if groups is None else self._clusters(groups)
+            clusters = self._clusters(groups, cov_kwds)
             model = self if clusters is None else self._with_folds_of(clusters)
             fit = model._solved(start_params, settings, clusters)
         cautions = (*model._cautions, *noted)
-        return AugmentedGMMResultsWrapper(AugmentedGMMResults(model, fit, cautions))
+        found = AugmentedGMMResults(model, fit, cautions)
+        found.call = fit_call(settings, cov_kwds)
+        return AugmentedGMMResultsWrapper(found)
 
     def _settings(self, given: Mapping[str, Any]) -> tuple[FitSettings, Any]:
         """Options of a fit, read, and the groups of its covariance."""
@@ -838,7 +872,7 @@ class AugmentedGMM(StackedMomentsGMM):
             )
         settings, groups = self._settings(options)
         design = self.aligned_or_raise()
-        clusters = None if groups is None else self._clusters(groups)
+        clusters = self._clusters(groups, options.get("cov_kwds"))
         theta, eta = self._start(None, self.source_state)
         start = fit_labels(design, self._target, theta, settings, clusters)
         at, alpha = self.data.const_idx, check_alpha(alpha)
@@ -941,8 +975,22 @@ class AugmentedGMM(StackedMomentsGMM):
             )
         return ManyFits(self, shared, sets, kwargs, passes)
 
-    def _clusters(self, groups: Any) -> Clusters:
-        """Cluster of each unit, from a column or one value per unit."""
+    def _clusters(self, groups: Any, options: Any) -> Clusters | None:
+        """
+        Cluster of each unit, from a column or one value per unit, if there are any.
+
+        `options` of the covariance: strata that a survey drew them from.
+        """
+        if groups is None:
+            return None
+        found = self._numbered_clusters(groups)
+        self._check_clusters(found)
+        if options and ("strata" in options or "fpc" in options):
+            return self._in_survey_strata(found, options)
+        return found
+
+    def _numbered_clusters(self, groups: Any) -> Clusters:
+        """Cluster of each unit."""
         partitions = self.aligned.partitions
         if partitions is not None:
             if not isinstance(groups, str):
@@ -950,16 +998,30 @@ class AugmentedGMM(StackedMomentsGMM):
                     "groups must be the name of a column where rows are in partitions. "
                     "Make it a column of data."
                 )
-            found = partitioned_clusters(
+            return partitioned_clusters(
                 groups, self.unit_index, *partitions.groups(groups)
             )
-            self._check_clusters(found)
-            return found
         label = f"groups={groups!r}" if isinstance(groups, str) else "groups"
         values = self._values_by_unit(groups, label)
-        found = find_clusters(values, self.aligned, self.unit_index, label)
-        self._check_clusters(found)
-        return found
+        return find_clusters(values, self.aligned, self.unit_index, label)
+
+    def _in_survey_strata(
+        self, clusters: Clusters, options: Mapping[str, Any]
+    ) -> Clusters:
+        """Clusters with the strata that a survey drew them from."""
+        if self.aligned.partitions is not None:
+            raise OptionError(
+                "Survey strata need units in memory, and they are in parts. Leave "
+                "'strata' and 'fpc' out: intervals are then too long, not too short."
+            )
+        kept = slice(None) if self.aligned.kept is None else self.aligned.kept
+        found = {
+            name: self._values_by_unit(options[name], f"cov_kwds={{{name!r}: ...}}")
+            for name in ("strata", "fpc")
+            if options.get(name) is not None
+        }
+        of_units = {name: values[kept] for name, values in found.items()}
+        return survey_strata(clusters, of_units.get("strata"), of_units.get("fpc"))
 
     def _check_clusters(self, found: Clusters) -> None:
         """Warn of coefficients that few clusters decide, where regressors have one."""
@@ -1035,3 +1097,42 @@ class AugmentedGMM(StackedMomentsGMM):
     @property
     def _target(self) -> Target:
         return Target(self.target_score, self.param_names, self.endog_names)
+
+
+def _one_row_per_unit(
+    frame: tuple[str, Any, On],
+    target: TargetScore,
+    options: ModelOptions,
+    asked: tuple[Any, Any],
+    *,
+    in_parts: bool,
+) -> Collapsed | None:
+    """Data of several coders with one row per unit; None where there is no coder."""
+    (formula, data, on), (coder, coding) = frame, asked
+    if coder is None:
+        if coding is not None:
+            raise OptionError(
+                "coding= says what makes one label of several codes. Name the column "
+                "that says who coded a row, in coder=."
+            )
+        return None
+    if in_parts:
+        raise OptionError(
+            "coder= needs data in memory, and it is in parts. Make one row per unit "
+            "before: the mean or the majority of its codes."
+        )
+    fixed = {
+        value: f"{name}="
+        for name, value in vars(options).items()
+        if isinstance(value, str) and name not in ("missing", "auxiliary")
+    }
+    for source in given_sources(options.proxy, options.synthetic):
+        fixed |= dict.fromkeys(source.named, f"Source {source.name!r}")
+    how = Coding(
+        coding,
+        formula,
+        target.is_linear_in_outcome,
+        target.has_levels,
+        fixed,
+    )
+    return collapse(data, coder, on, how)

@@ -3,19 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import muted
 from statsmodels_synth.exceptions import DataError, SynthWarning
 from statsmodels_synth.gmm.fit import Fit, fit_design
 from statsmodels_synth.planning.arguments import read_replicates
 from statsmodels_synth.planning.prediction import VarianceParts
 from statsmodels_synth.planning.variance import Pilot, explained_more, pilot_of
+from statsmodels_synth.sampling.pilots import UnitsToDraw, design_ratio
 
 #: What a row of a table calls a design without sources.
 LABELS_ONLY = "labels only"
+
+
+@dataclass(frozen=True)
+class DesignOfLabels:
+    """
+    How further labels are drawn.
+
+    Parameters
+    ----------
+    name : str
+        Design, as in :func:`~statsmodels_synth.draw_labels`.
+    n : int
+        Labels beyond those of the pilot.
+    coefficients : tuple of int
+        Each is looked at as if it alone mattered.
+    units : UnitsToDraw
+        What they are drawn from.
+    """
+
+    name: str
+    n: int
+    coefficients: tuple[int, ...]
+    units: UnitsToDraw
+
+    def ratios(self, fit: Fit) -> Floats:
+        """Variance in 1/n over that of a simple random sample, by coefficient, (p,)."""
+        found = np.ones(fit.design.k_params)
+        for j in self.coefficients:
+            found[j] = design_ratio(fit, j, self.name, self.units, self.n)
+        return found
 
 
 class Pilots:
@@ -55,6 +89,13 @@ class Pilots:
         # Whatever is wrong with the pilot itself or its labels alone is found here.
         self.of(range(design.k_sources))
         self.alone = self.of(()).taken.alone()
+        self._design_of_labels: DesignOfLabels | None = None
+
+    def with_design(self, design: DesignOfLabels) -> Pilots:
+        """The same, where further labels are drawn by a design."""
+        found = copy(self)
+        found._design_of_labels = design if design.name != "random" else None
+        return found
 
     def of(self, used: Sequence[int]) -> Pilot:
         """The pilot with some of its sources."""
@@ -90,10 +131,17 @@ class Pilots:
         asked = read_replicates(replicates, self._design.names, used, rows)
         place = {m: k for k, m in enumerate(used)}
         if not used:
-            return self.alone
+            return self._drawn(self.alone, pilot)
         changed = {place[m]: r for m, r in asked.items()}
         more = explained_more(pilot, changed) if changed else 0.0
-        return pilot.taken.beside(self.alone, self.min_labels, more)
+        parts = pilot.taken.beside(self.alone, self.min_labels, more)
+        return self._drawn(parts, pilot)
+
+    def _drawn(self, parts: VarianceParts, pilot: Pilot) -> VarianceParts:
+        """Variance where further labels are drawn by a design."""
+        if self._design_of_labels is None:
+            return parts
+        return parts.by_design(self._design_of_labels.ratios(pilot.fit))
 
     def parts_of_rows(
         self, used: Sequence[int], choice: Sequence[int]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import count
 from statsmodels_synth.core.options import (
     check_alpha,
+    check_choice,
     check_count,
     methods_name_keywords,
 )
@@ -32,14 +34,26 @@ from statsmodels_synth.planning.arguments import (
 )
 from statsmodels_synth.planning.graphics import plot_plan
 from statsmodels_synth.planning.mixes import Limits, Mix, cheapest_mixes
-from statsmodels_synth.planning.pilots import Pilots
+from statsmodels_synth.planning.pilots import DesignOfLabels, Pilots
 from statsmodels_synth.planning.power import critical_value, power_of_test
 from statsmodels_synth.planning.prediction import VarianceParts
-from statsmodels_synth.planning.search import MOST_LABELS, Aim, fewest_labels
+from statsmodels_synth.planning.search import (
+    MOST_LABELS,
+    Aim,
+    fewest_labels,
+    labels_with_variance,
+)
 from statsmodels_synth.planning.summary import header, plan_summary
+from statsmodels_synth.sampling.pilots import FEWEST_LABELS, UnitsToDraw
 
 if TYPE_CHECKING:
     from statsmodels_synth.gmm.fit import Fit
+
+Design = Literal["random", "influence", "optimal"]
+#: In the order of what they ask for.
+DESIGNS: tuple[Design, ...] = ("random", "influence", "optimal")
+#: Rounds in which labels and what their design is worth are brought together.
+_ROUNDS = 5
 
 
 @methods_name_keywords
@@ -61,6 +75,8 @@ class Plan:
     n_units : int
         Units of the pilot that labels could be drawn from, also those that are neither
         labelled nor covered by a source.
+    units_to_draw : callable, optional
+        Finds the units that further labels are drawn from.
 
     Attributes
     ----------
@@ -93,8 +109,15 @@ class Plan:
     1  400   0.0057
     """
 
-    def __init__(self, fit: Fit, constant: int | None, n_units: int) -> None:
+    def __init__(
+        self,
+        fit: Fit,
+        constant: int | None,
+        n_units: int,
+        units_to_draw: Callable[[], UnitsToDraw] | None = None,
+    ) -> None:
         self._pilots = Pilots(fit, n_units)
+        self._units_to_draw = units_to_draw
         self.names = list(fit.target.names)
         self.source_names = list(fit.design.names)
         self.n_labeled, self.n_units = fit.design.n_labeled, n_units
@@ -132,6 +155,7 @@ class Plan:
         alpha: float = 0.05,
         effect: Any = None,
         coefficients: Any = None,
+        design: str = "random",
     ) -> pd.DataFrame:
         """
         Standard errors, widths and power to expect.
@@ -161,6 +185,10 @@ class Plan:
             effect that matters.
         coefficients : str or sequence of str, optional
             Coefficients to show; all if omitted.
+        design : {"random", "influence", "optimal"}
+            How labels beyond those of the pilot are drawn, as in
+            :func:`~statsmodels_synth.draw_labels`, for each coefficient as if it alone
+            mattered.
 
         Returns
         -------
@@ -183,8 +211,68 @@ class Plan:
         shown = positions("coefficient", given, self.names)
         effects = read_effects(effect, self.names, shown, self.params)
         sizes = self._sizes(n, n_units)
-        parts = self._pilots.parts(used, replicates)
-        return self._rows(parts, used, sizes, alpha, effects, shown)
+        if design == "random":
+            parts = self._pilots.parts(used, replicates)
+            return self._rows(parts, used, sizes, alpha, effects, shown)
+        rows = []
+        for size in sizes:
+            pilots = self._drawn(design, size[0], shown)
+            parts = pilots.parts(used, replicates)
+            rows.append(self._rows(parts, used, [size], alpha, effects, shown))
+        return pd.concat(rows, ignore_index=True)
+
+    @with_one_blas_thread
+    def designs(
+        self, n: int, *, coefficients: Any = None, alpha: float = 0.05
+    ) -> pd.DataFrame:
+        """
+        What the choice of the units to label is worth.
+
+        Parameters
+        ----------
+        n : int
+            Labels in all, those of the pilot included.
+        coefficients : str or sequence of str, optional
+            Coefficients; all but the constant if omitted.
+        alpha : float
+            One minus the level of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            By coefficient and design, as in :func:`~statsmodels_synth.draw_labels`:
+            `std_err`, `width` of the interval, and `labels_saved`: how many more
+            labels a simple random sample would need for this standard error.
+
+        Raises
+        ------
+        OptionError
+            If `n` is not above the labels of the pilot, or these are too few.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> plan = fit_study(make_study())[1].plan()
+        >>> plan.designs(400, coefficients="age")["labels_saved"].tolist()
+        [0, 43, 37]
+        """
+        alpha = check_alpha(alpha)
+        shown = self._shown(coefficients)
+        used, effects = self._all, np.zeros(len(self.names))
+        rows = []
+        for j in shown:
+            random = self._pilots.parts(used, None)
+            for design in DESIGNS:
+                pilots = self._drawn(design, n, [j])
+                parts = pilots.parts(used, None)
+                row = self._rows(
+                    parts, used, [(n, self.n_units)], alpha, effects, [j]
+                ).assign(design=design)
+                variance = np.array([row["std_err"].iloc[0] ** 2])
+                same = labels_with_variance(random, j, variance, n, self.n_units)
+                rows.append(row.assign(labels_saved=same - n))
+        columns = ["n", "std_err", "width", "labels_saved"]
+        return pd.concat(rows).set_index(["coefficient", "design"])[columns]
 
     @with_one_blas_thread
     def labels_needed(
@@ -198,6 +286,7 @@ class Plan:
         sources: Any = None,
         effect: Any = None,
         alpha: float = 0.05,
+        design: str = "random",
     ) -> pd.DataFrame:
         """
         Fewest labels that make an interval narrow or a test powerful enough.
@@ -214,7 +303,7 @@ class Plan:
         n_units : int, optional
             Number of units; that of the pilot if omitted, or without sources as many
             as it takes.
-        replicates, sources, effect, alpha : optional
+        replicates, sources, effect, alpha, design : optional
             As in :meth:`expect`.
 
         Returns
@@ -241,6 +330,10 @@ class Plan:
         for j in shown:
             aim = self._aim(j, width, power, effects, alpha)
             fewest = fewest_labels(parts, aim, self.min_labels, units)
+            if design != "random":
+                parts, fewest = self._fewest_drawn(
+                    design, fewest, aim, used, replicates, units
+                )
             n, most = self._most(parts, units)
             if fewest is not None:
                 n, most = fewest, units or parts.units_for(fewest)
@@ -268,6 +361,7 @@ class Plan:
         sources: Any = None,
         effect: Any = None,
         alpha: float = 0.05,
+        designs: Sequence[str] = ("random",),
     ) -> pd.DataFrame:
         """
         Cheapest mix of labels, units and replicates for every choice of sources.
@@ -297,11 +391,16 @@ class Plan:
             The sources to choose among; all if omitted.
         effect, alpha : optional
             As in :meth:`expect`.
+        designs : sequence of str
+            How labels may be drawn, as in :meth:`expect`; beyond those of the pilot,
+            which are kept, where not at random. What a design is worth is that of
+            twice the pilot's labels.
 
         Returns
         -------
         DataFrame
-            One row per choice of sources, the cheapest first: `sources`, `n`,
+            One row per choice of sources, and of a design where there are several, the
+            cheapest first: `sources`, `n`,
             `n_units`, ``replicates[name]`` (missing where the source is not used),
             `cost`, `std_err`, `width`, `power`. A choice that cannot reach the aim
             comes last, with an infinite cost, missing numbers, and what all units
@@ -332,11 +431,62 @@ class Plan:
             check_count("max_replicates", max_replicates),
         )
         among = positions("source", sources, self.source_names)
-        mixes = cheapest_mixes(self._pilots, aim, among, limits, price_label, prices)
-        table = pd.concat(
-            [self._mix_frame(mix, aim, limits.n_units, among) for mix in mixes]
-        )
+        tables = []
+        for design in designs:
+            pilots = self._drawn(design, 2 * self.n_labeled, [j])
+            least = self.min_labels if design == "random" else self.n_labeled + 1
+            own = replace(limits, low=least)
+            mixes = cheapest_mixes(pilots, aim, among, own, price_label, prices)
+            for mix in mixes:
+                row = self._mix_frame(mix, aim, limits.n_units, among)
+                if tuple(designs) != ("random",):
+                    row.insert(0, "design", design)
+                tables.append(row)
+        table = pd.concat(tables)
         return table.sort_values("cost", kind="stable", ignore_index=True)
+
+    def _drawn(self, design: str, n: int, shown: Sequence[int]) -> Pilots:
+        """The pilot, where further labels, up to n in all, are drawn by a design."""
+        check_choice("design", design, Design)
+        if design == "random":
+            return self._pilots
+        more = n - self.n_labeled
+        if more < 1:
+            raise OptionError(
+                f"n={n} is no more than the {self.n_labeled} labels of the pilot, and "
+                f"design={design!r} says how further ones are drawn. Give a larger n."
+            )
+        if self._units_to_draw is None or self.n_labeled < FEWEST_LABELS:
+            raise OptionError(
+                f"design={design!r} needs a pilot with {FEWEST_LABELS} labels, whose "
+                "units are at hand. Give design='random'."
+            )
+        units = self._units_to_draw()
+        more = min(more, int(units.is_open.sum()))
+        return self._pilots.with_design(
+            DesignOfLabels(design, more, tuple(shown), units)
+        )
+
+    def _fewest_drawn(
+        self,
+        design: str,
+        fewest: int | None,
+        aim: Aim,
+        used: Sequence[int],
+        replicates: Any,
+        units: int | None,
+    ) -> tuple[VarianceParts, int | None]:
+        """Fewest labels of a design, whose worth depends on their number."""
+        parts = self._pilots.parts(used, replicates)
+        for _ in range(_ROUNDS):
+            most = max(fewest or 2 * self.n_labeled, self.n_labeled + 1)
+            pilots = self._drawn(design, most, [aim.coefficient])
+            parts = pilots.parts(used, replicates)
+            found = fewest_labels(parts, aim, self.min_labels, units)
+            if found == fewest:
+                break
+            fewest = found
+        return parts, fewest
 
     # Tables and figures
 
@@ -567,7 +717,12 @@ class Plan:
 
 
 @with_one_blas_thread
-def make_plan(fit: Fit, constant: int | None, n_units: int | None = None) -> Plan:
+def make_plan(
+    fit: Fit,
+    constant: int | None,
+    n_units: int | None = None,
+    units_to_draw: Callable[[], UnitsToDraw] | None = None,
+) -> Plan:
     """
     Plan from a fit, which is the pilot, of so many units (those that take part).
 
@@ -587,4 +742,5 @@ def make_plan(fit: Fit, constant: int | None, n_units: int | None = None) -> Pla
             "Every unit is labelled, and the units are the population: nothing is left "
             "to chance, and nothing to plan."
         )
-    return Plan(fit, constant, fit.design.n_units if n_units is None else n_units)
+    size = fit.design.n_units if n_units is None else n_units
+    return Plan(fit, constant, size, units_to_draw)

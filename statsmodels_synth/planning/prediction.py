@@ -101,6 +101,8 @@ class VarianceParts:
     finite : ndarray (p,) or None
         Where the units are the population, b of the labels alone: their variance then
         has the factor ``(1 - b n/T) / (1 - b n_0/T_0)`` and no part in 1/T.
+    saved : ndarray (p,) or float
+        What the design of the labels takes off the part in 1/n, at the pilot's n.
     """
 
     labels: Floats
@@ -115,6 +117,18 @@ class VarianceParts:
     gain: Gain | None = None
     df_share: Floats | float = 1.0
     finite: Floats | None = None
+    saved: Floats | float = 0.0
+
+    def by_design(self, ratio: Floats) -> VarianceParts:
+        """
+        The same with a design that has so much of the variance in 1/n that is left.
+
+        Eq. (design-ratio).
+
+        Shapes: `ratio` (p,).
+        """
+        first = 0.0 if self.gain is None else self.gain.first
+        return replace(self, saved=(1.0 - ratio) * np.maximum(self.labels - first, 0.0))
 
     @property
     def units_per_label(self) -> float:
@@ -161,7 +175,7 @@ class VarianceParts:
         if self.finite is not None:
             alone = alone * self._left(self.finite, n, n_units)
         if self.gain is None:
-            return alone, alone
+            return alone, alone - self.saved * u
         gain, room = self.gain, self._left(self.gain.share, n, n_units)
         # A negative cost only lowers what few labels add, where it does not exceed it.
         sign = np.where(gain.cost < 0.0, self.excess + gain.cost, gain.cost)
@@ -169,7 +183,8 @@ class VarianceParts:
         found = alone - gain.first * u * room + cost
         # With fewer labels than in the pilot costs may outgrow the gain. The weights of
         # the sources are then shrunken to nothing.
-        return alone, np.where(gain.pays, np.minimum(found, alone), found)
+        found = np.where(gain.pays, np.minimum(found, alone), found)
+        return alone, found - self.saved * u
 
     def _left(self, b: Floats, n: Floats, n_units: Floats) -> Floats:
         """Share of the units still to be labelled, relative to the pilot, (k, p)."""

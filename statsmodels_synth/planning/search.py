@@ -89,6 +89,27 @@ def fewest_labels(
     return high
 
 
+def labels_with_variance(
+    parts: VarianceParts, j: int, variance: Floats, low: int, n_units: int
+) -> int:
+    """
+    Fewest labels, at least `low`, with no more than a variance.
+
+    Shapes: `variance` (1,).
+    """
+    high = parts.most_labels(n_units)
+    at = np.array([float(n_units)])
+    below = low - 1
+    while high - below > 1:
+        middle = (below + high) // 2
+        now = parts.variance(np.array([float(middle)]), at)[:, j]
+        if np.all(now <= variance * (1.0 + TOLERANCE)):
+            high = middle
+        else:
+            below = middle
+    return high
+
+
 def cheapest_sizes(
     parts: VarianceParts,
     aim: Aim,

@@ -169,11 +169,14 @@ class Pilot:
         Of its sources.
     noise : tuple of ReplicateNoise
         One per source.
+    fit : Fit
+        The fit with these sources.
     """
 
     taken: Taken
     moments: SourceMoments
     noise: tuple[ReplicateNoise, ...]
+    fit: Fit
 
 
 def pilot_of(
@@ -218,7 +221,7 @@ def pilot_of(
         replicate_noise(design, m, score, solution.eta[m])
         for m in range(design.k_sources)
     )
-    return Pilot(taken, moments, noise)
+    return Pilot(taken, moments, noise, fit)
 
 
 def _share_known(labels: Floats, units: Floats, design: AlignedDesign) -> Floats:

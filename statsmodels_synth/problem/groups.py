@@ -15,6 +15,28 @@ from statsmodels_synth.problem.design import AlignedDesign
 
 
 @dataclass(frozen=True)
+class SurveyStrata:
+    """
+    Strata within which clusters were drawn, before any unit was labelled.
+
+    Parameters
+    ----------
+    of_clusters : ndarray (C,)
+        Stratum of each cluster, 0 to H - 1.
+    fraction : ndarray (C,)
+        Share of the clusters of its stratum that were drawn; 0 where that is small.
+    """
+
+    of_clusters: Positions
+    fraction: Floats
+
+    @property
+    def n_strata(self) -> int:
+        """Number of strata, H."""
+        return int(self.of_clusters.max()) + 1
+
+
+@dataclass(frozen=True)
 class Clusters:
     """
     The cluster of every unit, those with a labelled unit first.
@@ -39,6 +61,8 @@ class Clusters:
     of_given : ndarray, or None
         Some number for the cluster of each unit that was given, also of those that
         take no part; -1 where it is missing.
+    survey : SurveyStrata or None
+        Strata that the clusters were drawn from.
     """
 
     of_units: Positions
@@ -49,6 +73,7 @@ class Clusters:
     labels: pd.Index | None = None
     sizes: Positions | None = None
     of_given: Positions | None = None
+    survey: SurveyStrata | None = None
 
     @property
     def n_units(self) -> Positions:
@@ -89,6 +114,19 @@ def cluster_sums(values: Floats, clusters: Positions, n_clusters: int) -> Floats
     """
     columns = [np.bincount(clusters, v, n_clusters) for v in values.T]
     return np.column_stack(columns) if columns else np.empty((n_clusters, 0))
+
+
+def mean_by_unit(values: Floats, units: Positions | None, n_units: int) -> Floats:
+    """
+    Means over the rows of each unit, NaN where it has none; `units` as in a design.
+
+    Shapes: `values` (R, k), `units` (R,) -> (T, k).
+    """
+    if units is None:
+        return values
+    number = np.bincount(units, minlength=n_units).astype(float)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(cluster_sums(values, units, n_units) / number[:, None])
 
 
 def labeled_sums(

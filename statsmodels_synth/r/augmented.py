@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+import uuid
 
 import numpy as np
 import pandas as pd
 from statsmodels.genmod import families
 from statsmodels.genmod.families import links
 
-from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.arrays import Bools, Floats, lacking_observed
+from statsmodels_synth.core.messages import muted
 from statsmodels_synth.core.process import with_one_blas_thread
-from statsmodels_synth.data.arrays import ModelOptions, align_arrays
+from statsmodels_synth.data.arrays import AlignedProblem, ModelOptions, align_arrays
 from statsmodels_synth.data.auxiliary_columns import AuxiliaryColumns, checked
-from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.data.labeling import find_labeling
+from statsmodels_synth.exceptions import OptionError, SynthWarning
 from statsmodels_synth.gmm.moments import target_scores
 from statsmodels_synth.model.augmented import AugmentedGMM
-from statsmodels_synth.problem.design import SourceArrays
+from statsmodels_synth.problem.design import SourceArrays, with_frame
 from statsmodels_synth.problem.groups import cluster_sums
-from statsmodels_synth.problem.scores import read_score
+from statsmodels_synth.problem.scores import LevelScore, TargetScore, read_score
+from statsmodels_synth.r.targets import (
+    absorb_effects,
+    find_score,
+    of_instruments,
+    with_levels,
+)
 from statsmodels_synth.results.summary import summary_notes
 
 #: R's names of families and links.
@@ -46,41 +55,144 @@ LINKS = {
 LABEL_SEPARATOR = "\x1f"
 
 
+#: The last fit that R asked for, by its token: what is asked of it next is not fitted
+#: again. One only, since a fit holds all rows.
+_LATEST: dict[str, Any] = {}
+
+
 @with_one_blas_thread
 def augmented_gmm(arguments: dict[str, Any]) -> dict[str, Any]:
     """Fit the model to what R has aligned."""
+    result = fit_arrays(arguments)
+    value = describe(result)
+    if bool(arguments["influence"][0]):
+        n_given = len(arguments["labeled"])
+        value["influence"], value["slope"] = contributions(result, n_given)
+        cluster = clusters_of(arguments)
+        value["clusters"] = cluster_codes(result._results, cluster)
+    value["token"] = uuid.uuid4().hex
+    _LATEST.clear()
+    if bool(arguments["keep"][0]):
+        _LATEST[value["token"]] = result
+    return value
+
+
+def fit_arrays(arguments: dict[str, Any]) -> Any:
+    """Result of the model that R's arrays make."""
+    model = AugmentedGMM.from_problem(read_problem(arguments))
+    settings = fit_settings(arguments["settings"])
+    cluster = clusters_of(arguments)
+    if cluster is not None:
+        settings |= {"cov_type": "cluster", "cov_kwds": {"groups": cluster}}
+    return model.fit(**settings)
+
+
+def clusters_of(arguments: dict[str, Any]) -> Any:
+    """Clusters that were given, or else the first of absorbed fixed effects."""
+    population = arguments["settings"].get("population")
+    absorbed = arguments.get("absorbed")
+    if arguments["cluster"] is not None or absorbed is None:
+        return arguments["cluster"]
+    return None if population == ["finite"] else absorbed["codes"][0]
+
+
+def fitted_before(arguments: dict[str, Any]) -> Any:
+    """
+    The fit that R asks of: the last one, or fitted again from the arrays that R kept.
+
+    None where R has to send these. What was warned of then R has shown the first time.
+    """
+    token = arguments["token"][0]
+    if token not in _LATEST:
+        if arguments["arrays"] is None:
+            return None
+        with muted(SynthWarning):
+            result = fit_arrays(arguments["arrays"])
+        _LATEST.clear()
+        _LATEST[token] = result
+    result = _LATEST[token]
+    return result.real_only if bool(arguments["alone"][0]) else result
+
+
+def read_problem(arguments: dict[str, Any]) -> AlignedProblem:
+    """Align what R has sent."""
     labeled = arguments["labeled"].astype(bool)
     names, units = arguments["names"], unit_labels(arguments["units"], len(labeled))
     sources = [_source(source) for source in arguments["sources"]]
+    prob, strata = _scalar_or_vector(arguments["labeling_prob"]), arguments["strata"]
+    eligible = _eligible(arguments, labeled)
+    labeling = None
+    if prob is not None and not eligible.all():
+        # These could not have been labelled, nor counted if they were.
+        labeling = find_labeling(prob, strata, labeled, units, ~eligible)
+    endog, exog = arguments["endog"], arguments["exog"]
+    endog, sources, target = read_target(arguments, sources)
+    labels = pd.Series(endog, name=arguments["yname"][0])
+    regressors = pd.DataFrame(exog, columns=names, copy=False)
+    absorbed = None
+    if arguments.get("absorbed") is not None:
+        labeling = labeling or find_labeling(prob, strata, labeled, units)
+        labels, regressors, sources, absorbed = absorb_effects(
+            arguments, labels, regressors, sources, labeling
+        )
     problem = align_arrays(
-        pd.Series(arguments["endog"], name=arguments["yname"][0]),
-        pd.DataFrame(arguments["exog"], columns=names, copy=False),
+        labels,
+        regressors,
         labeled,
-        read_score(find_family(arguments["family"]), None),
+        target,
         ModelOptions(
             proxy={s.name: s for s in sources if s.kind == "proxy"},
             synthetic={s.name: s for s in sources if s.kind == "synthetic"},
             weights=arguments["weights"],
             offset=arguments["offset"],
-            hasconst=bool(arguments["intercept"][0]) or None,
-            labeling_prob=_scalar_or_vector(arguments["labeling_prob"]),
-            strata=arguments["strata"],
+            hasconst=_has_constant(arguments),
+            labeling_prob=prob,
+            strata=strata,
             auxiliary=_auxiliary(arguments, units),
+            score=target if arguments.get("score") is not None else None,
         ),
+        labeling=labeling,
         units=units,
     )
-    n_incomplete = int(arguments["n_incomplete"][0])
-    model = AugmentedGMM.from_problem(replace(problem, n_incomplete=n_incomplete))
-    settings = fit_settings(arguments["settings"])
-    cluster = arguments["cluster"]
-    if cluster is not None:
-        settings |= {"cov_type": "cluster", "cov_kwds": {"groups": cluster}}
-    result = model.fit(**settings)
-    value = describe(result)
-    if bool(arguments["influence"][0]):
-        value["influence"], value["slope"] = contributions(result, len(labeled))
-        value["clusters"] = cluster_codes(result._results, cluster)
-    return value
+    return replace(
+        problem,
+        design=with_frame(problem.design, eligible),
+        n_incomplete=int(arguments["n_incomplete"][0]),
+        lacking=~eligible,
+        absorbed=absorbed,
+    )
+
+
+def read_target(
+    arguments: dict[str, Any], sources: list[SourceArrays]
+) -> tuple[Floats, list[SourceArrays], TargetScore]:
+    """Outcomes and sources as the target model has them, and the target model."""
+    endog, given = arguments["endog"], arguments.get("score")
+    if arguments["family"] is not None:
+        return endog, sources, read_score(find_family(arguments["family"]), None)
+    target = read_score(None, None if given is None else find_score(given))
+    if isinstance(target, LevelScore):
+        return with_levels(target, arguments["levels"], endog, sources)
+    return endog, sources, target
+
+
+def _has_constant(arguments: dict[str, Any]) -> bool | None:
+    if arguments.get("absorbed") is not None:
+        return False
+    return bool(arguments["intercept"][0]) or None
+
+
+def _eligible(arguments: dict[str, Any], labeled: Bools) -> Bools:
+    """
+    Units that could have been labelled: of data, with what all are observed in.
+
+    Shapes: `labeled` (T,) -> (T,).
+    """
+    n_data = int(arguments["n_data"][0])
+    gaps = [gap.astype(bool) for gap in arguments["gaps"]]
+    eligible: Bools = np.zeros(len(labeled), dtype=bool)
+    eligible[:n_data] = ~lacking_observed(gaps, labeled[:n_data])
+    return eligible
 
 
 def _auxiliary(arguments: dict[str, Any], units: pd.Index) -> AuxiliaryColumns | None:
@@ -143,7 +255,14 @@ def describe(wrapped: Any) -> dict[str, Any]:
     result = wrapped._results
     real, sources = result.real_only, result.sources
     settings = result.settings
+    title = [] if result.model.family is not None else result.model.target_score.title
+    absorbed = result.model.absorbed
+    if absorbed is not None:
+        title = [*title, ("Absorbed", " + ".join(absorbed.names))]
     return {
+        "names": list(result.model.param_names),
+        "title": {"name": [k for k, _ in title], "text": [str(v) for _, v in title]},
+        **of_instruments(result),
         "coefficients": result.params,
         "vcov": result.cov_params(),
         "df": float(result.df_resid) if settings.use_t else np.inf,

@@ -75,8 +75,26 @@ def to_r(value: Any) -> Any:
     raise TypeError(f"A {type(value).__name__} does not cross to R.")
 
 
+def frame_columns(frame: pd.DataFrame, *, index: bool = True) -> dict[str, Any]:
+    """Columns of a frame by name, those of its index first; R makes a frame of them."""
+    flat = frame.reset_index() if index else frame
+    return {str(name): _plain(flat[name]) for name in flat}
+
+
+def _plain(column: pd.Series) -> Any:
+    """Numbers, True and False, or text."""
+    if pd.api.types.is_bool_dtype(column):
+        return column.to_numpy(dtype=bool)
+    if pd.api.types.is_numeric_dtype(column):
+        whole = column.dtype.kind in "iu" and not column.hasnans
+        return column.to_numpy() if whole else column.to_numpy(float, na_value=np.nan)
+    return [str(value) for value in column]
+
+
 def _vector(value: Any) -> Any:
     """Vector or matrix; integers that R cannot hold become doubles."""
+    if value.dtype.kind == "b":
+        return ri.BoolSexpVector(value.tolist())
     kind = ri.FloatSexpVector
     small = value.dtype.kind in "iu" and np.all(np.abs(value) < -NA_INTEGER)
     if small:

@@ -16,8 +16,19 @@ from typing import Any
 import warnings
 
 from statsmodels_synth.exceptions import SynthError, SynthWarning
+from statsmodels_synth.r.analyses import (
+    agreement,
+    compare,
+    diagnostics,
+    plan,
+    plan_cheapest,
+    plan_designs,
+    plan_expect,
+    plan_labels_needed,
+)
 from statsmodels_synth.r.augmented import augmented_gmm
 from statsmodels_synth.r.convert import from_r, to_r
+from statsmodels_synth.r.drawing import draw_labels
 from statsmodels_synth.r.interrupts import interrupts_raise
 from statsmodels_synth.r.tasks import (
     task_coverage_gap,
@@ -30,6 +41,15 @@ from statsmodels_synth.r.tasks import (
 #: What R can ask for.
 HANDLERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "augmented_gmm": augmented_gmm,
+    "compare": compare,
+    "diagnostics": diagnostics,
+    "plan": plan,
+    "plan_expect": plan_expect,
+    "plan_designs": plan_designs,
+    "plan_labels_needed": plan_labels_needed,
+    "plan_cheapest": plan_cheapest,
+    "agreement": agreement,
+    "draw_labels": draw_labels,
     "task_exchangeability": task_exchangeability,
     "task_interval": task_interval,
     "task_trend": task_trend,

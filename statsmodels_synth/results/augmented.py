@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -41,10 +43,11 @@ from statsmodels_synth.gmm.jtest import (
 )
 from statsmodels_synth.gmm.solver import theta_without_clusters
 from statsmodels_synth.problem.design import AlignedDesign, source_facts
-from statsmodels_synth.results.figure import plot_coefficients
+from statsmodels_synth.results.figure import plot_coefficients, plot_variance
 from statsmodels_synth.results.summary import model_infos
 from statsmodels_synth.results.summary import summary as make_summary
 from statsmodels_synth.results.summary import summary2 as make_summary2
+from statsmodels_synth.results.text import brief, methods_text
 
 if TYPE_CHECKING:
     from statsmodels_synth.diagnostics import Diagnostics
@@ -110,6 +113,8 @@ class AugmentedGMMResults(
         them.
     n_clusters : int or None
         Clusters with a labelled unit.
+    n_survey_strata : int or None
+        Strata that a survey drew the clusters from.
     """
 
     calc_cov_params = Withheld(
@@ -141,6 +146,8 @@ class AugmentedGMMResults(
         self.df_inference = fit.inference.df_by_coefficient
         self.use_t = settings.use_t
         self.settings = settings
+        #: The call of ``fit()`` that made it, as text.
+        self.call = ""
         self._cautions = tuple(cautions)
         self.n_labeled = design.n_labeled
         self.n_units = design.n_units
@@ -152,6 +159,8 @@ class AugmentedGMMResults(
         self.dropped_sources = fit.dropped_sources
         self.cov_type = settings.cov_type
         self.n_clusters = None if fit.clusters is None else fit.clusters.n_labeled
+        survey = None if fit.clusters is None else fit.clusters.survey
+        self.n_survey_strata = None if survey is None else survey.n_strata
         self.labeling = design.labeling.name
         #: Labels with the rarer outcome, where the coefficient is a share.
         self.rarer_labels: int | None = None
@@ -587,9 +596,13 @@ class AugmentedGMMResults(
         417
         """
         from statsmodels_synth.planning import make_plan  # noqa: PLC0415
+        from statsmodels_synth.results.units import (  # noqa: PLC0415
+            units_to_draw,
+        )
 
         fit, constant = self._fit_to_analyse(), self.model.data.const_idx
-        return make_plan(fit, constant, fit.design.n_frame)
+        to_draw = partial(units_to_draw, self.model, fit)
+        return make_plan(fit, constant, fit.design.n_frame, to_draw)
 
     @with_filters_kept
     def plot_plan(
@@ -715,6 +728,101 @@ class AugmentedGMMResults(
                 "more. Fit the formula without '|' for agreement()."
             )
         return agreement_table(fit, str(self.model.endog_names), names, alpha)
+
+    def sequential_conf_int(
+        self,
+        looks: Sequence[int] | None = None,
+        *,
+        tightest_at: int | None = None,
+        alpha: float = 0.05,
+    ) -> pd.DataFrame:
+        """
+        Intervals for labelling that stops as soon as they are to one's liking.
+
+        An ordinary interval covers too rarely if one looks at it after every batch of
+        labels, and stops when it excludes zero.
+
+        Parameters
+        ----------
+        looks : sequence of int, optional
+            Numbers of labels at which one looks, as they were planned; the present one
+            is among them. All looks together have the level (Pocock [1]_). If omitted,
+            the interval holds at every number of labels at once, and is longer ([2]_).
+        tightest_at : int, optional
+            Without `looks`, the number of labels at which it is to be shortest: that at
+            which one expects to stop, fixed before. The present one if omitted, which
+            is right for one look only.
+        alpha : float
+            One minus the level.
+
+        Returns
+        -------
+        DataFrame
+            `lower` and `upper` by coefficient.
+
+        Raises
+        ------
+        OptionError
+            If the present number of labels is not among the looks.
+
+        Notes
+        -----
+        Both are for labels that are drawn at random, batch by batch, with at least some
+        50 at the first look. An interval that is to be short enough, not to exclude a
+        value, may be stopped with an ordinary one: how short it is says little of where
+        it is.
+
+        References
+        ----------
+        .. [1] Pocock, S. J. (1977). Group sequential methods in the design and analysis
+           of clinical trials. Biometrika 64, 191-199.
+        .. [2] Waudby-Smith, I., Arbour, D., Sinha, R., Kennedy, E. H. and Ramdas, A.
+           (2024). Time-uniform central limit theory and asymptotic confidence
+           sequences. Annals of Statistics 52, 2613-2640.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> result = study_model(make_study()).fit()
+        >>> result.conf_int().loc["educ"].round(2).tolist()
+        [-0.18, 0.16]
+        >>> looks = [100, 200, 300]
+        >>> result.sequential_conf_int(looks).loc["educ"].round(2).tolist()
+        [-0.21, 0.19]
+        """
+        from statsmodels_synth.sampling.sequential import (  # noqa: PLC0415
+            sequential_level,
+        )
+
+        level = sequential_level(self.n_labeled, looks, tightest_at, alpha)
+        bounds = np.asarray(self.conf_int(alpha=level))
+        return pd.DataFrame(bounds, self.model.param_names, ["lower", "upper"])
+
+    def coder_agreement(self) -> pd.DataFrame:
+        """
+        How far several coders of a unit agree, variable by variable.
+
+        Returns
+        -------
+        DataFrame
+            One row per variable: `coders`, `codes`, `units` with a code, `several`,
+            those with more than one, `agreement`, the share of pairs of codes of a unit
+            that are the same, Krippendorff's `alpha`, its `metric`, `label`, what made
+            one of several codes, and `ties`, the units without a majority.
+
+        Raises
+        ------
+        OptionError
+            If the model was made without ``coder=``.
+        """
+        found = self.model.coders
+        if found is None:
+            raise OptionError(
+                "Each unit has one row of data. Give one for each unit and coder, and "
+                "the column that says who coded it: from_formula(..., coder='coder')."
+            )
+        table: pd.DataFrame = found.table
+        return table.copy()
 
     def get_margeff(
         self,
@@ -1010,7 +1118,13 @@ class AugmentedGMMResults(
 
     @with_filters_kept
     def plot_coefficients(
-        self, ax: Any = None, *, alpha: float = 0.05, drop_intercept: bool = True
+        self,
+        ax: Any = None,
+        *,
+        alpha: float = 0.05,
+        drop_intercept: bool = True,
+        terms: Sequence[str] | None = None,
+        panels: bool | None = None,
     ) -> Any:
         """
         Draw labelled-only, naive and augmented estimates with intervals.
@@ -1022,14 +1136,167 @@ class AugmentedGMMResults(
         alpha : float
             One minus the level of the intervals.
         drop_intercept : bool
-            Whether to leave out the constant, whose scale is often another.
+            Whether to leave out the constant, whose scale is often another. The axis
+            says that it is left out.
+        terms : sequence of str, optional
+            Coefficients to draw, in this order. All if omitted.
+        panels : bool, optional
+            Whether each coefficient has a panel with a scale of its own. If omitted, so
+            it is where the widths of the intervals differ by more than a factor of 8.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure.
+
+        Raises
+        ------
+        OptionError
+            If there is no such coefficient, or one `ax` for several panels.
+        """
+        return plot_coefficients(
+            self,
+            ax,
+            alpha=alpha,
+            drop_intercept=drop_intercept,
+            terms=terms,
+            panels=panels,
+        )
+
+    @with_filters_kept
+    @with_one_blas_thread
+    def variance_parts(self) -> pd.DataFrame:
+        """
+        Where the gain comes from: the variance of the labels alone, part by part.
+
+        Returns
+        -------
+        DataFrame
+            A row for each coefficient. `labels_only` is the variance of the labels
+            alone. The other columns sum to it: `sources`, what the sources take off;
+            `units`, what comes from drawing the units; `labels`, what comes from which
+            of them were labelled. With ``population="finite"`` the part `units` is
+            taken off as well. With clusters, which are drawn with their labels, it is
+            zero.
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> parts = study_model(make_study()).fit().variance_parts()
+        >>> parts.div(parts["labels_only"], axis=0).loc["educ"].round(2).to_dict()
+        {'labels_only': 1.0, 'sources': 0.48, 'units': 0.29, 'labels': 0.23}
+        """
+        from statsmodels_synth.results.variance import (  # noqa: PLC0415
+            variance_parts,
+        )
+
+        return variance_parts(self)
+
+    @with_filters_kept
+    def plot_variance(self, ax: Any = None, *, drop_intercept: bool = True) -> Any:
+        """
+        Draw where the gain comes from: :meth:`variance_parts` as bars.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into; a new figure if omitted.
+        drop_intercept : bool
+            Whether to leave out the constant.
 
         Returns
         -------
         matplotlib.figure.Figure
             The figure.
         """
-        return plot_coefficients(self, ax, alpha=alpha, drop_intercept=drop_intercept)
+        parts = self.variance_parts()
+        return plot_variance(self, parts, ax, drop_intercept=drop_intercept)
+
+    @with_filters_kept
+    def methods_text(self) -> str:
+        """
+        A paragraph for the methods section of a paper, with the numbers of this fit.
+
+        Returns
+        -------
+        str
+            What was estimated, from which labels and sources, how, what the sources
+            bought, and what the estimates rest on. Square brackets mark what the fit
+            cannot know, such as who labelled and which prompt a model was given.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> text = study_model(make_study()).fit().methods_text()
+        >>> "People labelled 200 of 694 units" in text
+        True
+        """
+        return methods_text(self)
+
+    @with_filters_kept
+    def report(
+        self,
+        path: str | PathLike[str] | None = None,
+        *,
+        title: str | None = None,
+        by: Any = None,
+        show_units: bool = False,
+    ) -> str:
+        """
+        Write one self-contained page that a referee can audit.
+
+        It has the design, the sources and their agreement with people, the estimates
+        beside labels only and naive ones, diagnostics, figures with alternative texts,
+        the methods paragraph, versions, hashes of the data, and the call.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            HTML file to write. None is written if omitted.
+        title : str, optional
+            Title of the page.
+        by : str or array_like, optional
+            Groups in which errors are compared, as in :meth:`diagnostics`.
+        show_units : bool
+            Whether the page may name units: the most influential ones, and each label.
+            Without it no label, text or name of a unit is in it.
+
+        Returns
+        -------
+        str
+            The page.
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> page = study_model(make_study()).fit().report()
+        >>> page[:15], "Methods paragraph" in page
+        ('<!DOCTYPE html>', True)
+        """
+        from statsmodels_synth.results.report import report  # noqa: PLC0415
+
+        return report(self, path, title, by, show_units=show_units)
+
+    @with_filters_kept
+    def __str__(self) -> str:
+        """The coefficients, and where there is more."""
+        return brief(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The summary, in a notebook."""
+        return str(self.summary().as_html())
 
     @with_filters_kept
     def remove_data(self) -> None:
@@ -1059,6 +1326,12 @@ class AugmentedGMMResultsWrapper(NamedResultsWrapper):
     }
     _wrap_attrs = NamedResultsWrapper._wrap_attrs | _attrs
     _wrap_methods = NamedResultsWrapper._wrap_methods
+
+    def __str__(self) -> str:
+        """The coefficients, and where there is more."""
+        return str(self._results)
+
+    __repr__ = __str__
 
 
 populate_wrapper(AugmentedGMMResultsWrapper, AugmentedGMMResults)

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from statsmodels.iolib.summary import Summary, fmt_params, forg
+from statsmodels.iolib.summary import Summary, fmt_params
 from statsmodels.iolib.summary2 import Summary as Summary2
 from statsmodels.iolib.summary2 import summary_params
 from statsmodels.iolib.table import SimpleTable
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import VALIDITY, count
-from statsmodels_synth.core.tables import NotesSummary
+from statsmodels_synth.core.tables import NotesSummary, decimals, fixed
 from statsmodels_synth.exceptions import FewClustersWarning, FewUnitsWarning
 from statsmodels_synth.gmm.cautions import share_note, useless_note
 from statsmodels_synth.gmm.settings import FEW_LABEL_DEFAULT, PAPER
@@ -44,11 +44,11 @@ def summary(
     alpha: float,
 ) -> Summary:
     """The summary in statsmodels' layout."""
-    header = _header(results)
-    half = (len(header) + 1) // 2
+    facts = header(results)
+    half = (len(facts) + 1) // 2
     left: list[tuple[str, Any]] = [("Dep. Variable:", None), ("Model:", None)]
-    left += [(f"{k}:", [v]) for k, v in header[:half]]
-    right: list[tuple[str, Any]] = [(f"{k}:", [v]) for k, v in header[half:]]
+    left += [(f"{k}:", [v]) for k, v in facts[:half]]
+    right: list[tuple[str, Any]] = [(f"{k}:", [v]) for k, v in facts[half:]]
     right += [("Date:", None), ("Time:", None)]
     table = NotesSummary()
     xname = list(results.model.param_names if xname is None else xname)
@@ -63,6 +63,7 @@ def summary(
     table.add_table_params(
         results, yname=yname, xname=xname, alpha=alpha, use_t=results.use_t
     )
+    _show_small_errors(table.tables[1], results, alpha)
     if results.source_names:
         table.tables.append(_gains_table(results, xname))
         table.tables.append(_sources_table(results))
@@ -82,22 +83,37 @@ def summary2(
     table = Summary2()
     xname = list(results.model.param_names if xname is None else xname)
     info = {"Dep. Variable:": yname or results.model.endog_names}
-    table.add_dict(info | {f"{k}:": v for k, v in _header(results)}, ncols=2)
-    table.add_df(
-        summary_params(results, xname=xname, alpha=alpha, use_t=results.use_t),
-        float_format=float_format,
+    table.add_dict(info | {f"{k}:": v for k, v in header(results)}, ncols=2)
+    coefficients = summary_params(
+        results, xname=xname, alpha=alpha, use_t=results.use_t
     )
+    if float_format == "%.4f":  # the default: a small standard error needs more
+        float_format = f"%.{decimals(results.bse, least=4)}f"
+    table.settings[0]["float_format"] = float_format  # that of all tables
+    table.add_df(coefficients, float_format=float_format)
     if results.source_names:
         bought = pd.DataFrame(gains(results), pd.Index(xname), _GAINS_COLUMNS)
         table.add_df(bought, float_format=float_format)
-        sources = pd.DataFrame(
-            source_rows(results), results.source_names, _SOURCE_COLUMNS
-        )
-        table.add_df(sources, float_format=float_format)
+        table.add_df(source_frame(results), float_format=float_format)
     table.add_title("Augmented GMM Results" if title is None else title)
     for note in summary_notes(results):  # this layout wraps by itself
         table.add_text(note)
     return table
+
+
+def _show_small_errors(table: SimpleTable, results: Any, alpha: float) -> None:
+    """More decimals than statsmodels has, where a standard error has none in them."""
+    errors = np.asarray(results.bse)
+    if (digits := decimals(errors)) == decimals([]):
+        return
+    columns = [
+        np.asarray(results.params),
+        errors,
+        *np.asarray(results.conf_int(alpha)).T,
+    ]
+    for column, values in zip((1, 2, 5, 6), columns, strict=True):
+        for row, value in zip(table[1:], values, strict=True):
+            row[column].data = fixed(float(value), digits + (column == 1))
 
 
 _GAINS_COLUMNS = ["labels only", "std err", "var. reduction", "eff. labels"]
@@ -127,7 +143,13 @@ def source_rows(results: Any) -> list[tuple[str, str, str, float, float]]:
     ]
 
 
-def _header(results: Any) -> list[tuple[str, str]]:
+def source_frame(results: Any) -> pd.DataFrame:
+    """The same as a frame."""
+    return pd.DataFrame(source_rows(results), results.source_names, _SOURCE_COLUMNS)
+
+
+def header(results: Any) -> list[tuple[str, str]]:
+    """Facts above the coefficients: a name and a value each."""
     pairs = [
         *results.model.target_score.title,
         ("Method", "GMM-Synth" if results.source_names else "Labels only"),
@@ -170,14 +192,16 @@ def _own_df(results: Any) -> bool:
 
 
 def _gains_table(results: Any, names: list[str]) -> SimpleTable:
+    parts = gains(results)
+    digits = decimals(parts[:, 1])
     rows = [
         [
-            forg(estimate, prec=4),
-            forg(error),
+            fixed(estimate, digits + 1),
+            fixed(error, digits),
             f"{round(float(reduction), 3) + 0.0:.1%}",  # no -0.0%
             f"{labels:.0f}",
         ]
-        for estimate, error, reduction, labels in gains(results)
+        for estimate, error, reduction, labels in parts
     ]
     return SimpleTable(
         rows,
@@ -210,6 +234,8 @@ def summary_notes(results: Any) -> list[str]:
     ]
     if (absorbed := results.model.absorbed) is not None:
         notes.append(absorbed.note)
+    if (coders := results.model.coders) is not None:
+        notes.append(coders.note)
     if results.source_names:
         notes.append(VALIDITY)
         notes += [*_method_notes(results), *_cluster_notes(results)]
@@ -218,7 +244,7 @@ def summary_notes(results: Any) -> list[str]:
             "With clusters, the strata give labelling probabilities only: that the "
             "number of labels in each was fixed does not shorten the intervals."
         )
-    notes += _df_notes(results)
+    notes += [*_survey_notes(results), *_df_notes(results)]
     notes += filter(None, (share_note(results.rarer_labels),))
     if results.jtest().df:
         notes.append(_j_note(results))
@@ -280,16 +306,12 @@ def _method_notes(results: Any) -> list[str]:
     settings = results.settings
     if settings.shrinks:
         unit = "labels" if results.n_clusters is None else "clusters"
-        counted = (
-            ", and the degrees of freedom count what was estimated for it"
-            if results.use_t
-            else ""
-        )
+        counted = " The t distribution allows for it." if results.use_t else ""
         return [
-            f"The {FEW_LABEL_DEFAULT} is this package's variant of GMM-Synth: what is "
-            f"taken off for the sources is shrunken as far as the number of {unit} "
-            f"demands{counted}. use_correction=False gives the two-step estimator of "
-            f"{PAPER}."
+            "The estimate is that of the labels, adjusted by the sources. How much "
+            f"they count is learned from the {unit}: the fewer there are, the less."
+            f"{counted} This {FEW_LABEL_DEFAULT} is a variant of GMM-Synth; "
+            f"use_correction=False gives the two-step estimator of {PAPER}."
         ]
     if settings.maxiter == 1:
         return [
@@ -304,6 +326,16 @@ def _method_notes(results: Any) -> list[str]:
             "scale the regressors for theirs."
         ]
     return []
+
+
+def _survey_notes(results: Any) -> list[str]:
+    """Strata that a survey drew clusters from."""
+    if results.n_survey_strata is None:
+        return []
+    return [
+        f"A survey drew the clusters within {results.n_survey_strata} strata"
+        ": standard errors count how they differ within these only."
+    ]
 
 
 def _cluster_notes(results: Any) -> list[str]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth.core.arrays import Bools, Positions
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.diagnostics.coverage import Drawn
 from statsmodels_synth.diagnostics.diagnose import GivenUnits
 from statsmodels_synth.diagnostics.subgroups import Groups, check_by, make_groups
+from statsmodels_synth.exceptions import DataError
+from statsmodels_synth.sampling.pilots import UnitsToDraw
 
 if TYPE_CHECKING:
     from statsmodels_synth.gmm.fit import Fit
@@ -75,3 +77,39 @@ def _groups(model: Any, by: Any, kept: Positions | None) -> Groups:
         values = values[kept]
     groups = make_groups(values, label)
     return Groups(groups.codes, groups.names, groups.has_missing, title)
+
+
+def chance_by_unit(model: Any, fit: Fit, labeled: Bools, eligible: Bools) -> Floats:
+    """
+    Probability with which each unit was labelled; 0 where it could not be.
+
+    Shapes: `labeled`, `eligible` (T,) -> (T,).
+    """
+    labeling, size = fit.design.labeling, len(labeled)
+    chance = np.zeros(size)
+    if labeling.strata is not None:
+        codes, _ = pd.factorize(pd.Series(np.asarray(model.strata)))
+        every = np.bincount(codes[eligible], minlength=codes.max() + 1)
+        some = np.bincount(codes[labeled], minlength=codes.max() + 1)
+        chance[eligible] = (some / np.maximum(every, 1))[codes[eligible]]
+    elif labeling.prob is not None:
+        given = np.asarray(model.labeling_prob, dtype=float)
+        if len(given) != size or np.isnan(given[eligible]).any():
+            raise DataError(
+                "labeling_prob= of the pilot is known for labelled units only, or "
+                "missing for some. A second wave needs that of all units: fit the "
+                "pilot with a column that has it."
+            )
+        chance[eligible] = given[eligible]
+    else:
+        chance[eligible] = labeled.sum() / eligible.sum()
+    return chance
+
+
+def units_to_draw(model: Any, fit: Fit) -> UnitsToDraw:
+    """What a further wave of labels would be drawn from: the units that take part."""
+    labeled, eligible = labeled_and_eligible(model)
+    chance = chance_by_unit(model, fit, labeled, eligible)
+    kept = slice(None) if fit.design.kept is None else fit.design.kept
+    by_id = pd.util.hash_pandas_object(model.unit_index, index=False).to_numpy()
+    return UnitsToDraw(chance[kept], (eligible & ~labeled)[kept], by_id)

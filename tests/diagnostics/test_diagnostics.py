@@ -500,7 +500,7 @@ def test_units_that_only_a_source_has_are_no_evidence_of_coverage() -> None:
     row = found.coverage.loc["llm"]
     assert np.isnan(row["pvalue"])
     assert np.isnan(row["unlabeled"])
-    assert "no unit is known that is neither labelled nor covered" in found.verdict[2]
+    assert "every known unit is labelled or has a source" in found.verdict[2]
 
 
 def test_groups_are_compared_by_welch() -> None:
@@ -959,7 +959,7 @@ def test_summary_and_text() -> None:
         "letters",
         "tests",
         "Most influential",
-        "[4] Worth",
+        "[4] Efficiency gain",
     ):
         assert part in text
     assert max(map(len, text.splitlines())) <= 100

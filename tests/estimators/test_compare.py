@@ -83,7 +83,7 @@ def test_effective_labels_compare_like_with_like() -> None:
 def test_what_is_printed(result: Any) -> None:
     text = str(result.compare(QUICK))
     assert "naive (a) *" in text
-    assert "takes sources at their word" in text
+    assert "takes sources for real" in text
     assert "Do not pick the narrowest" in text
     assert "GMM-Synth, few-label default" in text
     assert "use_correction=False has the two-step estimator of Byun et al. (2025)" in (

@@ -66,6 +66,11 @@ def test_what_is_written_is_read(question: Any) -> None:
         (lambda: Codebook("a text", ["t"], {"x": "X?"}), "Give a Binary"),
         (lambda: Codebook("a text", ["t"], QUESTIONS, images=["i"]), "not in shown="),
         (lambda: Codebook("a text", ["t"], QUESTIONS, role="cooder"), "'coder'"),
+        (
+            lambda: Codebook("a text", ["t"], variabels=QUESTIONS),
+            "Did you mean 'variables'?",
+        ),
+        (lambda: Scale("S?", lo=1, high=7), "Scale has no option 'lo'"),
     ],
 )
 def test_bad_codebooks(make: Any, text: str) -> None:

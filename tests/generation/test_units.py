@@ -93,6 +93,16 @@ def test_columns_that_only_look_like_codes() -> None:
     read(few)
 
 
+def test_a_column_that_only_coders_filled() -> None:
+    """Notes of coders are not their codes, and tell who is labelled all the same."""
+    notes = people().assign(party=lambda f: np.where(f["votes"].notna(), "seen", " "))
+    with pytest.raises(DataError, match="25 labelled units and for none of the 5"):
+        read(notes)
+    # What some of the others have as well is no matter of coding.
+    notes.loc[29, "party"] = "red"
+    read(notes)
+
+
 @pytest.mark.parametrize(
     ("change", "on", "text"),
     [

@@ -122,6 +122,8 @@ RESULTS: dict[str, Callable[[Any], Any]] = {
 }
 AUGMENTED = RESULTS | {
     "agreement": call(),
+    "sequential_conf_int": call([100, 150, 200]),
+    "coder_agreement": lambda member: refused(member, "coder="),
     "first_stage": lambda member: refused(member, "no first stage"),
     "get_margeff": lambda member: member().summary_frame(),
     "overidentification": lambda member: refused(member, "no instruments"),
@@ -129,12 +131,16 @@ AUGMENTED = RESULTS | {
     "diagnostics": call(n_influential=1),
     "get_bse": call(),
     "jtest": call(),
+    "methods_text": call(),
     "plan": call(),
     "plot_coefficients": call(),
     "plot_compare": call(["labels only"]),
     "plot_diagnostics": call(),
     "plot_plan": call(),
+    "plot_variance": call(),
+    "report": call(),
     "representativeness": call(),
+    "variance_parts": call(),
 }
 MODEL: dict[str, Callable[[Any], Any]] = {
     "fit": call(),
@@ -158,6 +164,7 @@ MODEL: dict[str, Callable[[Any], Any]] = {
 }
 PLAN: dict[str, Callable[[Any], Any]] = {
     "cheapest": call(coefficient="x", price_label=1.0, width=0.3),
+    "designs": call(300),
     "expect": call(),
     "labels_needed": call(width=0.6),
     "plot": call(),

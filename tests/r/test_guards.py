@@ -214,7 +214,9 @@ def test_ten_thousand_calls_do_not_grow(run_r: RunR) -> None:
           as.numeric(gsub("[^0-9]", "", grep("^VmRSS", status, value = TRUE)))
         }
         args <- list(x = rnorm(1000), m = matrix(0, 50, 4), s = "text")
-        calls <- function(n) for (k in seq_len(n)) call_python("echo", args)
+        calls <- function(n) {
+          for (k in seq_len(n)) call_python("echo", args, collect = FALSE)
+        }
         calls(2000)
         invisible(list(gc(), call_python("trim", list())))
         before <- resident()
@@ -241,6 +243,23 @@ def test_garbage_collection_at_any_moment(run_r: RunR) -> None:
         """)
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_garbage_of_reticulate(run_r: RunR) -> None:
+    done = run_r(
+        start("""
+        builtins <- reticulate::import_builtins(convert = FALSE)
+        args <- list(l = lapply(1:50, function(k) list(a = k, b = "text")))
+        for (k in 1:20) {
+          # Methods of new objects, which nobody else holds.
+          for (i in 1:50) builtins$list()$append
+          call_python("echo", args)
+        }
+        cat("alive")
+        """)
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "alive"
 
 
 def test_forked_workers(run_r: RunR) -> None:

@@ -58,6 +58,14 @@ def test_wheel_has_the_r_package_and_nothing_else(wheel: Path) -> None:
     assert carried == set(filter(None, ours))
 
 
+def test_wheel_has_the_data(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    ours = {path.name for path in (ROOT / "statsmodels_synth/datasets").glob("*.csv")}
+    folder = "statsmodels_synth/datasets/"
+    assert ours
+    assert {folder + name for name in ours} <= set(names)
+
+
 def test_install_from_a_wheel(
     wheel: Path, r_installation: RInstallation, tmp_path: Path
 ) -> None:

@@ -408,7 +408,7 @@ def test_figure_draws_every_estimate() -> None:
     assert labels == [
         "labels only (n = 150)",
         "augmented (GMM-Synth, few-label default)",
-        "gpt_4o as if real",
+        "gpt_4o, naive",
     ]
     drawn = [c.lines[0].get_xdata() for c in ax.containers]
     np.testing.assert_allclose(drawn[0], result.real_only.params.iloc[1:])

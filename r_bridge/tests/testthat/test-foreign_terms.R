@@ -1,9 +1,9 @@
 all <- example_units()
 
-test_that("random and absorbed effects are refused, with what there is", {
+test_that("random effects are refused, with what there is", {
   expect_snapshot(error = TRUE, {
     design(y ~ x + (1 | g), all)
-    design(y ~ x | g, all)
+    design(y ~ (x | g) + z, all)
     design(y ~ x * (1 + x || g), all)
   })
 })

@@ -1,0 +1,107 @@
+target_units <- function() {
+  set.seed(4)
+  units <- data.frame(x = rnorm(500), z = rnorm(500), g = rep(letters[1:10], 50))
+  units$d <- units$z + rnorm(500)
+  truth <- 0.5 * units$x + units$d + rnorm(500)
+  units$guess <- truth + rnorm(500, sd = 0.5)
+  labelled <- seq_len(500) <= 200
+  units$y <- ifelse(labelled, truth, NA)
+  levels <- c("low", "mid", "high")
+  units$level_guess <- as.character(cut(units$guess, c(-Inf, -0.5, 1, Inf), levels))
+  level <- as.character(cut(truth, c(-Inf, -0.5, 1, Inf), levels))
+  units$level <- factor(ifelse(labelled, level, NA), levels)
+  units
+}
+
+test_that("targets are constructed, and refuse what makes no sense", {
+  expect_output(print(quantile_score(0.9)), "quantile 0.9")
+  expect_error(quantile_score(2), "no quantile", class = "OptionError")
+  expect_error(huber("a"), "not a number", class = "OptionError")
+  expect_error(ordered_logit("a"), "two or more", class = "OptionError")
+  expect_error(treatment_effect(), "in quotes", class = "OptionError")
+})
+
+test_that("bars are read as fixest reads them", {
+  parts <- formula_parts(y ~ x + w | firm + year)
+  expect_identical(parts$fixed, c("firm", "year"))
+  expect_identical(parts$formula, y ~ x + w)
+  parts <- formula_parts(y ~ x | d ~ z1 + z2)
+  expect_identical(deparse1(parts$formula), "y ~ x + d + (z1 + z2)")
+  expect_identical(parts$bar, "d ~ z1 + z2")
+  expect_identical(formula_parts(y ~ x)$fixed, NULL)
+  expect_error(formula_parts(y ~ x | g | d ~ z), "do not go together")
+  expect_error(formula_parts(y ~ x | a | b), "several bars")
+  expect_error(formula_parts(y ~ d ~ z), "no bar")
+  expect_error(formula_parts(y ~ x | d ~ z | w), "cannot be read")
+  expect_error(formula_parts(y ~ x | x + z), "as in fixest")
+  expect_error(formula_parts(y ~ x | a^b), "no name of a column")
+  expect_error(formula_parts(y ~ x | a + a), "twice")
+})
+
+test_that("options that do not go with a target are refused", {
+  units <- target_units()
+  fit <- function(...) augmented_gmm(data = units, ...)
+  expect_error(fit(y ~ x, score = "median"), "target_scores", class = "OptionError")
+  expect_error(
+    fit(y ~ x, score = huber(), family = gaussian()), "Give one of them",
+    class = "OptionError"
+  )
+  expect_error(fit(y ~ x | g, family = poisson), "only a linear model")
+  expect_error(fit(y ~ x | g, score = huber()), "only a linear model")
+  expect_error(fit(y ~ x | d ~ z, family = binomial), "names instruments")
+  expect_error(fit(y ~ x + offset(z) | g), "Subtract it")
+  expect_error(fit(y ~ x | g, auxiliary = ~z), "auxiliary is not available")
+  expect_error(fit(y ~ x | x ~ z), "an exogenous and an endogenous")
+  expect_error(fit(y ~ x | d ~ x), "exogenous regressor and an instrument")
+  expect_error(fit(y ~ x | gg), "Did you mean|not a column")
+  expect_error(
+    fit(level ~ x, score = ordered_logit(c("low", "mid", "high", "top"))), "No label is"
+  )
+  expect_error(fit(level_guess ~ x, score = ordered_logit()), "have no order")
+})
+
+test_that("outcomes with levels are predicted by level", {
+  skip_without_python()
+  units <- target_units()
+  fit <- augmented_gmm(
+    level ~ x + d, units, proxy = c(level = "level_guess"), score = ordered_logit()
+  )
+  expect_identical(names(coef(fit)), c("x", "d", "low/mid", "mid/high"))
+  chances <- predict(fit, units[1:5, ])
+  expect_equal(unname(rowSums(chances)), rep(1, 5L))
+  expect_equal(chances, predict(fit)[1:5, ], ignore_attr = TRUE)
+  expect_identical(levels(predict(fit, units[1:5, ], "class")), levels(units$level))
+  expect_error(predict(fit, se.fit = TRUE), "no mean", class = "OptionError")
+  expect_error(residuals(fit), "no mean", class = "OptionError")
+  expect_error(augment(fit), "no mean", class = "OptionError")
+  expect_identical(dim(tidy(labels_only(fit))), c(4L, 5L))
+  units$level_guess[3] <- "top"
+  expect_error(
+    augmented_gmm(
+      level ~ x, units, proxy = c(level = "level_guess"), score = ordered_logit()
+    ), "top"
+  )
+})
+
+test_that("instruments and fixed effects have what belongs to them, and no more", {
+  skip_without_python()
+  units <- target_units()
+  iv <- augmented_gmm(y ~ x | d ~ z, units, proxy = c(y = "guess"))
+  expect_identical(names(coef(iv)), c("(Intercept)", "x", "d"))
+  expect_identical(first_stage(iv)$term, "d")
+  expect_error(overidentification(iv), "no more instruments", class = "OptionError")
+  expect_identical(deparse1(formula(iv)), "y ~ x | d ~ z")
+  expect_equal(
+    unname(predict(iv, data.frame(x = 1, d = 2))), sum(coef(iv) * c(1, 1, 2))
+  )
+  expect_equal(unname(residuals(iv)), units$y[1:200] - unname(fitted(iv)))
+  expect_output(print(summary(iv)), "Instruments: z")
+  fe <- suppressWarnings(augmented_gmm(y ~ x + d | g, units, proxy = c(y = "guess")))
+  expect_identical(names(coef(fe)), c("x", "d"))
+  expect_output(print(summary(fe)), "Absorbed: g")
+  expect_error(predict(fe), "absorbed, not estimated", class = "OptionError")
+  expect_error(agreement(fe), "fixed effects", class = "OptionError")
+  expect_error(first_stage(fe), "no instruments", class = "OptionError")
+  expect_error(update(fe, . ~ . + z), "bar after all", class = "FormulaError")
+  expect_identical(nrow(compare(fe, c("labels only", "GMM-Synth"))$table), 4L)
+})

@@ -1,0 +1,1 @@
+"""Which units to label next: probabilities, and draws that have them."""

@@ -1,0 +1,341 @@
+"""A result in words and as a page: its numbers, and what is not told."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+import sys
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+from statsmodels_synth import AugmentedGMM, combine
+from statsmodels_synth.datasets import load_posts
+from statsmodels_synth.estimators import ppi
+from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.scores import OrderedLogit
+
+FORMULA = "polite ~ hedge + length"
+BINOMIAL = sm.families.Binomial()
+
+
+def model(posts: pd.DataFrame | None = None, **options: Any) -> AugmentedGMM:
+    data = load_posts() if posts is None else posts
+    options = {"proxy": {"polite": "polite_llm"}, "family": BINOMIAL} | options
+    return AugmentedGMM.from_formula(FORMULA, data, **options)
+
+
+@pytest.fixture(scope="module")
+def result() -> Any:
+    return model().fit()
+
+
+class Page(HTMLParser):
+    """Images, links and words of a page, and whether its tags are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.images: list[dict[str, str | None]] = []
+        self.words = ""
+        self._open: list[str] = []
+        self._hidden = False
+        self.feed(text)
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img":
+            self.images.append(dict(attrs))
+        if tag not in ("img", "meta"):
+            self._open.append(tag)
+        for name in ("href", "src"):
+            link = dict(attrs).get(name) or "data:"
+            assert link.startswith("data:"), "needs another file"
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self._open:
+            self.words += data
+
+
+# Words
+
+
+def test_methods_paragraph_has_the_numbers_of_the_fit(result: Any) -> None:
+    text = result.methods_text()
+    assert "People labelled 300 of 3000 units" in text
+    share = 100 * result.variance_reduction
+    assert f"by {share.min():.0f} to {share.max():.0f} %" in text
+    labels = result.effective_nobs
+    assert f"of {labels.min():.0f} to {labels.max():.0f} labels without" in text
+    assert f"p = {result.jtest().pvalue:.2g}" in text
+    posts = load_posts().dropna()
+    agree = (posts["polite"] == posts["polite_llm"]).mean()
+    assert f"accuracy {agree:.2f}" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "fit", "words"),
+    [
+        ({"strata": "forum"}, {}, "drawn at random in each of 3 strata"),
+        ({"labeling_prob": 0.1}, {}, "labelled 300 of 3000"),
+        ({}, {"population": "finite"}, "about them alone"),
+        ({}, {"use_correction": False}, "variant 'Byun et al. (2025)'"),
+        ({}, {"use_correction": False}, "use the normal distribution"),
+        ({"proxy": None}, {}, "human labels only"),
+        ({}, {"cov_type": "cluster", "cov_kwds": {"groups": "c"}}, "clusters [which]"),
+    ],
+)
+def test_methods_paragraph_says_what_was_done(
+    options: dict[str, Any], fit: dict[str, Any], words: str
+) -> None:
+    posts = load_posts().sort_values("forum")
+    posts["c"] = np.arange(3000) // 30  # a hundred clusters
+    if "strata" in options:  # a hundred labels in each
+        truth = load_posts(truth=True)["polite_truth"].astype(float)
+        first = posts.groupby("forum").cumcount() < 100
+        posts["polite"] = truth.loc[posts.index].where(first)
+    text = model(posts, **options).fit(**fit).methods_text()
+    assert words in text
+
+
+def test_what_is_printed_is_short_and_has_the_coefficients(result: Any) -> None:
+    text = str(result)
+    assert repr(result) == text
+    assert len(text.splitlines()) < 12
+    for name, value in result.params.items():
+        line = next(row for row in text.splitlines() if row.startswith(name))
+        assert f"{value:.4f}" in line
+    assert result._repr_html_() == result.summary().as_html()
+    assert "eff. labels" not in str(result.real_only)
+
+
+def test_small_standard_errors_have_digits() -> None:
+    posts = load_posts().assign(length=lambda d: 1e4 * d["length"])
+    result = model(posts).fit()
+    error = f"{result.bse['length']:.6f}"
+    assert error.startswith("0.00001")
+    for text in (
+        result,
+        result.summary(),
+        result.summary2(),
+        result.compare(["labels only", "GMM-Synth"]),
+    ):
+        lines = str(text).splitlines()
+        assert any(error in row for row in lines), text
+    # As statsmodels has it where that shows something.
+    plain = str(model().fit().summary())
+    assert "hedge          0.3344      0.078      4.288" in plain
+
+
+# The call
+
+
+@pytest.mark.parametrize(
+    ("options", "fit"),
+    [
+        ({}, {}),
+        (
+            {"proxy": {"a": {"polite": "polite_llm"}, "b": {"polite": "polite_small"}}},
+            {},
+        ),
+        ({"family": sm.families.Binomial(sm.families.links.Probit())}, {"maxiter": 3}),
+        ({"family": None, "weights": "length"}, {"use_correction": False}),
+        ({}, {"cov_type": "cluster", "cov_kwds": {"groups": "c"}, "use_t": False}),
+    ],
+)
+def test_the_call_makes_the_same_result(
+    options: dict[str, Any], fit: dict[str, Any]
+) -> None:
+    data = load_posts().assign(c=np.arange(3000) // 20)
+    first = model(data, **options)
+    result = first.fit(**fit)
+    names = {"data": data, "AugmentedGMM": AugmentedGMM, "sm": sm, "m": first}
+    again = eval(f"{first.call}.{result.call}", names)
+    np.testing.assert_array_equal(result.params, again.params)
+    np.testing.assert_array_equal(result.bse, again.bse)
+
+
+# Where the gain comes from
+
+
+@pytest.mark.parametrize("population", ["superpopulation", "finite"])
+def test_parts_of_the_variance_are_those_of_three_fits(population: Any) -> None:
+    whole = model()
+    drawn, finite = whole.fit(), whole.fit(population="finite")
+    parts = whole.fit(population=population).variance_parts()
+    np.testing.assert_allclose(parts["labels_only"], drawn.real_only.bse**2, rtol=1e-9)
+    np.testing.assert_allclose(
+        parts["sources"], drawn.real_only.bse**2 - drawn.bse**2, rtol=1e-9
+    )
+    np.testing.assert_allclose(parts["labels"], finite.bse**2, rtol=1e-9)
+    total = parts[["sources", "units", "labels"]].sum(axis=1)
+    np.testing.assert_allclose(total, parts["labels_only"], rtol=1e-12)
+
+
+def test_parts_with_clusters_and_without_sources() -> None:
+    data = load_posts().assign(c=np.arange(3000) // 20)
+    result = model(data).fit(cov_type="cluster", cov_kwds={"groups": "c"})
+    parts = result.variance_parts()
+    assert (parts["units"] == 0.0).all()
+    np.testing.assert_allclose(parts["labels"], result.bse**2)
+    assert (result.real_only.variance_parts()["sources"].abs() < 1e-15).all()
+
+
+def test_figure_of_the_variance(result: Any) -> None:
+    figure = result.plot_variance()
+    bars = figure.axes[0].patches
+    share = result.variance_parts().div(result.variance_parts()["labels_only"], axis=0)
+    drawn = sorted(bar.get_width() for bar in bars if bar.get_height() == 0.62)
+    expected = share.loc[["hedge", "length"], ["labels", "units", "sources"]]
+    np.testing.assert_allclose(drawn, np.sort(100 * expected.to_numpy().ravel()))
+    assert len({bar.get_hatch() for bar in bars}) == 3  # colour is not the only code
+    plt.close(figure)
+
+
+def test_figure_of_some_coefficients(result: Any) -> None:
+    figure = result.plot_coefficients(terms=["length"])
+    ticks = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert ticks == ["length"]
+    assert "not shown" not in figure.axes[0].get_xlabel()
+    whole = result.plot_coefficients()
+    assert "Intercept not shown" in whole.axes[0].get_xlabel()
+    two = result.plot_coefficients(panels=True)
+    assert len(two.axes) == 2
+    # Scales that differ have panels of themselves.
+    far = model(load_posts().assign(length=lambda d: 100 * d["length"])).fit()
+    assert len(far.plot_coefficients().axes) == 2
+    assert len(far.plot_coefficients(panels=False).axes) == 1
+    assert len(far.plot_coefficients(ax=plt.figure().gca()).figure.axes) == 1
+    with pytest.raises(OptionError, match="Did you mean 'length'"):
+        result.plot_coefficients(terms=["lenght"])
+    with pytest.raises(OptionError, match="is empty"):
+        result.plot_coefficients(terms=[])
+    with pytest.raises(OptionError, match="ax= is one panel"):
+        result.plot_coefficients(plt.figure().gca(), panels=True)
+    plt.close("all")
+
+
+# The page
+
+
+def test_page_is_complete_and_needs_nothing_else(result: Any, tmp_path: Path) -> None:
+    path = tmp_path / "posts.html"
+    before = plt.get_fignums()
+    text = result.report(path, by="forum")
+    assert plt.get_fignums() == before
+    assert path.read_text(encoding="utf-8") == text
+    page = Page(text)
+    assert len(page.images) == 2
+    assert all(len(image["alt"] or "") > 80 for image in page.images)
+    assert all((i["src"] or "").startswith("data:image/svg") for i in page.images)
+    for part in (
+        "Methods paragraph",
+        "Design",
+        "Agreement",
+        "Estimates",
+        "Where the gain comes from",
+        "Diagnostics",
+        "Notes",
+        "To reproduce it",
+        "SHA-256",
+        "statsmodels_synth",
+        "proxy, naive",
+        "labels only",
+        "cooking",
+    ):
+        assert part in page.words, part
+    assert "Not available" not in page.words
+    assert result.methods_text().split("\n")[0] in page.words
+    for name in result.params.index:
+        assert f"{result.params[name]:.4g}" in page.words
+    assert result.report(by="forum") == text  # nothing in it depends on the time
+
+
+def secret() -> pd.DataFrame:
+    posts = load_posts()
+    return posts.set_index("hidden-" + posts.index)
+
+
+def test_page_names_no_unit_unless_asked() -> None:
+    result = model(secret()).fit()
+    assert "hidden-" not in result.report()
+    page = Page(result.report(show_units=True)).words
+    assert page.count("hidden-") >= 300
+
+
+def test_page_escapes_what_it_is_given() -> None:
+    posts = load_posts().assign(forum="<script>alert(1)</script>")
+    posts.loc[posts.index[::2], "forum"] = "b&c"
+    text = model(posts).fit().report(title="A < B", by="forum")
+    assert "<script" not in text
+    assert "A &lt; B" in text
+
+
+def test_hashes_are_those_of_the_data() -> None:
+    def hashes(posts: pd.DataFrame) -> list[str]:
+        text = model(posts).fit().report()
+        return [part.split("<")[0] for part in text.split('class="hash">')[1:]]
+
+    first = hashes(load_posts())
+    assert all(len(one) == 64 for one in first)
+    assert hashes(secret()) == first  # other names, the same numbers
+    changed = load_posts()
+    row = changed["polite"].first_valid_index()
+    changed.loc[row, "polite"] = 1 - changed.loc[row, "polite"]
+    labels, source = hashes(changed)
+    assert labels != first[0]
+    assert source == first[1]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_page_of_other_fits() -> None:
+    alone = model(proxy=None).fit().report()
+    assert "the labels stand alone" in Page(alone).words
+    posts = load_posts().assign(c=np.arange(3000) // 20)
+    clustered = model(posts).fit(cov_type="cluster", cov_kwds={"groups": "c"})
+    assert "groups" in Page(clustered.report()).words
+    levels = AugmentedGMM.from_formula(
+        "level ~ length",
+        posts.assign(
+            level=posts["polite"] + (posts["hedge"] > 2), guess=posts["c"] % 3
+        ),
+        proxy={"level": "guess"},
+        score=OrderedLogit(),
+    )
+    assert "OrderedLogit" in Page(levels.fit().report()).words
+    exog = sm.add_constant(posts[["hedge", "length"]].to_numpy())
+    arrays = AugmentedGMM(
+        posts["polite"].to_numpy(), exog, proxy={"llm": (posts["polite_llm"], exog)}
+    )
+    assert "from arrays" in Page(arrays.fit().report()).words
+
+
+def test_page_without_matplotlib(result: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    page = Page(result.report())
+    assert not page.images
+    assert 'pip install ".[plot]"' in page.words
+
+
+def test_page_needs_the_data() -> None:
+    result = model().fit()
+    result.remove_data()
+    with pytest.raises(DataError, match="removed"):
+        result.report()
+    assert "People labelled 300" in result.methods_text()
+
+
+def test_tables_in_a_notebook() -> None:
+    """Whatever prints as a table is one in a notebook as well."""
+    result = model().fit()
+    shown = [result, result.real_only, ppi(result, "proxy"), result.diagnostics()]
+    shown += [result.plan(), result.agreement(), combine([result, result])]
+    shown += [result.compare(["labels only"])]
+    for thing in shown:
+        assert "<table" in thing._repr_html_(), type(thing).__name__
