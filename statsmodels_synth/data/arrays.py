@@ -771,7 +771,11 @@ def check_number_of_labels(
             f"{count(k_sources, 'source')}, which need more than "
             f"{p * (1 + k_sources)}. Label more units, use fewer sources or shorten "
             "the formula."
-            + (" multiverse() takes each source by itself." if k_sources > 1 else "")
+            + (
+                " In Python multiverse() takes each source by itself."
+                if k_sources > 1
+                else ""
+            )
         )
 
 

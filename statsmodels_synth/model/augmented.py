@@ -838,6 +838,11 @@ class AugmentedGMM(StackedMomentsGMM):
         --------
         fit : All sources at once, each with a weight of its own.
 
+        Notes
+        -----
+        With absorbed fixed effects what is taken off the groups of the labels is
+        learned from all sources, also where one is used alone.
+
         References
         ----------
         Steegen, S., Tuerlinckx, F., Gelman, A. and Vanpaemel, W. (2016). Increasing

@@ -674,6 +674,8 @@ class AugmentedGMMResults(
         )
 
         fit = self._fit_to_analyse() if asked.exog is None else None
+        if fit is not None:
+            _ = fit.design.sources  # rows in partitions are refused first
         return average_predictions(self, asked, which, by, fit)
 
     def agreement(self, alpha: float = 0.05) -> AgreementTable:

@@ -15,6 +15,7 @@ from benchmarks import multiverse as benchmark
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.estimators.multiverse import TOGETHER
 from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.scores import MultinomialLogit, Quantile
 from tests.problems import SHARED
 
 FAMILY = sm.families.Binomial()
@@ -214,3 +215,38 @@ def test_false_findings(name: str) -> None:
     assert np.mean(naive) > 0.2
     # 3 standard errors of a rate of .05 in 25 draws, as if variants were all alike.
     assert np.mean(own) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 25)
+
+
+@pytest.mark.parametrize("target", ["levels", "absorbed", "quantile", "instruments"])
+def test_every_target_has_a_multiverse(target: str) -> None:
+    rng = np.random.default_rng(8)
+    x, z = rng.normal(size=(2, 1200))
+    y = x + rng.normal(size=1200)
+    units = pd.DataFrame({"x": x, "z": x + z, "f": np.arange(1200) % 20})
+    guesses = {f"q{k}": y + rng.normal(size=1200) for k in range(2)}
+    if target == "levels":
+        names = np.array(["low", "middle", "high"])
+        y = names[np.digitize(y, [-0.7, 0.7])]
+        guesses = {k: names[np.digitize(v, [-0.7, 0.7])] for k, v in guesses.items()}
+    units["y"] = pd.Series(y).where(units.index < 250)
+    units = units.assign(**guesses)
+    formula = {"absorbed": "y ~ x | f", "instruments": "y ~ [x ~ z]"}
+    scores = {"levels": MultinomialLogit(), "quantile": Quantile(0.5)}
+
+    def model(*names: str) -> AugmentedGMM:
+        return AugmentedGMM.from_formula(
+            formula.get(target, "y ~ x"),
+            units,
+            proxy={name: {"y": name} for name in names},
+            score=scores.get(target),
+        )
+
+    found, alone = model("q0", "q1").multiverse(), model("q1").fit()
+    own = found.table.xs("q1", level="variant")
+    # What is taken off the groups of labels is learned from all sources.
+    rtol = 0.02 if target == "absorbed" else 1e-6
+    np.testing.assert_allclose(own["augmented"], alone.params, rtol=rtol)
+    np.testing.assert_allclose(own["std_err"], alone.bse, rtol=rtol)
+    np.testing.assert_allclose(own["naive"], alone.naive_params.iloc[0], rtol=1e-6)
+    assert (found.together["std_err"] < found.labels_only["std_err"]).all()
+    assert found.tidy()["p_value"].notna().all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
@@ -287,3 +288,17 @@ def test_what_smmargins_asks_for_survives_pickles(engine: Any) -> None:
     again = pickle.loads(pickle.dumps(result))
     for own in (result, again):
         assert hasattr(own.model.data, "design_info") == (engine == "patsy")
+
+
+def test_rows_in_partitions_are_given() -> None:
+    units = labelled(frame(), "random").reset_index(names="id")
+    parts = dd.from_pandas(units, npartitions=2)
+    result = AugmentedGMM.from_formula(
+        "y ~ x", parts, {"y": "llm"}, on="id", family=FAMILY
+    ).fit()
+    for by in (None, "g"):
+        with pytest.raises(DataError, match="in Dask partitions"):
+            result.get_prediction(average=True, by=by)
+    found = result.get_prediction(units, average=True, by="g")
+    expected = result.predict(units).groupby(units["g"]).mean()
+    np.testing.assert_allclose(found.predicted, expected)
