@@ -209,3 +209,13 @@ def test_other_packages_are_imported_where_they_are_used(
     imported: list[set[str]], name: str
 ) -> None:
     assert name not in imported[1] - imported[0]
+
+
+def test_every_folder_is_in_the_wheel() -> None:
+    """Packages are named one by one, and one that is not would be missing there."""
+    text = (PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8")
+    found = {
+        ".".join(("statsmodels_synth", *path.parent.relative_to(PACKAGE).parts))
+        for path in PACKAGE.rglob("__init__.py")
+    }
+    assert not {name for name in found if f'"{name}"' not in text}
