@@ -36,6 +36,7 @@ __all__ = [
     "MissingCodeWarning",
     "ModelError",
     "OptionError",
+    "RareLevelWarning",
     "SeparationError",
     "SynthError",
     "SynthWarning",
@@ -136,6 +137,10 @@ class LabelAgreementWarning(SynthWarning):
 
 class WeakInstrumentWarning(SynthWarning):
     """The labelled rows hardly tell what an instrument does."""
+
+
+class RareLevelWarning(SynthWarning):
+    """A regressor has levels that no labelled unit has."""
 
 
 class MissingCodeWarning(SynthWarning):

@@ -19,6 +19,7 @@ from statsmodels_synth.core.options import (
     MaxIter,
     Missing,
     Population,
+    RareLevels,
     WeightsMethod,
     check_choice,
     check_flag,
@@ -50,6 +51,7 @@ from statsmodels_synth.data.groups import (
 from statsmodels_synth.data.kinds import Uncollected, any_partitioned
 from statsmodels_synth.data.label_sets import read_sets, share_units
 from statsmodels_synth.data.levels import coded_sets
+from statsmodels_synth.data.rare_levels import check_rare_levels
 from statsmodels_synth.exceptions import (
     DataError,
     OptionError,
@@ -71,7 +73,7 @@ from statsmodels_synth.results.augmented import (
 _FORMULA_KEYS = [
     *("proxy", "synthetic", "on", "labeled", "labeling_prob", "strata", "family"),
     *("score", "weights", "offset", "exposure", "missing", "engine", "eval_env"),
-    *("auxiliary", "learner"),
+    *("auxiliary", "learner", "rare_levels"),
 ]
 _MOMENT_KEYS = [
     *("on", "labeled", "labeling_prob", "strata", "weights", "auxiliary", "learner"),
@@ -347,6 +349,7 @@ class AugmentedGMM(StackedMomentsGMM):
         auxiliary: Any = None,
         learner: Any = None,
         missing: Missing = "drop",
+        rare_levels: RareLevels = "raise",
         engine: Engine | None = None,
         eval_env: int | Mapping[str, Any] | None = None,
         **kwargs: Any,
@@ -410,6 +413,10 @@ class AugmentedGMM(StackedMomentsGMM):
             Whether incomplete labelled units count as unlabelled, and incomplete
             rows of sources as not covered (the summary gives the numbers), or
             raise.
+        rare_levels : {"raise", "drop", "lump"}
+            What to do with levels of regressors that no labelled unit has: refuse them;
+            leave their units and rows of sources out, like incomplete ones; or count
+            them as the level with the fewest labels. A warning gives the numbers.
         engine : {"patsy", "formulaic"}, optional
             Formula engine; statsmodels' option if omitted.
         eval_env : int or mapping, optional
@@ -446,6 +453,7 @@ class AugmentedGMM(StackedMomentsGMM):
         check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
         check_formula(formula, data)
         check_choice("missing", missing, Missing)
+        check_rare_levels(rare_levels, missing)
         options = ModelOptions(
             proxy,
             synthetic,
@@ -459,6 +467,7 @@ class AugmentedGMM(StackedMomentsGMM):
             score,
             auxiliary,
             learner,
+            rare_levels,
         )
         formula, target = without_brackets(
             formula,
