@@ -36,6 +36,7 @@ __all__ = [
     "MissingCodeWarning",
     "ModelError",
     "OptionError",
+    "RareLevelWarning",
     "SeparationError",
     "SynthError",
     "SynthWarning",
@@ -140,6 +141,10 @@ class CoderWarning(SynthWarning):
 
 class WeakInstrumentWarning(SynthWarning):
     """The labelled rows hardly tell what an instrument does."""
+
+
+class RareLevelWarning(SynthWarning):
+    """A regressor has levels that no labelled unit has."""
 
 
 class MissingCodeWarning(SynthWarning):

@@ -53,11 +53,6 @@ stop_unknown <- function(fun, name, known, advice = "") {
 # Arguments of glm() that augmented_gmm() has under another name, or not at all.
 instead_of <- c(
   offset = "Write offset(...) in the formula.",
-  subset = paste(
-    "Give data[rows, ]; to withhold labels only, set the outcome of these rows to NA or",
-    "use labeled."
-  ),
-  na.action = "Use missing = \"drop\" or missing = \"raise\".",
   prob = "Use labeling_prob."
 )
 

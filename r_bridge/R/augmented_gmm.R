@@ -47,9 +47,17 @@
 #'   of the sources. The outcome is predicted from them and from what the proxies say, each
 #'   fold of the units by the labels of the others, and that is one more source, named
 #'   `"auxiliary"`. It takes part where it predicts the labels better than the proxies do.
+#' @param subset Which rows of `data` to use, as for [stats::glm()]: the other units are left
+#'   out of the sources as well, and of the population. (To withhold labels only, use
+#'   `labeled`.)
+#' @param na.action As for [stats::glm()], in place of `missing`: `na.omit` and `na.exclude`
+#'   are `"drop"`, `na.fail` is `"raise"`.
 #' @param missing `"drop"`: incomplete labelled units count as unlabelled, and
 #'   incomplete rows of sources as not covered; the summary gives the numbers.
 #'   `"raise"`: they are errors.
+#' @param rare_levels What to do with levels of regressors that no labelled unit has: refuse
+#'   them; `"drop"`: leave their units and rows of sources out, like incomplete ones;
+#'   `"lump"`: count them as the level with the fewest labels. A warning gives the numbers.
 #' @param contrasts A list as for [stats::glm()].
 #' @param maxiter 1 gives the labelled-only estimate, 2 the two-step one, a larger number
 #'   iterates until the estimate settles, `"cue"` updates continuously.
@@ -100,7 +108,9 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
                           family = gaussian(), on = NULL, labeled = NULL,
                           labeling_prob = NULL, weights = NULL, cluster = NULL, ...,
                           score = NULL, strata = NULL, auxiliary = NULL,
-                          missing = c("drop", "raise"), contrasts = NULL,
+                          subset = NULL, missing = c("drop", "raise"),
+                          na.action = NULL,
+                          rare_levels = c("raise", "drop", "lump"), contrasts = NULL,
                           maxiter = 2, use_correction = NULL, use_t = NULL,
                           centered = FALSE,
                           population = c("superpopulation", "finite"), start = NULL,
@@ -119,8 +129,11 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
     weights = capture(substitute(weights), env),
     cluster = capture(substitute(cluster), env),
     auxiliary = auxiliary,
-    missing = choose_option(missing, c("drop", "raise"), "missing"),
-    contrasts = contrasts
+    missing = as_missing(missing, na.action),
+    rare_levels = choose_option(
+      rare_levels, c("raise", "drop", "lump"), "rare_levels"
+    ),
+    contrasts = contrasts, subset = capture(substitute(subset), env)
   )
   settings <- list(
     maxiter = as_maxiter(maxiter),
@@ -173,7 +186,7 @@ python_arguments <- function(design, target, settings, influence, keep) {
     levels = if (has_levels(target)) utf8(design$ylevels, "Levels of the outcome"),
     absorbed = design$absorbed,
     intercept = attr(design$all_terms, "intercept"),
-    n_data = as.integer(design$n_data),
+    n_data = as.integer(design$n_data), subset = design$subset,
     gaps = design$gaps,
     settings = settings,
     influence = influence,

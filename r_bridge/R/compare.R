@@ -104,7 +104,11 @@ glance.method_comparison <- function(x, ...) {
 
 #' @rdname compare
 #' @export
-as.data.frame.method_comparison <- function(x, ...) x$table
+as.data.frame.method_comparison <- function(x, ...) {
+  # as.data.frame() itself has these, which change nothing here.
+  refuse_arguments("as.data.frame", ..., also = c("row.names", "optional"))
+  x$table
+}
 
 #' @rdname compare
 #' @export

@@ -6,7 +6,8 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
                          family = stats::gaussian(), on = NULL, labeled = NULL,
                          labeling_prob = NULL, strata = NULL, weights = NULL,
                          cluster = NULL, auxiliary = NULL, missing = "drop",
-                         contrasts = NULL, parts = formula_parts(formula),
+                         contrasts = NULL, subset = NULL, rare_levels = "raise",
+                         parts = formula_parts(formula),
                          target = read_target(NULL, family, FALSE, parts)) {
   missing <- check_choice(missing, "missing", c("drop", "raise"))
   formula <- parts$formula
@@ -30,8 +31,14 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
   formula <- expand_formula(formula, data, reserved)
   variables <- formula_variables(formula, data, given)
   declared <- declared_rows(options$labeled, data)
+  kept <- subset_rows(subset, data)
+  if (rare_levels != "raise") {
+    data <- with_levels_of_sources(data, given, setdiff(variables$all, variables$response))
+  }
   refuse_text_numbers(formula, data, variables$response)
-  frames <- align_frames(data, given, variables, on, declared, missing)
+  frames <- align_frames(data, given, variables, on, declared, missing, kept)
+  frames <- settle_rare_levels(frames, rare_levels, variables, missing, formula)
+  options <- lapply(options, subset_option, kept, n_rows(data))
   refuse_infinite(formula, frames)
   learned <- learn_design(formula, frames, target, contrasts)
   labeled <- integer(length(frames$units))
@@ -60,10 +67,54 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
     clusters = unique(complete_values(options$cluster, "cluster", frames)),
     n_incomplete = frames$n_incomplete,
     n_data = n_rows(frames$data),
+    subset = kept,
     gaps = regressor_gaps(frames$data, variables$response),
     yname = deparse1(formula[[2L]]),
     ylevels = learned$ylevels
   )
+}
+
+# Rows of data that `subset` keeps, as integers; NULL where nothing was given.
+subset_rows <- function(given, data) {
+  if (is.null(given)) {
+    return(NULL)
+  }
+  value <- evaluate_option(given$expr, "subset", data, given$env, names(data))
+  if (is.null(value)) {
+    return(NULL)
+  }
+  n <- n_rows(data)
+  if (is.logical(value)) {
+    value <- which(check_row_values(value, "subset", n) %in% TRUE)
+  } else if (is.character(value)) {
+    rows <- match(value, attr(data, "row.names"))
+    if (anyNA(rows)) {
+      synth_stop(sprintf(
+        "subset names %s, which is no row of data.", format_units(value[is.na(rows)])
+      ))
+    }
+    value <- rows
+  } else if (!is.numeric(value) || anyNA(value) || any(value != round(value))) {
+    synth_stop(sprintf(
+      "subset is %s. Give a condition, or numbers or names of rows.",
+      describe_type(value)
+    ))
+  }
+  kept <- tryCatch(seq_len(n)[value], error = function(e) NA)
+  if (!length(kept) || anyNA(kept) || anyDuplicated(kept)) {
+    synth_stop(sprintf(
+      "subset must choose rows of data, each once: from 1 to %d.", n
+    ))
+  }
+  as.integer(sort(kept))
+}
+
+# Values by row of an option, at the rows that are kept.
+subset_option <- function(resolved, kept, n) {
+  if (!is.null(kept) && length(resolved$values) == n && n > 1L) {
+    resolved$values <- take(resolved$values, kept)
+  }
+  resolved
 }
 
 # Which rows of data lack a regressor, for each that some lack: they may be units that
@@ -304,7 +355,8 @@ as_learned_factor <- function(x, known, ordered, where, name, units) {
     synth_stop(sprintf(
       paste(
         "%s: column '%s' has the level '%s', which no labelled unit has (%s).",
-        "Drop these rows or label such units."
+        "Drop these rows or label such units; rare_levels = \"drop\" or \"lump\" leaves",
+        "them out, or counts them as the level with the fewest labels."
       ), where, name, first, name_units(units(rows))
     ), "FormulaError")
   }

@@ -26,9 +26,13 @@
 #'   `plot()` draws how what labels and sources say of the same units is correlated.
 #' @seealso [compare()], [agreement()], [representativeness()]
 #' @examplesIf synth_available()
-#' units <- transform(mtcars, mpg = replace(mpg, 17:32, NA), guess = 34 - 4 * wt)
-#' fit <- augmented_gmm(mpg ~ wt, units, proxy = c(mpg = "guess"))
-#' diagnostics(fit, n_influential = 2)
+#' set.seed(1)
+#' posts <- data.frame(hedge = rnorm(400), region = rep(c("north", "south"), 200))
+#' truth <- 1 + 0.5 * posts$hedge + rnorm(400)
+#' posts$guess <- truth + 0.3 + rnorm(400, sd = 0.5)
+#' posts$polite <- ifelse(seq_len(400) <= 100, truth, NA)
+#' fit <- augmented_gmm(polite ~ hedge, posts, proxy = c(polite = "guess"))
+#' diagnostics(fit, by = region, n_influential = 2)
 #' @export
 diagnostics <- function(object, ...) UseMethod("diagnostics")
 
@@ -92,6 +96,10 @@ group_values <- function(object, given) {
     text <- paste(deparse(given$expr), collapse = " ")
     name <- if (nchar(text) <= 30L) text else "group"
   }
+  kept <- object$again$arrays$subset
+  if (length(kept) && length(values) != n && length(values) >= max(kept)) {
+    values <- take(values, kept)
+  }
   if (!is.null(n)) {
     values <- check_row_values(values, "by", n)
   }
@@ -113,6 +121,10 @@ data_of_call <- function(object, n) {
   data <- tryCatch(
     eval(object$call$data, environment(object$terms)), error = function(e) NULL
   )
+  kept <- object$again$arrays$subset
+  if (is.data.frame(data) && length(kept) && n_rows(data) >= max(kept)) {
+    data <- take_rows(data, kept)
+  }
   if (!is.data.frame(data) || !identical(as.integer(n_rows(data)), as.integer(n))) {
     return(none)
   }

@@ -3,7 +3,7 @@
 # list(units, data = all rows of the formula's columns, rows = labelled rows of data,
 # n_incomplete, sources = list of list(name, kind, frame, units, dropped), keyed = list
 # of list(label, frame, at) for columns with one value per unit).
-align_frames <- function(data, given, variables, on, declared, missing) {
+align_frames <- function(data, given, variables, on, declared, missing, kept = NULL) {
   for (source in Filter(has_frame, given)) {
     check_frame(source$frame, source_label(source))
   }
@@ -11,6 +11,13 @@ align_frames <- function(data, given, variables, on, declared, missing) {
     check_source_columns(source, data, variables$all)
   }
   matched <- match_units(data, given, on, variables)
+  if (!is.null(kept)) {
+    part <- keep_units(data, given, matched, kept)
+    data <- part$data
+    given <- part$given
+    matched <- part$matched
+    declared <- if (!is.null(declared)) declared[kept]
+  }
   frame <- select_columns(data, variables$all, "data")
   labelled <- labelled_rows(frame, variables$response, declared, missing, matched$units)
   sources <- Map(align_source, given, matched$positions, MoreArgs = list(
@@ -26,6 +33,21 @@ align_frames <- function(data, given, variables, on, declared, missing) {
     n_incomplete = labelled$n_incomplete, sources = sources,
     keyed = c(list(itself), keyed)
   )
+}
+
+# Without the units of the rows of data that are not kept, in sources too.
+keep_units <- function(data, given, matched, kept) {
+  n <- n_rows(data)
+  units <- c(kept, seq_along(matched$units)[-seq_len(n)])
+  place <- match(seq_along(matched$units), units)
+  rows <- lapply(matched$positions, function(at) which(!is.na(place[at])))
+  matched$positions <- Map(function(at, own) place[at[own]], matched$positions, rows)
+  given <- Map(function(source, own) {
+    if (has_frame(source)) source$frame <- take_rows(source$frame, own)
+    source
+  }, given, rows)
+  matched$units <- matched$units[units]
+  list(data = take_rows(data, kept), given = given, matched = matched)
 }
 
 check_source_columns <- function(source, data, variables) {

@@ -9,7 +9,7 @@ stop_no_likelihood <- function(what, advice) {
 }
 
 compare_nested <- paste(
-  "Compare nested models with lmtest::waldtest() or car::linearHypothesis()."
+  "Compare nested models with anova() or car::linearHypothesis()."
 )
 
 #' @rdname augmented_gmm-methods
@@ -40,14 +40,6 @@ BIC.augmented_gmm <- function(object, ...) {
 #' @export
 extractAIC.augmented_gmm <- function(fit, scale, k = 2, ...) {
   stop_no_likelihood("AIC, which step() and drop1() need", compare_nested)
-}
-
-#' @rdname augmented_gmm-methods
-#' @export
-anova.augmented_gmm <- function(object, ...) {
-  stop_no_likelihood("analysis of deviance", paste(
-    "Test terms with car::Anova(), and nested models with lmtest::waldtest()."
-  ))
 }
 
 #' @rdname augmented_gmm-methods

@@ -23,9 +23,9 @@
 #'   coefficient (at most `df.residual()`; fewer where few units decide it), or the normal
 #'   distribution
 #'   where these are infinite. The estimate maximises no likelihood, so that `logLik()`,
-#'   `deviance()`, `AIC()`, `BIC()`, `anova()`, `add1()`, `drop1()` and `step()` are errors,
-#'   as are lmtest's tests that refit by least squares, such as `bptest()`; nested models
-#'   are compared with `lmtest::waldtest()` or `car::linearHypothesis()`. `sigma()` exists in
+#'   `deviance()`, `AIC()`, `BIC()`, `add1()`, `drop1()` and `step()` are errors, as are
+#'   influence measures of least squares such as `hatvalues()`, `simulate()`, and lmtest's tests that refit by least squares, such as `bptest()`; nested models
+#'   are compared with [anova()][anova.augmented_gmm()], `lmtest::waldtest()` or `car::linearHypothesis()`. `sigma()` exists in
 #'   the gaussian family: the residual standard deviation among the labelled units, each
 #'   counted by its weight over its probability of being labelled.
 #'

@@ -330,13 +330,10 @@ plot.synth_plan <- function(x, term = NULL, xlab = "Labels", ylab = NULL, main =
     term <- c(setdiff(x$terms, x$constant), x$terms)[[1L]]
   }
   term <- check_parm(term, x$terms)
-  ends <- c(x$min_labels, min(4 * x$n_labeled, x$most_labels))
-  n <- unique(round(exp(seq(log(ends[1L]), log(ends[2L]), length.out = 60L))))
+  drawn <- plan_curves(x, term)
   lines <- plan_lines(x$sources)
-  widths <- vapply(lines$sources, function(sources) {
-    expect(x, n = n, sources = sources, terms = term)$width
-  }, n)
-  widths <- matrix(widths, length(n))
+  n <- unique(drawn$n)
+  widths <- matrix(drawn$width, length(n))
   if (is.null(ylab)) {
     ylab <- sprintf("Expected width of the %s%% interval", format(100 * x$level))
   }
@@ -357,9 +354,21 @@ plot.synth_plan <- function(x, term = NULL, xlab = "Labels", ylab = NULL, main =
     "topright", lines$label, col = lines$colour, lty = lines$dash, lwd = lines$width,
     bty = "n", cex = 0.9
   )
-  drawn <- data.frame(n = rep(n, ncol(widths)), line = rep(lines$label, each = length(n)),
-    width = c(widths))
   invisible(drawn)
+}
+
+# Expected widths by number of labels, for every line of the figure.
+plan_curves <- function(x, term) {
+  ends <- c(x$min_labels, min(4 * x$n_labeled, x$most_labels))
+  n <- unique(round(exp(seq(log(ends[1L]), log(ends[2L]), length.out = 60L))))
+  lines <- plan_lines(x$sources)
+  widths <- lapply(lines$sources, function(sources) {
+    expect(x, n = n, sources = sources, terms = term)$width
+  })
+  data.frame(
+    n = rep(n, length(widths)), line = rep(lines$label, each = length(n)),
+    width = unlist(widths)
+  )
 }
 
 # One line for the labels alone, each source, and all of them.

@@ -14,6 +14,32 @@ choose_option <- function(value, known, name) {
   value
 }
 
+# `missing`, or what na.action of glm() says of it.
+as_missing <- function(missing, na.action) {
+  if (is.null(na.action)) {
+    return(choose_option(missing, c("drop", "raise"), "missing"))
+  }
+  if (is.function(na.action)) {
+    known <- list(
+      na.omit = stats::na.omit, na.exclude = stats::na.exclude, na.fail = stats::na.fail
+    )
+    same <- vapply(known, identical, NA, na.action)
+    na.action <- if (any(same)) names(known)[same][[1L]] else "this function"
+  }
+  if (!is_string(na.action) || !na.action %in% c("na.omit", "na.exclude", "na.fail")) {
+    synth_stop(
+      sprintf(
+        paste(
+          "na.action is not %s here. Use na.omit or na.fail, or missing = \"drop\" or",
+          "\"raise\"."
+        ), if (is_string(na.action)) na.action else deparsed(na.action)
+      ),
+      "OptionError"
+    )
+  }
+  if (na.action == "na.fail") "raise" else "drop"
+}
+
 check_flag <- function(value, name) {
   if (is.null(value)) {
     synth_stop(

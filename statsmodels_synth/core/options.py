@@ -25,6 +25,7 @@ Engine: TypeAlias = Literal["patsy", "formulaic"]
 Kind: TypeAlias = Literal["proxy", "synthetic", "auxiliary"]
 Missing: TypeAlias = Literal["drop", "raise"]
 Population: TypeAlias = Literal["superpopulation", "finite"]
+RareLevels: TypeAlias = Literal["raise", "drop", "lump"]
 WeightsMethod: TypeAlias = Literal["cov"]
 
 

@@ -30,7 +30,7 @@ from statsmodels_synth.core.messages import (
     name_units,
     noting,
 )
-from statsmodels_synth.core.options import Kind, Missing
+from statsmodels_synth.core.options import Kind, Missing, RareLevels
 from statsmodels_synth.data.absorbing import Absorbed
 from statsmodels_synth.data.auxiliary_columns import AuxiliaryColumns, read_arrays
 from statsmodels_synth.data.checks import (
@@ -518,6 +518,7 @@ class ModelOptions:
     score: Any = None
     auxiliary: Any = None
     learner: Any = None
+    rare_levels: RareLevels = "raise"
 
     @property
     def by_unit(self) -> dict[str, Any]:

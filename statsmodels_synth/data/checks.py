@@ -201,7 +201,8 @@ def check_labeled_design(
         raise CollinearityError(
             f"Column {fixed[0]!r} is {exog[0, j]:g} for all {n} labelled units, though "
             "not for the others: its coefficient cannot be estimated from the labels. "
-            "Label units where it differs, merge levels, or leave it out."
+            "Label units where it differs, merge levels, or leave it out. If it is a "
+            "level, rare_levels='drop' or 'lump' of from_formula does that."
         )
     raise CollinearityError(
         f"The design of the {n} labelled units is collinear: "

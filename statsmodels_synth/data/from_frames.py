@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_synth.core.arrays import Floats, Positions, as_floats, check_positive
-from statsmodels_synth.core.messages import column_label, name_units, option_label
+from statsmodels_synth.core.messages import (
+    column_label,
+    name_units,
+    noting,
+    option_label,
+)
 from statsmodels_synth.core.options import Engine
 from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.data.absorbing import (
@@ -45,6 +50,7 @@ from statsmodels_synth.data.kinds import (
 )
 from statsmodels_synth.data.labeling import find_labeling
 from statsmodels_synth.data.levels import code_frames
+from statsmodels_synth.data.rare_levels import settle_rare_levels
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.problem.design import Labeling, SourceArrays, with_frame
 from statsmodels_synth.problem.scores import TargetScore
@@ -92,6 +98,10 @@ def align_tables(
         parsed = replace(parsed, without_constant=target.has_own_constant)
         left = parsed.left
         data, given, target = code_frames(data, given, parsed.response, left, target)
+    with noting() as noted:
+        data, given = settle_rare_levels(
+            data, given, parsed, labeled, options.rare_levels
+        )
     labeling_prob, strata = options.labeling_prob, options.strata
     if np.isscalar(labeling_prob) and not isinstance(labeling_prob, str):
         by_row["labeling_prob"] = None
@@ -177,6 +187,7 @@ def align_tables(
         columns=columns,
         frame=data,
         absorbed=absorbed,
+        cautions=(*noted, *aligned.cautions),
     )
 
 

@@ -20,6 +20,7 @@ from statsmodels_synth.core.options import (
     MaxIter,
     Missing,
     Population,
+    RareLevels,
     WeightsMethod,
     check_alpha,
     check_choice,
@@ -59,6 +60,7 @@ from statsmodels_synth.data.groups import (
 from statsmodels_synth.data.kinds import Uncollected, any_partitioned
 from statsmodels_synth.data.label_sets import read_sets, share_units
 from statsmodels_synth.data.levels import coded_sets
+from statsmodels_synth.data.rare_levels import check_rare_levels
 from statsmodels_synth.exceptions import (
     DataError,
     OptionError,
@@ -84,7 +86,7 @@ if TYPE_CHECKING:
 _FORMULA_KEYS = [
     *("proxy", "synthetic", "on", "labeled", "labeling_prob", "strata", "family"),
     *("score", "weights", "offset", "exposure", "missing", "engine", "eval_env"),
-    *("auxiliary", "learner", "coder", "coding"),
+    *("auxiliary", "learner", "rare_levels", "coder", "coding"),
 ]
 #: What the text of a call shows.
 _IN_CALL = {"formula", "data", *_FORMULA_KEYS} - {"missing", "eval_env"}
@@ -369,6 +371,7 @@ class AugmentedGMM(StackedMomentsGMM):
         missing: Missing = "drop",
         coder: str | None = None,
         coding: Any = None,
+        rare_levels: RareLevels = "raise",
         engine: Engine | None = None,
         eval_env: int | Mapping[str, Any] | None = None,
         **kwargs: Any,
@@ -439,6 +442,10 @@ class AugmentedGMM(StackedMomentsGMM):
             What makes one label of several codes, of all columns in which these differ
             or by column. If omitted, the mean of an outcome of numbers, the majority
             of one with levels; a regressor on which coders differ must be named.
+        rare_levels : {"raise", "drop", "lump"}
+            What to do with levels of regressors that no labelled unit has: refuse them;
+            leave their units and rows of sources out, like incomplete ones; or count
+            them as the level with the fewest labels. A warning gives the numbers.
         engine : {"patsy", "formulaic"}, optional
             Formula engine; statsmodels' option if omitted.
         eval_env : int or mapping, optional
@@ -476,6 +483,7 @@ class AugmentedGMM(StackedMomentsGMM):
         check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
         check_formula(formula, data)
         check_choice("missing", missing, Missing)
+        check_rare_levels(rare_levels, missing)
         options = ModelOptions(
             proxy,
             synthetic,
@@ -489,6 +497,7 @@ class AugmentedGMM(StackedMomentsGMM):
             score,
             auxiliary,
             learner,
+            rare_levels,
         )
         formula, target = without_brackets(
             formula,

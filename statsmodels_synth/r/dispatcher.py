@@ -29,6 +29,7 @@ from statsmodels_synth.r.analyses import (
 from statsmodels_synth.r.augmented import augmented_gmm
 from statsmodels_synth.r.convert import from_r, to_r
 from statsmodels_synth.r.drawing import draw_labels
+from statsmodels_synth.r.estimators import estimator
 from statsmodels_synth.r.interrupts import interrupts_raise
 from statsmodels_synth.r.tasks import (
     task_coverage_gap,
@@ -50,6 +51,7 @@ HANDLERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "plan_cheapest": plan_cheapest,
     "agreement": agreement,
     "draw_labels": draw_labels,
+    "estimator": estimator,
     "task_exchangeability": task_exchangeability,
     "task_interval": task_interval,
     "task_trend": task_trend,

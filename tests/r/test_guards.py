@@ -42,12 +42,16 @@ def trim(a):
     # What malloc keeps for later is no leak.
     gc.collect()
     return {"trimmed": ctypes.CDLL(None).malloc_trim(0)}
+def collect(a):
+    # R collects while Python's lock is let go.
+    rinterface.baseenv["gc"]()
+    return {}
 def leave(a): raise SystemExit(3)
 def odd(a): return {"x": object()}
 dispatcher.HANDLERS |= {
     "echo": lambda a: a, "boom": boom, "bug": bug, "warned": warned,
     "work": work, "printed": printed, "leave": leave, "odd": odd,
-    "trim": trim,
+    "trim": trim, "collect": collect,
 }
 """
 START = f"""
@@ -249,12 +253,9 @@ def test_garbage_of_reticulate(run_r: RunR) -> None:
     done = run_r(
         start("""
         builtins <- reticulate::import_builtins(convert = FALSE)
-        args <- list(l = lapply(1:50, function(k) list(a = k, b = "text")))
-        for (k in 1:20) {
-          # Methods of new objects, which nobody else holds.
-          for (i in 1:50) builtins$list()$append
-          call_python("echo", args)
-        }
+        # Methods of new objects, which nobody else holds.
+        for (i in 1:20) builtins$list()$append
+        invisible(call_python("collect", list()))
         cat("alive")
         """)
     )

@@ -56,6 +56,8 @@ def units() -> pd.DataFrame:
     frame["labeled"] = labeled.astype(int)
     for name in ("real", "yes", "count", "cost"):
         frame.loc[~labeled, name] = np.nan
+    far = ~labeled & (np.arange(N_UNITS) % 40 == 0)
+    frame["region"] = np.where(far, "far", frame["group"])
     return frame
 
 
@@ -71,6 +73,8 @@ def made_up(data: pd.DataFrame) -> pd.DataFrame:
     frame["count"] = frame["count"].round()
     frame["yes"] = data["yes_guess"].to_numpy()[rows]
     frame.loc[frame.index % 37 == 0, "real"] = np.nan
+    frame["region"] = data["region"].to_numpy()[rows]
+    frame.loc[frame.index % 31 == 0, "region"] = "odd"
     return frame
 
 
@@ -164,6 +168,20 @@ CASES: dict[str, tuple[str, Any, dict[str, Any], dict[str, Any], str, str]] = {
     "labelled by column": (
         "real ~ x", None, {"synthetic": "made_up", "labeled": "labeled"}, {},
         "gaussian", "synthetic = made_up, labeled = labeled",
+    ),
+    "rare levels dropped": (
+        "real ~ region + x", None,
+        {
+            "proxy": {"llm": {"real": "real_guess"}},
+            "synthetic": {"agents": "made_up"}, "rare_levels": "drop",
+        },
+        {}, "gaussian",
+        "proxy = list(llm = c(real = 'real_guess')), "
+        "synthetic = list(agents = made_up), rare_levels = 'drop'",
+    ),
+    "rare levels lumped": (
+        "real ~ region + x", None, {"synthetic": "made_up", "rare_levels": "lump"}, {},
+        "gaussian", "synthetic = made_up, rare_levels = 'lump'",
     ),
     "paper": (
         "real ~ x", None, {"proxy": {"real": "real_guess"}},

@@ -83,3 +83,42 @@ test_that("what is printed, tidied and drawn", {
   expect_identical(plot(agreement(fit))$measure, "r")
   expect_identical(unique(plot(pilot)$line), c("labels only", "with proxy"))
 })
+
+test_that("single estimators are what compare() has", {
+  skip_without_python()
+  units <- pilot_units()
+  fit <- augmented_gmm(y ~ x, units, proxy = c(y = "guess"))
+  table <- compare(fit, c("naive", "naive pooled", "PPI", "PPI++", "predict-then-debias"))
+  table <- table$table
+  single <- list(
+    "naive (proxy)" = naive_proxy(fit), "naive pooled" = naive_pooled(fit),
+    "PPI (proxy)" = ppi(fit, power_tuning = "none"), "PPI++ (proxy)" = ppi(fit, "proxy"),
+    "predict-then-debias (proxy)" = predict_then_debias(fit)
+  )
+  for (name in names(single)) {
+    found <- single[[name]]
+    own <- table[table$method == name, ]
+    expect_equal(unname(coef(found)), own$estimate)
+    expect_equal(unname(sqrt(diag(vcov(found)))), own$std.error)
+    expect_equal(unname(confint(found)[, 1L]), own$conf.low)
+    expect_identical(found$valid, own$valid[1L])
+  }
+  expect_output(
+    print(single[["PPI++ (proxy)"]]), "Method: PPI++; sources: proxy", fixed = TRUE
+  )
+  expect_identical(nrow(tidy(single[[1L]], conf.int = TRUE)), 2L)
+  expect_identical(glance(single[[1L]])$valid, FALSE)
+  expect_identical(nobs(single[[1L]]), 100L)
+  expect_error(ppi(fit, "prox"), "prox", class = "SynthError")
+  expect_error(ppi(fit, power_tuning = "all"), "power_tuning", class = "OptionError")
+})
+
+test_that("set-up refuses what does not exist", {
+  expect_error(install_python("/nowhere"), "path that exists", class = "OptionError")
+  expect_error(run_study("/nowhere.toml"), "no file", class = "OptionError")
+  path <- tempfile(fileext = ".toml")
+  on.exit(unlink(path))
+  writeLines(c("data = \"a.csv\"", "output = \"coded.csv\""), path)
+  expect_error(run_study(path, "runn"), "Did you mean", class = "OptionError")
+  expect_identical(study_output(path), file.path(dirname(path), "coded.csv"))
+})

@@ -140,6 +140,11 @@ def align_partitions(
     """Learn the formula, look once at every part, and keep what is small."""
     _refuse_auxiliary(options)
     _refuse_absorbed(formula)
+    if options.rare_levels != "raise":
+        raise OptionError(
+            "rare_levels= needs all rows at once, and some are in Dask partitions. "
+            "Recode the levels with map_partitions, or give data.compute() if it fits."
+        )
     labeling_prob = options.labeling_prob
     refuse_both(labeling_prob, options.strata)
     given = read_input(data, options.proxy, options.synthetic, on)
