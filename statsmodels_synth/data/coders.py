@@ -59,8 +59,14 @@ class Coders:
         """What a reader of a summary must know."""
         parts = [
             f"{name}: {row['codes'] / max(row['units'], 1):.1f} codes per unit by "
-            f"{count(int(row['coders']), 'coder')}, Krippendorff's alpha "
-            f"{row['alpha']:.2f}; the label of a unit is their {row['label']}"
+            f"{count(int(row['coders']), 'coder')}, "
+            + (
+                f"Krippendorff's alpha {row['alpha']:.2f}"
+                if row["several"]
+                else "of whom no two coded the same unit, so that nothing is known of "
+                "their agreement"
+            )
+            + f"; the label of a unit is their {row['label']}"
             for name, row in self.table.iterrows()
         ]
         return f"Several coders. {'. '.join(parts)}. It is taken for the truth."
@@ -153,6 +159,9 @@ def collapse(data: Any, coder: Any, on: Any, coding: Coding) -> Collapsed:
     if not isinstance(coder, str) or coder not in rows:
         raise unknown_column(f"coder={show(coder)}", str(coder), rows.columns)
     keys, ids = _keyed(rows, on, coder)
+    for name in coding.asked if isinstance(coding.asked, Mapping) else ():
+        if name not in rows:
+            raise unknown_column(f"coding={{{show(name)}: ...}}", name, rows.columns)
     units, _ = pd.factorize(ids)
     _refuse_twice(rows, units, coder)
     # The first row of a unit, to which its label is brought.
@@ -220,7 +229,7 @@ def _keyed(table: pd.DataFrame, on: Any, coder: str) -> tuple[list[Any], pd.Inde
         keys: list[Any] = []
         ids = table.index
     else:
-        keys = [on] if isinstance(on, str) else list(on)
+        keys = list(on) if isinstance(on, (list, tuple)) else [on]
         for key in keys:
             if key not in table:
                 raise unknown_column(f"on={on!r}", str(key), table.columns)
@@ -287,7 +296,7 @@ class _Codes:
         place = first.copy()
         given = np.flatnonzero(self.given)
         place[self.units[given]] = given
-        return self.values.iloc[place].to_numpy()
+        return self.values.iloc[place].array
 
     def label(self, how: How, chance: Floats) -> tuple[Any, int]:
         """One label per unit, and how many units have no majority. `chance`: (U,)."""
@@ -308,7 +317,11 @@ class _Codes:
         chosen = order[np.argmax(np.cumsum(best, axis=1) >= wanted[:, None], axis=1)]
         labels = pd.Series(self.levels).iloc[chosen].reset_index(drop=True)
         labels = labels.where(number > 0)
-        return labels.to_numpy(), int(((several > 1) & (number > 0)).sum())
+        ties = int(((several > 1) & (number > 0)).sum())
+        if isinstance(self.values.dtype, pd.CategoricalDtype):
+            # Levels that no one has, and their order, belong to the column.
+            return labels.astype(self.values.dtype).array, ties
+        return labels.to_numpy(), ties
 
     def described(self, how: How, ties: int) -> dict[str, Any]:
         """The row of the column in the table of :class:`Coders`."""

@@ -78,9 +78,23 @@ def survey_strata(
         )
     fraction = np.zeros(found.n_all)
     if fpc is not None:
-        values = _of_clusters(
-            as_floats(fpc, "fpc"), found, "cov_kwds={'fpc': ...}", "fpc"
-        )
+        given = as_floats(fpc, "cov_kwds={'fpc': ...}")
+        if np.isnan(given).any():
+            raise DataError(
+                "cov_kwds={'fpc': ...} is missing for "
+                f"{count(int(np.isnan(given).sum()), 'unit')}. Complete it: every unit "
+                "needs that of its stratum."
+            )
+        values = _of_clusters(given, found, "cov_kwds={'fpc': ...}", "fpc")
+        pairs = pd.DataFrame({"stratum": of_clusters, "fpc": values})
+        varies = np.bincount(pairs.drop_duplicates()["stratum"]) > 1
+        if varies.any():
+            raise DataError(
+                f"cov_kwds={{'fpc': ...}} differs within {varies.sum()} of "
+                f"{len(drawn)} strata. It is the number of clusters that the stratum "
+                "has, or the share of them that was drawn: make it the same in a "
+                "stratum, or name the strata it belongs to in 'strata'."
+            )
         share = values <= 1.0
         own = drawn[of_clusters]
         bad = ~(values > 0.0) | (~share & (values < own))

@@ -17,10 +17,12 @@ from statsmodels_synth.core.messages import (
 )
 from statsmodels_synth.core.options import check_choice, check_count
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
+from statsmodels_synth.data.frames import On
 from statsmodels_synth.exceptions import (
     DataError,
-    FullyLabeledWarning,
     OptionError,
+    SynthError,
+    SynthWarning,
 )
 from statsmodels_synth.model.augmented import AugmentedGMM
 from statsmodels_synth.model.drawn_from import (
@@ -31,7 +33,9 @@ from statsmodels_synth.model.drawn_from import (
     read_pilot,
     read_units,
 )
+from statsmodels_synth.problem.scores.protocol import TargetScore
 from statsmodels_synth.sampling.draws import (
+    LEAST_PER_STRATUM,
     allocated,
     drawn_within,
     systematic,
@@ -40,7 +44,6 @@ from statsmodels_synth.sampling.draws import (
 from statsmodels_synth.sampling.influence import label_leverage, unit_leverage
 from statsmodels_synth.sampling.pilots import (
     FEWEST_LABELS,
-    doubts,
     influence_of_labels,
     learned_from_pilot,
     spread_by_group,
@@ -74,7 +77,7 @@ def draw_labels(
     clusters: str | None = None,
     auxiliary: Any = None,
     balance: str | None = None,
-    on: str | None = None,
+    on: On = None,
     seed: int | None = None,
     **options: Any,
 ) -> pd.DataFrame:
@@ -117,8 +120,8 @@ def draw_labels(
     balance : str, optional
         Column of numbers. Units are drawn systematically in its order, so that the
         sample has its distribution. Not with "stratified" and "clusters".
-    on : str, optional
-        Column of ids; the index if omitted.
+    on : str or list of str, optional
+        Column of ids, or several; the index if omitted.
     seed : int, optional
         The same seed and units give the same draw, in whatever order the rows are. If
         omitted, one is drawn and kept in ``.attrs["seed"]``.
@@ -131,7 +134,8 @@ def draw_labels(
     DataFrame
         By unit: `drawn`, who is to be labelled now, and `labeling_prob`, which goes to
         ``labeling_prob=`` of the fit; with a pilot also `labeled`, who is already.
-        With "stratified" the fit takes ``strata=`` instead, with "clusters" it takes
+        With "stratified" the fit takes ``strata=`` instead, unless a pilot had unequal
+        probabilities within these strata; with "clusters" it takes
         ``cov_type="cluster"``. ``.attrs`` holds design, n, seed, and `gain`: the share
         of the variance that the design takes off a simple random sample, as far as the
         pilot can say, else NaN.
@@ -180,7 +184,7 @@ def draw_labels(
     check_choice("design", design, Design)
     check_count("n", n)
     request = Request(
-        for_, formula, proxy, strata, clusters, auxiliary, balance, options
+        for_, formula, proxy, strata, clusters, auxiliary, balance, on, options
     )
     request.check(design, has_pilot=pilot is not None)
     table, ids = read_units(units, on)
@@ -265,9 +269,17 @@ def _stratified(frame: Frame, n: int, request: Request) -> _Drawn:
         own = groups[pilot.kept[pilot.fit.design.labeled_units]]
         spread = spread_by_group(influence_of_labels(pilot.fit, pilot.which), own, k)
     size = np.bincount(groups[could], minlength=k)
+    fewest = int(np.maximum(np.minimum(size, LEAST_PER_STRATUM), already).sum())
+    if fewest > n + int(already.sum()):
+        raise DataError(
+            f"n={n} is too few for {k} strata: with {LEAST_PER_STRATUM} "
+            f"labels in each, which its variance needs, there are "
+            f"{fewest - int(already.sum())} to draw. Ask for more labels, or merge "
+            "strata."
+        )
     number = allocated(size, spread, n, already) - already
     drawn = drawn_within(groups, number, frame.key, frame.is_open)
-    if pilot is None or pilot.is_simple:
+    if pilot is None or pilot.is_simple_within(groups):
         # Given how many labels a stratum has, they are a simple random sample of it.
         return _Drawn(drawn, ((number + already) / np.maximum(size, 1))[groups])
     now = (number / np.maximum(size - already, 1))[groups]
@@ -277,32 +289,44 @@ def _stratified(frame: Frame, n: int, request: Request) -> _Drawn:
 def _clusters(frame: Frame, n: int, request: Request) -> _Drawn:
     """A simple random sample of whole clusters."""
     groups, k = frame.groups(request.clusters, "clusters")
-    is_open = np.ones(k, dtype=bool)
-    if frame.pilot is not None:
-        is_open[groups[frame.pilot.labeled]] = False
-    mean = len(groups) / k
-    number = max(2, round(n / mean))
+    here, pilot = np.bincount(groups[frame.is_open], minlength=k), frame.pilot
+    is_open = here > 0
+    if pilot is not None:
+        in_part = is_open & (np.bincount(groups[pilot.labeled], minlength=k) > 0)
+        if in_part.any():
+            raise DataError(
+                f"The pilot has labelled {count(int(in_part.sum()), 'cluster')} in "
+                f"part (column {request.clusters!r}), so it was not drawn by whole "
+                "clusters, and a wave of whole clusters cannot go on from it. Take "
+                "another design."
+            )
+    number = max(2, round(n * int(is_open.sum()) / int(here.sum())))
     if number > is_open.sum():
         raise DataError(
             f"n={n} units are about {number} clusters, and {int(is_open.sum())} of {k} "
             "can be drawn. Ask for fewer labels."
         )
-    key = np.full(k, np.inf)
-    np.minimum.at(key, groups, frame.key)
+    # The number of one unit: the least of all would be less in a large cluster.
+    by_id = pd.util.hash_pandas_object(frame.ids, index=False).to_numpy()
+    order = np.argsort(by_id, kind="stable")
+    key = frame.key[order[np.unique(groups[order], return_index=True)[1]]]
     all_one = np.zeros(k, dtype=np.intp)
     chosen = drawn_within(all_one, np.array([number]), key, is_open)
-    share = (number + int((~is_open).sum())) / k
-    return _Drawn(chosen[groups], np.full(len(groups), share))
+    now, earlier = number / int(is_open.sum()), frame.earlier
+    combined = np.broadcast_to(earlier + (1.0 - earlier) * now, len(groups))
+    return _Drawn(chosen[groups] & frame.is_open, combined.copy())
 
 
 def _by_influence(frame: Frame, n: int, request: Request) -> _Drawn:
     """In proportion to what a label would move, by regressors. Eq. (unit-leverage)."""
     if frame.pilot is None:
-        squared, _ = _of_proxies(frame, request)
+        squared, _, score = _of_proxies(frame, request)
     else:
         pilot = frame.pilot
+        score = pilot.fit.target.score
         squared = _spread_out(frame, unit_leverage(pilot.fit, pilot.which).squared)
-    _check_leverage(squared)
+    has_regressors = score.is_single or score.predictors > 0
+    _check_leverage(squared, has_regressors=has_regressors)
     return _sized(frame, n, np.sqrt(with_floor(squared)), request.balance)
 
 
@@ -310,7 +334,7 @@ def _optimally(frame: Frame, n: int, request: Request) -> _Drawn:
     """In proportion to the influence to expect. Eq. (expected-influence)."""
     pilot = frame.pilot
     if pilot is None:
-        squared, doubt = _of_proxies(frame, request)
+        squared, doubt, _ = _of_proxies(frame, request)
         if doubt is None:
             raise OptionError(
                 'design="optimal" without a pilot needs proxies that say how sure they '
@@ -357,36 +381,62 @@ def _spread_out(frame: Frame, of_pilot: Floats) -> Floats:
     return values
 
 
-def _check_leverage(squared: Floats) -> None:
+def _check_leverage(squared: Floats, *, has_regressors: bool) -> None:
     """Raise if regressors do not tell units apart. Shapes: (U,)."""
     known = squared[~np.isnan(squared)]
-    if not len(known) or np.ptp(known) <= 1e-9 * known.max():
+    if not has_regressors:
+        raise OptionError(
+            'design="influence" goes by regressors, and equations that are given whole '
+            "(instruments, moments) do not set them apart. Take "
+            'design="optimal" with a pilot, or "random".'
+        )
+    if not len(known):
+        raise OptionError(
+            'design="influence" goes by what sources say of units, and the pilot uses '
+            'no source. Take design="random", or give formula= and proxy= in place of '
+            "pilot=."
+        )
+    if np.ptp(known) <= 1e-9 * known.max():
         raise OptionError(
             'design="influence" goes by regressors, and by these all units are alike. '
             'Take design="optimal" with a pilot, or "random".'
         )
 
 
-def _of_proxies(frame: Frame, request: Request) -> tuple[Floats, Floats | None]:
+def _fitted_to_proxies(frame: Frame, request: Request) -> tuple[Any, Floats]:
+    """The regression on what proxies say, and how unsure they are of it, (U, K)."""
+    table, said = request.filled(frame)
+    # What is said of labels there would be said of what a proxy says.
+    with muted(SynthWarning):
+        try:
+            model = AugmentedGMM.from_formula(request.formula, table, **request.options)
+            return model.fit(), said
+        except SynthError as error:
+            raise type(error)(
+                "The design goes by the regression on what proxies say in place of "
+                f"labels, which failed: {error}"
+            ) from error
+
+
+def _of_proxies(
+    frame: Frame, request: Request
+) -> tuple[Floats, Floats | None, TargetScore]:
     """
-    Squared leverage by the regression on proxies alone, and their own doubts.
+    Squared leverage by the regression on proxies alone, their own doubts, the score.
 
     Shapes: (U,), (U,).
     """
     if request.by_proxies is not None:
-        result, outcomes = request.by_proxies(frame)
+        result, said = request.by_proxies(frame)
     else:
-        table, outcomes = request.filled(frame)
-        with muted(FullyLabeledWarning):
-            model = AugmentedGMM.from_formula(request.formula, table, **request.options)
-            result = model.fit()
+        result, said = _fitted_to_proxies(frame, request)
     fit, model = result._fit_to_analyse(), result.model
     known = coefficients(request.for_, fit, model)
     squared = np.full(len(frame.ids), np.nan)
     place = frame.ids.get_indexer(model.unit_index)
     squared[place] = label_leverage(fit, known).squared
-    said = doubts(outcomes) if outcomes.size else np.empty((len(squared), 0))
     said = said[:, np.nanmax(said, axis=0, initial=0.0) > 0.0]
     if not said.shape[1]:
-        return squared, None
-    return squared, np.nanmean(said / np.nanmean(said, axis=0), axis=1)
+        return squared, None, fit.target.score
+    doubt = np.nanmean(said / np.nanmean(said, axis=0), axis=1)
+    return squared, doubt, fit.target.score

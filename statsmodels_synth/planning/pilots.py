@@ -32,7 +32,7 @@ class DesignOfLabels:
     name : str
         Design, as in :func:`~statsmodels_synth.draw_labels`.
     n : int
-        Labels beyond those of the pilot.
+        Labels beyond those of the pilot; 0 for a simple random sample of all.
     coefficients : tuple of int
         Each is looked at as if it alone mattered.
     units : UnitsToDraw
@@ -45,7 +45,7 @@ class DesignOfLabels:
     units: UnitsToDraw
 
     def ratios(self, fit: Fit) -> Floats:
-        """Variance in 1/n over that of a simple random sample, by coefficient, (p,)."""
+        """Variance in 1/n over that of the pilot's design, by coefficient, (p,)."""
         found = np.ones(fit.design.k_params)
         for j in self.coefficients:
             found[j] = design_ratio(fit, j, self.name, self.units, self.n)
@@ -94,7 +94,7 @@ class Pilots:
     def with_design(self, design: DesignOfLabels) -> Pilots:
         """The same, where further labels are drawn by a design."""
         found = copy(self)
-        found._design_of_labels = design if design.name != "random" else None
+        found._design_of_labels = design
         return found
 
     def of(self, used: Sequence[int]) -> Pilot:

@@ -188,7 +188,8 @@ class Plan:
         design : {"random", "influence", "optimal"}
             How labels beyond those of the pilot are drawn, as in
             :func:`~statsmodels_synth.draw_labels`, for each coefficient as if it alone
-            mattered.
+            mattered. "random" is as those of the pilot were: in proportion to its
+            labelling probabilities, where these differ.
 
         Returns
         -------
@@ -242,7 +243,9 @@ class Plan:
         DataFrame
             By coefficient and design, as in :func:`~statsmodels_synth.draw_labels`:
             `std_err`, `width` of the interval, and `labels_saved`: how many more
-            labels a simple random sample would need for this standard error.
+            labels a simple random sample of all would need for this standard error.
+            "random" adds a simple random sample to the pilot, which may have had
+            unequal probabilities.
 
         Raises
         ------
@@ -261,9 +264,9 @@ class Plan:
         used, effects = self._all, np.zeros(len(self.names))
         rows = []
         for j in shown:
-            random = self._pilots.parts(used, None)
+            random = self._anew([j]).parts(used, None)
             for design in DESIGNS:
-                pilots = self._drawn(design, n, [j])
+                pilots = self._drawn(design, n, [j], as_pilot=False)
                 parts = pilots.parts(used, None)
                 row = self._rows(
                     parts, used, [(n, self.n_units)], alpha, effects, [j]
@@ -445,10 +448,25 @@ class Plan:
         table = pd.concat(tables)
         return table.sort_values("cost", kind="stable", ignore_index=True)
 
-    def _drawn(self, design: str, n: int, shown: Sequence[int]) -> Pilots:
-        """The pilot, where further labels, up to n in all, are drawn by a design."""
+    def _anew(self, shown: Sequence[int]) -> Pilots:
+        """The pilot, as if all its labels were a simple random sample."""
+        units = None if self._units_to_draw is None else self._units_to_draw()
+        if units is None or units.are_alike:
+            return self._pilots
+        return self._pilots.with_design(
+            DesignOfLabels("random", 0, tuple(shown), units)
+        )
+
+    def _drawn(
+        self, design: str, n: int, shown: Sequence[int], *, as_pilot: bool = True
+    ) -> Pilots:
+        """
+        The pilot, where further labels, up to n in all, are drawn by a design.
+
+        "random" is as those of the pilot were, if `as_pilot`.
+        """
         check_choice("design", design, Design)
-        if design == "random":
+        if design == "random" and (as_pilot or self._anew(shown) is self._pilots):
             return self._pilots
         more = n - self.n_labeled
         if more < 1:

@@ -123,12 +123,20 @@ class VarianceParts:
         """
         The same with a design that has so much of the variance in 1/n that is left.
 
-        Eq. (design-ratio).
+        What sources take off is in proportion to ``1/n - b/T``, and in a finite
+        population so is everything: at the pilot's n less than the part in 1/n. No
+        probability of the design is above one. Eq. (design-ratio).
 
         Shapes: `ratio` (p,).
         """
-        first = 0.0 if self.gain is None else self.gain.first
-        return replace(self, saved=(1.0 - ratio) * np.maximum(self.labels - first, 0.0))
+        share, left = self.n / self.n_units, self.labels
+        if self.finite is not None:
+            left = left / np.maximum(1.0 - self.finite * share, ROUNDING)
+        if self.gain is not None:
+            room = np.maximum(1.0 - self.gain.share * share, ROUNDING)
+            left = left - self.gain.first / room
+        saved = (1.0 - ratio) * np.maximum(left, 0.0)
+        return replace(self, saved=saved, most_probable=None)
 
     @property
     def units_per_label(self) -> float:
@@ -161,11 +169,13 @@ class VarianceParts:
 
         Shapes: `n, n_units` (k,) -> (k, p).
         """
-        return self._variances(n, n_units)[1]
+        u = (self.n / np.asarray(n, dtype=float))[:, None]
+        found = self._variances(n, n_units)[1] - self.saved * u
+        return np.asarray(np.maximum(found, 0.0))
 
     def _variances(self, n: Floats, n_units: Floats) -> tuple[Floats, Floats]:
         """
-        Variance without the sources and with them, (k, p) each.
+        Variance without the sources and with them, by the pilot's design, (k, p).
 
         Eq. (planned), Eq. (finite-planned).
         """
@@ -175,7 +185,7 @@ class VarianceParts:
         if self.finite is not None:
             alone = alone * self._left(self.finite, n, n_units)
         if self.gain is None:
-            return alone, alone - self.saved * u
+            return alone, alone
         gain, room = self.gain, self._left(self.gain.share, n, n_units)
         # A negative cost only lowers what few labels add, where it does not exceed it.
         sign = np.where(gain.cost < 0.0, self.excess + gain.cost, gain.cost)
@@ -184,7 +194,7 @@ class VarianceParts:
         # With fewer labels than in the pilot costs may outgrow the gain. The weights of
         # the sources are then shrunken to nothing.
         found = np.where(gain.pays, np.minimum(found, alone), found)
-        return alone, found - self.saved * u
+        return alone, found
 
     def _left(self, b: Floats, n: Floats, n_units: Floats) -> Floats:
         """Share of the units still to be labelled, relative to the pilot, (k, p)."""

@@ -11,6 +11,7 @@ from statsmodels_synth.model.drawing import draw_from
 from statsmodels_synth.model.drawn_from import Request
 from statsmodels_synth.r.analyses import AGAIN, Arguments
 from statsmodels_synth.r.augmented import fitted_before, unit_labels
+from statsmodels_synth.sampling.pilots import doubts
 
 #: Columns of one value per unit that R may send.
 _COLUMNS = ("strata", "clusters", "balance")
@@ -38,7 +39,7 @@ def draw_labels(arguments: Arguments) -> Arguments:
 
     def by_proxies(frame: Any) -> tuple[Any, Floats]:
         del frame
-        return result, arguments["outcomes"]
+        return result, doubts(arguments["outcomes"])
 
     request = Request(
         arguments["terms"],
@@ -48,6 +49,7 @@ def draw_labels(arguments: Arguments) -> Arguments:
         named["clusters"],
         columns or None,
         named["balance"],
+        None,
         {},
         None if is_pilot or result is None else by_proxies,
     )

@@ -107,9 +107,15 @@ def chance_by_unit(model: Any, fit: Fit, labeled: Bools, eligible: Bools) -> Flo
 
 
 def units_to_draw(model: Any, fit: Fit) -> UnitsToDraw:
-    """What a further wave of labels would be drawn from: the units that take part."""
+    """What a further wave of labels would be drawn from: the units that were given."""
     labeled, eligible = labeled_and_eligible(model)
     chance = chance_by_unit(model, fit, labeled, eligible)
-    kept = slice(None) if fit.design.kept is None else fit.design.kept
-    by_id = pd.util.hash_pandas_object(model.unit_index, index=False).to_numpy()
-    return UnitsToDraw(chance[kept], (eligible & ~labeled)[kept], by_id)
+    kept = fit.design.kept
+    by_id = pd.util.hash_pandas_object(model.given_units, index=False).to_numpy()
+    return UnitsToDraw(
+        chance,
+        eligible & ~labeled,
+        by_id,
+        np.arange(len(chance)) if kept is None else kept,
+        int((eligible | labeled).sum()),
+    )

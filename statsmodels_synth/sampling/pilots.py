@@ -29,38 +29,64 @@ class UnitsToDraw:
 
     Parameters
     ----------
-    chance : ndarray (T,)
+    chance : ndarray (U,)
         Probability with which each was labelled.
-    is_open : ndarray (T,)
+    is_open : ndarray (U,)
         Which can still be.
-    key : ndarray (T,)
+    key : ndarray (U,)
         A number for each, by its id alone.
+    kept : ndarray (T,)
+        Places of the units that take part in the fit.
+    n_eligible : int
+        Units that are labelled or can be.
     """
 
     chance: Floats
     is_open: Bools
     key: Any
+    kept: Positions
+    n_eligible: int
+
+    def of_all(self, values: Floats) -> Floats:
+        """Values of the units of the fit for all, else NaN. (T,) -> (U,)."""
+        found = np.full(len(self.chance), np.nan)
+        found[self.kept] = values
+        return found
+
+    @property
+    def are_alike(self) -> bool:
+        """Whether all had one probability."""
+        some = self.chance[self.chance > 0.0]
+        return bool(np.ptp(some) <= 1e-9 * some.max()) if len(some) else True
 
 
 def design_ratio(
     fit: Fit, which: int, design: str, units: UnitsToDraw, n: int
 ) -> float:
     """
-    Variance in proportion to 1/n under a design, over that of a simple random sample.
+    Variance in proportion to 1/n under a design, over that under the pilot's.
 
     The labels of the pilot are kept, and `n` more are drawn. Eq. (design-ratio).
     """
     one = np.array([which])
-    if design == "influence":
-        squared = with_floor(unit_leverage(fit, one).squared)
-    else:
-        squared = learned_from_pilot(fit, one, units.key, None).expected
-    wave = wave_probabilities(np.sqrt(squared), n, units.chance, units.is_open)
-    weights, labeled = fit.design.design_weights, fit.design.labeled_units
+    weights = fit.design.design_weights
+    labeled, n_labeled = units.kept[fit.design.labeled_units], fit.design.n_labeled
     e = influence_of_labels(fit, one)[:, 0] ** 2
-    alike = (fit.design.n_labeled + n) / max(len(wave.combined), 1)
-    now = np.average(e / wave.combined[labeled], weights=weights) * alike
-    return float(now / np.average(e, weights=weights))
+    own = np.average(e / units.chance[labeled], weights=weights)
+    own *= n_labeled / units.n_eligible
+    if not n:  # all labels anew, at random
+        return float(np.average(e, weights=weights) / own)
+    if design == "random":
+        squared = np.ones(len(units.chance))
+    elif design == "influence":
+        squared = with_floor(units.of_all(unit_leverage(fit, one).squared))
+    else:
+        key = units.key[units.kept]
+        expected = learned_from_pilot(fit, one, key, None).expected
+        squared = with_floor(units.of_all(expected), 0.0)
+    wave = wave_probabilities(np.sqrt(squared), n, units.chance, units.is_open)
+    now = np.average(e / wave.combined[labeled], weights=weights)
+    return float(now * ((n_labeled + n) / units.n_eligible) / own)
 
 
 def influence_of_labels(fit: Fit, which: Positions) -> Floats:
@@ -134,7 +160,7 @@ def doubts(outcomes: Floats) -> Floats:
     own = [
         (p * (1.0 - p))[:, None]
         for p in outcomes.T
-        if np.nanmin(p) >= 0.0 and np.nanmax(p) <= 1.0
+        if not np.isnan(p).all() and np.nanmin(p) >= 0.0 and np.nanmax(p) <= 1.0
     ]
     if outcomes.shape[1] > 1:
         apart = np.full(len(outcomes), np.nan)

@@ -8,7 +8,7 @@ number of labels at once, as an asymptotic confidence sequence, and is longer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -34,6 +34,16 @@ def sequential_level(
     if looks is None:
         best = n if tightest_at is None else check_count("tightest_at", tightest_at)
         return anytime_level(n, best, alpha)
+    if tightest_at is not None:
+        raise OptionError(
+            "tightest_at= is for looks that are not planned, and looks= gives those "
+            "that are. Leave one of them out."
+        )
+    if isinstance(looks, str) or not isinstance(looks, Iterable):
+        raise OptionError(
+            f"looks={looks!r} is no list of numbers of labels. Give all at which you "
+            "look, as in looks=[100, 200, 300]."
+        )
     planned = sorted({check_count("looks", look) for look in looks})
     if n not in planned:
         raise OptionError(

@@ -92,6 +92,9 @@ def learned_spread(
             slope = gamma_ridge(z[labeled[seen]], ratio[seen], weights[seen], penalty)
             linear = z[own] @ slope
             found[own] = base[own] * np.exp(np.clip(linear, -4.0, 4.0))
+        # Where sources say nothing the mean: of these units a fit has the labelled ones
+        # only, and what they get is what they would have got without a label.
+        found[np.isnan(squared)] = np.nan
         return with_floor(found)
 
     def variance(shape: Floats) -> Floats:
@@ -129,6 +132,7 @@ def standardised(features: Floats) -> Floats:
 
     Shapes: (U, K) -> (U, 2 K) at most.
     """
+    features = features[:, ~np.isnan(features).all(axis=0)]
     mean = np.nanmean(features, axis=0) if features.size else np.zeros(0)
     z = np.where(np.isnan(features), mean, features) - mean
     z = _in_units(z)

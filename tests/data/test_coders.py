@@ -11,7 +11,7 @@ from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.data.coders import krippendorff_alpha, pair_agreement
 from statsmodels_synth.exceptions import CoderWarning, DataError, OptionError
-from statsmodels_synth.scores import MultinomialLogit, Quantile
+from statsmodels_synth.scores import MultinomialLogit, OrderedLogit, Quantile
 
 
 def study(seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -194,3 +194,69 @@ def test_results_without_coders_say_so():
     ).fit()
     with pytest.raises(OptionError, match="coder="):
         result.coder_agreement()
+
+
+def coded_levels(ordered: bool) -> pd.DataFrame:
+    """300 units, 150 with two codes among three levels; a quarter differ."""
+    rng, levels = np.random.default_rng(0), ["low", "mid", "high"]
+    x = rng.normal(size=300)
+    truth = np.digitize(x + rng.logistic(size=300), [-0.5, 0.7])
+    units = pd.DataFrame({"id": np.arange(300), "x": x, "llm": truth})
+    rows = [
+        (i, coder, truth[i] if rng.random() < 0.75 else rng.integers(0, 3))
+        for i in range(150)
+        for coder in "AB"
+    ]
+    codes = pd.DataFrame(rows, columns=["id", "coder", "y"])
+    data = units.merge(codes, on="id", how="left")
+    for name in ("y", "llm"):
+        text = data[name].map(dict(enumerate(levels)))
+        data[name] = pd.Categorical(text, levels, ordered=ordered)
+    return data
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_synth.exceptions.SynthWarning")
+def test_order_of_categories_survives_a_majority():
+    model = AugmentedGMM.from_formula(
+        "y ~ x",
+        coded_levels(ordered=True),
+        proxy={"y": "llm"},
+        on="id",
+        coder="coder",
+        score=OrderedLogit(),
+    )
+    assert list(model.fit().params.index) == ["x", "low/mid", "mid/high"]
+
+
+def test_codes_that_agree_keep_their_categories_too():
+    data = coded_levels(ordered=True)
+    data = data[data["coder"].ne("B")]
+    model = AugmentedGMM.from_formula(
+        "y ~ x",
+        data,
+        proxy={"y": "llm"},
+        on="id",
+        coder="coder",
+        score=OrderedLogit(),
+    )
+    result = model.fit()
+    assert list(result.params.index) == ["x", "low/mid", "mid/high"]
+    # No unit has two codes: that is said, and no alpha of nan is shown.
+    text = " ".join(str(result.summary()).split())
+    assert "no two coded the same unit" in text
+    assert "alpha nan" not in text
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"coding": {"yy": "majority"}}, "coding=.*yy.*Did you mean 'y'"),
+        ({"on": 3}, "on=3 is not a column"),
+    ],
+)
+def test_names_that_no_column_has_are_refused(options, says):
+    given = {"on": "id", "coder": "coder", "score": MultinomialLogit()} | options
+    with pytest.raises(DataError, match=says):
+        AugmentedGMM.from_formula(
+            "y ~ x", coded_levels(ordered=False), proxy={"y": "llm"}, **given
+        )

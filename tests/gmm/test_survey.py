@@ -180,3 +180,13 @@ def test_what_is_wrong_is_said(
 def test_the_summary_says_so() -> None:
     text = str(fitted(survey(), "y ~ x", None, kwds={"strata": "stratum"}).summary())
     assert "within 4 strata" in " ".join(text.split())
+
+
+def test_fpc_belongs_to_strata() -> None:
+    data = survey()
+    data["other"] = data["fpc"] + data["psu"].factorize()[0]
+    with pytest.raises(DataError, match="differs within 4 of 4 strata"):
+        fitted(data, "y ~ x", None, kwds={"strata": "stratum", "fpc": "other"})
+    data["gap"] = data["fpc"].where(data.index > 4)
+    with pytest.raises(DataError, match="is missing for 5 units"):
+        fitted(data, "y ~ x", None, kwds={"strata": "stratum", "fpc": "gap"})

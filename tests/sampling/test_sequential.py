@@ -78,3 +78,17 @@ def test_what_is_wrong_is_said() -> None:
         sequential_level(200, range(150, 300), None, 0.05)
     with pytest.raises(OptionError, match="alpha"):
         sequential_level(200, None, None, 5)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"looks": 100}, "is no list of numbers of labels"),
+        ({"looks": "100"}, "is no list of numbers of labels"),
+        ({"looks": [100], "tightest_at": 100}, "Leave one of them out"),
+    ],
+)
+def test_looks_that_are_no_list_or_not_alone_are_refused(options, says) -> None:
+    given = {"looks": None, "tightest_at": None} | options
+    with pytest.raises(OptionError, match=says):
+        sequential_level(100, alpha=0.05, **given)
