@@ -177,9 +177,9 @@ def draw_labels(
     ...     texts, 200, "influence", formula="y ~ rare", proxy={"y": "llm"}, seed=1
     ... )
     >>> int(drawn["drawn"].sum()), int(texts["rare"][drawn["drawn"]].sum())
-    (200, 88)
+    (200, 65)
     >>> drawn.groupby(texts["rare"])["labeling_prob"].first().round(3).tolist()
-    [0.024, 0.449]
+    [0.027, 0.342]
     """
     check_choice("design", design, Design)
     check_count("n", n)

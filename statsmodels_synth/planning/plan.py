@@ -257,7 +257,7 @@ class Plan:
         >>> from statsmodels_synth.demo import fit_study, make_study
         >>> plan = fit_study(make_study())[1].plan()
         >>> plan.designs(400, coefficients="age")["labels_saved"].tolist()
-        [0, 43, 37]
+        [0, 163, 169]
         """
         alpha = check_alpha(alpha)
         shown = self._shown(coefficients)
