@@ -312,7 +312,7 @@ ERRORS = [
         "no outcome",
         {"design": "influence", "formula": "y ~ x", "proxy": {"x": "llm"}},
         DataError,
-        "says nothing of 'y'",
+        "says nothing of the outcome",
     ),
     ("auxiliary", {"auxiliary": "noisy"}, OptionError, "auxiliary="),
     (
