@@ -40,6 +40,9 @@
 #' @param score Another target model in place of `family`: [quantile_score()], [huber()],
 #'   [negative_binomial2()], [multinomial_logit()], [ordered_logit()], [ordered_probit()],
 #'   [treatment_effect()].
+#' @param survey A design by `svydesign()` of package survey, with the rows of `data`, where
+#'   the units come from a survey: its weights, strata, sampling units of the first stage and
+#'   finite-population corrections are used, in place of `weights` and `cluster`.
 #' @param strata Stratum of each unit, where a fixed number of units was labelled in
 #'   each: a column or one value per row of `data`.
 #' @param auxiliary What is known of every unit beside `formula`, such as the confidence of
@@ -107,7 +110,7 @@
 augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
                           family = gaussian(), on = NULL, labeled = NULL,
                           labeling_prob = NULL, weights = NULL, cluster = NULL, ...,
-                          score = NULL, strata = NULL, auxiliary = NULL,
+                          score = NULL, survey = NULL, strata = NULL, auxiliary = NULL,
                           subset = NULL, missing = c("drop", "raise"),
                           na.action = NULL,
                           rare_levels = c("raise", "drop", "lump"), contrasts = NULL,
@@ -120,14 +123,17 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
   env <- parent.frame()
   parts <- formula_parts(formula)
   target <- read_target(score, family, !missing(family), parts)
+  survey <- read_survey(
+    survey, data, capture(substitute(weights), env), capture(substitute(cluster), env)
+  )
   design <- build_design(
     formula, data, proxy, synthetic,
     parts = parts, target = target, on = unit_column(on, substitute(on)),
     labeled = capture(substitute(labeled), env),
     labeling_prob = capture(substitute(labeling_prob), env),
     strata = capture(substitute(strata), env),
-    weights = capture(substitute(weights), env),
-    cluster = capture(substitute(cluster), env),
+    weights = survey$weights, cluster = survey$cluster,
+    survey_strata = survey$strata, survey_fpc = survey$fpc,
     auxiliary = auxiliary,
     missing = as_missing(missing, na.action),
     rare_levels = choose_option(
@@ -180,6 +186,8 @@ python_arguments <- function(design, target, settings, influence, keep) {
       utf8(colnames(design$auxiliary), "Names of the columns of auxiliary")
     },
     cluster = design$cluster,
+    survey_strata = design$survey_strata,
+    survey_fpc = if (!is.null(design$survey_fpc)) as.double(design$survey_fpc),
     n_incomplete = as.integer(design$n_incomplete),
     family = if (is.null(target$score)) family_code(target$family),
     score = score_code(target, design),

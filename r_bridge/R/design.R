@@ -5,7 +5,8 @@
 build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
                          family = stats::gaussian(), on = NULL, labeled = NULL,
                          labeling_prob = NULL, strata = NULL, weights = NULL,
-                         cluster = NULL, auxiliary = NULL, missing = "drop",
+                         cluster = NULL, survey_strata = NULL, survey_fpc = NULL,
+                         auxiliary = NULL, missing = "drop",
                          contrasts = NULL, subset = NULL, rare_levels = "raise",
                          parts = formula_parts(formula),
                          target = read_target(NULL, family, FALSE, parts)) {
@@ -16,7 +17,8 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
   given <- check_shown_names(given_sources(proxy, synthetic))
   captured <- list(
     labeled = labeled, labeling_prob = labeling_prob, strata = strata,
-    weights = weights, cluster = cluster
+    weights = weights, cluster = cluster, survey_strata = survey_strata,
+    survey_fpc = survey_fpc
   )
   others <- lapply(Filter(has_frame, given), `[[`, "frame")
   options <- lapply(stats::setNames(nm = names(captured)), function(option) {
@@ -62,6 +64,8 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
     labeling_prob = unit_prob(options$labeling_prob, frames),
     strata = unit_codes(options$strata, "strata", frames),
     cluster = unit_codes(options$cluster, "cluster", frames),
+    survey_strata = unit_codes(options$survey_strata, "strata of survey", frames),
+    survey_fpc = complete_values(options$survey_fpc, "fpc of survey", frames),
     auxiliary = auxiliary_columns(auxiliary, formula, frames, missing),
     # In the order of their codes.
     clusters = unique(complete_values(options$cluster, "cluster", frames)),

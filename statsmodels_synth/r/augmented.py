@@ -83,7 +83,11 @@ def fit_arrays(arguments: dict[str, Any]) -> Any:
     settings = fit_settings(arguments["settings"])
     cluster = clusters_of(arguments)
     if cluster is not None:
-        settings |= {"cov_type": "cluster", "cov_kwds": {"groups": cluster}}
+        options = {"groups": cluster}
+        for name in ("strata", "fpc"):
+            if arguments.get(f"survey_{name}") is not None:
+                options[name] = arguments[f"survey_{name}"]
+        settings |= {"cov_type": "cluster", "cov_kwds": options}
     return model.fit(**settings)
 
 
