@@ -45,6 +45,8 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "sphinx-mathjax-offline",  # formulas are drawn without a network
+    "sphinx_design",
     "numpydoc",
     "myst_nb",
     "equations",  # docs/equations.py
@@ -76,6 +78,7 @@ autodoc_typehints = "none"  # the docstrings give types and shapes
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
+mathjax_path = "mathjax/tex-chtml.js"
 math_number_all = False
 numfig = False
 
