@@ -21,7 +21,7 @@
 #'   *Educational and Psychological Measurement* 20, 37-46.
 #' @seealso [diagnostics()]
 #' @examplesIf synth_available()
-#' units <- transform(mtcars, mpg = replace(mpg, 17:32, NA), guess = 34 - 4 * wt)
+#' units <- transform(mtcars, mpg = replace(mpg, 17:32, NA), guess = 42 - 4 * wt - qsec / 2)
 #' fit <- augmented_gmm(mpg ~ wt, units, proxy = c(mpg = "guess"))
 #' agreement(fit)
 #' @export

@@ -14,7 +14,7 @@
 #' @seealso `car::Anova()` for tests that respect marginality, `car::linearHypothesis()` for
 #'   any linear hypothesis.
 #' @examplesIf synth_available()
-#' units <- transform(mtcars, mpg = replace(mpg, 17:32, NA), guess = 34 - 4 * wt)
+#' units <- transform(mtcars, mpg = replace(mpg, 17:32, NA), guess = 42 - 4 * wt - qsec / 2)
 #' fit <- augmented_gmm(mpg ~ wt + hp, units, proxy = c(mpg = "guess"))
 #' anova(fit)
 #' anova(update(fit, . ~ . - hp), fit)

@@ -26,7 +26,7 @@
 #'   could not be used, with the reason. `tidy()` gives the table, `glance()` one row.
 #' @seealso [diagnostics()], [plan()], [ppi()] and the other single estimators.
 #' @examplesIf synth_available()
-#' units <- transform(mtcars, mpg = replace(mpg, 17:32, NA), guess = 34 - 4 * wt)
+#' units <- transform(mtcars, mpg = replace(mpg, 17:32, NA), guess = 42 - 4 * wt - qsec / 2)
 #' fit <- augmented_gmm(mpg ~ wt, units, proxy = c(mpg = "guess"))
 #' compare(fit, c("labels only", "naive", "PPI++", "GMM-Synth"))
 #' @export

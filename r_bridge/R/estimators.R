@@ -25,7 +25,7 @@
 #'   downstream inference. *NeurIPS 2023*.
 #' @seealso [compare()]
 #' @examplesIf synth_available()
-#' units <- transform(mtcars, mpg = replace(mpg, 17:32, NA), guess = 34 - 4 * wt)
+#' units <- transform(mtcars, mpg = replace(mpg, 17:32, NA), guess = 42 - 4 * wt - qsec / 2)
 #' fit <- augmented_gmm(mpg ~ wt, units, proxy = c(mpg = "guess"))
 #' ppi(fit)
 #' tidy(naive_proxy(fit), conf.int = TRUE)

@@ -44,7 +44,7 @@
 #' @examples
 #' quantile_score(0.9)
 #' @examplesIf synth_available()
-#' units <- transform(mtcars, mpg = replace(mpg, 21:32, NA), guess = 34 - 4 * wt)
+#' units <- transform(mtcars, mpg = replace(mpg, 21:32, NA), guess = 42 - 4 * wt - qsec / 2)
 #' augmented_gmm(mpg ~ wt, units, proxy = c(mpg = "guess"), score = quantile_score(0.5))
 #' @name target_scores
 NULL
