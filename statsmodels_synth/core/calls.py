@@ -28,14 +28,24 @@ def argument_text(name: str, value: Any) -> str:
         return f"{{{', '.join(parts)}}}"
     module = type(value).__module__
     if module.startswith("statsmodels.genmod.families"):
-        link = value.link
-        usual = type(type(value)().link) is type(link)
-        own = "" if usual else f"sm.families.links.{type(link).__name__}()"
-        return f"sm.families.{type(value).__name__}({own})"
+        return f"sm.families.{type(value).__name__}({_family_options(value)})"
     if module.startswith("statsmodels_synth"):
         text = repr(value)
         return text if " object at " not in text else f"{type(value).__name__}(...)"
     return name if name.isidentifier() else "frame"
+
+
+def _family_options(family: Any) -> str:
+    """Arguments of a family that are not its defaults."""
+    own = {
+        name: getattr(family, name)
+        for name in ("alpha", "var_power")
+        if hasattr(family, name)
+    }
+    parts = [f"{name}={value!r}" for name, value in own.items()]
+    if type(type(family)(**own).link) is not type(family.link):
+        parts.insert(0, f"sm.families.links.{type(family.link).__name__}()")
+    return ", ".join(parts)
 
 
 def call_text(function: str, given: Mapping[str, Any]) -> str:

@@ -564,6 +564,8 @@ class AlignedProblem:
         Fixed effects that were absorbed.
     coders : Coders or None
         How far coders agree, where units have several codes.
+    call : str or None
+        The call that gave the data, as text.
     """
 
     target: TargetScore
@@ -582,6 +584,7 @@ class AlignedProblem:
     cautions: tuple[Caution, ...] = ()
     absorbed: Absorbed | None = None
     coders: Coders | None = None
+    call: str | None = None
 
 
 P = ParamSpec("P")

@@ -338,6 +338,8 @@ class AugmentedGMM(StackedMomentsGMM):
         self.absorbed = problem.absorbed
         #: How far coders agree, where units have several codes.
         self.coders = problem.coders
+        #: The call that gave the data, as text; empty where it is not known.
+        self.call = problem.call or ""
         if self.absorbed is not None:
             self.formula = self.absorbed.text
         if learned is not None:
@@ -521,11 +523,13 @@ class AugmentedGMM(StackedMomentsGMM):
             engine=engine,
             on=on,
         )
-        if collapsed is not None:
-            problem = replace(problem, coders=collapsed.coders)
-        model = cls.from_problem(problem)
-        model.call = call_text("AugmentedGMM.from_formula", given)
-        return model
+        return cls.from_problem(
+            replace(
+                problem,
+                coders=None if collapsed is None else collapsed.coders,
+                call=call_text("AugmentedGMM.from_formula", given),
+            )
+        )
 
     @classmethod
     def from_moments(

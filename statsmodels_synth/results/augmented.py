@@ -785,10 +785,10 @@ class AugmentedGMMResults(
         >>> from statsmodels_synth.demo import make_study, study_model
         >>> result = study_model(make_study()).fit()
         >>> result.conf_int().loc["educ"].round(2).tolist()
-        [-0.18, 0.16]
+        [-0.14, 0.17]
         >>> looks = [100, 200, 300]
         >>> result.sequential_conf_int(looks).loc["educ"].round(2).tolist()
-        [-0.21, 0.19]
+        [-0.17, 0.19]
         """
         from statsmodels_synth.sampling.sequential import (  # noqa: PLC0415
             sequential_level,

@@ -130,8 +130,9 @@ def test_where_zero_is_does_not_matter(clusters: bool) -> None:
     """
     A year and its square, of condition 1e9, and the same without the common part.
 
-    Fitted values agree to a share of 1e-4 of a standard error: eight digits of the
-    sixteen are lost to the design itself, and what is made of it squares that.
+    Fitted values agree to a share of 1e-3 of a standard error: eight digits of the
+    sixteen are lost to the design itself, and what is made of it squares that. On one
+    kind of processor it was 7e-5, on another 1.1e-4.
     """
     rng = np.random.default_rng(3)
     year = rng.integers(1998, 2013, size=1500).astype(float)
@@ -151,7 +152,7 @@ def test_where_zero_is_does_not_matter(clusters: bool) -> None:
     ]
     means = [r.predict(x[:50]) for r, x in zip(found, (raw, turned), strict=True)]
     least = float(np.min(np.asarray(found[1].get_prediction(turned[:50]).se)))
-    assert np.abs(means[0] - means[1]).max() < 1e-4 * least
+    assert np.abs(means[0] - means[1]).max() < 1e-3 * least
     shift = [np.asarray(r.params) - np.asarray(r.real_only.params) for r in found]
     assert np.abs(turned[:50] @ shift[1]).max() > 1e-2 * least  # the source takes part
 

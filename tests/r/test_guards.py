@@ -44,6 +44,7 @@ def trim(a):
     return {"trimmed": ctypes.CDLL(None).malloc_trim(0)}
 def collect(a):
     # R collects while Python's lock is let go.
+    from rpy2 import rinterface
     rinterface.baseenv["gc"]()
     return {}
 def leave(a): raise SystemExit(3)
@@ -218,6 +219,7 @@ def test_ten_thousand_calls_do_not_grow(run_r: RunR) -> None:
           as.numeric(gsub("[^0-9]", "", grep("^VmRSS", status, value = TRUE)))
         }
         args <- list(x = rnorm(1000), m = matrix(0, 50, 4), s = "text")
+        invisible(gc())  # as each call does that is not made ten thousand times
         calls <- function(n) {
           for (k in seq_len(n)) call_python("echo", args, collect = FALSE)
         }
