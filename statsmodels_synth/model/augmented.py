@@ -231,9 +231,6 @@ class AugmentedGMM(StackedMomentsGMM):
     array([598., 708.])
     """
 
-    #: The call of :meth:`from_formula` that made it, as text.
-    call: str = ""
-
     @with_one_blas_thread
     def __init__(
         self,

@@ -16,7 +16,7 @@ called_by_users <- function() {
     "estfun", "find_algorithm", "get_loglikelihood"
   )
   # These pass arguments on to the methods of the plan.
-  elsewhere <- c(elsewhere, "expect", "labels_needed", "cheapest")
+  elsewhere <- c(elsewhere, "expect", "designs", "labels_needed", "cheapest")
   table <- table[!(sub("^.*::", "", table[, 1L]) %in% elsewhere), , drop = FALSE]
   # Others refuse whatever they are given.
   table[!apply(table, 1L, refuses_all), , drop = FALSE]
