@@ -10,8 +10,8 @@ from statsmodels_synth.core.arrays import Bools, Floats, Positions
 
 #: Labels per stratum without which it has no variance of its own.
 LEAST_PER_STRATUM = 2
-#: Halvings that leave nothing of an interval but rounding.
-_HALVINGS = 200
+#: The most halvings of an interval, and the share of its end that is rounding.
+_HALVINGS, _ROUNDING = 200, 2.0**-52
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ def wave_probabilities(
             low = middle
         else:
             high = middle
+        if high - low <= _ROUNDING * high:
+            break
     # Of the units that are labelled already, what it would have been.
     would = drawn(high)
     return Wave(np.where(is_open, would, 0.0), before + (1.0 - before) * would)
