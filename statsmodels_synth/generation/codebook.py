@@ -140,7 +140,8 @@ class Choice:
             )
         if len({n.lower() for n in names}) < len(names):
             raise OptionError(
-                f"Choice({self.question!r}) has the same level twice: {given!r}."
+                f"Choice({self.question!r}) has the same level twice: {given!r}. "
+                "Capitals do not tell levels apart: keep one."
             )
         object.__setattr__(self, "levels", {name: name for name in names})
 

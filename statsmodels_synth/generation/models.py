@@ -494,6 +494,6 @@ def _as_model(name: str, model: object, base_url: str | None) -> Model:
     if callable(model):
         return FunctionModel(name, model)
     raise OptionError(
-        f"model={show(model)} is no name of a model, function, or object with a method "
-        "complete()."
+        f"model={show(model)} is no model. Give its name, a function, or an object "
+        "with a method complete()."
     )

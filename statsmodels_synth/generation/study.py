@@ -102,7 +102,9 @@ def _settings(
     for step in ("code", "write"):
         own = heat[step]
         if own is not None and (not is_number(own) or not 0 <= own <= 2):
-            raise OptionError(f"temperature={own!r} is not between 0 and 2.")
+            raise OptionError(
+                f"temperature={own!r} is not between 0 and 2. Give a number there."
+            )
         if most[step] is not None:
             check_count("max_tokens", most[step])
         if seeds[step] is not None:
@@ -609,7 +611,9 @@ class Study:
         if max_cost is None:
             return float("inf")
         if not is_number(max_cost) or max_cost <= 0:
-            raise OptionError(f"max_cost={max_cost!r} is no amount of money above 0.")
+            raise OptionError(
+                f"max_cost={max_cost!r} is no amount of money above 0. Give one."
+            )
         for name, prices in known.items():
             if prices is None:
                 raise OptionError(

@@ -139,7 +139,7 @@ def read_units(
     """Read what may be seen of each unit, and set the codes of humans apart."""
     frame = as_pandas(data, "data")
     if not len(frame):
-        raise DataError("data has no rows.")
+        raise DataError("data has no rows. Give one row per unit.")
     ids = _ids(frame, on, "data")
     _check_shown(frame, codebook, "data")
     variables = [k for k in codebook.variables if k in frame.columns]
