@@ -16,7 +16,7 @@ called_by_users <- function() {
     "estfun", "find_algorithm", "get_loglikelihood"
   )
   # These pass arguments on to the methods of the plan.
-  elsewhere <- c(elsewhere, "expect", "labels_needed", "cheapest")
+  elsewhere <- c(elsewhere, "expect", "labels_needed", "cheapest", "designs")
   table <- table[!(sub("^.*::", "", table[, 1L]) %in% elsewhere), , drop = FALSE]
   # Others refuse whatever they are given.
   table[!apply(table, 1L, refuses_all), , drop = FALSE]
@@ -90,4 +90,43 @@ test_that("arguments of glm() that have another name here are known", {
     augmented_gmm(y ~ x, data, clusters = village)
     task_exchangeability(data, clusters = 1)
   })
+})
+
+test_that("names without quotes are asked for in quotes", {
+  expect_error(treatment_effect(nobody), "treatment = \"nobody\"", class = "OptionError")
+  expect_error(treatment_effect(~nobody), "treatment = \"nobody\"", class = "OptionError")
+  chosen <- "treated"
+  expect_identical(treatment_effect(chosen), treatment_effect("treated"))
+})
+
+test_that("what is needed is asked for", {
+  expect_error(augmented_gmm(y ~ x), "formula and data are needed", class = "OptionError")
+  expect_error(augmented_gmm(data = mtcars), "formula and data", class = "OptionError")
+  expect_error(draw_labels(mtcars), "units and n are needed", class = "OptionError")
+})
+
+test_that("what differs in case only is what was meant", {
+  expect_match(suggest("ppi", c("PPI", "PPI++", "RePPI")), "Did you mean 'PPI'?",
+    fixed = TRUE)
+})
+
+test_that("words of Python are those of R", {
+  expect_identical(
+    in_r_words("Give True, or names; NaN where it is not known. use_t=False"),
+    "Give TRUE, or names; NA where it is not known. use_t = FALSE"
+  )
+  expect_identical(
+    in_r_words("belong to these units (on=): scipy.stats.binomtest(0, 30).proportion_ci()"),
+    "belong to these units (on): binom.test(0, 30)$conf.int"
+  )
+  expect_identical(
+    drawing_words("for_: there is no 'xx' (column 'strata'). pilot=result",
+      c(strata = "site")),
+    "terms: there is no 'xx' (column 'site'). pilot = fit"
+  )
+})
+
+test_that("one value that is no number is called one", {
+  expect_error(some_numbers("a", "n"), "n = \"a\" is not a number.", fixed = TRUE)
+  expect_error(some_numbers(c(1, NA), "n"), "are not all numbers", class = "OptionError")
 })
