@@ -277,7 +277,7 @@ def summary_notes(results: Any) -> list[str]:
     if n_incomplete:
         notes.append(
             f"{count(n_incomplete, 'unit')} with an outcome (or declared labelled) "
-            f"{'lacks' if n_incomplete == 1 else 'lack'} another variable, and "
+            f"{'lacks' if n_incomplete == 1 else 'lack'} another variable and "
             f"{'counts' if n_incomplete == 1 else 'count'} as unlabelled."
         )
     notes += [

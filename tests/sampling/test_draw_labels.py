@@ -276,7 +276,7 @@ def test_proxies_that_disagree_say_where_to_label():
 
 def test_gaps_of_balance_are_counted():
     data = pd.DataFrame({"x": [1.0, np.nan, 2.0, 3.0]})
-    with pytest.raises(DataError, match="'x' is missing for 1 unit. Complete"):
+    with pytest.raises(DataError, match="'x' is missing for 1 unit\\. "):
         draw_labels(data, 2, balance="x")
 
 
