@@ -926,12 +926,10 @@ def test_the_effect_of_a_treatment_is_no_constant() -> None:
     data["y"] = data["d"] + data["x"] + rng.normal(size=300)
     data["llm"] = data["y"] + rng.normal(size=300)
     data.loc[100:, "y"] = np.nan
-    plan = (
-        AugmentedGMM.from_formula(
-            "y ~ d + x", data, proxy={"y": "llm"}, score=AverageTreatmentEffect("d")
-        )
-        .fit()
-        .plan()
-    )
+    result = AugmentedGMM.from_formula(
+        "y ~ d + x", data, proxy={"y": "llm"}, score=AverageTreatmentEffect("d")
+    ).fit()
+    assert result.compare(methods=["naive"]).constant is None
+    plan = result.plan()
     assert "ATE" in plan.labels_needed(width=1.0).index
     assert "ATE" in plan.designs(200).index.get_level_values(0)
