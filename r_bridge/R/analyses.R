@@ -7,7 +7,7 @@ ask_python <- function(name, object, options = list()) {
   if (is.null(again)) {
     synth_stop(
       paste0(
-        name_of_analysis(name), "() needs the arrays of the fit, which it does not have. ",
+        name_of_analysis(name, options), "() needs the arrays of the fit, which it does not have. ",
         "Fit it anew with keep = TRUE, the default",
         if (inherits(object, "augmented_gmm")) " (one by an earlier version has none)",
         "."
@@ -28,7 +28,9 @@ ask_python <- function(name, object, options = list()) {
   )
 }
 
-name_of_analysis <- function(name) sub("^plan_", "", name)
+name_of_analysis <- function(name, options = list()) {
+  if (name == "estimator") options$name else sub("^plan_", "", name)
+}
 
 # Errors and warnings in other words: those of R for options and functions.
 reworded <- function(expr, words) {
@@ -54,8 +56,7 @@ option_words <- function(text) {
     "\\b([a-z_]+)=\\[([^]]*)\\]" = "\\1 = c(\\2)",
     "\\b([a-z_]+)='([^']*)'" = "\\1 = \"\\2\"",
     "\\b([a-z_]+)=(-?[.]?[0-9])" = "\\1 = \\2",
-    "\\b([a-z_]+)=None\\b" = "\\1 = NULL",
-    "\\b([a-z_]+)=(?=[ ,.:;)])" = "\\1"
+    "\\b([a-z_]+)=None\\b" = "\\1 = NULL"
   )
   text <- in_r_words(text)
   for (pattern in names(changes)) {

@@ -120,6 +120,15 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
                           influence = TRUE, keep = TRUE) {
   call <- match.call()
   refuse_unknown("augmented_gmm", ..., known = names(formals()))
+  if (missing(formula) || missing(data)) {
+    synth_stop(
+      paste(
+        "formula and data are needed: a model such as y ~ x, and a data frame with one",
+        "row per unit (with survey = design, it is design$variables)."
+      ),
+      "OptionError"
+    )
+  }
   env <- parent.frame()
   parts <- formula_parts(formula)
   target <- read_target(score, family, !missing(family), parts)

@@ -87,6 +87,13 @@ interrupt <- function() {
 in_r_words <- function(text) {
   text <- gsub("=True\\b", " = TRUE", text)
   text <- gsub("=False\\b", " = FALSE", text)
+  text <- gsub("\\bGive True\\b", "Give TRUE", text)
+  text <- gsub("\\bNaN where\\b", "NA where", text)
+  text <- gsub("\\b([a-z_]+)=(?=[ ,.:;)])", "\\1", text, perl = TRUE)
+  text <- gsub(
+    "scipy\\.stats\\.binomtest\\(([0-9]+), ([0-9]+)\\)\\.proportion_ci\\(\\)",
+    "binom.test(\\1, \\2)$conf.int", text
+  )
   gsub("\\b(True|False) or (True|False)\\b", "TRUE or FALSE", text)
 }
 

@@ -34,6 +34,12 @@ unclass_list <- function(frame) {
 }
 
 check_frame <- function(frame, where) {
+  if (inherits(frame, c("survey.design", "svyrep.design")) && where == "data") {
+    synth_stop(paste(
+      "data is a design of package survey. Give its frame and the design:",
+      "data = design$variables, survey = design."
+    ))
+  }
   if (!is.data.frame(frame)) {
     synth_stop(sprintf(
       "%s is %s. Give a data frame with one row per unit.", where, describe_type(frame)

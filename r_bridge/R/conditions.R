@@ -63,6 +63,10 @@ suggest <- function(value, known) {
     return("")
   }
   if (is.character(value) && length(value) == 1L && !is.na(value)) {
+    alike <- known[tolower(known) == tolower(value)]
+    if (length(alike) == 1L) {
+      return(sprintf(" Did you mean '%s'?", alike))
+    }
     begun <- known[startsWith(tolower(known), tolower(value))]
     if (nchar(value) > 1L && length(begun) == 1L) {
       return(sprintf(" Did you mean '%s'?", begun))

@@ -52,6 +52,16 @@ draw_labels <- function(units, n, design = c(
                         clusters = NULL, auxiliary = NULL, balance = NULL, on = NULL,
                         seed = NULL) {
   refuse_unknown("draw_labels", ..., known = names(formals()))
+  if (missing(units) || missing(n)) {
+    synth_stop(
+      "units and n are needed: a data frame, and how many of its rows to draw.",
+      "OptionError"
+    )
+  }
+  on <- unit_column(on, substitute(on))
+  strata <- unit_column(strata, substitute(strata), "strata")
+  clusters <- unit_column(clusters, substitute(clusters), "clusters")
+  balance <- unit_column(balance, substitute(balance), "balance")
   designs <- c("random", "stratified", "clusters", "influence", "optimal")
   design <- choose_option(design, designs, "design")
   if (!is.data.frame(units)) {
@@ -77,9 +87,14 @@ draw_labels <- function(units, n, design = c(
   if (is.null(pilot) && by_model && design %in% c("influence", "optimal")) {
     said <- said_by_proxies(units, formula, proxy)
     outcomes <- said$outcomes
-    guess <- augmented_gmm(
-      formula, said$data, family = family, score = score, on = on, influence = FALSE
-    )
+    # A family that nobody gave is none beside a score.
+    guess <- if (missing(family)) {
+      augmented_gmm(formula, said$data, score = score, on = on, influence = FALSE)
+    } else {
+      augmented_gmm(
+        formula, said$data, family = family, score = score, on = on, influence = FALSE
+      )
+    }
   } else if (is.null(pilot) && by_model) {
     synth_stop(
       sprintf(
@@ -104,12 +119,30 @@ draw_labels <- function(units, n, design = c(
     seed = if (!is.null(seed)) as.double(whole_number(seed, "seed"))
   )
   object <- if (is.null(pilot)) guess else pilot
-  value <- if (is.null(object)) {
-    call_python("draw_labels", c(asked, list(token = NULL, alone = NULL, arrays = NULL)))
-  } else {
-    ask_python("draw_labels", object, asked)
-  }
+  columns <- c(strata = strata, clusters = clusters)
+  value <- reworded(
+    if (is.null(object)) {
+      nothing <- list(token = NULL, alone = NULL, arrays = NULL)
+      call_python("draw_labels", c(asked, nothing))
+    } else {
+      ask_python("draw_labels", object, asked)
+    },
+    function(text) drawing_words(text, columns)
+  )
   drawn_frame(value, ids_of_units(units, on), design, n)
+}
+
+# Python's options and columns as they are named here: it knows columns by what they are for.
+drawing_words <- function(text, columns) {
+  text <- gsub("\\bfor_\\b", "terms", text)
+  text <- gsub("pilot=result", "pilot = fit", text, fixed = TRUE)
+  for (use in names(columns)) {
+    text <- gsub(
+      sprintf("column '%s'", use), sprintf("column '%s'", columns[[use]]), text,
+      fixed = TRUE
+    )
+  }
+  option_words(text)
 }
 
 drawn_frame <- function(value, ids, design, n) {
@@ -198,13 +231,17 @@ codes_of_column <- function(units, name, option) {
     return(NULL)
   }
   values <- column_named(units, name, option)
+  refuse_gaps(values, name, option)
+  match(values, unique(values))
+}
+
+refuse_gaps <- function(values, name, option) {
   if (anyNA(values)) {
     synth_stop(sprintf(
       "%s = \"%s\" is missing for %s. Complete the column.", option, name,
       count(sum(is.na(values)), "unit")
     ))
   }
-  match(values, unique(values))
 }
 
 numbers_of_column <- function(units, name, option) {
@@ -212,6 +249,9 @@ numbers_of_column <- function(units, name, option) {
   if (!is.numeric(values) && !is.logical(values)) {
     synth_stop(sprintf("%s = \"%s\" is %s. Give a column of numbers.", option, name,
       describe_type(values)))
+  }
+  if (option == "balance") {
+    refuse_gaps(values, name, option)
   }
   as.double(values)
 }

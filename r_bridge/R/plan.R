@@ -162,6 +162,9 @@ cheapest.synth_plan <- function(object, term, price_label, price_proxy = 0,
                                 n_units = NULL, max_replicates = 5, sources = NULL,
                                 level = object$level, effect = object$effect, ...) {
   refuse_arguments("cheapest", ...)
+  if (!missing(term)) {
+    term <- unit_column(term, substitute(term), "term")
+  }
   if (missing(term) || !is_string(term)) {
     synth_stop(
       "term is the name of the one coefficient that matters. Give it.", "OptionError"

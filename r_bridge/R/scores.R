@@ -96,6 +96,9 @@ ordered_probit <- function(levels = NULL) {
 #' @rdname target_scores
 #' @export
 treatment_effect <- function(treatment, propensity = NULL) {
+  if (!missing(treatment)) {
+    treatment <- unit_column(treatment, substitute(treatment), "treatment")
+  }
   if (missing(treatment) || !is_string(treatment)) {
     synth_stop("treatment is the name of a regressor. Give it in quotes.", "OptionError")
   }

@@ -65,7 +65,11 @@ some_numbers <- function(value, name) {
   }
   if (!is.numeric(value) || anyNA(value)) {
     synth_stop(
-      sprintf("%s = %s are not numbers.", name, deparsed(value)), "OptionError"
+      sprintf(
+        "%s = %s %s.", name, deparsed(value),
+        if (length(value) == 1L) "is not a number" else "are not all numbers"
+      ),
+      "OptionError"
     )
   }
   as.double(value)

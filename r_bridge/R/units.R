@@ -156,14 +156,15 @@ some_units <- function(id) {
 # --- on = ---
 
 # `on` is a name: say so where a column was written without quotes.
-unit_column <- function(on, expr) {
+unit_column <- function(on, expr, name = "on") {
   value <- tryCatch(on, error = identity)
   bare <- if (is.symbol(expr)) expr else if (is_one_sided(expr)) expr[[2L]]
   meant <- is_one_sided(expr) || inherits(value, "error") || !is.character(value)
   if (is.symbol(bare) && !is.null(value) && meant) {
     synth_stop(sprintf(
-      "on = %s is no text. Give the name of the column in quotes: on = \"%s\".",
-      deparse1(expr), as.character(bare)
+      "%s = %s is no text. Give the name of the %s in quotes: %s = \"%s\".",
+      name, deparse1(expr), if (name == "term") "coefficient" else "column", name,
+      as.character(bare)
     ), "OptionError")
   }
   if (inherits(value, "error")) stop(value)

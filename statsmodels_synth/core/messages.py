@@ -166,8 +166,13 @@ def suggest(name: object, known: Sequence[object]) -> str:
     " Did you mean 'hedge'?"
     >>> suggest("zzz", ["length", "hedge"])
     " There are: 'length', 'hedge'."
+    >>> suggest("ppi", ["PPI", "PPI++"])
+    " Did you mean 'PPI'?"
     """
     names = [str(k) for k in known]
+    alike = [k for k in names if k.lower() == str(name).lower()]
+    if len(alike) == 1:
+        return f" Did you mean {alike[0]!r}?"
     # "nonrobust" is no misspelt "robust": what only adds or drops a word is not it.
     near = [
         k

@@ -347,7 +347,7 @@ def compare(
     table = pd.concat({k: v.set_axis(names) for k, v in parts.items()})
     table = table.swaplevel().rename_axis(["coefficient", "method"])
     order = pd.MultiIndex.from_product([names, list(parts)], names=table.index.names)
-    at = fitted.model.data.const_idx
+    at = fitted.model.data.const_idx if fit.target.score.is_single else None
     return Comparison(
         table.loc[order],
         fit.design.n_labeled,

@@ -11,7 +11,6 @@ import pandas as pd
 
 from statsmodels_synth.core.arrays import Bools, Floats, as_floats
 from statsmodels_synth.core.messages import (
-    are,
     count,
     muted,
 )
@@ -250,8 +249,8 @@ def _sized(
         values = as_floats(frame.values(balance, "balance"), f"balance={balance!r}")
         if np.isnan(values).any():
             raise DataError(
-                f"balance={balance!r} is missing for {are(int(np.isnan(values).sum()))}"
-                " units. Complete the column."
+                f"balance={balance!r} is missing for "
+                f"{count(int(np.isnan(values).sum()), 'unit')}. Complete the column."
             )
         order = np.lexsort((frame.key, values))
     return _Drawn(systematic(wave.now, order, frame.start), wave.combined, gain)

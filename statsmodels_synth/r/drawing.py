@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.options import check_count
 from statsmodels_synth.model.drawing import draw_from
 from statsmodels_synth.model.drawn_from import Request
 from statsmodels_synth.r.analyses import AGAIN, Arguments
@@ -25,6 +26,7 @@ def draw_labels(arguments: Arguments) -> Arguments:
         if result is None:
             return AGAIN
     is_pilot = bool(arguments["is_pilot"][0])
+    check_count("n", int(arguments["n"][0]))
     number = int(arguments["n_units"][0])
     ids = unit_labels(arguments["units"], number)
     table = pd.DataFrame(index=ids)

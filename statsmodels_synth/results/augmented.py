@@ -600,7 +600,10 @@ class AugmentedGMMResults(
             units_to_draw,
         )
 
-        fit, constant = self._fit_to_analyse(), self.model.data.const_idx
+        fit = self._fit_to_analyse()
+        # Of one linear predictor; the first coefficient of others may be an effect.
+        single = fit.target.score.is_single
+        constant = self.model.data.const_idx if single else None
         to_draw = partial(units_to_draw, self.model, fit)
         return make_plan(fit, constant, fit.design.n_frame, to_draw)
 

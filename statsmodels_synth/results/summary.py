@@ -276,8 +276,9 @@ def summary_notes(results: Any) -> list[str]:
     n_incomplete = results.model.n_incomplete
     if n_incomplete:
         notes.append(
-            f"{n_incomplete} units with an outcome (or declared labelled) lack another "
-            "variable and count as unlabelled."
+            f"{count(n_incomplete, 'unit')} with an outcome (or declared labelled) "
+            f"{'lacks' if n_incomplete == 1 else 'lack'} another variable and "
+            f"{'counts' if n_incomplete == 1 else 'count'} as unlabelled."
         )
     notes += [
         f"Source {name!r}: {rows} rows with missing values are left out."
@@ -332,6 +333,11 @@ def _survey_notes(results: Any) -> list[str]:
     """Strata that a survey drew clusters from."""
     if results.n_survey_strata is None:
         return []
+    if results.n_survey_strata == 1:
+        return [
+            "A survey drew the clusters, from one stratum: standard errors count how "
+            "they differ from their mean."
+        ]
     return [
         f"A survey drew the clusters within {results.n_survey_strata} strata"
         ": standard errors count how they differ within these only."

@@ -180,6 +180,9 @@ def test_what_is_wrong_is_said(
 def test_the_summary_says_so() -> None:
     text = str(fitted(survey(), "y ~ x", None, kwds={"strata": "stratum"}).summary())
     assert "within 4 strata" in " ".join(text.split())
+    alone: Any = survey().assign(stratum="all")
+    text = str(fitted(alone, "y ~ x", None, kwds={"strata": "stratum"}).summary())
+    assert "drew the clusters, from one stratum:" in " ".join(text.split())
 
 
 def test_fpc_belongs_to_strata() -> None:

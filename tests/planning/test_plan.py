@@ -21,6 +21,7 @@ from statsmodels_synth.planning.plan import Plan
 from statsmodels_synth.planning.power import power_of_test, ratio_for_power
 from statsmodels_synth.planning.prediction import VarianceParts, with_gain
 from statsmodels_synth.planning.search import Aim, cheapest_sizes, fewest_labels
+from statsmodels_synth.scores import AverageTreatmentEffect
 from tests.problems import frames, model_of
 from tests.reference import dense
 from tests.reference.dense import Array
@@ -916,3 +917,19 @@ def test_a_cell_of_the_benchmark() -> None:
     table = study(cell, draws=5, pilots=5)
     assert list(table["coefficient"]) == ["b0", "b1", "b2"]
     assert np.isfinite(table[["predicted", "to_reported", "to_sd"]]).all(axis=None)
+
+
+def test_the_effect_of_a_treatment_is_no_constant() -> None:
+    """Its first coefficient is what the study is about."""
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"d": np.arange(300) % 2 * 1.0, "x": rng.normal(size=300)})
+    data["y"] = data["d"] + data["x"] + rng.normal(size=300)
+    data["llm"] = data["y"] + rng.normal(size=300)
+    data.loc[100:, "y"] = np.nan
+    result = AugmentedGMM.from_formula(
+        "y ~ d + x", data, proxy={"y": "llm"}, score=AverageTreatmentEffect("d")
+    ).fit()
+    assert result.compare(methods=["naive"]).constant is None
+    plan = result.plan()
+    assert "ATE" in plan.labels_needed(width=1.0).index
+    assert "ATE" in plan.designs(200).index.get_level_values(0)

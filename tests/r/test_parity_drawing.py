@@ -13,6 +13,7 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM, draw_labels
+from statsmodels_synth.scores import Huber
 
 RunR = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -32,6 +33,11 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
         ALONE | {"for_": "rare"},
         ", formula = y ~ x + rare, proxy = c(y = 'llm'), family = binomial, "
         "terms = 'rare'",
+    ),
+    "a score": (
+        "influence",
+        {"formula": "share ~ x", "proxy": {"share": "sure"}, "score": Huber()},
+        ", formula = share ~ x, proxy = c(share = 'sure'), score = huber()",
     ),
     "two proxies": (
         "optimal",
@@ -122,6 +128,22 @@ def test_draws_are_the_same(run_r: RunR, tmp_path: Path) -> None:
         ("draw_labels(posts, 10, 'influence')", "needs the model"),
         ("draw_labels(posts, 10, pilot = lm(x ~ rare, posts))", "augmented_gmm()"),
         ("draw_labels(posts, 10, sead = 1)", "seed"),
+        ("draw_labels(posts)", "units and n are needed"),
+        ("draw_labels(posts, 0)", "n = 0 must be a whole number >= 1"),
+        ("draw_labels(posts, -5)", "n = -5 must be a whole number >= 1"),
+        ("draw_labels(posts, 9, balance = 'y')", "'y' is missing for 1050 units"),
+        ("draw_labels(posts, 9, 'stratified', strata = site)", "strata = 'site'"),
+        ("draw_labels(posts, 9, 'stratified', strata = ~ site)", "strata = 'site'"),
+        (
+            "draw_labels(posts, 9, 'influence', formula = y ~ x, "
+            "proxy = c(y = 'llm'), terms = 'xx')",
+            "terms: there is no coefficient 'xx'",
+        ),
+        (
+            "draw_labels(posts, 9, 'clusters', clusters = 'thread', on = 'id', "
+            "pilot = augmented_gmm(y ~ x, posts, proxy = c(y = 'llm'), on = 'id'))",
+            "in part (column 'thread')",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(
@@ -134,4 +156,4 @@ def test_what_is_wrong_is_said(
         f"posts <- read.csv('{table}')\n"
         f"cat(conditionMessage(tryCatch({call}, error = identity)))"
     )
-    assert says in done.stdout
+    assert says in done.stdout.replace('"', "'")

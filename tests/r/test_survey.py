@@ -42,6 +42,8 @@ tried <- function(call) cat(conditionMessage(tryCatch(call, error = identity)), 
 tried(augmented_gmm(y ~ x, data, survey = design, weights = w))
 tried(augmented_gmm(y ~ x, data, survey = design[1:50, ]))
 tried(augmented_gmm(y ~ x, data, survey = lm(x ~ w, data)))
+tried(augmented_gmm(y ~ x, survey = design))
+tried(augmented_gmm(y ~ x, design))
 """
 
 
@@ -65,6 +67,7 @@ def test_designs_of_survey(run_r: RunR, tmp_path: Path) -> None:
         "y ~ x", table_of, proxy={"y": "llm"}, weights="w"
     ).fit(cov_type="cluster", cov_kwds=kwds)
     assert np.allclose(numbers[4], [*fit.params, *fit.bse], rtol=1e-10)
-    says = ["weights of its own", "has 50 rows", "svydesign()"]
+    says = ["weights of its own", "has 50 rows", "svydesign()", "design$variables"]
+    says.append("data = design$variables, survey = design")
     for text, message in zip(says, lines[5:], strict=True):
         assert text in message

@@ -169,7 +169,7 @@ def test_summary_is_frank() -> None:
         .fit()
         .summary()
     )
-    assert "1 units with an outcome" in text
+    assert "1 unit with an outcome" in text
 
 
 def test_exports() -> None:

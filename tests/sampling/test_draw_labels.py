@@ -274,6 +274,12 @@ def test_proxies_that_disagree_say_where_to_label():
     assert drawn["labeling_prob"][far].mean() > 1.2 * drawn["labeling_prob"].mean()
 
 
+def test_gaps_of_balance_are_counted():
+    data = pd.DataFrame({"x": [1.0, np.nan, 2.0, 3.0]})
+    with pytest.raises(DataError, match="'x' is missing for 1 unit\\. "):
+        draw_labels(data, 2, balance="x")
+
+
 def test_systematic_draws_are_balanced():
     data = study()
     gaps = [

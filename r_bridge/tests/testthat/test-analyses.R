@@ -11,6 +11,7 @@ test_that("an analysis needs the arrays of the fit", {
   fit <- example_fit()
   expect_error(compare(fit), "keep = TRUE", class = "OptionError")
   expect_error(plan(fit), "plan\\(\\) needs the arrays", class = "OptionError")
+  expect_error(dsl(fit), "^dsl\\(\\) needs the arrays", class = "OptionError")
   expect_error(compare(fit, lvl = 0.9), "no argument 'lvl'", class = "OptionError")
   expect_error(agreement(fit, level = 2), "between 0 and 1", class = "OptionError")
   expect_error(compare(fit, methods = 3), "Give names", class = "OptionError")
