@@ -90,6 +90,7 @@ _FORMULA_KEYS = [
 ]
 #: What the text of a call shows.
 _IN_CALL = {"formula", "data", *_FORMULA_KEYS} - {"missing", "eval_env"}
+_MOMENT_CALL = ("psi", "data", "proxy", "synthetic", "start", "params", "derivative")
 _MOMENT_KEYS = [
     *("on", "labeled", "labeling_prob", "strata", "weights", "auxiliary", "learner"),
     *("missing", "engine"),
@@ -480,6 +481,8 @@ class AugmentedGMM(StackedMomentsGMM):
         20
         """
         given = {name: value for name, value in locals().items() if name in _IN_CALL}
+        if rare_levels == "raise":
+            del given["rare_levels"]  # the default
         check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
         check_formula(formula, data)
         check_choice("missing", missing, Missing)
@@ -499,20 +502,20 @@ class AugmentedGMM(StackedMomentsGMM):
             learner,
             rare_levels,
         )
-        formula, target = without_brackets(
+        learned, target = without_brackets(
             formula,
             read_score(family, score),
             is_given=family is not None or score is not None,
         )
         in_parts = any_partitioned(data, proxy, synthetic)
         collapsed = _one_row_per_unit(
-            (formula, data, on), target, options, (coder, coding), in_parts=in_parts
+            (learned, data, on), target, options, (coder, coding), in_parts=in_parts
         )
         if collapsed is not None:
             data = collapsed.data
         door = partitioned() if in_parts else align_tables
         problem = door(
-            formula,
+            learned,
             data,
             labeled,
             target,
@@ -524,6 +527,8 @@ class AugmentedGMM(StackedMomentsGMM):
         if collapsed is not None:
             problem = replace(problem, coders=collapsed.coders)
         model = cls.from_problem(problem)
+        if learned != formula:  # with instruments: as it was given
+            model.formula = formula
         model.call = call_text("AugmentedGMM.from_formula", given)
         return model
 
@@ -615,6 +620,9 @@ class AugmentedGMM(StackedMomentsGMM):
         a per b    1.066
         dtype: float64
         """
+        given = {
+            name: value for name, value in locals().items() if name in _MOMENT_CALL
+        }
         refused = {"family", "score", "offset", "exposure", "eval_env"} & {*kwargs}
         if refused:
             raise OptionError(
@@ -635,7 +643,7 @@ class AugmentedGMM(StackedMomentsGMM):
             variables=variables,
             derivative=derivative,
         )
-        return cls.from_formula(
+        model = cls.from_formula(
             equations.formula,
             data,
             proxy,
@@ -644,6 +652,8 @@ class AugmentedGMM(StackedMomentsGMM):
             eval_env=-1,
             **kwargs,
         )
+        model.call = call_text("AugmentedGMM.from_moments", given | kwargs)
+        return model
 
     @with_one_blas_thread
     def fit(
@@ -882,7 +892,8 @@ class AugmentedGMM(StackedMomentsGMM):
         settings, groups = self._settings(options)
         design = self.aligned_or_raise()
         clusters = self._clusters(groups, options.get("cov_kwds"))
-        theta, eta = self._start(None, self.source_state)
+        # As fit() starts: from the end of another fit a quantile has another solution.
+        theta, eta = self._start(None, None)
         start = fit_labels(design, self._target, theta, settings, clusters)
         at, alpha = self.data.const_idx, check_alpha(alpha)
         return multiverse(design, start, settings, eta, at, alpha)
