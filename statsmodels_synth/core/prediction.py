@@ -10,7 +10,11 @@ import pandas as pd
 from scipy import stats
 
 from statsmodels_synth.core.arrays import Floats, as_floats
-from statsmodels_synth.core.options import check_alpha, methods_name_keywords
+from statsmodels_synth.core.options import (
+    check_alpha,
+    check_flag,
+    methods_name_keywords,
+)
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.core.statsmodels import (
     cached_value,
@@ -191,6 +195,7 @@ class PredictedResults(TestedResults):
                 f"{score.called} has several. predict() gives the "
                 "predictions; t_test() and cov_params() what errors of linear ones are."
             )
+        check_flag("average", average)
         if by is not None and not average:
             raise OptionError("by= makes groups of an average: give average=True too.")
         if agg_weights is not None:

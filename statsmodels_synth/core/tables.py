@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
+from html import escape
 import textwrap
 from typing import Any
 
 import numpy as np
 from statsmodels.iolib.summary import Summary
+from statsmodels.iolib.table import SimpleTable
 
 _WIDTH = 78
 
@@ -72,8 +75,20 @@ class NotesSummary(Summary):  # type: ignore[misc]
         return "\n\n".join([*tables, " \\newline\n ".join(escaped)])
 
     def as_html(self) -> str:
-        """Tables and notes as HTML."""
+        """Tables and notes as HTML: names of columns and sources are text in it."""
         plain = Summary()
-        plain.tables = self.tables
-        plain.add_extra_txt(self.notes)
+        plain.tables = [_escaped(table) for table in self.tables]
+        plain.add_extra_txt([escape(note, quote=False) for note in self.notes])
         return str(plain.as_html())
+
+
+def _escaped(table: SimpleTable) -> SimpleTable:
+    """A table whose texts are texts in HTML, too."""
+    found = deepcopy(table)
+    for row in found:
+        for cell in row:
+            if isinstance(cell.data, str):
+                cell.data = escape(cell.data, quote=False)
+    if found.title:
+        found.title = escape(found.title, quote=False)
+    return found

@@ -566,6 +566,8 @@ class AlignedProblem:
         How far coders agree, where units have several codes.
     call : str or None
         The call that gave the data, as text.
+    formula : str or None
+        The formula as it was given, with instruments in brackets.
     """
 
     target: TargetScore
@@ -585,6 +587,7 @@ class AlignedProblem:
     absorbed: Absorbed | None = None
     coders: Coders | None = None
     call: str | None = None
+    formula: str | None = None
 
 
 P = ParamSpec("P")

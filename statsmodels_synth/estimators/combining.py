@@ -415,6 +415,11 @@ def combine(results: Iterable[Any], rule: Rule = "imputed") -> Combined:
     0.94
     """
     check_choice("rule", rule, Rule)
+    if not isinstance(results, Iterable):
+        raise DataError(
+            f"combine() needs a list of results, and this is {type(results).__name__}. "
+            "Put them into brackets: combine([first, second])."
+        )
     found = [_read(result, k) for k, result in enumerate(results)]
     if len(found) < 2:
         raise DataError(

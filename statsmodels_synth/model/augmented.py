@@ -90,6 +90,7 @@ _FORMULA_KEYS = [
 ]
 #: What the text of a call shows.
 _IN_CALL = {"formula", "data", *_FORMULA_KEYS} - {"missing", "eval_env"}
+_MOMENT_CALL = ("psi", "data", "proxy", "synthetic", "start", "params", "derivative")
 _MOMENT_KEYS = [
     *("on", "labeled", "labeling_prob", "strata", "weights", "auxiliary", "learner"),
     *("missing", "engine"),
@@ -330,7 +331,7 @@ class AugmentedGMM(StackedMomentsGMM):
         if problem.frame is not None:
             self.data.frame = problem.frame
         if learned is not None:
-            self.formula = learned.parsed.text
+            self.formula = problem.formula or learned.parsed.text
         #: Fixed effects that were absorbed, with a formula that has some.
         self.absorbed = problem.absorbed
         #: How far coders agree, where units have several codes.
@@ -479,6 +480,8 @@ class AugmentedGMM(StackedMomentsGMM):
         20
         """
         given = {name: value for name, value in locals().items() if name in _IN_CALL}
+        if rare_levels == "raise":
+            del given["rare_levels"]  # the default
         check_keywords("from_formula", kwargs, [*_FORMULA_KEYS, "hasconst"])
         check_formula(formula, data)
         check_choice("missing", missing, Missing)
@@ -498,20 +501,20 @@ class AugmentedGMM(StackedMomentsGMM):
             learner,
             rare_levels,
         )
-        formula, target = without_brackets(
+        learned, target = without_brackets(
             formula,
             read_score(family, score),
             is_given=family is not None or score is not None,
         )
         in_parts = any_partitioned(data, proxy, synthetic)
         collapsed = _one_row_per_unit(
-            (formula, data, on), target, options, (coder, coding), in_parts=in_parts
+            (learned, data, on), target, options, (coder, coding), in_parts=in_parts
         )
         if collapsed is not None:
             data = collapsed.data
         door = partitioned() if in_parts else align_tables
         problem = door(
-            formula,
+            learned,
             data,
             labeled,
             target,
@@ -525,6 +528,7 @@ class AugmentedGMM(StackedMomentsGMM):
                 problem,
                 coders=None if collapsed is None else collapsed.coders,
                 call=call_text("AugmentedGMM.from_formula", given),
+                formula=None if learned == formula else formula,
             )
         )
 
@@ -616,6 +620,9 @@ class AugmentedGMM(StackedMomentsGMM):
         a per b    1.066
         dtype: float64
         """
+        given = {
+            name: value for name, value in locals().items() if name in _MOMENT_CALL
+        }
         refused = {"family", "score", "offset", "exposure", "eval_env"} & {*kwargs}
         if refused:
             raise OptionError(
@@ -636,7 +643,7 @@ class AugmentedGMM(StackedMomentsGMM):
             variables=variables,
             derivative=derivative,
         )
-        return cls.from_formula(
+        model = cls.from_formula(
             equations.formula,
             data,
             proxy,
@@ -645,6 +652,8 @@ class AugmentedGMM(StackedMomentsGMM):
             eval_env=-1,
             **kwargs,
         )
+        model.call = call_text("AugmentedGMM.from_moments", given | kwargs)
+        return model
 
     @with_one_blas_thread
     def fit(
@@ -883,7 +892,8 @@ class AugmentedGMM(StackedMomentsGMM):
         settings, groups = self._settings(options)
         design = self.aligned_or_raise()
         clusters = self._clusters(groups, options.get("cov_kwds"))
-        theta, eta = self._start(None, self.source_state)
+        # As fit() starts: from the end of another fit a quantile has another solution.
+        theta, eta = self._start(None, None)
         start = fit_labels(design, self._target, theta, settings, clusters)
         at, alpha = self.data.const_idx, check_alpha(alpha)
         return multiverse(design, start, settings, eta, at, alpha)

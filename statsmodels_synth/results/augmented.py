@@ -162,6 +162,8 @@ class AugmentedGMMResults(
         survey = None if fit.clusters is None else fit.clusters.survey
         self.n_survey_strata = None if survey is None else survey.n_strata
         self.labeling = design.labeling.name
+        #: Whether weights were given for the units.
+        self.is_weighted = model.weights is not None
         #: Labels with the rarer outcome, where the coefficient is a share.
         self.rarer_labels: int | None = None
         if design.k_params == model.k_constant == 1 and model.target_score.is_linear:

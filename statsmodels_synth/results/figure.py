@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from statsmodels_synth.core.messages import suggest
-from statsmodels_synth.core.options import check_alpha
+from statsmodels_synth.core.options import check_alpha, check_flag
 from statsmodels_synth.core.pyplot import (
     BLACK,
     BLUE,
@@ -45,6 +45,8 @@ def plot_coefficients(
     """Labelled-only, naive and augmented estimates with intervals."""
     plt = pyplot()
     names = list(results.model.param_names)
+    if panels is not None:
+        check_flag("panels", panels)
     shown, left_out = _shown(results, terms, drop_intercept)
     rows = _series(results, check_alpha(alpha))
     if panels is None:
@@ -88,6 +90,7 @@ def _shown(
     results: Any, terms: Sequence[str] | None, drop_intercept: bool
 ) -> tuple[list[int], str]:
     """Positions of the coefficients that are drawn, and the name of the constant."""
+    check_flag("drop_intercept", drop_intercept)
     names = [str(name) for name in results.model.param_names]
     if terms is not None:
         asked = [terms] if isinstance(terms, str) else list(terms)
@@ -135,6 +138,15 @@ _PARTS = {
 }
 
 
+def _parts(results: Any) -> dict[str, tuple[str, str, str, str]]:
+    """Parts that there are: clusters are drawn with their labels, as one."""
+    if results.n_clusters is None:
+        return _PARTS
+    _, color, hatch, ink = _PARTS["labels"]
+    words = "left: which clusters and labels were drawn"
+    return {"labels": (words, color, hatch, ink), "sources": _PARTS["sources"]}
+
+
 def plot_variance(
     results: Any, parts: pd.DataFrame, ax: Any = None, *, drop_intercept: bool = True
 ) -> Any:
@@ -147,7 +159,7 @@ def plot_variance(
     shares = 100 * parts.iloc[shown].div(parts["labels_only"].iloc[shown], axis=0)
     at, left = np.arange(len(shown)), np.zeros(len(shown))
     units = "taken off" if results.settings.is_finite else "left"
-    for column, (words, color, hatch, ink) in _PARTS.items():
+    for column, (words, color, hatch, ink) in _parts(results).items():
         width = np.clip(shares[column].to_numpy(), 0.0, None)
         ax.barh(
             at,

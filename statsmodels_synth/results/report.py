@@ -16,11 +16,13 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_synth.core.messages import VALIDITY
+from statsmodels_synth.core.options import check_flag
 from statsmodels_synth.exceptions import SynthError
 from statsmodels_synth.problem.design import DesignRows
 from statsmodels_synth.results.html import facts, figure, page, paragraphs, table
 from statsmodels_synth.results.summary import header, source_frame, summary_notes
-from statsmodels_synth.results.text import methods_text, version
+from statsmodels_synth.results.text import formula_of, methods_text, version
+from statsmodels_synth.results.units import groups_by
 
 #: Libraries that the numbers depend on.
 _LIBRARIES = ("numpy", "scipy", "pandas", "statsmodels", "patsy", "formulaic")
@@ -35,8 +37,11 @@ def report(
     show_units: bool,
 ) -> str:
     """The page, written to `path` if there is one."""
-    _ = results._fit_to_analyse()
-    formula = getattr(results.model, "formula", None) or results.model.endog_names
+    check_flag("show_units", show_units)  # a text would be taken for True
+    fit = results._fit_to_analyse()
+    if by is not None and fit.design.partitions is None:
+        _ = groups_by(results.model, by)  # a name that is mistyped is an error at once
+    formula = formula_of(results) or results.model.endog_names
     sections = [
         ("Methods paragraph", paragraphs(methods_text(results).split("\n\n"))),
         ("Design", facts([("Formula", str(formula)), *header(results)])),
@@ -50,7 +55,7 @@ def report(
     ]
     if show_units:
         sections.append(("Labelled units", _units(results)))
-    text = page(title or f"Report: {formula}", sections)
+    text = page(f"Report: {formula}" if title is None else str(title), sections)
     if path is not None:
         Path(path).write_text(text, encoding="utf-8")
     return text
@@ -160,12 +165,20 @@ def variance_alt(results: Any) -> str:
     """What the figure of the variance shows, in words."""
     frame = results.variance_parts()
     share = 100 * frame.div(frame["labels_only"], axis=0)
-    parts = [
-        f"{name}: {row['labels']:.0f} % from which units were labelled, "
-        f"{row['units']:.0f} % from which units were drawn, {row['sources']:.0f} % "
-        "taken off by the sources"
-        for name, row in share.iterrows()
-    ]
+    if results.n_clusters is not None:
+        parts = [
+            f"{name}: {row['labels']:.0f} % left, from which clusters and labels were "
+            f"drawn, {row['sources']:.0f} % taken off by the sources"
+            for name, row in share.iterrows()
+        ]
+    else:
+        off = ", taken off" * results.settings.is_finite
+        parts = [
+            f"{name}: {row['labels']:.0f} % from which units were labelled, "
+            f"{row['units']:.0f} % from which units were drawn{off}, "
+            f"{row['sources']:.0f} % taken off by the sources"
+            for name, row in share.iterrows()
+        ]
     return "Bars, in per cent of the variance of the labels. " + "; ".join(parts) + "."
 
 
@@ -191,8 +204,12 @@ def _diagnostics(results: Any, by: Any, *, show_units: bool) -> list[tuple[str, 
 def _reproduce(results: Any) -> str:
     """Call and versions."""
     call = results.model.call or "AugmentedGMM(...)  # from arrays"
+    scores = ""
+    if f"score={(name := type(results.model.target_score).__name__)}(" in call:
+        scores = f"from statsmodels_synth.scores import {name}\n"
     code = (
-        "import statsmodels.api as sm\nfrom statsmodels_synth import AugmentedGMM\n\n"
+        "import statsmodels.api as sm\nfrom statsmodels_synth import AugmentedGMM\n"
+        f"{scores}\n"
         f"model = {call}\nresult = model.{results.call or 'fit()'}\n"
     )
     versions = [("Python", platform.python_version()), ("statsmodels_synth", version())]

@@ -244,7 +244,7 @@ def summary_notes(results: Any) -> list[str]:
             "With clusters, the strata give labelling probabilities only: that the "
             "number of labels in each was fixed does not shorten the intervals."
         )
-    notes += [*_survey_notes(results), *_df_notes(results)]
+    notes += [*survey_notes(results), *_df_notes(results)]
     notes += filter(None, (share_note(results.rarer_labels),))
     if results.jtest().df:
         notes.append(_j_note(results))
@@ -329,7 +329,7 @@ def _method_notes(results: Any) -> list[str]:
     return []
 
 
-def _survey_notes(results: Any) -> list[str]:
+def survey_notes(results: Any) -> list[str]:
     """Strata that a survey drew clusters from."""
     if results.n_survey_strata is None:
         return []

@@ -250,3 +250,18 @@ def test_every_target_has_a_multiverse(target: str) -> None:
     np.testing.assert_allclose(own["naive"], alone.naive_params.iloc[0], rtol=1e-6)
     assert (found.together["std_err"] < found.labels_only["std_err"]).all()
     assert found.tidy()["p_value"].notna().all()
+
+
+def test_a_fit_before_it_changes_nothing() -> None:
+    """The median of a source is the solution that fit() finds, whenever asked for."""
+    rng = np.random.default_rng(3)
+    units = pd.DataFrame({"x": rng.normal(size=900)})
+    units["p0"] = units["x"] + rng.normal(size=900)
+    units["y"] = (units["p0"] + rng.normal(size=900)).where(np.arange(900) < 200)
+    built = AugmentedGMM.from_formula(
+        "y ~ x", units, {"p0": {"y": "p0"}}, score=Quantile(0.5)
+    )
+    result = built.fit()
+    own = built.multiverse().table.xs("p0", level="variant")
+    np.testing.assert_allclose(own["augmented"], result.params, rtol=1e-10)
+    np.testing.assert_allclose(own["naive"], result.naive_params.iloc[0], rtol=1e-10)

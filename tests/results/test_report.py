@@ -16,7 +16,13 @@ import statsmodels.api as sm
 from statsmodels_synth import AugmentedGMM, combine
 from statsmodels_synth.datasets import load_posts
 from statsmodels_synth.estimators import ppi
-from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.exceptions import (
+    CollinearSourceWarning,
+    DataError,
+    OptionError,
+    RareLevelWarning,
+)
+from statsmodels_synth.results.report import variance_alt
 from statsmodels_synth.scores import OrderedLogit
 
 FORMULA = "polite ~ hedge + length"
@@ -82,6 +88,20 @@ def test_methods_paragraph_has_the_numbers_of_the_fit(result: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "fit", "words"),
     [
+        ({}, {"maxiter": 1}, "the sources take no part in them"),
+        ({"weights": "length"}, {}, "Units have weights [which]"),
+        ({"proxy": None}, {}, "human labels only. Standard errors are corrected"),
+        ({"proxy": None}, {}, "tests use Student's t"),
+        (
+            {},
+            {"cov_type": "cluster", "cov_kwds": {"groups": "c", "strata": "half"}},
+            "A survey drew the clusters within 2 strata",
+        ),
+        (
+            {"proxy": None},
+            {"cov_type": "cluster", "cov_kwds": {"groups": "c"}},
+            "Units, or whole clusters of them, were drawn at random",
+        ),
         ({"strata": "forum"}, {}, "drawn at random in each of 3 strata"),
         ({"labeling_prob": 0.1}, {}, "labelled 300 of 3000"),
         ({}, {"population": "finite"}, "about them alone"),
@@ -96,12 +116,142 @@ def test_methods_paragraph_says_what_was_done(
 ) -> None:
     posts = load_posts().sort_values("forum")
     posts["c"] = np.arange(3000) // 30  # a hundred clusters
+    posts["half"] = posts["c"] // 50
     if "strata" in options:  # a hundred labels in each
         truth = load_posts(truth=True)["polite_truth"].astype(float)
         first = posts.groupby("forum").cumcount() < 100
         posts["polite"] = truth.loc[posts.index].where(first)
     text = model(posts, **options).fit(**fit).methods_text()
     assert words in text
+
+
+def test_methods_paragraph_claims_no_adjustment_by_one_step() -> None:
+    text = model().fit(maxiter=1).methods_text()
+    assert "adjusted by" not in text
+    assert "Against the labels alone" not in text
+
+
+def numbers(n_units: int = 600, n: int = 150) -> pd.DataFrame:
+    """A number for each unit, known of the first n; a guess, and how far it errs."""
+    rng = np.random.default_rng(22)
+    units = pd.DataFrame(rng.normal(size=(n_units, 3)), columns=["x", "z", "e"])
+    units["d"] = units["z"] + 0.5 * rng.normal(size=n_units)
+    units["all"] = 1.0 + 0.5 * units["d"] + units["e"]
+    units["guess"] = units["all"] + 0.7 * rng.normal(size=n_units)
+    units["off"] = units["all"] - units["guess"] + 0.1 * rng.normal(size=n_units)
+    first = np.arange(n_units) < n
+    units["y"] = units["all"].where(first)
+    return units
+
+
+def test_methods_paragraph_says_what_predicted_from_auxiliary_columns() -> None:
+    result = AugmentedGMM.from_formula(
+        "y ~ x", numbers(), proxy={"y": "guess"}, auxiliary="off"
+    ).fit()
+    assert "auxiliary" in result.source_names
+    text = result.methods_text()
+    assert "'auxiliary' has predictions of the outcome from auxiliary columns" in text
+    assert "generated" not in text
+
+
+def test_methods_paragraph_names_sources_that_take_no_part() -> None:
+    twice = {k: {"polite": "polite_llm"} for k in ("one", "two")}
+    with pytest.warns(CollinearSourceWarning):
+        result = model(proxy=twice).fit()
+    words = "Source 'two' was given and takes no part: its moments are collinear"
+    assert words in result.methods_text()
+
+
+def test_people_do_not_agree_with_themselves_in_the_methods_paragraph() -> None:
+    units = numbers()
+    units["people"] = units["x"].where(np.arange(600) < 150)
+    units["guess"] = units["x"] + units["z"]
+    result = AugmentedGMM.from_formula(
+        "all ~ people", units, proxy={"people": "guess"}
+    ).fit()
+    text = result.methods_text()
+    assert "in people: correlation 0.7" in text
+    assert "in all:" not in text
+    assert "450 further units with an outcome" in text
+
+
+def test_instruments_are_where_they_were_in_the_formula() -> None:
+    formula = "y ~ x + [d ~ z]"
+    result = AugmentedGMM.from_formula(formula, numbers(), proxy={"y": "guess"}).fit()
+    assert result.model.formula == formula
+    assert result.methods_text().startswith(f"We estimated {formula} (")
+    assert formula in Page(result.report()).words
+
+
+def test_equations_of_ones_own_have_no_formula() -> None:
+    units = numbers()
+    result = AugmentedGMM.from_moments(
+        lambda theta, frame: (frame["y"].to_numpy() - theta[0])[:, None],
+        units,
+        proxy={"y": "guess"},
+        start={"mean": 0.0},
+    ).fit()
+    assert "y ~ 0" not in result.methods_text()
+    page = Page(result.report()).words
+    assert "y ~ 0" not in page
+    assert "AugmentedGMM.from_moments(psi=psi, data=data" in page
+
+
+def test_levels_that_were_left_out_are_told() -> None:
+    units = numbers().assign(g=np.where(np.arange(600) % 2, "a", "b"))
+    units.loc[599, "g"] = "rare"
+    with pytest.warns(RareLevelWarning):
+        built = AugmentedGMM.from_formula(
+            "y ~ g", units, proxy={"y": "guess"}, rare_levels="drop"
+        )
+    assert "levels that no labelled unit has" in built.fit().methods_text()
+
+
+def test_clusters_are_one_part_of_the_variance_in_words_and_bars() -> None:
+    posts = load_posts().assign(c=np.arange(3000) // 30)
+    clustered = model(posts).fit(cov_type="cluster", cov_kwds={"groups": "c"})
+    words = variance_alt(clustered)
+    assert "which clusters and labels were drawn" in words
+    assert "units were drawn" not in words
+    axes = clustered.plot_variance().axes[0]
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    plt.close(axes.figure)
+    assert len(legend) == 2
+    assert "which clusters and labels were drawn" in legend[0]
+
+
+def test_names_are_text_in_html() -> None:
+    name = "<b>large</b> & co"
+    result = model(proxy={name: {"polite": "polite_llm"}}).fit()
+    for shown in (
+        result,
+        result.diagnostics(),
+        result.compare(["labels only", "naive"]),
+        result.agreement(),
+        result.model.multiverse(),
+    ):
+        page = shown._repr_html_()
+        assert "<b>" not in page, type(shown)
+        assert "& co" not in page
+    assert "&lt;b&gt;large&lt;/b&gt; &amp; co" in result._repr_html_()
+    assert name in str(result.summary())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda r: r.report(show_units="no"),
+        lambda r: r.report(by="nope"),
+        lambda r: r.plot_coefficients(panels="yes"),
+        lambda r: r.plot_coefficients(drop_intercept="no"),
+        lambda r: r.plot_variance(drop_intercept="no"),
+        lambda r: r.get_prediction(average="yes"),
+        combine,
+    ],
+)
+def test_options_that_do_not_exist(result: Any, call: Any) -> None:
+    with pytest.raises((OptionError, DataError)):
+        call(result)
 
 
 def test_what_is_printed_is_short_and_has_the_coefficients(result: Any) -> None:
