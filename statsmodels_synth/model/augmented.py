@@ -652,8 +652,12 @@ class AugmentedGMM(StackedMomentsGMM):
             eval_env=-1,
             **kwargs,
         )
-        model.call = call_text("AugmentedGMM.from_moments", given | kwargs)
-        return model
+        return model._called_by("AugmentedGMM.from_moments", given | kwargs)
+
+    def _called_by(self, function: str, given: Mapping[str, Any]) -> AugmentedGMM:
+        """The same model, which another function has asked for."""
+        self.call = call_text(function, given)
+        return self
 
     @with_one_blas_thread
     def fit(
