@@ -40,7 +40,12 @@ from statsmodels_synth.problem.design import (
     rows_of_labeled,
     stacked_rows,
 )
-from statsmodels_synth.problem.groups import Clusters, cluster_sums, mean_by_unit
+from statsmodels_synth.problem.groups import (
+    Clusters,
+    cluster_sums,
+    dealt_folds,
+    mean_by_unit,
+)
 from statsmodels_synth.problem.scores import TargetScore
 
 #: What the source is called.
@@ -291,27 +296,14 @@ def _folds(inputs: _Inputs, clusters: Clusters | None) -> Positions:
     if clusters is None:
         inside = np.zeros(len(inputs.units), dtype=bool)
         inside[inputs.labeled] = True
-        return _dealt(inputs.key, inside)
+        return dealt_folds(inputs.key, inside, min(FOLDS, int(inside.sum())))
     of_units = clusters.of_units[inputs.units]
     key = np.full(clusters.n_all, np.iinfo(np.uint64).max, dtype=np.uint64)
     np.minimum.at(key, of_units, inputs.key)
     with_labels = np.zeros(clusters.n_all, dtype=bool)
     with_labels[of_units[inputs.labeled]] = True
-    return np.asarray(_dealt(key, with_labels)[of_units])
-
-
-def _dealt(key: Any, labeled: Bools) -> Positions:
-    """
-    Folds, dealt out in the order of a key, to those with labels and to the others.
-
-    Shapes: `key` (G,), `labeled` (G,) -> (G,).
-    """
-    fold = np.empty(len(key), dtype=np.intp)
-    folds = min(FOLDS, int(labeled.sum()))
-    for part in (np.flatnonzero(labeled), np.flatnonzero(~labeled)):
-        order = part[np.argsort(key[part], kind="stable")]
-        fold[order] = np.arange(len(order)) % folds
-    return fold
+    folds = min(FOLDS, int(with_labels.sum()))
+    return np.asarray(dealt_folds(key, with_labels, folds)[of_units])
 
 
 def _cross_fit(

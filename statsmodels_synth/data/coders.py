@@ -126,8 +126,7 @@ class Coding:
         is_outcome = name == self.outcome
         if asked is None:
             if not is_outcome:
-                mentioned = rf"(?<![\w.]){re.escape(str(name))}(?![\w.])"
-                if not re.search(mentioned, self.formula):
+                if not is_named(str(name), self.formula):
                     return None
                 raise OptionError(
                     f"Coders differ on {name!r}, which is in the formula. Say what "
@@ -151,6 +150,11 @@ class Coding:
                 "'majority'."
             )
         return cast("How", asked)
+
+
+def is_named(name: str, text: str) -> bool:
+    """Whether a part of a formula has a variable."""
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", text) is not None
 
 
 def collapse(data: Any, coder: Any, on: Any, coding: Coding) -> Collapsed:

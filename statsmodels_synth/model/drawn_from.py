@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 import inspect
-import re
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from statsmodels_synth.core.messages import (
     type_name,
     unknown_column,
 )
+from statsmodels_synth.data.coders import is_named
 from statsmodels_synth.data.columns import check_frame
 from statsmodels_synth.data.forms import GivenSource, given_sources
 from statsmodels_synth.data.frames import On, unit_keys
@@ -302,11 +302,6 @@ class Request:
                 "columns columns of units, and name them in proxy=."
             )
         return {str(name): own[name].reindex(table.index) for name in own}
-
-
-def is_named(name: str, text: str) -> bool:
-    """Whether a part of a formula has a variable."""
-    return re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", text) is not None
 
 
 def _likeliest(values: pd.DataFrame) -> pd.Series:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -117,7 +118,7 @@ class Plan:
         units_to_draw: Callable[[], UnitsToDraw] | None = None,
     ) -> None:
         self._pilots = Pilots(fit, n_units)
-        self._units_to_draw = units_to_draw
+        self._find_units = units_to_draw
         self.names = list(fit.target.names)
         self.source_names = list(fit.design.names)
         self.n_labeled, self.n_units = fit.design.n_labeled, n_units
@@ -448,9 +449,14 @@ class Plan:
         table = pd.concat(tables)
         return table.sort_values("cost", kind="stable", ignore_index=True)
 
+    @cached_property
+    def _units_to_draw(self) -> UnitsToDraw | None:
+        """The units that further labels are drawn from, where they are at hand."""
+        return None if self._find_units is None else self._find_units()
+
     def _anew(self, shown: Sequence[int]) -> Pilots:
         """The pilot, as if all its labels were a simple random sample."""
-        units = None if self._units_to_draw is None else self._units_to_draw()
+        units = self._units_to_draw
         if units is None or units.are_alike:
             return self._pilots
         return self._pilots.with_design(
@@ -474,12 +480,12 @@ class Plan:
                 f"n={n} is no more than the {self.n_labeled} labels of the pilot, and "
                 f"design={design!r} says how further ones are drawn. Give a larger n."
             )
-        if self._units_to_draw is None or self.n_labeled < FEWEST_LABELS:
+        units = self._units_to_draw
+        if units is None or self.n_labeled < FEWEST_LABELS:
             raise OptionError(
                 f"design={design!r} needs a pilot with {FEWEST_LABELS} labels, whose "
                 "units are at hand. Give design='random'."
             )
-        units = self._units_to_draw()
         more = min(more, int(units.is_open.sum()))
         return self._pilots.with_design(
             DesignOfLabels(design, more, tuple(shown), units)
@@ -495,7 +501,6 @@ class Plan:
         units: int | None,
     ) -> tuple[VarianceParts, int | None]:
         """Fewest labels of a design, whose worth depends on their number."""
-        parts = self._pilots.parts(used, replicates)
         for _ in range(_ROUNDS):
             most = max(fewest or 2 * self.n_labeled, self.n_labeled + 1)
             pilots = self._drawn(design, most, [aim.coefficient])

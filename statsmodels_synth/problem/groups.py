@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 
-from statsmodels_synth.core.arrays import Floats, Positions
+from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.problem.design import AlignedDesign
 
 
@@ -127,6 +127,26 @@ def mean_by_unit(values: Floats, units: Positions | None, n_units: int) -> Float
     number = np.bincount(units, minlength=n_units).astype(float)
     with np.errstate(invalid="ignore"):
         return np.asarray(cluster_sums(values, units, n_units) / number[:, None])
+
+
+def dealt_folds(key: NDArray[Any], labeled: Bools, folds: int) -> Positions:
+    """
+    Folds, dealt out in the order of a key, to those with labels and to the others.
+
+    As many labelled ones in each fold as can be, and as many of the others.
+
+    Shapes: `key` (G,), `labeled` (G,) -> (G,).
+
+    Examples
+    --------
+    >>> dealt_folds(np.arange(5), np.array([True, False, True, False, False]), 2)
+    array([0, 0, 1, 1, 0])
+    """
+    fold = np.empty(len(key), dtype=np.intp)
+    for part in (np.flatnonzero(labeled), np.flatnonzero(~labeled)):
+        order = part[np.argsort(key[part], kind="stable")]
+        fold[order] = np.arange(len(order)) % folds
+    return fold
 
 
 def labeled_sums(

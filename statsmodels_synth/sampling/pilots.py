@@ -9,7 +9,7 @@ import numpy as np
 
 from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.gmm.fit import Fit
-from statsmodels_synth.problem.groups import cluster_sums, mean_by_unit
+from statsmodels_synth.problem.groups import cluster_sums, dealt_folds, mean_by_unit
 from statsmodels_synth.sampling.draws import wave_probabilities
 from statsmodels_synth.sampling.influence import unit_leverage
 from statsmodels_synth.sampling.spread import Learned, learned_spread, with_floor
@@ -180,25 +180,13 @@ def learned_from_pilot(
     """
     design = fit.design
     leverage = unit_leverage(fit, which).squared
+    inside = np.zeros(design.n_units, dtype=bool)
+    inside[design.labeled_units] = True
     return learned_spread(
         leverage,
         pilot_features(fit, leverage, auxiliary),
         design.labeled_units,
         (influence_of_labels(fit, which) ** 2).mean(axis=1),
         design.design_weights,
-        dealt(key, design.labeled_units),
+        dealt_folds(key, inside, FOLDS),
     )
-
-
-def dealt(key: Floats, labeled: Positions) -> Positions:
-    """
-    Fold of each unit, in the order of a key; labelled and others dealt out alike.
-
-    Shapes: `key` (T,), `labeled` (n,) -> (T,).
-    """
-    inside = np.zeros(len(key), dtype=bool)
-    inside[labeled] = True
-    fold = np.empty(len(key), dtype=np.intp)
-    for part in (np.flatnonzero(inside), np.flatnonzero(~inside)):
-        fold[part[np.argsort(key[part], kind="stable")]] = np.arange(len(part)) % FOLDS
-    return fold
