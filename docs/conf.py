@@ -50,6 +50,7 @@ extensions = [
     "numpydoc",
     "myst_nb",
     "equations",  # docs/equations.py
+    "r_pages",  # docs/r_pages.py
 ]
 root_doc = "index"
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
