@@ -35,6 +35,8 @@ BROWSERS = (
 )
 WIDTHS = (390, 1400)
 SCHEMES = ("light", "dark")
+#: Pages of which all four pictures are saved; of the others it is one of each width.
+SHOWN = ("index.html", "quickstart.html", "decide.html", "how-to/compare.html")
 #: Height of the tallest picture of a page.
 TALLEST = 3000
 #: Sphinx' own, which no one writes.
@@ -292,7 +294,8 @@ def check_looks(folder: Path, program: str, screens: Path | None) -> Iterator[st
                 browser.shape(width, scheme)
                 for what in browser.evaluate(_LOOK):
                     yield f"{page} at {width} px, {scheme}: {what}"
-                if screens and written:
+                one = (width == WIDTHS[0]) == (scheme == SCHEMES[0])
+                if screens and written and (one or page in SHOWN):
                     browser.save(screens / f"{name}-{width}-{scheme}.png")
             yield from (f"{page}: {what}" for what in browser.errors())
         yield from check_search(browser, address)

@@ -27,6 +27,7 @@ def _load() -> Any:
     return module
 
 
+pytest.importorskip("yaml")
 r_pages = _load()
 PAGES = r_pages.read_pages()
 
