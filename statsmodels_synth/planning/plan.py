@@ -468,6 +468,11 @@ class Plan:
         """The units that further labels are drawn from, where they are at hand."""
         return None if self._find_units is None else self._find_units()
 
+    @property
+    def units_can_be_drawn(self) -> bool:
+        """Whether `designs` can say something: there are units, and enough labels."""
+        return self._find_units is not None and self.n_labeled >= FEWEST_LABELS
+
     def _anew(self, shown: Sequence[int]) -> Pilots:
         """The pilot, as if all its labels were a simple random sample."""
         units = self._units_to_draw
