@@ -67,6 +67,9 @@ class TaskExchangeabilityResults(CheckedResults):
             f"{self.n_tasks} historical tasks>"
         )
 
+    def _repr_html_(self) -> str:
+        return str(self.summary().as_html())
+
     @property
     def effective_tasks(self) -> float:
         """

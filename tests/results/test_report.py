@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from statsmodels_synth import AugmentedGMM, combine, scores
+from statsmodels_synth import AugmentedGMM, combine, prevalence, scores
 from statsmodels_synth.datasets import load_posts
 from statsmodels_synth.estimators import ppi
 from statsmodels_synth.exceptions import (
@@ -24,6 +24,7 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.results.report import variance_alt
 from statsmodels_synth.scores import OrderedLogit
+from statsmodels_synth.tasks.model import example_model
 
 FORMULA = "polite ~ hedge + length"
 BINOMIAL = sm.families.Binomial()
@@ -520,6 +521,36 @@ def test_tables_in_a_notebook() -> None:
     result = model().fit()
     shown = [result, result.real_only, ppi(result, "proxy"), result.diagnostics()]
     shown += [result.plan(), result.agreement(), combine([result, result])]
-    shown += [result.compare(["labels only"])]
+    shown += [result.compare(["labels only"]), example_model().fit(alpha=0.1)]
     for thing in shown:
         assert "<table" in thing._repr_html_(), type(thing).__name__
+
+
+@pytest.mark.parametrize("kind", ["svg", "pdf"])
+def test_figures_as_vectors(kind: str, tmp_path: Path) -> None:
+    """Journals ask for them: every figure is saved, and its words stay words."""
+    result = model().fit()
+    tasks = example_model().fit(alpha=0.1)
+    figures = {
+        "coefficients": result.plot_coefficients(),
+        "variance": result.plot_variance(),
+        "compare": result.plot_compare(["labels only", "GMM-Synth"]),
+        "plan": result.plot_plan("hedge"),
+        "diagnostics": result.plot_diagnostics(),
+        "agreement": result.agreement().plot(),
+        "multiverse": result.model.multiverse().plot("hedge"),
+        "shares": prevalence("polite", load_posts(), {"polite": "polite_llm"}).plot(),
+        "tasks": tasks.plot(),
+    }
+    with plt.rc_context({"svg.fonttype": "none", "pdf.compression": 0}):
+        for name, figure in figures.items():
+            path = tmp_path / f"{name}.{kind}"
+            figure.savefig(path)
+            data = path.read_bytes()
+            assert b"<image" not in data, name
+            assert b"/Subtype /Image" not in data, name
+            if kind == "svg":
+                assert b"<text" in data, name
+            else:
+                assert b"/Font" in data, name
+    plt.close("all")
