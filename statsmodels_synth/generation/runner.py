@@ -16,7 +16,7 @@ from statsmodels_synth.core.messages import count
 from statsmodels_synth.exceptions import CostLimitError, GenerationError, ModelError
 from statsmodels_synth.generation.answers import Answer
 from statsmodels_synth.generation.costs import Prices, money_of
-from statsmodels_synth.generation.models import Model
+from statsmodels_synth.generation.models import Model, NoEndpointError
 from statsmodels_synth.generation.requests import Request
 from statsmodels_synth.generation.store import Allows, Store, Total
 
@@ -31,6 +31,9 @@ _LONGEST, _LONGEST_ASKED = 60.0, 900.0
 #: Seconds between looks at what another process is asking.
 _LOOK = 0.2
 _RETRYABLE = {408, 409, 425, 429}
+#: Times that a call is tried again where nothing ever answered at the address, which
+#: may be a wrong one.
+_KNOCKS = 3
 
 
 @dataclass(frozen=True)
@@ -108,10 +111,22 @@ class How:
 
 @dataclass
 class Pacer:
-    """When the next call may start: by the rate, and after what the endpoint asked."""
+    """
+    When the next call may start: by the rate, and after what the endpoint asked.
+
+    Parameters
+    ----------
+    rate : float or None
+        Most calls a minute.
+    stopped : Event
+        Set when no call is to start any more.
+    reached : bool
+        Whether the endpoint has answered, if by an error.
+    """
 
     rate: float | None
     stopped: threading.Event = field(default_factory=threading.Event)
+    reached: bool = False
     _next: float = 0.0
     _lock: Any = field(default_factory=threading.Lock)
 
@@ -155,10 +170,15 @@ def ask(request: Request, model: Model, how: How, pacer: Pacer) -> Answer:
     for attempt in range(how.retries + 1):
         pacer.turn()
         try:
-            return model.complete(request)
+            answer = model.complete(request)
+            pacer.reached = True
+            return answer
         except Exception as raised:
             error = _as_model_error(raised)
-            if error is None or not error.retryable or attempt == how.retries:
+            if not isinstance(error, NoEndpointError):
+                pacer.reached = True
+            most = how.retries if pacer.reached else min(how.retries, _KNOCKS)
+            if error is None or not error.retryable or attempt >= most:
                 raise
             if error.after is not None and error.after > _LONGEST_ASKED:
                 raise ModelError(
@@ -183,7 +203,9 @@ def _explained(error: Exception, request: Request, tries: int) -> Exception:
         else f"{type(error).__name__}: {error}"
     )
     known = _as_model_error(error)
-    often = f" {count(tries, 'time')}" if known is not None and known.retryable else ""
+    again = known is not None and known.retryable
+    again = again and not isinstance(known, NoEndpointError)
+    often = f" {count(tries, 'time')}" if again else ""
     return GenerationError(
         f"Model {request.prompt.model!r} failed{often} in step {request.step!r} "
         f"({STEPS[request.step]}) at unit {request.unit!r}: {text.rstrip('.')}. "
