@@ -274,6 +274,8 @@ fit_object <- function(value, design, target, call) {
         whole_formula(design)
       },
       terms = design$terms,
+      # Those of the instruments too, where there are any.
+      all_terms = if (!is.null(design$instrumental)) design$all_terms,
       xlevels = design$xlevels,
       contrasts = design$contrasts,
       model = design$model,

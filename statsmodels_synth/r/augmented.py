@@ -80,6 +80,11 @@ def augmented_gmm(arguments: dict[str, Any]) -> dict[str, Any]:
 def fit_arrays(arguments: dict[str, Any]) -> Any:
     """Result of the model that R's arrays make."""
     model = AugmentedGMM.from_problem(read_problem(arguments))
+    return model.fit(**fit_options(arguments))
+
+
+def fit_options(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Options of :meth:`AugmentedGMM.fit`, clusters included."""
     settings = fit_settings(arguments["settings"])
     cluster = clusters_of(arguments)
     if cluster is not None:
@@ -88,7 +93,7 @@ def fit_arrays(arguments: dict[str, Any]) -> Any:
             if arguments.get(f"survey_{name}") is not None:
                 options[name] = arguments[f"survey_{name}"]
         settings |= {"cov_type": "cluster", "cov_kwds": options}
-    return model.fit(**settings)
+    return settings
 
 
 def clusters_of(arguments: dict[str, Any]) -> Any:
