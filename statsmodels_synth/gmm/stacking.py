@@ -94,7 +94,8 @@ def stack(rows: Rows, within: Stacked | None = None) -> Stacked:
     fits = [(candidate.left_out @ metric).ravel() for candidate in found]
     shares = _simplex_weights(target, fits)
     fit = shares @ np.stack(fits)
-    shares = shares * _certain_share(target, fit, p * rows.n)
+    # What units within clusters say is from many more rows, and was shrunk by these.
+    shares[:2] *= _certain_share(target, fit, p * rows.n)
 
     def stacked(values: Sequence[Floats]) -> Floats:
         return np.asarray(sum(w * v for w, v in zip(shares, values, strict=True)))

@@ -198,7 +198,7 @@ def stacked(
     hat = columns @ shares
     if hat.any():
         f = number * p * (target @ hat) ** 2 / (target @ target * (hat @ hat))
-        shares = shares * max(0.0, 1.0 - 2.0 / f) if target @ hat > 0 else 0 * shares
+        shares[:2] *= max(0.0, 1.0 - 2.0 / f) if target @ hat > 0 else 0.0
     else:
         shares = 0 * shares
     return Stack(
