@@ -336,8 +336,7 @@ class OpenAIModel:
                 "give an object with a method complete()."
             ) from error
         key = os.environ.get(self.key_variable)
-        named = self.key_variable != type(self).key_variable
-        if not key and (named or self.address == _OPENAI):
+        if not key and self.address == _OPENAI:
             raise GenerationError(
                 f"The environment variable {self.key_variable} is not set. Set it to "
                 "the key of the endpoint, or name another variable in key_variable=."
@@ -370,7 +369,9 @@ class OpenAIModel:
         if status == 404 and not body:
             text += " (is base_url= right? Most of them end in /v1)"
         if status == 401:
-            text = f"the key in {self.key_variable} is not accepted"
+            known = os.environ.get(self.key_variable)
+            what = "is not accepted" if known else "is not set"
+            text = f"the key in the environment variable {self.key_variable} {what}"
         raise ModelError(f"{status}: {text}") from error
 
     def _without_key(self, text: str) -> str:

@@ -18,7 +18,7 @@ from statsmodels_synth.generation.answers import Answer
 from statsmodels_synth.generation.costs import Prices, money_of
 from statsmodels_synth.generation.models import Model, NoEndpointError
 from statsmodels_synth.generation.requests import Request
-from statsmodels_synth.generation.store import Allows, Store, Total
+from statsmodels_synth.generation.store import Allows, Store, StoreFullError, Total
 
 #: Words of a message for each step.
 STEPS = {
@@ -213,6 +213,14 @@ def _explained(error: Exception, request: Request, tries: int) -> Exception:
     )
 
 
+def _at(error: StoreFullError, request: Request) -> GenerationError:
+    """Error of a full disk that names unit and step."""
+    return StoreFullError(
+        f"{error} It was full in step {request.step!r} ({STEPS[request.step]}) at unit "
+        f"{request.unit!r}; answers up to there are stored where there was room."
+    )
+
+
 @contextmanager
 def _bar(total: int, request: Request, how: How) -> Iterator[Callable[[int], object]]:
     """Progress on stderr, where tqdm is installed."""
@@ -240,7 +248,7 @@ def answer_all(
     known = store.known(list(by_key))
     todo = sorted(key for key in by_key if key not in known)
     if todo:
-        with _bar(len(todo), by_key[todo[0]], how) as update:
+        with store.reserved(), _bar(len(todo), by_key[todo[0]], how) as update:
             _Run(model, store, how, budget, update).finish(deque(todo), by_key)
 
 
@@ -253,23 +261,30 @@ class _Run:
     how: How
     budget: Budget
     update: Callable[[int], object]
+    last: Request = field(init=False)
 
     def finish(self, todo: deque[bytes], by_key: dict[bytes, Request]) -> None:
         """Ask until every key has an answer, by whomever."""
         pacer = Pacer(self.how.rate)
+        self.last = by_key[todo[0]]
         while todo:
             pool = ThreadPoolExecutor(self.how.workers, "generation")
             flying: dict[Future[Answer], Request] = {}
             try:
                 elsewhere = self._send(todo, by_key, pool, pacer, flying)
-            except BaseException:
+            except BaseException as error:
                 # Calls that wait give up; those that are paid for are stored.
+                last = self.last
                 pacer.stopped.set()
                 self._drain(flying)
+                with suppress(GenerationError):  # claims end with the process
+                    self.store.release()
+                if isinstance(error, StoreFullError):
+                    raise _at(error, last) from error
                 raise
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
-                self.store.release()
+            self.store.release()
             todo.extend(elsewhere)
             if todo:
                 time.sleep(_LOOK)
@@ -335,7 +350,7 @@ class _Run:
         failed: tuple[Exception, Request] | None = None
         answered = []
         for future in done:
-            request = flying.pop(future)
+            self.last = request = flying.pop(future)
             try:
                 answered.append((request, future.result()))
             except _StoppedError:

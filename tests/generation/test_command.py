@@ -129,8 +129,6 @@ def test_endpoints_that_do_not_answer(
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     own = STUDY.replace('base_url = "http://127.0.0.1:9/v1"\n', "")
     assert "OPENAI_API_KEY is not set" in told(capsys, study, own, "run")
-    own = STUDY.replace("[codebook]", "[endpoint]\nkey_variable='K'\n[codebook]", 1)
-    assert "variable K is not set" in told(capsys, study, own, "run")
 
 
 def test_nothing_is_asked_that_could_not_be_written(
