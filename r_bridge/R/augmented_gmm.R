@@ -11,13 +11,17 @@
 #'   the sources. Terms that depend on the other rows in another way, such as
 #'   `I(x - mean(x))`, are refused. As in package fixest, `y ~ x | firm + year` absorbs
 #'   fixed effects in a linear model, and `y ~ x | d ~ z` has the endogenous regressor
-#'   `d` with the instrument `z`.
+#'   `d` with the instrument `z`. With `family = binomial()` the outcome may be
+#'   `cbind(successes, failures)`: units then count as often as they have trials. Sources
+#'   have the same columns and, for each unit, as many trials.
 #' @param data A data frame with one row per unit: those with human labels, or all units
 #'   with `NA` where nobody labelled.
 #' @param proxy,synthetic What a model guessed about real units, and units that a model
 #'   made up: a data frame; a named character vector such as
 #'   `c(polite = "polite_gpt4o")` for columns of `data` that stand in for variables of
-#'   the formula; or a named list of these for several sources. A variable that a frame
+#'   the formula; or a named list of these for several sources. Where the outcome has
+#'   levels, a source may have a column with the probability of each:
+#'   `list(gpt4o = list(party = c(left = "p_left", right = "p_right")))`. A variable that a frame
 #'   does not have is taken from `data` for that unit. Several rows of a unit are
 #'   replicates. The estimator treats both kinds alike.
 #' @param family A family as for [stats::glm()]: `gaussian`, `binomial`, `poisson`,
@@ -135,8 +139,9 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
   survey <- read_survey(
     survey, data, capture(substitute(weights), env), capture(substitute(cluster), env)
   )
+  read <- with_most_probable(data, proxy, synthetic, target, parts$formula)
   design <- build_design(
-    formula, data, proxy, synthetic,
+    formula, read$data, read$proxy, read$synthetic,
     parts = parts, target = target, on = unit_column(on, substitute(on)),
     labeled = capture(substitute(labeled), env),
     labeling_prob = capture(substitute(labeling_prob), env),
@@ -164,6 +169,7 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
   )
   influence <- as_flag(influence, "influence")
   keep <- as_flag(keep, "keep")
+  design <- with_chances(weighted_by_trials(design), read$chances)
   design <- without_own_constant(design, target)
   arrays <- python_arguments(design, target, settings, influence, keep)
   value <- call_python("augmented_gmm", arrays)
@@ -216,6 +222,7 @@ python_source <- function(source) {
     name = utf8(source$name, "Name of a source"),
     kind = source$kind,
     endog = as.double(source$endog),
+    chances = source$chances,
     exog = unname_matrix(source$exog),
     units = if (!is.null(source$units)) source$units - 1L,
     offset = source$offset,
