@@ -65,6 +65,12 @@
 #' @param rare_levels What to do with levels of regressors that no labelled unit has: refuse
 #'   them; `"drop"`: leave their units and rows of sources out, like incomplete ones;
 #'   `"lump"`: count them as the level with the fewest labels. A warning gives the numbers.
+#' @param coder Column that says who coded a row, where `data` have a row for each unit and
+#'   coder: their codes become one label, and [coder_agreement()] says how far they agree.
+#'   `on` names the column of the units.
+#' @param coding What makes one label of several codes: `"mean"` or `"majority"`, or by
+#'   column, as in `c(y = "majority")`. If omitted, the mean of an outcome of numbers and the
+#'   majority of one with levels; a regressor on which coders differ must be named.
 #' @param contrasts A list as for [stats::glm()].
 #' @param maxiter 1 gives the labelled-only estimate, 2 the two-step one, a larger number
 #'   iterates until the estimate settles, `"cue"` updates continuously.
@@ -117,7 +123,8 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
                           score = NULL, survey = NULL, strata = NULL, auxiliary = NULL,
                           subset = NULL, missing = c("drop", "raise"),
                           na.action = NULL,
-                          rare_levels = c("raise", "drop", "lump"), contrasts = NULL,
+                          rare_levels = c("raise", "drop", "lump"), coder = NULL,
+                          coding = NULL, contrasts = NULL,
                           maxiter = 2, use_correction = NULL, use_t = NULL,
                           centered = FALSE,
                           population = c("superpopulation", "finite"), start = NULL,
@@ -136,6 +143,15 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
   env <- parent.frame()
   parts <- formula_parts(formula)
   target <- read_target(score, family, !missing(family), parts)
+  coded <- one_row_per_unit(
+    data, unit_column(coder, substitute(coder), "coder"), coding,
+    unit_column(on, substitute(on)), target, parts, list(
+      labeled = capture(substitute(labeled), env), cluster = capture(substitute(cluster), env),
+      labeling_prob = capture(substitute(labeling_prob), env),
+      weights = capture(substitute(weights), env), strata = capture(substitute(strata), env)
+    ), sources_of_columns(proxy, synthetic)
+  )
+  data <- coded$data
   survey <- read_survey(
     survey, data, capture(substitute(weights), env), capture(substitute(cluster), env)
   )
@@ -172,8 +188,10 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
   design <- with_chances(weighted_by_trials(design), read$chances)
   design <- without_own_constant(design, target)
   arrays <- python_arguments(design, target, settings, influence, keep)
+  arrays$coders <- coded$coders
   value <- call_python("augmented_gmm", arrays)
   fit <- new_augmented_gmm(value, design, target, call)
+  fit$coders <- if (!is.null(coded$coders)) table_of(coded$coders)
   if (keep == 1L) {
     # Of the formula and frames nothing is needed again: Python's own result is made anew
     # from these, where this session no longer has it.

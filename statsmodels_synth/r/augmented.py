@@ -23,6 +23,7 @@ from statsmodels_synth.model.augmented import AugmentedGMM
 from statsmodels_synth.problem.design import SourceArrays, with_frame
 from statsmodels_synth.problem.groups import cluster_sums
 from statsmodels_synth.problem.scores import LevelScore, TargetScore, read_score
+from statsmodels_synth.r.coders import read_coders
 from statsmodels_synth.r.targets import (
     absorb_effects,
     find_score,
@@ -169,6 +170,7 @@ def read_problem(arguments: dict[str, Any]) -> AlignedProblem:
         n_incomplete=int(arguments["n_incomplete"][0]),
         lacking=~eligible,
         absorbed=absorbed,
+        coders=read_coders(arguments.get("coders")),
     )
 
 
