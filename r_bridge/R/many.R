@@ -156,6 +156,15 @@ refuse_other_sets <- function(object) {
       }, "OptionError"
     )
   }
+  if (NCOL(object$model[[1L]]) > 1L) {
+    synth_stop(
+      paste(
+        "Sets of labels are not available where the outcome is cbind(successes, failures).",
+        "Give a formula for each set in place of the fit."
+      ),
+      "OptionError"
+    )
+  }
   if (!is.null(object$absorbed)) {
     synth_stop(
       paste(
@@ -417,7 +426,16 @@ groups_of_data <- function(by, data) {
 # A column that stands in for a variable which no formula has is a mistake.
 check_stand_in_names <- function(proxy, synthetic, formulas) {
   used <- unique(unlist(lapply(formulas, all.vars)))
-  for (source in given_sources(proxy, synthetic)) {
+  # Of columns by level the first stands for all.
+  one_column <- function(value) {
+    if (!is.list(value) || is.data.frame(value)) {
+      return(value)
+    }
+    lapply(value, function(own) {
+      if (is.list(own) && !is.data.frame(own)) unlist(lapply(own, `[[`, 1L)) else own
+    })
+  }
+  for (source in given_sources(one_column(proxy), one_column(synthetic))) {
     unused <- setdiff(names(source$columns), used)
     if (length(unused) && !"." %in% used) {
       synth_stop(sprintf(
@@ -440,7 +458,13 @@ sources_for <- function(value, formula) {
   if (is.list(value)) {
     own <- Filter(length, lapply(value, function(one) {
       # list(y = "y_llm") is c(y = "y_llm").
-      if (is.character(one) && !is_bare_string(one)) sources_for(one, formula) else one
+      if (is.character(one) && !is_bare_string(one)) {
+        sources_for(one, formula)
+      } else if (is.list(one) && !is.data.frame(one)) {
+        one[names(one) %in% all.vars(formula)]
+      } else {
+        one
+      }
     }))
     bare <- vapply(own, is_bare_string, NA)
     own <- own[!bare | names(own) %in% all.vars(formula)]

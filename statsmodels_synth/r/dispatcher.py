@@ -27,6 +27,7 @@ from statsmodels_synth.r.analyses import (
     plan_labels_needed,
 )
 from statsmodels_synth.r.augmented import augmented_gmm
+from statsmodels_synth.r.coders import collapse_coders
 from statsmodels_synth.r.convert import from_r, to_r
 from statsmodels_synth.r.drawing import draw_labels
 from statsmodels_synth.r.estimators import estimator
@@ -54,6 +55,7 @@ HANDLERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "draw_labels": draw_labels,
     "estimator": estimator,
     "many_fits": many_fits,
+    "collapse_coders": collapse_coders,
     "task_exchangeability": task_exchangeability,
     "task_interval": task_interval,
     "task_trend": task_trend,

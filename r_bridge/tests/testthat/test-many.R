@@ -121,6 +121,16 @@ test_that("formulas and groups are single calls", {
   )
   expect_identical(none$sets$fit, "a")
   expect_error(many_fits(y ~ x, units, proxy = c(yy = "guess")), "no formula uses")
+  units$level <- factor(ifelse(units$y > 1, "high", "low"))
+  units$p_high <- plogis(units$guess - 1)
+  units$p_low <- 1 - units$p_high
+  soft <- many_fits(
+    level ~ x, units,
+    proxy = list(llm = list(level = c(high = "p_high", low = "p_low"))),
+    score = multinomial_logit()
+  )
+  expect_error(many_fits(y ~ x, units, list(llm = list(yy = "guess"))), "no formula uses")
+  expect_identical(soft$sets$n_sources, 1L)
   expect_error(many_fits(list(y ~ x, 3), units), "list of formulas", class = "FormulaError")
   expect_error(
     many_fits(list(y ~ x, y ~ x), units), "named apart|named 'y ~ x'",
