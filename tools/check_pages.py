@@ -44,7 +44,7 @@ OWN = ("genindex.html", "py-modindex.html", "search.html")
 #: What readers look for.
 SEARCHED = ("annotation", "citation", "ppi", "augmented_gmm", "kappa")
 #: How long the browser may say nothing.
-SECONDS = 120
+SECONDS = 300
 
 #: What is wider than the page, and pictures that were not loaded, in a list.
 _LOOK = """(async () => {

@@ -20,10 +20,10 @@ fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 echo "pages: installing a browser with apt-get"
-"${as_root[@]}" apt-get update -qq > "$log" 2>&1 || true
+timeout 300 "${as_root[@]}" apt-get update -qq > "$log" 2>&1 || true
 # The first is a third smaller; some systems have the second alone.
 for name in chromium-headless-shell chromium; do
-    if "${as_root[@]}" apt-get install -y -qq --no-install-recommends "$name" \
+    if timeout 600 "${as_root[@]}" apt-get install -y -qq --no-install-recommends "$name" \
         >> "$log" 2>&1; then
         exit 0
     fi

@@ -314,7 +314,8 @@ class Sources:
         dict
             ``price_proxy`` and, with counterparts, ``price_synthetic``: money per row
             by source, named as in the regression. The price of a counterpart is that of
-            writing and coding it.
+            writing and coding it; the proxy that it is written from is paid for as
+            well, also in a plan that does without it as a source.
 
         Raises
         ------

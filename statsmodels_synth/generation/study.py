@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Real
 import os
@@ -856,6 +856,8 @@ def _regressors(codebook: Codebook, given: Sequence[str] | None) -> tuple[str, .
     if given is None:
         return tuple(names[1:])
     given = [given] if isinstance(given, str) else given
+    if not isinstance(given, Iterable):
+        raise OptionError(f"regressors= is {show(given)}. Give names of variables.")
     for name in given:
         if name not in names:
             raise OptionError(
