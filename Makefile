@@ -3,7 +3,8 @@
 # make test    everything that CI runs
 # make r       the bridge to R: set-up, its tests, R CMD check
 # make docs    the documentation, in docs/_build/html, opened in a browser
-# make figures  pictures and printed numbers of README and documentation, made again
+# make figures  pictures, tables and printed numbers of README and documentation, made
+#              again; with BENCH=1 simulations too, in few draws, against their errors
 # make smoke   what would be published, installed and run in a bare environment
 # make bench   ratios of speed and memory against named peers
 # All of them need python3 (3.10 or newer) and make; they build their own .venv.
@@ -67,6 +68,7 @@ docs: $(VENV)/docs.stamp browser
 # Then it fails if anything else that a page prints is not what the code prints.
 figures: r-setup
 	$(BIN)/python docs/figures.py
+	$(BIN)/python docs/records.py $(if $(BENCH),--rerun --jobs 2)
 	UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests/docs tests/r/test_docs_page.py
 	git diff --exit-code --stat -- README.md docs
 
