@@ -168,7 +168,8 @@ learn_design <- function(formula, frames, target, contrasts) {
   learned$labels <- list(
     endog = response_numbers(model[[1L]], learned, "data", function(rows) units[rows]),
     exog = plain_matrix(exog, colnames(exog)),
-    offset = offset_numbers(model)
+    offset = offset_numbers(model),
+    trials = trials_of(model[[1L]], learned, "data", function(rows) units[rows])
   )
   learned
 }
@@ -198,6 +199,7 @@ source_arrays <- function(source, learned, frames) {
     exog = plain_matrix(exog, NULL),
     units = if (!every) as.integer(source$units),
     offset = offset_numbers(model),
+    trials = trials_of(model[[1L]], learned, where, units),
     dropped = as.integer(source$dropped)
   )
 }

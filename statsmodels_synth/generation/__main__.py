@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 import os
 from pathlib import Path
 import signal
@@ -109,13 +110,10 @@ def run_command(command: str, path: Path, paths: list[str]) -> int:
 
 def _prepare(folder: Path, kind: str = "csv") -> None:
     """Make a folder, and raise if nothing can be written there, before it is paid."""
-    if kind == "parquet":
-        try:
-            import pyarrow  # noqa: F401, PLC0415 - whether it is there
-        except ImportError as error:
-            raise OptionError(
-                "format = 'parquet' needs pyarrow: pip install pyarrow. Or set 'csv'."
-            ) from error
+    if kind == "parquet" and find_spec("pyarrow") is None:
+        raise OptionError(
+            "format = 'parquet' needs pyarrow: pip install pyarrow. Or set 'csv'."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         trial = folder / f".{os.getpid()}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import importlib
 from importlib.util import find_spec
 import json
@@ -38,7 +38,7 @@ _STUDY = [k for k in keywords_of(Study.__init__) if k not in ("data", "codebook"
 #: Keys that hold a text, where they are there.
 _TEXTS = ["data", "on", "store", "output", "format", "base_url", "examples"]
 #: Kinds of tables by the end of their names.
-_TABLES = {
+_TABLES: dict[str, tuple[str, Callable[[Path, str], pd.DataFrame]]] = {
     ".csv": ("CSV", lambda path, on: pd.read_csv(path, dtype={on: str})),
     ".tsv": ("TSV", lambda path, on: pd.read_csv(path, sep="\t", dtype={on: str})),
     ".parquet": ("Parquet", lambda path, on: pd.read_parquet(path)),

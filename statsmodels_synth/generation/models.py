@@ -377,8 +377,9 @@ class OpenAIModel:
     def _without_key(self, text: str) -> str:
         """Text of an error without the key, and not endless."""
         key = os.environ.get(self.key_variable) or getattr(self.client, "api_key", "")
-        is_secret = isinstance(key, str) and len(key) >= _LEAST_SECRET
-        return (text.replace(key, "***") if is_secret else text)[:_MOST_SHOWN]
+        if isinstance(key, str) and len(key) >= _LEAST_SECRET:
+            text = text.replace(key, "***")
+        return text[:_MOST_SHOWN]
 
 
 def unanswered(status: int, code: str, text: str) -> Answer | None:

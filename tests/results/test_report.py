@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from statsmodels_synth import AugmentedGMM, combine
+from statsmodels_synth import AugmentedGMM, combine, scores
 from statsmodels_synth.datasets import load_posts
 from statsmodels_synth.estimators import ppi
 from statsmodels_synth.exceptions import (
@@ -309,6 +309,40 @@ def test_the_call_makes_the_same_result(
     again = eval(f"{first.call}.{result.call}", names)
     np.testing.assert_array_equal(result.params, again.params)
     np.testing.assert_array_equal(result.bse, again.bse)
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        scores.MultinomialLogit(),
+        scores.MultinomialLogit([0.0, 1.0], base=1.0),
+        scores.OrderedProbit(levels=[0.0, 1.0]),
+        scores.OrderedLogit(),
+        scores.Quantile(1 / 3),
+        scores.Huber(1.5, scale=1 / 3),
+        scores.NegativeBinomial2(),
+        scores.InstrumentalVariables("hedge", ["a", "b"]),
+        scores.AverageTreatmentEffect("treated", propensity="logit"),
+        scores.AverageTreatmentEffect("treated", propensity=1 / 3),
+    ],
+    ids=repr,
+)
+def test_a_score_is_written_as_code(score: Any) -> None:
+    again = eval(repr(score), vars(scores))
+    assert repr(again) == repr(score)
+    public = [name for name in vars(score) if not name.startswith("_")]
+    for name in public:
+        np.testing.assert_equal(getattr(again, name), getattr(score, name))
+
+
+def test_the_call_with_a_score_makes_the_same_result() -> None:
+    score = scores.MultinomialLogit([0.0, 1.0], base=1.0)
+    first = model(family=None, score=score)
+    result = first.fit()
+    names = {"data": load_posts(), "AugmentedGMM": AugmentedGMM}
+    again = eval(f"{first.call}.{result.call}", names | vars(scores))
+    np.testing.assert_array_equal(result.params, again.params)
+    assert "MultinomialLogit(levels=[0.0, 1.0], base=1.0)" in result.report()
 
 
 # Where the gain comes from

@@ -105,3 +105,30 @@ test_that("instruments and fixed effects have what belongs to them, and no more"
   expect_error(update(fe, . ~ . + z), "bar after all", class = "FormulaError")
   expect_identical(nrow(compare(fe, c("labels only", "GMM-Synth"))$table), 4L)
 })
+
+test_that("a source may give a probability of each level", {
+  skip_without_python()
+  units <- target_units()
+  levels <- sort(unique(units$level[!is.na(units$level)]))
+  for (level in levels) {
+    units[[paste0("p_", level)]] <- 0.1 + (units$level_guess == level)
+  }
+  total <- rowSums(units[paste0("p_", levels)])
+  units[paste0("p_", levels)] <- units[paste0("p_", levels)] / total
+  columns <- stats::setNames(paste0("p_", levels), levels)
+  call <- function(columns, formula = level ~ x, data = units, ...) {
+    augmented_gmm(formula, data, list(llm = list(level = columns)), ...)
+  }
+  fit <- call(columns, score = multinomial_logit())
+  again <- call(rev(columns), score = multinomial_logit())
+  expect_identical(coef(fit), coef(again))
+  part <- call(columns, score = multinomial_logit(), subset = x > -1)
+  own <- call(columns, data = units[units$x > -1, ], score = multinomial_logit())
+  expect_identical(coef(part), coef(own))
+  expect_error(call(columns[-1L], score = multinomial_logit()), "for each level")
+  expect_error(call(columns), "has no levels")
+  units[[columns[[1L]]]][5] <- 2
+  expect_error(call(columns, score = multinomial_logit()), "sum to 1.*unit 5")
+  columns[[1L]] <- "nowhere"
+  expect_error(call(columns, score = multinomial_logit()), "no column 'nowhere'")
+})
