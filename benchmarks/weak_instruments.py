@@ -7,9 +7,10 @@ Run from the root of the repository, some minutes on a core::
 
 3,000 units, 150 of them labelled, have one instrument of several strengths for a
 regressor that shares much of its error with the outcome. A model codes the outcome, and
-the regressor is either known of all units or coded, too. A row has the F statistic that the instrument has on the labels, the share of draws in
-which the interval, and the set, has the truth, and the share of rejections of a wrong
-value, 1 in place of .5, by the set and by that of the labels alone.
+the regressor is either known of all units or coded, too. A row has the F statistic of
+the instrument on the labels, the share of draws in which the interval, and the set, has
+the truth, and the share of rejections of a wrong value, 1 in place of .5, by the set
+and by that of the labels alone.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import isfinite
 from numbers import Real
 from typing import Any, TypeVar
 
@@ -25,7 +26,8 @@ from statsmodels_synth.exceptions import (
 from statsmodels_synth.gmm.fit import Fit, fit_design
 from statsmodels_synth.gmm.starts import start_of
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, Target
-from statsmodels_synth.problem.scores import InstrumentalVariables, glm_score
+from statsmodels_synth.problem.scores import InstrumentalVariables
+from statsmodels_synth.problem.scores.glm import glm_score
 from statsmodels_synth.problem.scores.predictors import basis_of, scale_of
 
 Rows = TypeVar("Rows", bound=DesignRows)
@@ -113,7 +115,7 @@ def anderson_rubin(fit: Fit, null: object, alpha: float | None) -> AndersonRubin
             f"({', '.join(score.endogenous)}), and the test is of one. Leave one in "
             "brackets."
         )
-    if isinstance(null, bool) or not isinstance(null, Real) or not np.isfinite(null):
+    if isinstance(null, bool) or not isinstance(null, Real) or not isfinite(null):
         raise OptionError(f"null={show(null)} is no finite number.")
     null = float(null)
     reduced = _Reduced.of(fit, score)
