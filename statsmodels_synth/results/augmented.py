@@ -19,7 +19,11 @@ import pandas as pd
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.inherited import Withheld
 from statsmodels_synth.core.messages import Caution
-from statsmodels_synth.core.options import check_keywords, methods_name_keywords
+from statsmodels_synth.core.options import (
+    check_alpha,
+    check_keywords,
+    methods_name_keywords,
+)
 from statsmodels_synth.core.prediction import PredictedResults, RowsToPredict
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
 from statsmodels_synth.core.signatures import not_constructed
@@ -33,6 +37,7 @@ from statsmodels_synth.core.statsmodels import (
 from statsmodels_synth.core.tested import NamedResultsWrapper
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.gmm.alone import NaiveEstimate
+from statsmodels_synth.gmm.anderson_rubin import AndersonRubin, anderson_rubin
 from statsmodels_synth.gmm.cautions import rarer_outcomes
 from statsmodels_synth.gmm.covariance import explained_by_source
 from statsmodels_synth.gmm.fit import labels_for_share
@@ -1070,6 +1075,77 @@ class AugmentedGMMResults(
         """
         fit = self._fit_or_raise()
         return first_stage(fit.design, fit.target.score, fit.clusters)
+
+    @with_filters_kept
+    def anderson_rubin(
+        self, null: float = 0.0, *, alpha: float | None = 0.05
+    ) -> AndersonRubin:
+        """
+        Test and confidence set of an endogenous regressor, valid with weak instruments.
+
+        Under the hypothesis ``y - null * d`` has nothing to do with the instruments,
+        given exogenous regressors: that is tested by a linear regression with the same
+        sources, labels, design and options as the fit. The set holds all values that
+        are not rejected.
+
+        Parameters
+        ----------
+        null : float
+            Value of the coefficient under the hypothesis.
+        alpha : float or None
+            One less the level of the confidence set; None for the test alone, which is
+            one fit in place of some fifty.
+
+        Returns
+        -------
+        AndersonRubin
+            `fvalue`, `pvalue`, `df_num`, `df_denom`, and `confidence_set`: intervals
+            from left to right, whose ends may be infinite; empty where instruments
+            contradict each other. Print it.
+
+        Raises
+        ------
+        OptionError
+            If there are no instruments, or several endogenous regressors.
+        DataError
+            If the rows are in Dask partitions.
+
+        See Also
+        --------
+        first_stage : Whether instruments are weak.
+
+        Notes
+        -----
+        With more instruments than endogenous regressors it tests at the same time that
+        these agree. F statistics are those of the default for few labels, which makes
+        the set somewhat longer than that of a chi-squared reference.
+
+        References
+        ----------
+        Anderson, T. W. and Rubin, H. (1949). Estimation of the parameters of a single
+        equation in a complete system of stochastic equations. Annals of Mathematical
+        Statistics 20, 46-63.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from statsmodels_synth import AugmentedGMM
+        >>> rng = np.random.default_rng(0)
+        >>> z, u = rng.normal(size=(2, 2000))
+        >>> d = z + u + rng.normal(size=2000)
+        >>> y = 0.5 * d + u + rng.normal(size=2000)
+        >>> frame = pd.DataFrame({"d": d, "z": z})
+        >>> frame["llm"] = y + 0.3 * rng.normal(size=2000)
+        >>> frame["y"] = np.where(np.arange(2000) < 200, y, np.nan)
+        >>> result = AugmentedGMM.from_formula(
+        ...     "y ~ 1 + [d ~ z]", frame, proxy={"y": "llm"}
+        ... ).fit()
+        >>> result.anderson_rubin().is_bounded
+        True
+        """
+        level = None if alpha is None else check_alpha(alpha)
+        return anderson_rubin(self._fit_or_raise(), null, level)
 
     def overidentification(self) -> JTest:
         """
