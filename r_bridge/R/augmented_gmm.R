@@ -10,8 +10,8 @@
 #'   `scale()`, levels and contrasts are learned on the labelled rows and carried to
 #'   the sources. Terms that depend on the other rows in another way, such as
 #'   `I(x - mean(x))`, are refused. As in package fixest, `y ~ x | firm + year` absorbs
-#'   fixed effects in a linear model, and `y ~ x | d ~ z` has the endogenous regressor
-#'   `d` with the instrument `z`. With `family = binomial()` the outcome may be
+#'   fixed effects in a linear model, `y ~ x | d ~ z` has the endogenous regressor `d`
+#'   with the instrument `z`, and `y ~ x | firm | d ~ z` both. With `family = binomial()` the outcome may be
 #'   `cbind(successes, failures)`: units then count as often as they have trials. Sources
 #'   have the same columns and, for each unit, as many trials.
 #' @param data A data frame with one row per unit: those with human labels, or all units

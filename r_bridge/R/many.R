@@ -386,7 +386,7 @@ named_formulas <- function(formulas) {
   }
   texts <- vapply(formulas, deparse1, "")
   outcomes <- vapply(formulas, function(f) {
-    deparse1(if (length(f) == 3L) f[[2L]] else f)
+    deparse1(if (length(f) == 3L) formula_parts(f)$formula[[2L]] else f)
   }, "")
   shown <- if (anyDuplicated(outcomes)) texts else outcomes
   names <- names(formulas)

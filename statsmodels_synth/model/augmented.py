@@ -339,7 +339,7 @@ class AugmentedGMM(StackedMomentsGMM):
         #: The call that gave the data, as text; empty where it is not known.
         self.call = problem.call or ""
         if self.absorbed is not None:
-            self.formula = self.absorbed.text
+            self.formula = problem.formula or self.absorbed.text
         if learned is not None:
             self._attach_spec()
 

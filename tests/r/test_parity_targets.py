@@ -109,6 +109,15 @@ CASES: dict[str, tuple[str, Any, dict[str, Any], dict[str, Any], str, str]] = {
         {"cov_type": "cluster", "cov_kwds": {"groups": "firm"}},
         "real ~ 1 | d ~ z", "synthetic = made_up, cluster = firm",
     ),
+    "instruments and fixed effects": (
+        "real ~ x + [d ~ z + v] | firm", None, ONE_PROXY, {},
+        "real ~ x | firm | d ~ z + v", PROXY,
+    ),
+    "instruments, two fixed effects, finite": (
+        "real ~ group + [d ~ z] | firm + year", None, ONE_PROXY,
+        {"population": "finite"}, "real ~ group | firm + year | d ~ z",
+        f"{PROXY}, population = 'finite'",
+    ),
     "fixed effects": (
         "real ~ x + d | firm", None, ONE_PROXY, {}, "real ~ x + d | firm", PROXY,
     ),
