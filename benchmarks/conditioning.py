@@ -27,17 +27,20 @@ much estimates move if codes of humans are given, all else the same, and J of bo
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 import warnings
 
+from joblib import Parallel, delayed
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 from scipy.special import expit
 import statsmodels.api as sm
 
+from benchmarks.measured import Measured, mean_of, share_of
 from statsmodels_synth import AugmentedGMM
 
 Floats = NDArray[np.float64]
@@ -137,6 +140,26 @@ def summary(cell: Cell, draws: int) -> dict[str, Any]:
         "sd_labels": own.std(ddof=1),
         "coverage_labels": own_covered.mean(),
     }
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the worst case in the documentation, with their errors."""
+    for cell in CELLS:
+        if (cell.written, cell.wrong, cell.sources) != ("closely", 0.3, "both"):
+            continue
+        seeds = range(first, first + draws)
+        every = Parallel(jobs)(delayed(draw)(cell, seed) for seed in seeds)
+        estimates, errors, covered, rejected, _, alone = np.array(every, float).T
+        yield (
+            (f"{cell.n:,}", cell.given),
+            [
+                mean_of(estimates - EFFECT),
+                mean_of(errors),
+                *map(share_of, (covered, rejected, alone)),
+            ],
+        )
 
 
 def limit(cell: Cell, draws: int = 4) -> dict[str, Any]:

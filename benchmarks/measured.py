@@ -18,6 +18,10 @@ class Measured(NamedTuple):
         return Measured(factor * self.value, abs(factor) * self.error)
 
 
+#: What few draws cannot say, such as the least of several shares.
+UNKNOWN = Measured(float("nan"), float("nan"))
+
+
 def share_of(hits: Any) -> Measured:
     """Share of draws; if all agree the error is that of one more that does not."""
     found = np.asarray(hits, dtype=float)

@@ -24,7 +24,7 @@ alone with its Monte Carlo error. Draws that were refused are counted.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -43,6 +43,7 @@ import statsmodels.formula.api as smf
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 from tqdm import tqdm
 
+from benchmarks.measured import UNKNOWN, Measured, mean_of, share_of
 from benchmarks.problems import Row, say, table, timed, versions
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SynthError
@@ -483,6 +484,53 @@ def summary(kept: list[dict[str, Array]]) -> dict[str, float]:
         "its mc error": spread.std() / np.sqrt(len(kept)),
         "largest": ratio.max(),
     }
+
+
+#: Names of targets in the table of the documentation, and here.
+SHOWN = {
+    "median, heavy tails": "quantile .5, heavy tails",
+    "median, growing spread": "quantile .5, growing spread",
+    "quantile .8, growing spread": "quantile .8, growing spread",
+    "Huber, heavy tails": "Huber, heavy tails",
+    "Huber, skewed errors, slope": "Huber, skewed errors",
+    "negative binomial (300 draws)": "negative binomial",
+}
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the documentation: values with their errors."""
+    for (shown, name), n, source in product(SHOWN.items(), LABELS, SOURCES):
+        target, seeds = TARGETS[name], range(first, first + draws)
+        done = Parallel(jobs)(delayed(one_draw)(target, n, source, s) for s in seeds)
+        kept = [found for found in done if found is not None]
+        told = summary(kept)
+        own, alone = (np.array([d[m] for d in kept]) for m in ("default", "labels"))
+        # Medians and their ratios have the spread of samples with replacement. A few
+        # draws may agree: a share of a draw more is never known.
+        rng = np.random.default_rng(0)
+        again = [
+            summary([kept[k] for k in rng.integers(len(kept), size=len(kept))])["width"]
+            for _ in range(100)
+        ]
+        yield (
+            (shown, str(n), source),
+            [
+                mean_share(own[:, 1]),
+                UNKNOWN,
+                mean_share(alone[:, 1]),
+                Measured(told["width"], max(float(np.std(again)), 0.5 / len(kept))),
+                Measured(told["mse"], told["its mc error"]),
+            ],
+        )
+
+
+def mean_share(covered: Array) -> Measured:
+    """Mean share of coefficients that are covered, whose draws go together."""
+    value, error = mean_of(covered.mean(axis=1))
+    # Where all are covered it is as for one coefficient.
+    return Measured(value, max(error, share_of(covered[:, 0] > -1.0).error))
 
 
 def cost(name: str, units: int, repeats: int) -> Row:

@@ -40,6 +40,13 @@ def test_a_page_shows_the_record(name: str) -> None:
     assert module in text
 
 
+@pytest.mark.parametrize("name", records.names())
+def test_a_record_can_follow_its_page(name: str) -> None:
+    # Nothing is lost on the way from a record to its page and back.
+    record = records.read(name)
+    assert records.taken(record, name) == record
+
+
 @pytest.mark.parametrize("name", records.RERUN)
 def test_what_is_computed_anew_has_the_rows_of_the_record(name: str) -> None:
     # Two draws say nothing of the numbers: that is what `--rerun` is for.
