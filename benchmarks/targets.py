@@ -41,6 +41,7 @@ from scipy import stats
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from statsmodels.miscmodels.ordinal_model import OrderedModel
+from statsmodels.treatment.treatment_effects import TreatmentEffect
 from tqdm import tqdm
 
 from benchmarks.measured import UNKNOWN, Measured, mean_of, share_of
@@ -190,6 +191,20 @@ def two_stages(frame: pd.DataFrame) -> Any:
     return IV2SLS.from_formula("y ~ 1 + x + [d ~ z1 + z2 + z3]", frame).fit()
 
 
+def lin(frame: pd.DataFrame) -> Any:
+    """Regression with interactions of Lin (2013), by least squares of statsmodels."""
+    centred = frame.assign(x=frame["x"] - frame["x"].mean())
+    return smf.ols("y ~ t * x", centred).fit(cov_type="HC2")
+
+
+def doubly_robust(frame: pd.DataFrame) -> Any:
+    """Augmented inverse probability weights of statsmodels."""
+    x = sm.add_constant(frame[["x"]])
+    chosen = sm.Logit(frame["t"], x).fit(disp=0)
+    model = TreatmentEffect(sm.OLS(frame["y"], x), frame["t"], results_select=chosen)
+    return model.aipw(return_results=True)
+
+
 def effect(propensity: Any = None) -> dict[str, Any]:
     """Options of a treatment effect."""
     return {"score": AverageTreatmentEffect("t", propensity)}
@@ -290,13 +305,16 @@ TARGETS: dict[str, Target] = {
     "instruments, three for one": Target(
         confounded, "y ~ 1 + x + [d ~ z1 + z2 + z3]", peer=two_stages
     ),
-    "effect, regression-adjusted": Target(trial, "y ~ t + x", effect()),
+    "effect, regression-adjusted": Target(trial, "y ~ t + x", effect(), lin),
     "effect, known propensities": Target(trial, "y ~ t + x + e", effect("e")),
-    "effect, logistic propensities": Target(trial, "y ~ t + x", effect("logit")),
+    "effect, logistic propensities": Target(
+        trial, "y ~ t + x", effect("logit"), doubly_robust
+    ),
     "effect, treatment coded": Target(
         lambda rng, size: trial(rng, size, "t"),
         "y ~ t + x",
         effect("logit"),
+        doubly_robust,
         replaces="t",
     ),
 }
@@ -385,11 +403,11 @@ def clusters(rng: Rng, target: Target, n: int) -> Sample:
 def weights(rng: Rng, target: Target, n: int) -> Sample:
     """A survey that missed units the more the higher the source; weights say so."""
     frame, truth = target.draw(rng, 3 * UNITS)
-    weight = np.exp(1.5 * (ranks(rng, frame) - 0.5))
-    kept = rng.choice(
-        3 * UNITS, UNITS, replace=False, p=1 / weight / (1 / weight).sum()
-    )
-    frame = frame.assign(weight=weight).iloc[kept].reset_index(drop=True)
+    at = ranks(rng, frame)
+    frame["weight"] = np.exp(1.5 * at)
+    met = np.flatnonzero(rng.random(3 * UNITS) < 1.0 / frame["weight"])[:UNITS]
+    frame = frame.iloc[met].reset_index(drop=True)
+    assert len(frame) == UNITS
     labeled = rng.permutation(UNITS) < n
     return Sample(frame, truth, labeled, {"weights": "weight"})
 
