@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 import pickle
 from typing import Any
 
@@ -103,12 +103,21 @@ def dense(
         }
     ).iloc[:, : len(names) + 1 + min(1 + len(names), len(groups) // 10 - 1)]
     q = frame.loc[rows, "w"] * a
-    slope, rest = pd.Series(0.0, rows), pd.Series(0.0, rows)
-    for number in range(10):
-        others = fold != number
-        made = sm.WLS(frame["y"][rows][others], columns[others], q[others]).fit().params
-        slope[~others] = within.loc[rows][~others] @ made.to_numpy()[: len(names)]
-        rest[~others] = frame["y"][rows][~others] - columns[~others] @ made
+    zero = pd.Series(0.0, rows)
+    slopes, rests = [zero.copy(), zero.copy()], [zero.copy(), zero.copy()]
+    for number, k in product(range(10), (0, 1)):
+        others, own = fold != number, columns.drop(columns=["guess"] if k else [])
+        made = sm.WLS(frame["y"][rows][others], own[others], q[others]).fit().params
+        slopes[k][~others] = within.loc[rows][~others] @ made.to_numpy()[: len(names)]
+        rests[k][~others] = frame["y"][rows][~others] - own[~others] @ made
+    # As far as the means of the proxy predict groups they were not learned from.
+    taken = rests[1] - rests[0]
+    by = (q * rests[1] * taken).groupby(group).sum()
+    share = min(by.sum() / (q * taken**2).sum(), 1.0)
+    share *= max(1.0 - (by**2).sum() / by.sum() ** 2, 0.0)
+    assert 0.1 < share < 1.0
+    slope = slopes[1] + share * (slopes[0] - slopes[1])
+    rest = rests[1] - share * taken
     top = bottom = 0.0
     for s, t in combinations(rows, 2):
         if group[s] == group[t]:
@@ -177,6 +186,10 @@ def two_step(
 @pytest.mark.parametrize("prob", [None, "p"])
 def test_a_source_is_as_in_the_dense_derivation(prob: str | None) -> None:
     frame = study()
+    # What the proxy alone knows of a group.
+    codes = pd.factorize(frame["group"])[0]
+    known = np.random.default_rng(1).normal(size=60)[codes]
+    frame[["y", "guess"]] = frame[["y", "guess"]].add(known, axis=0)
     a = np.ones(150)
     if prob is not None:
         a = 1.0 / frame.loc[frame["y"].notna(), "p"].to_numpy()
