@@ -142,6 +142,21 @@ test_that("formulas and groups are single calls", {
   )
 })
 
+test_that("rows without a group or a regressor are counted", {
+  skip_without_python()
+  units <- many_units()
+  units$region[1:3] <- NA
+  expect_warning(
+    found <- many_fits(y ~ x, units, c(y = "guess"), by = region), "3 rows of data.*1, 2, 3"
+  )
+  expect_identical(sum(found$sets$n_units), 497L)
+  units$x[4:5] <- NA
+  fit <- suppressWarnings(augmented_gmm(y ~ x, units, c(y = "guess")))
+  again <- suppressWarnings(many_fits(fit, list(a = units$y)))
+  expect_identical(again$sets$n_incomplete, 2L)
+  expect_equal(again$table$estimate, unname(coef(fit)), tolerance = 1e-10)
+})
+
 test_that("factors and subsets are read as the fit reads them", {
   skip_without_python()
   units <- many_units()
