@@ -27,6 +27,9 @@ test_that("each set of labels gives the fit that has them", {
     found$table$estimate, unname(c(coef(fit), coef(other))), tolerance = 1e-10
   )
   expect_equal(found$vcov$later, vcov(other), tolerance = 1e-10)
+  other$again$token <- "another"
+  late <- many_fits(other, list(later = later), level = 0.9)
+  expect_equal(late$table$estimate, unname(coef(other)), tolerance = 1e-10)
   expect_equal(
     unname(as.matrix(found$table[3:4, c("conf.low", "conf.high")])),
     unname(confint(other, level = 0.9)), tolerance = 1e-10
