@@ -21,9 +21,12 @@
 #' @return An object of class `method_comparison`, with `table`, a data frame with a row for each
 #'   coefficient and method: `term`, `method`, `estimate`, `std.error`, `conf.low`,
 #'   `conf.high`, `width_ratio` (its width over that of labels only), `effective_labels`
-#'   (labels that would give the same standard error without any source) and `valid`:
-#'   whether the interval stays valid where the sources err. `left_out` names methods that
+#'   (labels that would give the same standard error without any source), `valid`: whether the
+#'   interval stays valid where the sources err, and `p.value`, of no effect. `left_out` names methods that
 #'   could not be used, with the reason. `tidy()` gives the table, `glance()` one row.
+#' @details Package testthat has another `compare()`, and another `expect()` than [plan()]:
+#'   `library(statsmodelssynth, exclude = c("compare", "expect"))` leaves both out, so that R
+#'   has no masking to report.
 #' @seealso [diagnostics()], [plan()], [ppi()] and the other single estimators.
 #' @examplesIf synth_available()
 #' units <- transform(mtcars, mpg = replace(mpg, 17:32, NA), guess = 42 - 4 * wt - qsec / 2)

@@ -18,12 +18,33 @@
 #' @param main Title of the figure.
 #' @param ... Nothing: arguments that a method does not have are errors.
 #'
-#' @return An object of class `diagnostics`: data frames `bias` (each source against the
-#'   fit, by coefficient), `bias_tests`, `uncertainty`, `coverage`, `representativeness`,
-#'   `subgroups`, `subgroup_tests` and `influential`; matrices `explained` (share of the
-#'   labels' noise that a source explains) and `residual_correlation`; and `verdict`, the
-#'   tables in sentences. `tidy()` gives one of the tables, `glance()` a row per source.
-#'   `plot()` draws how what labels and sources say of the same units is correlated.
+#' @return An object of class `diagnostics` of data frames and matrices; `tidy()` gives one of
+#'   them, `glance()` a row per source. `plot()` draws how what labels and sources say of the
+#'   same units is correlated. P-values are not adjusted for their number.
+#'   * `bias`, by source and coefficient (`term`): the `naive` and `augmented` estimates, the
+#'     `bias` between them, its `std.error`, `statistic` and `p.value`,
+#'     `augmented.std.error`, and `df`, the degrees of freedom of the test (`Inf` where it is
+#'     normal).
+#'   * `bias_tests`, by source: Wald test of no bias in any coefficient, with `statistic` (F
+#'     with `df` and `df2`, or chi-squared where `df2` is `Inf`) and `p.value`.
+#'   * `uncertainty`: `naive.std.error` and `std.error`, half widths of the 95 % intervals
+#'     `naive_margin` and `margin`, their `ratio`, and whether the naive interval `contains`
+#'     the augmented estimate.
+#'   * `combined`, where a source has several rows for a unit (else `NULL`): its naive
+#'     `estimate` by Rubin's rules over `sets`, the k-th row of every unit, with `std.error`,
+#'     `df`, `conf.low` and `conf.high`; and `stacked_std_err`, which takes the rows of a unit
+#'     as one observation. Neither knows of the bias.
+#'   * `coverage`: `covered` units, their share of `labelled` and `unlabelled` ones, and the
+#'     `p.value` of no dependence on labelling.
+#'   * `representativeness`: `statistic`, `p.value`, `df` (and `f`, `df2`), `c.statistic`,
+#'     `c.p.value`: see [representativeness()].
+#'   * `subgroups`, by source and group: `labelled` units, `mean_error` and `std.error`;
+#'     `subgroup_tests`: test of equal mean errors, with `statistic`, `df`, `df2`, `p.value`.
+#'   * `influential`: units that move a coefficient most, by how many standard errors
+#'     (`dfbetas`), and whether they are `labelled`.
+#'   * `explained` (share of the labels' noise that a source explains) and
+#'     `residual_correlation`, matrices.
+#'   * `verdict`: the tables in sentences.
 #' @seealso [compare()], [agreement()], [representativeness()]
 #' @examplesIf synth_available()
 #' set.seed(1)
@@ -70,6 +91,7 @@ diagnostics.augmented_gmm <- function(object, by = NULL, n_influential = 5,
       representativeness = table_of(value$representativeness, "source"),
       subgroups = table_of(value$subgroups),
       subgroup_tests = table_of(value$subgroup_tests),
+      combined = if (!is.null(value$combined)) table_of(value$combined),
       verdict = option_words(as.character(value$verdict)),
       sources = sources, terms = terms, call = object$call
     ),
@@ -171,6 +193,9 @@ print.diagnostics <- function(x, digits = max(3L, getOption("digits") - 3L), ...
   )
   cat("\n")
   section("Uncertainty, naive and augmented:", x$uncertainty, by_term)
+  if (!is.null(x$combined)) {
+    section("Naive estimates of replicates, combined by Rubin's rules:", x$combined, by_term)
+  }
   section("Coverage of labelled and unlabelled units:", x$coverage, "source")
   section("Scores of labelled units against all:", x$representativeness, "source")
   section("Error of the outcome by group:", x$subgroups, c("source", "group"))
@@ -186,7 +211,7 @@ print.diagnostics <- function(x, digits = max(3L, getOption("digits") - 3L), ...
 
 diagnostic_tables <- c(
   "bias", "bias_tests", "explained", "uncertainty", "influential", "coverage",
-  "representativeness", "subgroups", "subgroup_tests"
+  "representativeness", "subgroups", "subgroup_tests", "combined"
 )
 
 #' @rdname diagnostics
@@ -195,6 +220,9 @@ tidy.diagnostics <- function(x, table = "bias", ...) {
   refuse_arguments("tidy", ...)
   table <- check_choice(table, "table", diagnostic_tables)
   found <- x[[table]]
+  if (is.null(found)) {
+    synth_stop("No source has several rows for a unit, to be combined.", "OptionError")
+  }
   if (is.matrix(found)) {
     found <- data.frame(source = rownames(found), found, check.names = FALSE)
   }

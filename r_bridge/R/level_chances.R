@@ -20,6 +20,7 @@ with_most_probable <- function(data, proxy, synthetic, target, formula) {
       if (length(by_level)) {
         check_by_level(by_level, key, own, target, formula, data)
         found <- most_probable(own[[by_level]], data)
+        read$data <- as.data.frame(read$data) # a data.table has ways of its own
         column <- sprintf("most probable %s (%s, %s)", by_level, key, kind)
         read$data[[column]] <- found$level
         own[[by_level]] <- column

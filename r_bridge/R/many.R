@@ -42,8 +42,10 @@
 #'   coefficient: `fit`, `term`, `estimate`, `std.error`, `statistic`, `p.value`,
 #'   `conf.low`, `conf.high`, `df` (degrees of freedom of the interval, `Inf` for the normal
 #'   distribution), `labels.only`, `labels.only.std.error` and the ends of its interval,
-#'   `effective.labels`; `sets`, a row for each fit, with its `formula` and `group` if there are any, labels (`nobs`),
-#'   units, sources, the p-value of Hansen's J, whether it converged and how often it
+#'   `effective.labels`; `sets`, a row for each fit, with its `formula` and `group` if there
+#'   are any, labels (`nobs`), labelled units that lack a regressor and count as unlabelled
+#'   (`n_incomplete`), units, sources, the p-value of Hansen's J, whether it converged and
+#'   how often it
 #'   warned; `vcov`, a list of covariance matrices; `warned`, what was warned of; `left_out`,
 #'   the fits that were refused, with the reason; and, for formulas, `fits`, the fits
 #'   themselves. `tidy()` gives the table, `glance()` the sets.
@@ -110,7 +112,8 @@ many_fits.augmented_gmm <- function(object, labels, data = NULL, level = 0.95, .
   ))
   about <- lapply(value$about, function(row) {
     data.frame(
-      fit = row$fit, nobs = row$nobs, n_units = row$n_units, n_sources = row$n_sources,
+      fit = row$fit, nobs = row$nobs, n_incomplete = row$n_incomplete,
+      n_units = row$n_units, n_sources = row$n_sources,
       j.p.value = row$j_p, converged = row$converged, warnings = length(row$warnings)
     )
   })
@@ -414,6 +417,12 @@ groups_of_data <- function(by, data) {
     values <- column(data, resolved$column)
   }
   values <- check_row_values(values, "by", n)
+  if (anyNA(values)) {
+    synth_warn(sprintf(
+      "by is missing for %s of data (%s), which are in no group.",
+      count(sum(is.na(values)), "row"), format_units(which(is.na(values)))
+    ), "SynthWarning")
+  }
   groups <- split(seq_len(n), if (is.factor(values)) droplevels(values) else values)
   groups <- Map(function(rows, value) structure(rows, value = value), groups, names(groups))
   if (!is.factor(values) && !is.character(values) && !is.null(resolved$column)) {
@@ -539,7 +548,8 @@ about_fit <- function(name, one, grouped) {
   about <- data.frame(fit = name, formula = one$formula)
   if (grouped) about$group <- one$group
   cbind(about, data.frame(
-    nobs = fit$nobs, n_units = fit$n_units, n_sources = nrow(fit$sources),
+    nobs = fit$nobs, n_incomplete = fit$n_incomplete, n_units = fit$n_units,
+    n_sources = nrow(fit$sources),
     j.p.value = fit$jtest[["p.value"]], converged = fit$converged,
     warnings = length(one$warned)
   ))

@@ -14,7 +14,8 @@
 #'
 #' @return `install_python()`: the path of Python, invisibly. It is noted in the library of
 #'   this package, or, where that cannot be written, for this session only, which a message
-#'   says. `doctor()`: invisibly whether all is well. `run_study()`: invisibly the file's
+#'   says. `doctor()`: invisibly whether all is well; where
+#'   there is no Python, that is what it reports. `run_study()`: invisibly the file's
 #'   `output`, where it has one; read it with `read.csv()`, or what reads Parquet. An error
 #'   where the study fails.
 #' @examples
@@ -78,8 +79,29 @@ record_python <- function(python) {
 #' @rdname setup
 #' @export
 doctor <- function() {
-  status <- run_python(c("-m", "statsmodels_synth.r", "doctor"), python_or_stop())
-  invisible(status == 0L)
+  # Whatever keeps Python from being asked is what the doctor has to report.
+  python <- tryCatch(python_or_stop(), BridgeError = function(e) e)
+  if (!inherits(python, "BridgeError")) {
+    found <- tryCatch(
+      run_python(c("-c", shQuote("import statsmodels_synth.r")), python, quiet = TRUE),
+      error = function(e) 127L, warning = function(w) 127L
+    )
+    if (found == 0L) {
+      status <- run_python(c("-m", "statsmodels_synth.r", "doctor"), python)
+      return(invisible(status == 0L))
+    }
+  }
+  lines <- if (inherits(python, "BridgeError")) {
+    c("missing  ", conditionMessage(python))
+  } else {
+    c(
+      sprintf("ok       Python at %s\n", python),
+      "missing  statsmodels_synth cannot be imported there. ", how_to_set_up
+    )
+  }
+  cat(sprintf("ok       %s in %s\n", R.version.string, R.home()), lines,
+    "\n\nNot ready. Begin with the first line that says missing.\n", sep = "")
+  invisible(FALSE)
 }
 
 #' @rdname setup
@@ -120,14 +142,18 @@ python_or_stop <- function() {
 }
 
 # A process of its own: what it says is seen at once, and Ctrl-C reaches it.
-run_python <- function(arguments, python, environment = character(), failed = NULL) {
+run_python <- function(arguments, python, environment = character(), failed = NULL,
+                       quiet = FALSE) {
   libraries <- Sys.getenv("LD_LIBRARY_PATH", unset = NA)
   if (!is.na(libraries)) {
     # R's own come first there, where a Python may find another Python's.
     Sys.unsetenv("LD_LIBRARY_PATH")
     on.exit(Sys.setenv(LD_LIBRARY_PATH = libraries))
   }
-  status <- system2(python, arguments, env = environment)
+  shown <- if (quiet) FALSE else ""
+  status <- system2(
+    python, arguments, env = environment, stdout = shown, stderr = shown
+  )
   if (status != 0L && !is.null(failed)) {
     synth_stop(sprintf("%s (exit status %d).", failed, status), "PythonError")
   }

@@ -66,6 +66,7 @@ def diagnostics(result: Any, arguments: Arguments) -> dict[str, Any]:
     }
     return {
         **tables,
+        "combined": frame_columns(found.combined) if len(found.combined) else None,
         "explained": found.explained,
         "sources": [str(name) for name in found.explained.index[:-1]],
         "residual_correlation": found.residual_correlation,

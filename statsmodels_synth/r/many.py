@@ -81,6 +81,7 @@ def _numbers(fit: Any, name: str, warned: list[str]) -> dict[str, Any]:
     return {
         "fit": name,
         "nobs": int(fit.n_labeled),
+        "n_incomplete": int(fit.model.n_incomplete),
         "n_units": int(fit.n_units),
         "n_sources": len(fit.source_names),
         "j_p": float(jtest[1]),

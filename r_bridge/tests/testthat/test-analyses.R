@@ -123,3 +123,26 @@ test_that("set-up refuses what does not exist", {
   expect_error(run_study(path, "runn"), "Did you mean", class = "OptionError")
   expect_identical(study_output(path), file.path(dirname(path), "coded.csv"))
 })
+
+test_that("naive estimates of replicates are combined, where there are some", {
+  skip_without_python()
+  fit <- augmented_gmm(
+    dole ~ age, anes96, list(guess = c(dole = "dole_guess")),
+    list(draws = anes96_draws), family = binomial, on = "id"
+  )
+  found <- diagnostics(fit)
+  expect_identical(unique(found$combined$source), "draws")
+  expect_identical(unique(found$combined$sets), 3L)
+  estimates <- vapply(1:3, function(k) {
+    rows <- ave(seq_len(nrow(anes96_draws)), anes96_draws$id, FUN = seq_along) == k
+    coef(glm(dole ~ age, binomial, anes96_draws[rows, ], control = list(epsilon = 1e-14)))
+  }, numeric(2))
+  # Where the iterations end.
+  expect_equal(found$combined$estimate, unname(rowMeans(estimates)), tolerance = 1e-8)
+  expect_identical(nrow(tidy(found, table = "combined")), 2L)
+  expect_output(print(found), "Rubin's rules")
+  alone <- augmented_gmm(dole ~ age, anes96, list(guess = c(dole = "dole_guess")),
+    family = binomial, on = "id")
+  expect_error(tidy(diagnostics(alone), table = "combined"), "several rows",
+    class = "OptionError")
+})

@@ -38,6 +38,8 @@ test_that("codes become labels: means, or what most say", {
   )
   expect_identical(coef(votes), coef(own))
   expect_identical(coder_agreement(votes)$several, 100L)
+  # As from a file, by a session that has not fitted it.
+  fit$again$token <- "another"
   expect_identical(
     compare(fit, "labels only")$table$estimate, unname(fit$labels_only$coefficients)
   )

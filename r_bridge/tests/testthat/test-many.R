@@ -27,6 +27,9 @@ test_that("each set of labels gives the fit that has them", {
     found$table$estimate, unname(c(coef(fit), coef(other))), tolerance = 1e-10
   )
   expect_equal(found$vcov$later, vcov(other), tolerance = 1e-10)
+  other$again$token <- "another"
+  late <- many_fits(other, list(later = later), level = 0.9)
+  expect_equal(late$table$estimate, unname(coef(other)), tolerance = 1e-10)
   expect_equal(
     unname(as.matrix(found$table[3:4, c("conf.low", "conf.high")])),
     unname(confint(other, level = 0.9)), tolerance = 1e-10
@@ -140,6 +143,21 @@ test_that("formulas and groups are single calls", {
     many_fits(y ~ x, units, proxy = proxy["y"], maxiter = -1), "maxiter",
     class = "OptionError"
   )
+})
+
+test_that("rows without a group or a regressor are counted", {
+  skip_without_python()
+  units <- many_units()
+  units$region[1:3] <- NA
+  expect_warning(
+    found <- many_fits(y ~ x, units, c(y = "guess"), by = region), "3 rows of data.*1, 2, 3"
+  )
+  expect_identical(sum(found$sets$n_units), 497L)
+  units$x[4:5] <- NA
+  fit <- suppressWarnings(augmented_gmm(y ~ x, units, c(y = "guess")))
+  again <- suppressWarnings(many_fits(fit, list(a = units$y)))
+  expect_identical(again$sets$n_incomplete, 2L)
+  expect_equal(again$table$estimate, unname(coef(fit)), tolerance = 1e-10)
 })
 
 test_that("factors and subsets are read as the fit reads them", {

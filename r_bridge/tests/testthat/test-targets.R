@@ -134,6 +134,20 @@ test_that("a source may give a probability of each level", {
   fit <- call(columns, score = multinomial_logit())
   again <- call(rev(columns), score = multinomial_logit())
   expect_identical(coef(fit), coef(again))
+  fit$again$token <- "another"
+  expect_identical(
+    compare(fit, "GMM-Synth")$table$estimate, unname(coef(fit))
+  )
+  all <- units[c("level", "x", columns)]
+  expect_identical(
+    coef(call(columns, level ~ ., all, score = multinomial_logit())), coef(fit)
+  )
+  if (requireNamespace("data.table", quietly = TRUE)) {
+    table <- data.table::as.data.table(all)
+    expect_identical(
+      coef(call(columns, level ~ ., table, score = multinomial_logit())), coef(fit)
+    )
+  }
   part <- call(columns, score = multinomial_logit(), subset = x > -1)
   own <- call(columns, data = units[units$x > -1, ], score = multinomial_logit())
   expect_identical(coef(part), coef(own))
