@@ -83,19 +83,48 @@ interrupt <- function() {
   invokeRestart("abort")
 }
 
-# Options are named alike on both sides, but their values are not written alike.
+# Options are named alike on both sides, but values and functions are not written alike.
 in_r_words <- function(text) {
-  text <- gsub("=True\\b", " = TRUE", text)
-  text <- gsub("=False\\b", " = FALSE", text)
-  text <- gsub("\\bGive True\\b", "Give TRUE", text)
-  text <- gsub("\\bNaN where\\b", "NA where", text)
-  text <- gsub("\\b([a-z_]+)=(?=[ ,.:;)])", "\\1", text, perl = TRUE)
-  text <- gsub(
-    "scipy\\.stats\\.binomtest\\(([0-9]+), ([0-9]+)\\)\\.proportion_ci\\(\\)",
-    "binom.test(\\1, \\2)$conf.int", text
-  )
-  gsub("\\b(True|False) or (True|False)\\b", "TRUE or FALSE", text)
+  for (i in seq_along(r_words)) {
+    text <- gsub(names(r_words)[[i]], r_words[[i]], text, perl = TRUE)
+  }
+  text
 }
+
+r_words <- c(
+  "(?<![.\\w])(\\d+)\\.0(?![.\\w]*\\d)" = "\\1",
+  "=True\\b" = " = TRUE",
+  "=False\\b" = " = FALSE",
+  "\\bGive True\\b" = "Give TRUE",
+  "\\bTrue (and|or) False\\b" = "TRUE \\1 FALSE",
+  "\\bFalse or True\\b" = "FALSE or TRUE",
+  "\\bNaN where\\b" = "NA where",
+  "or set on= to" = "or set on to",
+  "Set on= to the column" = "Name the column",
+  "(?<=identifies units)\\." = ", as in on = \"id\".",
+  ", or set the index of both" = ", or give both row names",
+  "Set on='([^']*)', after renaming '[^']*' to '[^']*'" =
+    "Give both one name and set on = \"\\1\"",
+  "frame(\\.index|\\['([^']*)'\\]) = frame(\\.index|\\['[^']*'\\])\\.str\\.strip\\(\\)\\.str\\.lower\\(\\)" =
+    "id <- tolower(trimws(id))",
+  "frame(\\.index|\\['([^']*)'\\]) = frame(\\.index|\\['[^']*'\\])\\.str\\.strip\\(\\)" =
+    "id <- trimws(id)",
+  "\\bC\\(([^()]*)\\)" = "factor(\\1)",
+  "make them missing with pd\\.to_numeric\\(\\.\\.\\., errors='coerce'\\)" =
+    "make them NA, with as.numeric()",
+  "missing, with pd\\.to_numeric\\(\\.\\.\\., errors='coerce'\\)" = "NA, with as.numeric()",
+  "Convert it with pd\\.to_numeric\\b" = "Convert it with as.numeric()",
+  "could not convert string to float: ('[^']*')" = "it has \\1. Give numbers",
+  "with read_csv\\(\\.\\.\\., decimal=','\\)" = "with read.csv2()",
+  "pd\\.to_numeric\\(column\\.str\\.replace\\(',', '\\.'\\)\\)" =
+    "as.numeric(sub(\",\", \".\", column))",
+  "\\b(missing|rare_levels|on)='([^']*)'" = "\\1 = \"\\2\"",
+  "\\b([a-z_]+( [a-z]+)?)='" = "\\1 = '",
+  "\\b([a-z_]+)=(?=[0-9])" = "\\1 = ",
+  "\\b([a-z_]+)=(?=[ ,.:;)])" = "\\1",
+  "scipy\\.stats\\.binomtest\\(([0-9]+), ([0-9]+)\\)\\.proportion_ci\\(\\)" =
+    "binom.test(\\1, \\2)$conf.int"
+)
 
 dispatcher <- function() {
   if (is.null(session$dispatch)) {

@@ -103,7 +103,7 @@ group_values <- function(object, given) {
   if (!is.null(n)) {
     values <- check_row_values(values, "by", n)
   }
-  values <- if (is.logical(values)) as.character(values) else as_values(values)
+  values <- if (is.logical(values)) as.character(values) else comparable(values)
   more <- length(object$again$arrays$labeled) - length(values)
   values <- c(values, rep(NA, max(more, 0L)))
   if (is.numeric(values)) {

@@ -161,13 +161,8 @@ drawn_frame <- function(value, ids, design, n) {
 
 # Ids of the units, as augmented_gmm() has them.
 ids_of_units <- function(units, on) {
-  found <- if (is.null(on)) {
-    row_name_ids(units, list(), character())
-  } else {
-    column_ids(units, list(), on)
-  }
-  refuse_repeated_units(found$data)
-  unit_labels(found$data)
+  sent <- frame_to_send(check_frame(units, "units"), character(), "units", check_on(on))
+  split_labels(call_python("unit_ids", list(data = sent, on = check_on(on)))$units)
 }
 
 # The units with what the first proxy says in place of labels, and all outcomes.

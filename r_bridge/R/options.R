@@ -94,7 +94,7 @@ read_option_value <- function(value, option, known) {
     }
     return(list(column = value))
   }
-  list(values = value)
+  list(values = value, option = option)
 }
 
 formula_column <- function(formula, option, known) {

@@ -30,6 +30,7 @@ from statsmodels_synth.r.augmented import augmented_gmm
 from statsmodels_synth.r.convert import from_r, to_r
 from statsmodels_synth.r.drawing import draw_labels
 from statsmodels_synth.r.estimators import estimator
+from statsmodels_synth.r.frames import align, unit_ids
 from statsmodels_synth.r.interrupts import interrupts_raise
 from statsmodels_synth.r.tasks import (
     task_coverage_gap,
@@ -41,6 +42,8 @@ from statsmodels_synth.r.tasks import (
 
 #: What R can ask for.
 HANDLERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "align_frames": align,
+    "unit_ids": unit_ids,
     "augmented_gmm": augmented_gmm,
     "compare": compare,
     "diagnostics": diagnostics,
