@@ -92,38 +92,52 @@ in_r_words <- function(text) {
 }
 
 r_words <- c(
-  "(?<![.\\w])(\\d+)\\.0(?![.\\w]*\\d)" = "\\1",
+  # Values, options and calls.
+  "(?<![.\\w])(\\d+)\\.0(?![.\\w]*\\d|%)" = "\\1",
   "=True\\b" = " = TRUE",
   "=False\\b" = " = FALSE",
   "\\bGive True\\b" = "Give TRUE",
   "\\bTrue (and|or) False\\b" = "TRUE \\1 FALSE",
   "\\bFalse or True\\b" = "FALSE or TRUE",
   "\\bNaN where\\b" = "NA where",
+  "scipy\\.stats\\.binomtest\\(([0-9]+), ([0-9]+)\\)\\.proportion_ci\\(\\)" =
+    "binom.test(\\1, \\2)$conf.int",
+  "plot_covariate\\(\\)" = "plot(x, by = )",
+  "loo\\(\\)" = "leave_one_out()",
+  "\\bAugmentedGMM\\b(?![.(])" = "augmented_gmm()",
+  "\\bfrom_frame\\b" = "task_exchangeability",
+  "\\bfrom_(estimates|votes)\\b" = "task_exchangeability_\\1",
+  "\\bfrom_results\\b" = "task_exchangeability_fits",
+  " when you make the model" = "",
+  "\\bfit\\(\\)" = "the fit",
+  "\\bpilot=result\\b" = "pilot = fit",
+  "\\bfor_\\b" = "terms",
+  "expect\\(n_units=\\.\\.\\.\\)" = "expect(plan, n_units = )",
+  "(^|[ (])\\.table\\b" = "\\1$table",
+  # Columns and row names.
   "or set on= to" = "or set on to",
   "Set on= to the column" = "Name the column",
   "(?<=identifies units)\\." = ", as in on = \"id\".",
   ", or set the index of both" = ", or give both row names",
   "Set on='([^']*)', after renaming '[^']*' to '[^']*'" =
     "Give both one name and set on = \"\\1\"",
-  "frame(\\.index|\\['([^']*)'\\]) = frame(\\.index|\\['[^']*'\\])\\.str\\.strip\\(\\)\\.str\\.lower\\(\\)" =
+  "frame(\\.index|\\['[^']*'\\]) = \\S+\\.str\\.strip\\(\\)\\.str\\.lower\\(\\)" =
     "id <- tolower(trimws(id))",
-  "frame(\\.index|\\['([^']*)'\\]) = frame(\\.index|\\['[^']*'\\])\\.str\\.strip\\(\\)" =
-    "id <- trimws(id)",
+  "frame(\\.index|\\['[^']*'\\]) = \\S+\\.str\\.strip\\(\\)" = "id <- trimws(id)",
   "\\bC\\(([^()]*)\\)" = "factor(\\1)",
-  "make them missing with pd\\.to_numeric\\(\\.\\.\\., errors='coerce'\\)" =
-    "make them NA, with as.numeric()",
-  "missing, with pd\\.to_numeric\\(\\.\\.\\., errors='coerce'\\)" = "NA, with as.numeric()",
+  "([Mm])ake them missing(,?) with pd\\.to_numeric\\(\\.\\.\\., errors='coerce'\\)" =
+    "\\1ake them NA\\2 with as.numeric()",
   "Convert it with pd\\.to_numeric\\b" = "Convert it with as.numeric()",
   "could not convert string to float: ('[^']*')" = "it has \\1. Give numbers",
   "with read_csv\\(\\.\\.\\., decimal=','\\)" = "with read.csv2()",
   "pd\\.to_numeric\\(column\\.str\\.replace\\(',', '\\.'\\)\\)" =
     "as.numeric(sub(\",\", \".\", column))",
-  "\\b(missing|rare_levels|on)='([^']*)'" = "\\1 = \"\\2\"",
-  "\\b([a-z_]+( [a-z]+)?)='" = "\\1 = '",
-  "\\b([a-z_]+)=(?=[0-9])" = "\\1 = ",
-  "\\b([a-z_]+)=(?=[ ,.:;)])" = "\\1",
-  "scipy\\.stats\\.binomtest\\(([0-9]+), ([0-9]+)\\)\\.proportion_ci\\(\\)" =
-    "binom.test(\\1, \\2)$conf.int"
+  # What is left of name=value.
+  "\\b([a-z_]+)=[(\\[]([^]()]*)[])]" = "\\1 = c(\\2)",
+  "\\b([a-z_]+( [a-z]+)?)='([^']*)'" = "\\1 = \"\\3\"",
+  "\\b([a-z_]+)=(-?[.]?[0-9])" = "\\1 = \\2",
+  "\\b([a-z_]+)=None\\b" = "\\1 = NULL",
+  "\\b([a-z_]+)=(?=[ ,.:;)])" = "\\1"
 )
 
 dispatcher <- function() {

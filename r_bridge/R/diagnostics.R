@@ -70,7 +70,7 @@ diagnostics.augmented_gmm <- function(object, by = NULL, n_influential = 5,
       representativeness = table_of(value$representativeness, "source"),
       subgroups = table_of(value$subgroups),
       subgroup_tests = table_of(value$subgroup_tests),
-      verdict = option_words(as.character(value$verdict)),
+      verdict = in_r_words(as.character(value$verdict)),
       sources = sources, terms = terms, call = object$call
     ),
     class = "diagnostics"

@@ -132,17 +132,30 @@ draw_labels <- function(units, n, design = c(
   drawn_frame(value, ids_of_units(units, on), design, n)
 }
 
-# Python's options and columns as they are named here: it knows columns by what they are for.
+# Python knows columns by what they are for.
 drawing_words <- function(text, columns) {
-  text <- gsub("\\bfor_\\b", "terms", text)
-  text <- gsub("pilot=result", "pilot = fit", text, fixed = TRUE)
   for (use in names(columns)) {
     text <- gsub(
       sprintf("column '%s'", use), sprintf("column '%s'", columns[[use]]), text,
       fixed = TRUE
     )
   }
-  option_words(text)
+  text
+}
+
+# Errors and warnings in other words.
+reworded <- function(expr, words) {
+  withCallingHandlers(
+    tryCatch(expr, SynthError = function(e) {
+      e$message <- words(e$message)
+      stop(e)
+    }),
+    SynthWarning = function(w) {
+      w$message <- words(w$message)
+      warning(w)
+      invokeRestart("muffleWarning")
+    }
+  )
 }
 
 drawn_frame <- function(value, ids, design, n) {

@@ -194,7 +194,7 @@ def _of_subset(
     sources: list[GivenSource] = []
     kept: list[Positions | None] = []
     for source in given:
-        rows = None
+        rows = subset  # of columns of data
         if source.frame is not None:
             own = keyed_by(source.frame, on, f"Source {source.name!r}").index
             rows = np.flatnonzero(~own.isin(left))

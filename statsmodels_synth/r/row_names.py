@@ -132,11 +132,14 @@ def _refuse_other_names(data: NumberedFrame, source: NumberedFrame) -> None:
     for own in ids:
         for name in map(str, source.frame):
             alike = _plain(own) == _plain(name)
+            certain = alike and names_unit(own)
             if not alike and source.frame[name].dtype != object:
+                continue
+            # Replicates repeat an id, so that it need not tell rows of a source apart.
+            if not certain and not _tells_rows_apart(source.frame[name]):
                 continue
             pair = _compared(data, source, (own, name))
             differ = not pair.agrees if pair else _differ(data, source, (own, name))
-            certain = alike and names_unit(own)
             if differ and (certain or (pair is not None and _in_other_rows(pair))):
                 raise _other_rows(source, own, name)
 
