@@ -14,7 +14,9 @@ align_frames <- function(data, given, variables, asked, options) {
     variables$all, asked$values, asked$fixed, unlist(columns),
     unlist(lapply(given, `[[`, "columns"))
   ))
-  sent <- frame_to_send(data, needed, "data", asked$on)
+  # Where all are columns of data no row has to be found.
+  whole <- is.null(asked$on) && any(vapply(given, has_frame, NA))
+  sent <- frame_to_send(data, needed, "data", asked$on, whole)
   for (option in names(options)) {
     values <- options[[option]]$values
     if (!is.null(values) && option != "labeled") {
@@ -26,15 +28,15 @@ align_frames <- function(data, given, variables, asked, options) {
   columns$labeled <- NULL
   found <- call_python("align_frames", c(asked, list(
     data = sent,
-    sources = lapply(given, source_to_send, data, needed, asked$on),
+    sources = lapply(given, source_to_send, data, needed, asked$on, whole),
     response = utf8(variables$response, "The outcome"),
     regressors = utf8(setdiff(variables$all, variables$response), "Variables"),
     labeled = labeled_to_send(options$labeled, data),
     options = Filter(Negate(is.null), columns)
   )))
   found$units <- split_labels(found$units)
-  whole <- recoded(select_columns(data, variables$all, "data"), found$rare)
-  found$data <- if (is.null(asked$subset)) whole else take_rows(whole, asked$subset + 1L)
+  own <- recoded(select_columns(data, variables$all, "data"), found$rare)
+  found$data <- if (is.null(asked$subset)) own else take_rows(own, asked$subset + 1L)
   found$sources <- Map(function(source, at) {
     own <- recoded(own_columns(source, data, variables$all), found$rare)
     list(
@@ -56,11 +58,12 @@ labeled_to_send <- function(resolved, data) {
   list(values = crossing(check_row_values(resolved$values, "labeled", n_rows(data))))
 }
 
-# A frame as it crosses: columns that are needed, and of others the names. Where row
-# names are numbers all columns, as they may say which rows belong together.
-frame_to_send <- function(frame, needed, where, on, as = function(x, name) x) {
+# A frame as it crosses: columns that are needed, and of others the names; as a whole
+# where row names are numbers, as any column may say which rows belong together.
+frame_to_send <- function(frame, needed, where, on, whole = FALSE,
+                          as = function(x, name) x) {
   rows <- .row_names_info(frame, 0L)
-  number <- is.null(on) && !is.character(rows)
+  whole <- whole && !is.character(rows)
   columns <- lapply(names(frame), function(name) {
     x <- column(frame, name)
     label <- sprintf("%s: column '%s'", where, name)
@@ -68,7 +71,7 @@ frame_to_send <- function(frame, needed, where, on, as = function(x, name) x) {
       key_to_send(check_column(x, label), label)
     } else if (name %in% needed) {
       crossing(check_column(as(x, name), label))
-    } else if (number) {
+    } else if (whole) {
       tryCatch(crossing(check_column(x, label)), SynthError = function(e) NULL)
     }
   })
@@ -86,7 +89,7 @@ frame_to_send <- function(frame, needed, where, on, as = function(x, name) x) {
   )
 }
 
-source_to_send <- function(source, data, needed, on) {
+source_to_send <- function(source, data, needed, on, whole) {
   if (has_frame(source)) {
     check_frame(source$frame, source_label(source))
   }
@@ -95,7 +98,7 @@ source_to_send <- function(source, data, needed, on) {
     columns = as.list(source$columns),
     frame = if (has_frame(source)) {
       frame_to_send(
-        source$frame, needed, source_label(source), on,
+        source$frame, needed, source_label(source), on, whole,
         function(x, name) if (name %in% names(data)) as_text_of(x, column(data, name)) else x
       )
     }

@@ -94,6 +94,17 @@ def whole_numbers(column: pd.Series) -> pd.Series:
     return made
 
 
+def alike(model: pd.Series, column: pd.Series, kinds: tuple[str, str]) -> bool:
+    """
+    Whether two columns are of one kind, and of the same levels: seen at a glance.
+
+    Shapes: `model` (rows,), `column` (any,).
+    """
+    if kinds != ("factor", "factor"):
+        return kinds[0] == kinds[1] or set(kinds) <= {"numbers", "logical"}
+    return set(column.cat.categories) <= set(model.cat.categories)
+
+
 def refuse_other_kinds(
     model: pd.Series, column: pd.Series, kinds: tuple[str, str], where: str
 ) -> None:

@@ -29,6 +29,7 @@ from statsmodels_synth.data.rare_levels import check_rare_levels, settle_rare_le
 from statsmodels_synth.exceptions import AlignmentError, DataError
 from statsmodels_synth.r.columns import (
     LABEL_SEPARATOR,
+    alike,
     kind_of,
     read_column,
     refuse_other_keys,
@@ -365,10 +366,12 @@ def _refuse_kinds(
                 column, its = source.frame[name], own["frame"]["columns"][name]
             if column is None:
                 continue
+            kinds = kind_of(sent[name]), kind_of(its)
+            if alike(data[name], column, kinds):
+                continue
             frame = data if source.frame is None else source.frame
             where = f"Source {source.name!r}"
             column = column.set_axis(keyed_by(frame, _on(arguments), where).index)
-            kinds = kind_of(sent[name]), kind_of(its)
             refuse_other_kinds(data[name], column, kinds, where)
 
 
