@@ -2,8 +2,9 @@
 # make demo-llm  the same with a small language model on this machine
 # make test    everything that CI runs
 # make r       the bridge to R: set-up, its tests, R CMD check
-# make docs    the documentation, in docs/_build/html
-# make figures  pictures and printed numbers of README and documentation, made again
+# make docs    the documentation, in docs/_build/html, opened in a browser
+# make figures  pictures, tables and printed numbers of README and documentation, made
+#              again; with BENCH=1 simulations too, in few draws, against their errors
 # make smoke   what would be published, installed and run in a bare environment
 # make bench   ratios of speed and memory against named peers
 # All of them need python3 (3.10 or newer) and make; they build their own .venv.
@@ -13,7 +14,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo demo-llm test docs figures smoke bench lint types unit r r-setup r-check clean
+.PHONY: demo demo-llm test browser docs figures smoke bench lint types unit r r-setup r-check clean
 # Each step builds on what those before it have set up, except in pairs: steps that keep
 # one core busy each. The output of one is then shown after that of the other.
 ifndef PAIRED
@@ -30,7 +31,7 @@ demo-llm: $(VENV)/small-model.stamp
 
 # R comes first: the tests of the bridge are among the others, and skip without it.
 # Nothing is installed while a pair runs.
-test: r-setup $(VENV)/docs.stamp
+test: r-setup $(VENV)/docs.stamp browser
 	$(PAIR) lint types
 	$(MAKE) --no-print-directory unit
 	$(PAIR) r-check docs
@@ -56,14 +57,18 @@ r-setup: $(VENV)/test.stamp $(VENV)/r.stamp
 r-check: $(VENV)/r.stamp
 	$(BIN)/python tools/check_r.py
 
-docs: $(VENV)/docs.stamp
+browser:
+	tools/set_up_browser.sh
+
+docs: $(VENV)/docs.stamp browser
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
-	$(BIN)/python tools/check_pages.py docs/_build/html
+	$(BIN)/python tools/check_pages.py docs/_build/html --screens docs/_build/screens
 	@echo "Documentation: docs/_build/html/index.html"
 
 # Then it fails if anything else that a page prints is not what the code prints.
 figures: r-setup
 	$(BIN)/python docs/figures.py
+	$(BIN)/python docs/records.py $(if $(BENCH),--rerun --jobs 2)
 	UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests/docs tests/r/test_docs_page.py
 	git diff --exit-code --stat -- README.md docs
 
@@ -87,4 +92,4 @@ $(VENV)/%.stamp: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) docs/_build docs/reference/generated demo-output
+	rm -rf $(VENV) docs/_build docs/reference/generated docs/reference/r demo-output

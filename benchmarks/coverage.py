@@ -203,36 +203,42 @@ def figure(table: pd.DataFrame, path: Path) -> None:
     """Coverage and mean squared error of all cells."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
-    fig, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    # One below the other: so it can be read on a phone.
+    figsize = (7.2, 11.5)
+    fig, (top, below) = plt.subplots(2, 1, figsize=figsize, layout="constrained")
     colours = {"none": "#000000", "useless": "#999999", "weak": "#56B4E9"}
     colours |= {"ordinary": "#009E73", "5 %": "#E69F00", "2 %": "#D55E00"}
     markers = dict(zip(colours, "oP^sDv", strict=True))  # colour is not the only code
     rng = np.random.default_rng(0)
     for quality, colour in colours.items():
         rows = table[table["quality"] == quality]
-        at = rows["n"] * np.exp(rng.uniform(-0.12, 0.12, len(rows)))
-        common = {"color": colour, "alpha": 0.85, "s": 22}
-        own = {"label": quality, "marker": markers[quality]}
-        left.scatter(at, rows["coverage"], **own, **common)
-        left.scatter(at, rows["coverage_paper"], marker="x", **(common | {"s": 14}))
-        right.scatter(rows["mse_paper"], rows["mse"], **own, **common)
-    left.axhspan(*BAND, color="#0072B2", alpha=0.12)
-    left.axhline(0.95, color="#0072B2", lw=1)
-    left.set(xscale="log", xlabel="labels n", ylabel="coverage of the 95 % interval")
-    left.set_xticks([30, 50, 100, 200, 400], ["30", "50", "100", "200", "400"])
-    left.minorticks_off()
-    left.set_title("Few-label default (points) and Byun et al. 2025 (crosses)")
-    left.legend(title="sources", loc="lower right", fontsize=8)
-    top = float(table[["mse", "mse_paper"]].max().max()) * 1.05
-    right.plot([0, top], [0, top], color="#888888", lw=1)
-    right.axhline(1.0, color="#0072B2", lw=1)
-    right.set(
-        xlim=(0, top),
-        ylim=(0, top),
-        xlabel="Byun et al. (2025)",
-        ylabel="few-label default",
-        title="Mean squared error, labels alone = 1",
-    )
+        at = rows["n"] * np.exp(rng.uniform(-0.1, 0.1, len(rows)))
+        common = {"color": colour, "s": 34, "marker": markers[quality]}
+        top.scatter(at * 0.93, rows["coverage"], label=quality, alpha=0.85, **common)
+        # Empty, and to the right: the paper's.
+        hollow = common | {"facecolors": "none", "edgecolors": colour, "color": None}
+        top.scatter(at * 1.14, rows["coverage_paper"], linewidths=1.1, **hollow)
+        below.scatter(rows["mse_paper"], rows["mse"], alpha=0.85, **common)
+    top.axhspan(*BAND, color="#0072B2", alpha=0.12)
+    top.axhline(0.95, color="#0072B2", lw=1)
+    top.set(xscale="log")
+    top.set_xlabel("labels n", fontsize=12)
+    top.set_xticks([30, 50, 100, 200, 400], ["30", "50", "100", "200", "400"])
+    top.minorticks_off()
+    whose = "filled: few-label default; hollow, right: Byun et al. (2025)"
+    title = f"Coverage of the 95 % interval\n{whose}"
+    top.set_title(title, loc="left", fontsize=12)
+    top.legend(title="sources", loc="lower right", fontsize=11, title_fontsize=11)
+    most = float(table[["mse", "mse_paper"]].max().max()) * 1.05
+    below.plot([0, most], [0, most], color="#888888", lw=1)
+    below.axhline(1.0, color="#0072B2", lw=1)
+    below.set(xlim=(0, most), ylim=(0, most))
+    below.set_xlabel("Byun et al. (2025)", fontsize=12)
+    below.set_ylabel("few-label default", fontsize=12)
+    below.set_title("Mean squared error, labels alone = 1", loc="left", fontsize=12)
+    for ax in (top, below):
+        ax.tick_params(labelsize=11)
+        ax.spines[["top", "right"]].set_visible(False)
     fig.savefig(path, dpi=150)
     plt.close(fig)
 

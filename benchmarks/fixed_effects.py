@@ -18,6 +18,7 @@ group, one's own included, off the outcome.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 import warnings
@@ -29,6 +30,7 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
+from benchmarks.measured import Measured, mean_of, rmse_of, share_of
 from statsmodels_synth import AugmentedGMM
 
 Array = NDArray[Any]
@@ -139,6 +141,22 @@ def row(name: str, draws: int, jobs: int) -> dict[str, str]:
     told["own label rmse"] = f"{np.sqrt(np.mean(own**2)):.4f}"
     told["own label bias"] = f"{own.mean():.3f}"
     return told
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the documentation: values with their errors."""
+    for name, cell in CELLS.items():
+        seeds = range(first, first + draws)
+        found = np.stack(Parallel(jobs)(delayed(one)(cell, s) for s in seeds))
+        told = []
+        for k in range(len(METHODS)):
+            error, half = found[:, 2 * k] - SLOPE, found[:, 2 * k + 1]
+            covers = share_of(np.abs(error) <= half)
+            told += [rmse_of(error), mean_of(2.0 * half), covers]
+        own = found[:, -1] - SLOPE
+        yield (name,), [*told, rmse_of(own), mean_of(own)]
 
 
 def _bias(error: Array) -> float:

@@ -285,50 +285,65 @@ def show(table: pd.DataFrame) -> None:
         print(wide.round(0 if measure == "effective_labels" else 3).to_string())
 
 
+#: Colour, marker and line of each method: no two differ by colour alone.
+LOOKS = {
+    "GMM-Synth": ("#0072B2", "o", "-"),
+    "GMM-Synth, paper": ("#56B4E9", "s", "--"),
+    "PPI++ (proxy)": ("#009E73", "^", "-."),
+    "PPI++Synth": ("#000000", "v", ":"),
+    "predict-then-debias (proxy)": ("#CC79A7", "D", "--"),
+    "DSL (proxy)": ("#D55E00", "P", "-."),
+    "RePPI": ("#E69F00", "X", ":"),
+}
+
+
 def figure(table: pd.DataFrame, path: Path) -> None:
-    """Squared error and coverage of all methods, one column of panels per data set."""
+    """Squared error and coverage of all methods, one row of panels per data set."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     names = list(dict.fromkeys(table.index.get_level_values("data")))
+    # One below the other: so it can be read on a phone.
     fig, axes = plt.subplots(
-        2,
         len(names),
-        figsize=(3.1 * len(names), 6.4),
+        2,
+        figsize=(7.2, 2.2 * len(names) + 1.6),
         sharex=True,
-        sharey="row",
+        sharey="col",
         squeeze=False,
         layout="constrained",
     )
-    colours = {
-        "GMM-Synth": "#0072B2",
-        "GMM-Synth, paper": "#56B4E9",
-        "PPI++ (proxy)": "#009E73",
-        "PPI++Synth": "#F0E442",
-        "predict-then-debias (proxy)": "#CC79A7",
-        "DSL (proxy)": "#D55E00",
-        "RePPI": "#E69F00",
-    }
-    markers = dict(zip(colours, "oxs^vDP", strict=True))  # colour is not the only code
+    titles = ("squared error, labels only = 1", "coverage of 95 % interval")
     for k, name in enumerate(names):
         part = table.loc[name]
-        for method, colour in colours.items():
+        for method, (colour, marker, line) in LOOKS.items():
             if method not in part.index.get_level_values("method"):
                 continue
             rows = part.xs(method, level="method")
-            wide = 2.4 if method == "GMM-Synth" else 1.3
-            for ax, measure in zip(axes[:, k], ("mse", "coverage"), strict=True):
-                ax.plot(
-                    100 * rows.index, rows[measure], "-", marker=markers[method],
-                    ms=4, lw=wide, color=colour, label=method,
-                )  # fmt: skip
-        axes[0, k].axhline(1.0, color="0.6", lw=0.8)
-        axes[1, k].axhline(0.95, color="0.6", lw=0.8)
-        axes[0, k].set_title(name)
-        axes[1, k].set_xlabel("units labelled, %")
-    axes[0, 0].set_ylabel("mean squared error, labels only = 1")
-    axes[1, 0].set_ylabel("coverage of the 95 % interval")
-    handles, labels = axes[0, -1].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+            look = {"color": colour, "marker": marker, "linestyle": line, "ms": 5.5}
+            look["lw"] = 2.6 if method == "GMM-Synth" else 1.5
+            for ax, measure in zip(axes[k], ("mse", "coverage"), strict=True):
+                ax.plot(100 * rows.index, rows[measure], label=method, **look)
+        axes[k, 0].axhline(1.0, color="0.6", lw=0.8)
+        axes[k, 1].axhline(0.95, color="0.6", lw=0.8)
+        axes[k, 0].set_ylabel(name.replace(" ", "\n"), fontsize=12)
+        for ax, title in zip(axes[k], titles, strict=True):
+            ax.tick_params(labelsize=11)
+            ax.spines[["top", "right"]].set_visible(False)
+            if k == 0:
+                ax.set_title(title, loc="left", fontsize=12)
+    for ax in axes[-1]:
+        ax.set_xlabel("units labelled, %", fontsize=12)
+    handles = {h.get_label(): h for ax in axes[:, 0] for h in ax.get_lines()}
+    shown = [handles[method] for method in LOOKS if method in handles]
+    fig.legend(
+        shown,
+        [line.get_label() for line in shown],
+        loc="outside lower center",
+        ncols=2,
+        fontsize=11,
+        frameon=False,
+        handlelength=3.2,
+    )
     fig.savefig(path, dpi=150)
     plt.close(fig)
 

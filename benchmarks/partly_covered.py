@@ -16,12 +16,16 @@ nothing but the units that the source covers.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from itertools import product
 from typing import Any
 import warnings
 
+from joblib import Parallel, delayed
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.measured import Measured, share_of
 from statsmodels_synth import AugmentedGMM
 
 DESIGNS = ("plain", "strata", "probabilities", "clusters")
@@ -85,14 +89,38 @@ def restricted(
     return model.fit(**fit)
 
 
-def pvalues(how: str, draws: int, share: float, select: float) -> NDArray[np.float64]:
+def pvalues(
+    how: str, draws: int, share: float, select: float, first: int = 0
+) -> NDArray[np.float64]:
     """P-values of J, and those among the covered units alone, (draws, 2)."""
     found = []
-    for seed in range(draws):
+    for seed in range(first, first + draws):
         arguments, fit, covered = partly_covered(how, seed, select=select, share=share)
-        ours = AugmentedGMM(**arguments).fit(**fit).jtest()[1]
-        found.append((ours, restricted(arguments, fit, covered).jtest()[1]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the source covers some units only
+            ours = AugmentedGMM(**arguments).fit(**fit).jtest()[1]
+            alone = restricted(arguments, fit, covered).jtest()[1]
+        found.append((ours, alone))
     return np.array(found)
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the documentation: per cent, with their errors."""
+    rows = list(product((0.3, 0.6), DESIGNS))
+    ways = [
+        (how, draws, share, select, first)
+        for share, how in rows
+        for select in (0.0, 0.6)
+    ]
+    found = iter(Parallel(jobs)(delayed(pvalues)(*way) for way in ways))
+    for share, how in rows:
+        null, power = next(found), next(found)
+        hits = [null[:, 0] < 0.05, null[:, 0] < 0.01, null[:, 1] < 0.05]
+        hits += [power[:, 0] < 0.05, power[:, 1] < 0.05]
+        told = [share_of(hit).times(100.0) for hit in hits]
+        yield (how, f"{100 * share:.0f} %"), told
 
 
 def main() -> None:
@@ -111,5 +139,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
     main()

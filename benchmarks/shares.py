@@ -20,6 +20,7 @@ estimate; they are counted as refused.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 import warnings
@@ -31,6 +32,7 @@ from scipy import stats
 import statsmodels.api as sm
 from tqdm import tqdm
 
+from benchmarks.measured import Measured, mean_of, share_of
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SynthError
 
@@ -83,6 +85,25 @@ def cell(share: float, n: int, source: str, draws: int, jobs: int) -> dict[str, 
         row[f"{name} width"] = f"{width[k]:.4f}"
         row[f"{name} below 0"] = f"{(found[:, k, 0] < 0.0).mean():.2f}"
     return row
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the documentation: values with their errors."""
+    for share, n, source in product(SHARES, LABELS, SOURCES[:3]):
+        seeds = range(first, first + draws)
+        every = Parallel(jobs)(delayed(one)(share, n, source, s) for s in seeds)
+        found = np.stack([ends for ends in every if ends is not None])
+        inside = (found[:, :, 0] <= share) & (share <= found[:, :, 1])
+        width = np.diff(found, axis=2)[:, :, 0]
+        row = [share_of([ends is None for ends in every])]
+        for k in (1, 0):
+            row += [share_of(inside[:, k]), mean_of(width[:, k])]
+        yield (
+            (f"{100 * share:g} %", str(n), source),
+            [*row, share_of(found[:, 0, 0] < 0.0)],
+        )
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ Run from the root of the repository::
 
     python -m benchmarks.targets                # all of them, about an hour on a core
     python -m benchmarks.targets quantile       # those whose name begins so
+    python -m benchmarks.targets --designs all  # strata, clusters ..., 300 labels
     python -m benchmarks.targets --speed        # cost at 1e6 rows, in ratios
 
 A target is a row of :data:`TARGETS`. Its `draw` makes a frame of units in which column
@@ -12,6 +13,7 @@ A target is a row of :data:`TARGETS`. Its `draw` makes a frame of units in which
 say of it, and says what the parameters of the population are. Where a source says
 something of another column, `replaces` names it. Of 3,000 units 100 or 300 are labelled
 at random. Finished cells are kept in ``targets-output``: run it again and it goes on.
+With ``--designs`` labels are drawn in other ways, rows of :data:`DESIGNS`.
 
 A row of the table is a cell: coverage of 95 % intervals of the default (mean over
 coefficients, the lowest, and the Monte Carlo error of one), that of the labels alone,
@@ -23,7 +25,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -58,6 +60,8 @@ Array = NDArray[Any]
 Rng = np.random.Generator
 UNITS = 3000
 LABELS, SOURCES = (100, 300), ("useful", "useless")
+#: Labels in designs other than a simple random sample, and what names a cell.
+LABELS_OF_DESIGNS, CELL = 300, ("target", "design", "n", "source")
 #: Units and labels of the table of costs.
 MANY, MANY_LABELS = 1_000_000, 1_000
 
@@ -297,24 +301,136 @@ TARGETS: dict[str, Target] = {
 }
 
 
-def one_draw(target: Target, n: int, source: str, seed: int) -> dict[str, Array] | None:
-    """Squared errors, coverage and widths, (3, p) per method; None where refused."""
-    rng = np.random.default_rng([seed, n])
+@dataclass(frozen=True)
+class Sample:
+    """
+    Units of a study, and who of them is labelled.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Units.
+    truth : dict
+        Parameters of the population that they stand for.
+    labeled : array of bool
+        Who is labelled.
+    options, fit : dict
+        What the design asks of ``from_formula`` and of ``fit``.
+    covered : array of bool or None
+        Units of which the sources say something; None for all.
+    """
+
+    frame: pd.DataFrame
+    truth: dict[str, float]
+    labeled: Array
+    options: dict[str, Any] = field(default_factory=dict)
+    fit: dict[str, Any] = field(default_factory=dict)
+    covered: Array | None = None
+
+
+def simple(rng: Rng, target: Target, n: int) -> Sample:
+    """A simple random sample."""
     frame, truth = target.draw(rng, UNITS)
-    unlabeled = rng.permutation(UNITS) >= n
-    data = frame.drop(columns=["useful", "useless"])
-    data["llm"] = frame[source]
-    data.loc[unlabeled, target.replaces] = np.nan
+    return Sample(frame, truth, rng.permutation(UNITS) < n)
+
+
+def ranks(rng: Rng, frame: pd.DataFrame) -> Array:
+    """Where units stand by what the useful source says of them, from 0 to 1."""
+    codes, _ = pd.factorize(frame["useful"], sort=True)
+    order = np.lexsort((rng.random(len(frame)), codes))
+    found = np.empty(len(frame))
+    found[order] = (np.arange(len(frame)) + 0.5) / len(frame)
+    return found
+
+
+def strata(rng: Rng, target: Target, n: int) -> Sample:
+    """Three strata by the useful source, with 1/2, 1/3 and 1/6 of the labels."""
+    frame, truth = target.draw(rng, UNITS)
+    frame["stratum"] = (3 * ranks(rng, frame)).astype(int)
+    labeled = np.zeros(UNITS, dtype=bool)
+    for stratum, part in enumerate((n // 2, n // 3, n // 6)):
+        units = np.flatnonzero(frame["stratum"] == stratum)
+        labeled[rng.choice(units, part, replace=False)] = True
+    return Sample(frame, truth, labeled, {"strata": "stratum"})
+
+
+def probabilities(rng: Rng, target: Target, n: int) -> Sample:
+    """Each unit by itself, with a probability that rises sixfold along the source."""
+    frame, truth = target.draw(rng, UNITS)
+    share = np.exp(np.log(6.0) * ranks(rng, frame))
+    frame["chance"] = n * share / share.sum()
+    labeled = rng.random(UNITS) < frame["chance"].to_numpy()
+    return Sample(frame, truth, labeled, {"labeling_prob": "chance"})
+
+
+def clusters(rng: Rng, target: Target, n: int) -> Sample:
+    """
+    Five labels in each of some of 300 clusters of ten.
+
+    Four of ten in a cluster are the same unit over and over, its sources included: the
+    law of a unit stays what it is, and one has on average 1.2 copies beside it.
+    """
+    frame, truth = target.draw(rng, UNITS)
+    group, place = np.divmod(np.arange(UNITS), 10)
+    rows = np.where(place < 4, 10 * group, np.arange(UNITS))
+    frame = frame.iloc[rows].reset_index(drop=True)
+    chosen = rng.choice(UNITS // 10, n // 5, replace=False)
+    five = rng.permuted(np.tile(place[:10] < 5, (UNITS // 10, 1)), axis=1).ravel()
+    frame["group"] = group
+    options = {"cov_type": "cluster", "cov_kwds": {"groups": "group"}}
+    return Sample(frame, truth, np.isin(group, chosen) & five, fit=options)
+
+
+def weights(rng: Rng, target: Target, n: int) -> Sample:
+    """A survey that missed units the more the higher the source; weights say so."""
+    frame, truth = target.draw(rng, 3 * UNITS)
+    weight = np.exp(1.5 * (ranks(rng, frame) - 0.5))
+    kept = rng.choice(
+        3 * UNITS, UNITS, replace=False, p=1 / weight / (1 / weight).sum()
+    )
+    frame = frame.assign(weight=weight).iloc[kept].reset_index(drop=True)
+    labeled = rng.permutation(UNITS) < n
+    return Sample(frame, truth, labeled, {"weights": "weight"})
+
+
+def partly(rng: Rng, target: Target, n: int) -> Sample:
+    """Sources that cover half of the units, the more of them the higher they are."""
+    own = simple(rng, target, n)
+    covered = rng.random(UNITS) < 0.2 + 0.6 * ranks(rng, own.frame)
+    return replace(own, covered=covered)
+
+
+#: How units are labelled, and of which of them there are sources.
+DESIGNS: dict[str, Callable[[Rng, Target, int], Sample]] = {
+    "simple": simple,
+    "strata": strata,
+    "probabilities": probabilities,
+    "clusters": clusters,
+    "weights": weights,
+    "partly covered": partly,
+}
+
+
+def one_draw(
+    target: Target, n: int, source: str, seed: int, design: str = "simple"
+) -> dict[str, Array] | None:
+    """Squared errors, coverage and widths, (3, p) per method; None where refused."""
+    sample = DESIGNS[design](np.random.default_rng([seed, n]), target, n)
+    data = sample.frame.drop(columns=["useful", "useless"])
+    data["llm"] = sample.frame[source]
+    if sample.covered is not None:
+        data["llm"] = data["llm"].where(sample.covered)
+    data.loc[~sample.labeled, target.replaces] = np.nan
     proxy = {"llm": {target.replaces: "llm"}}
-    wanted, names = np.array(list(truth.values())), list(truth)
+    wanted, names = np.array(list(sample.truth.values())), list(sample.truth)
     found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             model = AugmentedGMM.from_formula(
-                target.formula, data, proxy=proxy, **target.options
+                target.formula, data, proxy=proxy, **target.options, **sample.options
             )
-            result = model.fit()
+            result = model.fit(**sample.fit)
             for method, own in (("default", result), ("labels", result.real_only)):
                 low, high = own.conf_int().loc[names].to_numpy().T
                 error = (own.params[names].to_numpy() - wanted) ** 2
@@ -326,17 +442,22 @@ def one_draw(target: Target, n: int, source: str, seed: int) -> dict[str, Array]
 
 
 def run(
-    name: str, n: int, source: str, draws: int, jobs: int, folder: Path
+    cell: tuple[str, str, int, str], draws: int, jobs: int, folder: Path
 ) -> dict[str, Any]:
     """All draws of a cell, from the file where it is there."""
-    path = folder / f"{name.replace(' ', '_')}-{n}-{source}-{draws}.csv"
+    name, design, n, source = cell
+    where = "" if design == "simple" else f"{design}-"
+    own = f"{name}-{where}{n}-{source}-{draws}.csv"
+    path = folder / own.replace(" ", "_")
     if path.exists():
         return dict(pd.read_csv(path).iloc[0])
     done = Parallel(jobs)(
-        delayed(one_draw)(TARGETS[name], n, source, seed) for seed in range(draws)
+        delayed(one_draw)(TARGETS[name], n, source, seed, design)
+        for seed in range(draws)
     )
     kept = [found for found in done if found is not None]
-    row = {"target": name, "n": n, "source": source} | summary(kept)
+    row: dict[str, Any] = dict(zip(CELL, cell, strict=True))
+    row |= summary(kept) if kept else {}
     row["refused"] = draws - len(kept)
     pd.DataFrame([row]).to_csv(path, index=False)
     return row
@@ -397,12 +518,29 @@ def cost(name: str, units: int, repeats: int) -> Row:
     )
 
 
+def cells_of(
+    names: list[str], designs: list[str] | None, sources: list[str]
+) -> list[tuple[str, str, int, str]]:
+    """Cells of the table; `designs` are those of the command line."""
+    if designs is None:
+        return list(product(names, ["simple"], LABELS, sources))
+    kinds = list(DESIGNS)[1:] if "all" in designs else designs
+    return list(product(names, kinds, [LABELS_OF_DESIGNS], sources))
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument(
         "targets", nargs="*", help="beginnings of names; all if omitted"
     )
+    parser.add_argument(
+        "--designs",
+        nargs="+",
+        choices=["all", *DESIGNS],
+        help="ways to label, all but a simple random sample with 'all'",
+    )
+    parser.add_argument("--sources", nargs="+", choices=SOURCES, default=SOURCES)
     parser.add_argument("--draws", type=int, default=400)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("targets-output"))
@@ -421,8 +559,8 @@ def main() -> None:
         print(table([cost(name, given.units, given.repeats) for name in with_peer]))
         return
     given.out.mkdir(parents=True, exist_ok=True)
-    cells = list(product(names, LABELS, SOURCES))
-    rows = [run(*cell, given.draws, given.jobs, given.out) for cell in tqdm(cells)]
+    cells = cells_of(names, given.designs, given.sources)
+    rows = [run(cell, given.draws, given.jobs, given.out) for cell in tqdm(cells)]
     found = pd.DataFrame(rows)
     pd.set_option("display.width", 200, "display.max_rows", 500)
     print(found.round(3).to_string(index=False))

@@ -33,6 +33,8 @@ c.InlineBackend.rc = {"figure.dpi": 120}
 """
 )
 
+from neighbours import write_inventories  # noqa: E402
+
 import statsmodels_synth  # noqa: E402
 
 project = "statsmodels_synth"
@@ -43,6 +45,7 @@ version = release = statsmodels_synth.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "sphinx-mathjax-offline",  # formulas are drawn without a network
@@ -50,6 +53,7 @@ extensions = [
     "numpydoc",
     "myst_nb",
     "equations",  # docs/equations.py
+    "r_pages",  # docs/r_pages.py
 ]
 root_doc = "index"
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
@@ -77,6 +81,32 @@ autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings give types and shapes
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
+
+# Types of parameters are links: to pages of ours, or of others.
+intersphinx_mapping = write_inventories(ROOT / "docs" / "_build" / "inventories")
+numpydoc_xref_param_type = True
+numpydoc_xref_aliases = {
+    **{name: f"pandas.{name}" for name in ("DataFrame", "Series", "Index")},
+    **{name: f":term:`python:{name}`" for name in ("sequence", "mapping", "callable")},
+    **{name: f":term:`python:{name}`" for name in ("hashable", "iterable")},
+    "path-like": ":term:`python:path-like`",
+    "Path": "pathlib.Path",
+    "Table": ":doc:`Table </how-to/match-units>`",
+    **{name: f"statsmodels_synth.scores.{name}" for name in ("Score", "TargetScore")},
+    "JTest": "statsmodels_synth.gmm.jtest.JTest",
+    "ndarray": "numpy.ndarray",
+    "statsmodels.genmod.families.Family": "statsmodels.genmod.families.family.Family",
+    **{name: f"statsmodels_synth.{name}" for name in statsmodels_synth.__all__},
+    "AugmentedGMMResultsWrapper": "statsmodels_synth.AugmentedGMMResults",
+    "EstimatorResultsWrapper": "statsmodels_synth.estimators.EstimatorResults",
+}
+#: Words of a type that are no types: sizes of arrays, and words between.
+_WORDS = """
+a as auto by code coder cue default drop finite from gaussian human in is its json logit
+majority mean median no none of optional or pair proxy raise results rows scalar schema
+task text that them to type with C D J K M P R T k m n p
+"""
+numpydoc_xref_ignore = set(_WORDS.split())
 
 mathjax_path = "mathjax/tex-chtml.js"
 math_number_all = False

@@ -47,25 +47,26 @@ _LATER = {
     "draw_labels": "model.drawing",
     "prevalence": "model.prevalence",
 }
+#: Modules that users import from.
+_PARTS = (
+    "datasets",
+    "diagnostics",
+    "estimators",
+    "exceptions",
+    "generation",
+    "scores",
+)
 
 
 def __getattr__(name: str) -> Any:
     """Import what most users do not need when it is asked for."""
     if name in _LATER:
         return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-    if name in ("datasets", "diagnostics", "estimators", "exceptions", "scores"):
+    if name in _PARTS:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     """What users need."""
-    return [
-        *__all__,
-        "__version__",
-        "datasets",
-        "diagnostics",
-        "estimators",
-        "exceptions",
-        "scores",
-    ]
+    return [*__all__, "__version__", *_PARTS]

@@ -66,7 +66,7 @@ def test_where_new_code_goes_exists() -> None:
         # A room is a folder, or the module that it grew from.
         room = f"{path.rstrip('/')}.py" if path.endswith("/") else path
         places = [root / name for root in (ROOT, PACKAGE) for name in (path, room)]
-        inside = path.startswith(".venv")
+        inside = path.startswith((".venv", "docs/_build"))  # made by make
         assert inside or any(place.exists() for place in places), path
 
 

@@ -3,81 +3,80 @@ Check the pages that were built: links, words for pictures, and how they look.
 
 ``python tools/check_pages.py docs/_build/html`` follows every link within the pages,
 and asks every picture for a text. Where there is a Chromium, on the path or named by
-the variable CHROMIUM, it opens every page, 390 and 1,400 pixels wide. It then says what
-is wider than the page, and what fails in a script. ``--screens DIR`` saves pictures.
+the variable CHROMIUM, it opens every page, 390 and 1,400 pixels wide, light and dark.
+It then says what is wider than the page, what fails in a script, and what the search
+does not find. ``--screens DIR`` saves pictures of the pages that people wrote.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 from collections.abc import Iterator
+import contextlib
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import itertools
 import json
 import os
 from pathlib import Path
-import queue
+import select
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
+BROWSERS = (
+    *("chromium", "chromium-headless-shell", "chromium-browser"),
+    *("google-chrome", "chrome"),
+)
 WIDTHS = (390, 1400)
-#: Pages of which pictures are saved.
-SHOWN = ("index", "quickstart", "decide", "how-to/compare", "how-to/troubleshooting")
+SCHEMES = ("light", "dark")
+#: Pages of which all four pictures are saved; of the others it is one of each width.
+SHOWN = ("index.html", "quickstart.html", "decide.html", "how-to/compare.html")
+#: Height of the tallest picture of a page.
+TALLEST = 3000
 #: Sphinx' own, which no one writes.
 OWN = ("genindex.html", "py-modindex.html", "search.html")
-SECONDS = 600
+#: What readers look for.
+SEARCHED = ("annotation", "citation", "ppi", "augmented_gmm", "kappa")
+#: How long the browser may say nothing.
+SECONDS = 300
 
-#: Runs in every page before anything else: what fails is kept.
-_LISTEN = b"""<script>
-window.failed = [];
-addEventListener("error", event => {
-  const from = event.target && (event.target.src || event.target.href) || "";
-  if (!from || from.startsWith(location.origin)) failed.push(event.message || from);
-}, true);
-</script>"""
-#: Opens every page at every width, and sends what it finds.
-_OPEN = """<!DOCTYPE html><title>check</title><body><script>
-const pages = PAGES, widths = WIDTHS, found = [];
-const wait = ms => new Promise(done => setTimeout(done, ms));
-function scrolled(node, top) {
-  for (; node && node !== top; node = node.parentElement) {
-    const over = getComputedStyle(node).overflowX;
-    if (over === "auto" || over === "scroll" || over === "hidden") return true;
-  }
-  return false;
-}
-async function look(page, width) {
-  const frame = document.createElement("iframe");
-  frame.style.cssText = `width:${width}px;height:900px;border:0`;
-  document.body.append(frame);
-  const loaded = new Promise(done => { frame.onload = done; frame.src = "/" + page; });
-  await Promise.race([loaded, wait(20000)]);
-  await wait(60);
-  const view = frame.contentDocument, root = view.documentElement;
-  for (const what of frame.contentWindow.failed)
-    found.push([page, width, "fails: " + what]);
+#: What is wider than the page, and pictures that were not loaded, in a list.
+_LOOK = """(async () => {
+  await new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)));
+  const root = document.documentElement, found = [];
+  const scrolled = node => {
+    for (; node && node !== document.body; node = node.parentElement)
+      if (["auto", "scroll", "hidden"].includes(getComputedStyle(node).overflowX))
+        return true;
+    return false;
+  };
   if (root.scrollWidth > root.clientWidth + 1) {
-    const wide = [...view.body.querySelectorAll("*")].filter(node =>
+    const wide = [...document.body.querySelectorAll("*")].filter(node =>
       node.getBoundingClientRect().right > root.clientWidth + 1
-      && node.getClientRects().length && !scrolled(node.parentElement, view.body));
+      && node.getClientRects().length && !scrolled(node.parentElement));
     const names = wide.slice(0, 3).map(node =>
       node.tagName.toLowerCase() + " " + node.textContent.trim().slice(0, 40));
-    found.push([page, width, "wider than the page: " + root.scrollWidth + " px: "
-      + names.join(" | ")]);
+    found.push("wider than the page: " + root.scrollWidth + " px: "
+      + names.join(" | "));
   }
-  frame.remove();
-}
-(async () => {
-  for (const page of pages) for (const width of widths)
-    await look(page, width).catch(error => found.push([page, width, String(error)]));
-  await fetch("/found", {method: "POST", body: JSON.stringify(found)});
-})();
-</script></body>"""
+  for (const picture of document.querySelectorAll("article img"))
+    if (picture.complete && !picture.naturalWidth)
+      found.push("not loaded: " + picture.src);
+  return found;
+})()"""
+#: How many pages the search has found, at most 10 seconds later.
+_FOUND = """(async () => {
+  const count = () => document.querySelectorAll("#search-results li").length;
+  for (let k = 0; k < 100 && !count(); k++)
+    await new Promise(done => setTimeout(done, 100));
+  return count();
+})()"""
 
 
 class Links(HTMLParser):
@@ -126,109 +125,189 @@ def check_links(folder: Path) -> Iterator[str]:
         yield from (f"{name}: no text for {picture}" for picture in page.silent)
 
 
-class Handler(SimpleHTTPRequestHandler):
-    """Serves the pages, each with a script that listens; takes what was found."""
-
-    found: ClassVar[queue.Queue[list[Any]]] = queue.Queue()
-    start: ClassVar[bytes] = b""
-
-    def do_GET(self) -> None:
-        """Send a page."""
-        path = Path(self.translate_path(self.path))
-        if self.path == "/check":
-            self._send(self.start)
-        elif path.suffix == ".html" and path.is_file():
-            self._send(path.read_bytes().replace(b"<head>", b"<head>" + _LISTEN, 1))
-        else:
-            super().do_GET()
-
-    def do_POST(self) -> None:
-        """Take what was found."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self._send(b"")
-        self.found.put(json.loads(body))
-
-    def _send(self, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves the pages."""
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 
 
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Address at which a folder is served on this machine."""
+
+    def handler(*args: Any) -> Quiet:
+        return Quiet(*args, directory=str(folder))
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 def find_browser() -> str | None:
     """A Chromium, or None."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    return os.environ.get("CHROMIUM") or next(
-        filter(None, map(shutil.which, names)), None
-    )
+    named = os.environ.get("CHROMIUM")
+    return named or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def browse(browser: str, *arguments: str, profile: str) -> list[str]:
-    """Command line of a browser without a window."""
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-    # Nothing from elsewhere: pages that need it would wait for it.
-    options.append("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
-    return [browser, *options, f"--user-data-dir={profile}", *arguments]
+class Browser:
+    """
+    A Chromium without a window, and a page in it.
+
+    Commands go through a pipe, in the protocol of its developer tools: JSON that ends
+    in a zero byte.
+    """
+
+    def __init__(self, program: str, profile: str) -> None:
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        # Nothing from elsewhere: pages that need it would wait for it.
+        options.append("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
+        options += [f"--user-data-dir={profile}", "--remote-debugging-pipe"]
+        theirs, self._to = os.pipe()
+        self._from, writes = os.pipe()
+        # The browser reads commands from file 3, and answers in file 4.
+        redirect = f'exec "$@" 3<&{theirs} 4>&{writes}'
+        self.process = subprocess.Popen(
+            ["bash", "-c", redirect, "bash", program, *options],
+            pass_fds=(theirs, writes),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(theirs)
+        os.close(writes)
+        self._read = b""
+        self._count = 0
+        self._session: str | None = None
+        self._events: list[dict[str, Any]] = []
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    def _receive(self) -> dict[str, Any]:
+        """The next message."""
+        while b"\0" not in self._read:
+            ready, _, _ = select.select([self._from], [], [], SECONDS)
+            part = os.read(self._from, 1 << 20) if ready else b""
+            if not part:
+                raise OSError(f"the browser said nothing for {SECONDS} s")
+            self._read += part
+        message, _, self._read = self._read.partition(b"\0")
+        answer: dict[str, Any] = json.loads(message)
+        return answer
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Give a command; its answer. What happens meanwhile is kept as events."""
+        self._count += 1
+        message = {"id": self._count, "method": method, "params": params}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._to, json.dumps(message).encode() + b"\0")
+        while (answer := self._receive()).get("id") != self._count:
+            self._events.append(answer)
+        if "error" in answer:
+            raise OSError(f"{method}: {answer['error']['message']}")
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def evaluate(self, script: str) -> Any:
+        """What a script returns in the page, awaited."""
+        given = {"expression": script, "awaitPromise": True, "returnByValue": True}
+        answer = self.call("Runtime.evaluate", **given)
+        return answer["result"].get("value")
+
+    def open(self, address: str) -> None:
+        """Load a page, with its formulas drawn."""
+        self._events.clear()
+        self.call("Page.navigate", url=address)
+        while not any(e.get("method") == "Page.loadEventFired" for e in self._events):
+            self._events.append(self._receive())
+        self.evaluate("window.MathJax?.startup?.promise.then(() => 0)")
+
+    def shape(self, width: int, scheme: str) -> None:
+        """Give the window a width, and say what light the reader prefers."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        light = {"name": "prefers-color-scheme", "value": scheme}
+        self.call("Emulation.setEmulatedMedia", features=[light])
+
+    def errors(self) -> Iterator[str]:
+        """Errors in scripts and in the console since the page was opened."""
+        for event in self._events:
+            params = event.get("params", {})
+            if event.get("method") == "Runtime.exceptionThrown":
+                details = params["exceptionDetails"]
+                yield details.get("exception", {}).get("description", details["text"])
+            elif event.get("method") == "Runtime.consoleAPICalled":
+                if params["type"] in ("error", "assert"):
+                    yield " ".join(str(arg.get("value")) for arg in params["args"])
+            elif event.get("method") == "Log.entryAdded":
+                entry = params["entry"]
+                if entry["level"] == "error":
+                    yield f"{entry['text']} {entry.get('url', '')}"
+
+    def save(self, path: Path) -> None:
+        """Save a picture of the page from top to bottom, at most TALLEST pixels."""
+        size = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        clip = {"x": 0, "y": 0, "scale": 1, "width": size["width"]}
+        clip["height"] = min(size["height"], TALLEST)
+        how = {"format": "png", "captureBeyondViewport": True}
+        picture = self.call("Page.captureScreenshot", clip=clip, **how)["data"]
+        path.write_bytes(base64.b64decode(picture))
+
+    def close(self) -> None:
+        """End the browser."""
+        with contextlib.suppress(OSError):
+            self._session = None
+            self.call("Browser.close")
+        self.process.terminate()
+        self.process.wait(timeout=20)
 
 
-def check_looks(folder: Path, browser: str) -> Iterator[str]:
-    """What is wider than its page, and what fails in it."""
+def check_looks(folder: Path, program: str, screens: Path | None) -> Iterator[str]:
+    """What is wider than its page, and what fails in it; saves pictures."""
     pages = sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*.html")
         if path.name not in OWN and not {"_modules", "_static"} & set(path.parts)
     )
-    text = _OPEN.replace("PAGES", json.dumps(pages)).replace(
-        "WIDTHS", str(list(WIDTHS))
-    )
-    Handler.start = text.encode()
-
-    def handler(*args: Any) -> Handler:
-        return Handler(*args, directory=str(folder))
-
+    if screens:
+        shutil.rmtree(screens, ignore_errors=True)
+        screens.mkdir(parents=True)
     with (
-        ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+        served(folder) as address,
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+        contextlib.closing(Browser(program, profile)) as browser,
     ):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/check"
-        command = browse(browser, "--remote-debugging-port=0", address, profile=profile)
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen(command, **quiet) as process:  # type: ignore[call-overload]
-            try:
-                found = Handler.found.get(timeout=SECONDS)
-            except queue.Empty:
-                found = [["", "", f"the browser was not done in {SECONDS} s"]]
-            finally:
-                process.terminate()
-        server.shutdown()
-    print(f"{len(pages)} pages opened at {WIDTHS} pixels")
-    yield from (f"{page} at {width} px: {what}" for page, width, what in found)
+        # A reader who has been here: the theme complains of what it does not find.
+        browser.open(f"{address}/{pages[0]}")
+        browser.evaluate("localStorage.setItem('mode', 'auto')")
+        for page in pages:
+            browser.open(f"{address}/{page}")
+            name = page.removesuffix(".html").replace("/", "-")
+            # Those that a template makes differ in their words alone.
+            written = "generated" not in page and "reference/r/" not in page
+            schemes = SCHEMES if written else SCHEMES[:1]
+            for width, scheme in itertools.product(WIDTHS, schemes):
+                browser.shape(width, scheme)
+                for what in browser.evaluate(_LOOK):
+                    yield f"{page} at {width} px, {scheme}: {what}"
+                one = (width == WIDTHS[0]) == (scheme == SCHEMES[0])
+                if screens and written and (one or page in SHOWN):
+                    browser.save(screens / f"{name}-{width}-{scheme}.png")
+            yield from (f"{page}: {what}" for what in browser.errors())
+        yield from check_search(browser, address)
+    print(f"{len(pages)} pages opened at {WIDTHS} pixels, {' and '.join(SCHEMES)}")
 
 
-def save_screens(folder: Path, browser: str, to: Path) -> None:
-    """Save pictures of a few pages, light and dark, narrow and wide."""
-    to.mkdir(parents=True, exist_ok=True)
-    for page in SHOWN:
-        for width in WIDTHS:
-            for dark in (False, True):
-                name = f"{page.replace('/', '-')}-{width}{'-dark' * dark}.png"
-                with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-                    command = browse(
-                        browser,
-                        f"--screenshot={to / name}",
-                        f"--window-size={width},2400",
-                        *["--blink-settings=preferredColorScheme=0"] * dark,
-                        (folder / f"{page}.html").resolve().as_uri(),
-                        profile=profile,
-                    )
-                    subprocess.run(
-                        command, capture_output=True, check=False, timeout=120
-                    )
+def check_search(browser: Browser, address: str) -> Iterator[str]:
+    """Words that readers look for, and for which the search finds nothing."""
+    for word in SEARCHED:
+        browser.open(f"{address}/search.html?q={word}")
+        if not browser.evaluate(_FOUND):
+            yield f"search: nothing is found for {word}"
 
 
 def main() -> int:
@@ -241,11 +320,9 @@ def main() -> int:
     wrong = list(check_links(folder))
     browser = find_browser()
     if browser is None:
-        print("No Chromium: how the pages look is not checked.")
+        print("skipped: no browser, so that how the pages look is not checked")
     else:
-        wrong += check_looks(folder, browser)
-        if options.screens:
-            save_screens(folder, browser, options.screens)
+        wrong += check_looks(folder, browser, options.screens)
     print("\n".join(wrong) or "pages: all is well")
     return len(wrong)
 

@@ -10,14 +10,18 @@
 #'   `scale()`, levels and contrasts are learned on the labelled rows and carried to
 #'   the sources. Terms that depend on the other rows in another way, such as
 #'   `I(x - mean(x))`, are refused. As in package fixest, `y ~ x | firm + year` absorbs
-#'   fixed effects in a linear model, and `y ~ x | d ~ z` has the endogenous regressor
-#'   `d` with the instrument `z`.
+#'   fixed effects in a linear model, `y ~ x | d ~ z` has the endogenous regressor `d`
+#'   with the instrument `z`, and `y ~ x | firm | d ~ z` both. With `family = binomial()` the outcome may be
+#'   `cbind(successes, failures)`: units then count as often as they have trials. Sources
+#'   have the same columns and, for each unit, as many trials.
 #' @param data A data frame with one row per unit: those with human labels, or all units
 #'   with `NA` where nobody labelled.
 #' @param proxy,synthetic What a model guessed about real units, and units that a model
 #'   made up: a data frame; a named character vector such as
 #'   `c(polite = "polite_gpt4o")` for columns of `data` that stand in for variables of
-#'   the formula; or a named list of these for several sources. A variable that a frame
+#'   the formula; or a named list of these for several sources. Where the outcome has
+#'   levels, a source may have a column with the probability of each:
+#'   `list(gpt4o = list(party = c(left = "p_left", right = "p_right")))`. A variable that a frame
 #'   does not have is taken from `data` for that unit. Several rows of a unit are
 #'   replicates. The estimator treats both kinds alike.
 #' @param family A family as for [stats::glm()]: `gaussian`, `binomial`, `poisson`,
@@ -61,6 +65,12 @@
 #' @param rare_levels What to do with levels of regressors that no labelled unit has: refuse
 #'   them; `"drop"`: leave their units and rows of sources out, like incomplete ones;
 #'   `"lump"`: count them as the level with the fewest labels. A warning gives the numbers.
+#' @param coder Column that says who coded a row, where `data` have a row for each unit and
+#'   coder: their codes become one label, and [coder_agreement()] says how far they agree.
+#'   `on` names the column of the units.
+#' @param coding What makes one label of several codes: `"mean"` or `"majority"`, or by
+#'   column, as in `c(y = "majority")`. If omitted, the mean of an outcome of numbers and the
+#'   majority of one with levels; a regressor on which coders differ must be named.
 #' @param contrasts A list as for [stats::glm()].
 #' @param maxiter 1 gives the labelled-only estimate, 2 the two-step one, a larger number
 #'   iterates until the estimate settles, `"cue"` updates continuously.
@@ -113,7 +123,8 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
                           score = NULL, survey = NULL, strata = NULL, auxiliary = NULL,
                           subset = NULL, missing = c("drop", "raise"),
                           na.action = NULL,
-                          rare_levels = c("raise", "drop", "lump"), contrasts = NULL,
+                          rare_levels = c("raise", "drop", "lump"), coder = NULL,
+                          coding = NULL, contrasts = NULL,
                           maxiter = 2, use_correction = NULL, use_t = NULL,
                           centered = FALSE,
                           population = c("superpopulation", "finite"), start = NULL,
@@ -132,11 +143,21 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
   env <- parent.frame()
   parts <- formula_parts(formula)
   target <- read_target(score, family, !missing(family), parts)
+  coded <- one_row_per_unit(
+    data, unit_column(coder, substitute(coder), "coder"), coding,
+    unit_column(on, substitute(on)), target, parts, list(
+      labeled = capture(substitute(labeled), env), cluster = capture(substitute(cluster), env),
+      labeling_prob = capture(substitute(labeling_prob), env),
+      weights = capture(substitute(weights), env), strata = capture(substitute(strata), env)
+    ), sources_of_columns(proxy, synthetic)
+  )
+  data <- coded$data
   survey <- read_survey(
     survey, data, capture(substitute(weights), env), capture(substitute(cluster), env)
   )
+  read <- with_most_probable(data, proxy, synthetic, target, parts$formula)
   design <- build_design(
-    formula, data, proxy, synthetic,
+    formula, read$data, read$proxy, read$synthetic,
     parts = parts, target = target, on = unit_column(on, substitute(on)),
     labeled = capture(substitute(labeled), env),
     labeling_prob = capture(substitute(labeling_prob), env),
@@ -164,10 +185,13 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
   )
   influence <- as_flag(influence, "influence")
   keep <- as_flag(keep, "keep")
+  design <- with_chances(weighted_by_trials(design), read$chances)
   design <- without_own_constant(design, target)
   arrays <- python_arguments(design, target, settings, influence, keep)
+  arrays$coders <- coded$coders
   value <- call_python("augmented_gmm", arrays)
   fit <- new_augmented_gmm(value, design, target, call)
+  fit$coders <- if (!is.null(coded$coders)) table_of(coded$coders)
   if (keep == 1L) {
     # Of the formula and frames nothing is needed again: Python's own result is made anew
     # from these, where this session no longer has it.
@@ -216,6 +240,7 @@ python_source <- function(source) {
     name = utf8(source$name, "Name of a source"),
     kind = source$kind,
     endog = as.double(source$endog),
+    chances = source$chances,
     exog = unname_matrix(source$exog),
     units = if (!is.null(source$units)) source$units - 1L,
     offset = source$offset,
@@ -260,6 +285,8 @@ fit_object <- function(value, design, target, call) {
         whole_formula(design)
       },
       terms = design$terms,
+      # Those of the instruments too, where there are any.
+      all_terms = if (!is.null(design$instrumental)) design$all_terms,
       xlevels = design$xlevels,
       contrasts = design$contrasts,
       model = design$model,

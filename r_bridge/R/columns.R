@@ -113,14 +113,6 @@ missing_rows <- function(x) {
   if (length(dim(missing)) == 2L) rowSums(missing) > 0L else as.vector(missing)
 }
 
-# Rows with a missing value in any column, or NULL where none has.
-incomplete_rows <- function(frame) {
-  Reduce(function(bad, x) {
-    missing <- missing_rows(x)
-    if (is.null(bad)) missing else if (is.null(missing)) bad else bad | missing
-  }, unclass_list(frame), NULL)
-}
-
 # How a column crosses to Python: see statsmodels_synth/r/columns.py.
 crossing <- function(x) {
   if (length(dim(x)) == 2L) {
@@ -150,7 +142,7 @@ level_list <- function(codes, levels, factor, ...) {
 }
 
 # What identifies units: text, or numbers; other classes as they are shown.
-key_to_send <- function(x, label) {
+id_to_send <- function(x, label) {
   if (!is.null(dim(x))) {
     synth_stop(
       sprintf("%s is %s and cannot identify units.", label, describe_type(x)),
@@ -218,7 +210,12 @@ known_levels <- function(known) {
   )
 }
 
-# Text or numbers without class, or NULL where a column has neither.
+# Text or numbers, without class.
+as_values <- function(x) {
+  if (is.factor(x)) as.character(x) else as.vector(unclass(x))
+}
+
+# The same, or NULL where a column has neither.
 comparable <- function(x) {
   if (is.factor(x)) {
     return(as.character(x))

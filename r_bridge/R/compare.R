@@ -124,13 +124,19 @@ plot.method_comparison <- function(x, terms = NULL, xlab = NULL, main = NULL, ..
   if (is.null(xlab)) {
     xlab <- sprintf("Estimate, %s%% interval", format(100 * x$level))
   }
+  draw_panels(terms, paste(unique(x$table$method), "*"), main, function(term, side) {
+    draw_methods(x, term, side, xlab)
+  })
+  invisible(x$table[x$table$term %in% terms, ])
+}
+
+# A panel for each coefficient by draw(term, side): what it shows is named on the left of
+# the first in a row, which has the room `side` for it. Panels are as wide as each other.
+draw_panels <- function(terms, shown, main, draw) {
   across <- min(length(terms), 3L)
   before <- graphics::par(c("mfrow", "mar"))
   on.exit(graphics::par(before))
-  # Names of the methods stand on the left; panels are as wide as each other.
-  side <- graphics::par("csi") + max(
-    graphics::strwidth(paste(unique(x$table$method), "*"), "inches")
-  )
+  side <- graphics::par("csi") + max(graphics::strwidth(shown, "inches"))
   panel <- max((graphics::par("din")[1L] - side) / across, 0.5)
   down <- ceiling(length(terms) / across)
   graphics::layout(
@@ -138,12 +144,11 @@ plot.method_comparison <- function(x, terms = NULL, xlab = NULL, main = NULL, ..
     widths = c(side + panel, rep(panel, across - 1L))
   )
   for (k in seq_along(terms)) {
-    draw_methods(x, terms[[k]], if ((k - 1L) %% across == 0L) side, xlab)
+    draw(terms[[k]], if ((k - 1L) %% across == 0L) side)
   }
   if (!is.null(main)) {
     graphics::title(main, outer = TRUE, line = -1)
   }
-  invisible(x$table[x$table$term %in% terms, ])
 }
 
 # One panel. Open points: intervals that take the sources at their word.

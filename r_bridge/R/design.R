@@ -46,7 +46,8 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
     on = check_on(on), missing = missing, rare_levels = rare_levels,
     subset = if (!is.null(kept)) kept - 1L, bare = bare_variables(formula, data),
     levels = used_as_levels(formula, data, regressors), values = auxiliary_names,
-    fixed = as.character(parts$fixed), text = deparse1(formula)
+    fixed = as.character(parts$fixed),
+    text = paste(deparse1(formula), "|", paste(parts$fixed, collapse = " + "))
   ), options)
   learned <- learn_design(formula, frames, target, contrasts)
   labeled <- integer(length(frames$units))
@@ -164,7 +165,8 @@ learn_design <- function(formula, frames, target, contrasts) {
   learned$labels <- list(
     endog = response_numbers(model[[1L]], learned, "data", function(rows) units[rows]),
     exog = plain_matrix(exog, colnames(exog)),
-    offset = offset_numbers(model)
+    offset = offset_numbers(model),
+    trials = trials_of(model[[1L]], learned, "data", function(rows) units[rows])
   )
   learned
 }
@@ -194,6 +196,7 @@ source_arrays <- function(source, learned, frames) {
     exog = plain_matrix(exog, NULL),
     units = if (!every) as.integer(source$units),
     offset = offset_numbers(model),
+    trials = trials_of(model[[1L]], learned, where, units),
     dropped = as.integer(source$dropped)
   )
 }

@@ -1,5 +1,6 @@
 # Bars in formulas, as fixest has them: y ~ x | group for fixed effects that are absorbed,
-# y ~ x | d ~ z for an endogenous regressor d and its instrument z.
+# y ~ x | d ~ z for an endogenous regressor d and its instrument z, y ~ x | group | d ~ z for
+# both.
 
 # list(formula, text, bar, fixed = names, endogenous, instruments = expressions), the last
 # three where the formula has them; `formula` has all regressors and instruments as terms.
@@ -27,6 +28,11 @@ formula_parts <- function(formula) {
     result$bar <- deparse1(bar)
     result$fixed <- fixed_effects(bar, parts[[1L]], formula)
     return(result)
+  }
+  if (length(parts) == 3L) {
+    result$fixed <- fixed_effects(
+      parts[[2L]], call("+", call("+", parts[[1L]], bar), instruments), formula
+    )
   }
   both <- call("+", call("+", parts[[1L]], bar), instruments)
   result$formula <- with_right_side(formula, left, both)
@@ -68,20 +74,13 @@ refuse_odd_bars <- function(formula, left, parts, instruments) {
       ), text
     ), "FormulaError")
   }
-  if (length(parts) > 2L) {
+  if (length(parts) > 2L + !is.null(instruments)) {
     synth_stop(sprintf(
-      if (is.null(instruments)) {
-        paste(
-          "The formula %s has several bars. One separates regressors and fixed effects,",
-          "as in y ~ x | firm + year; instruments are written y ~ x | d ~ z."
-        )
-      } else {
-        paste(
-          "The formula %s has instruments and fixed effects, which do not go together",
-          "here. Write the groups as factor(group), if there are not many:",
-          "y ~ x + factor(group) | d ~ z."
-        )
-      }, text
+      paste(
+        "The formula %s has too many bars. One separates regressors and fixed effects,",
+        "as in y ~ x | firm + year; instruments come last, as in y ~ x | d ~ z or",
+        "y ~ x | firm + year | d ~ z."
+      ), text
     ), "FormulaError")
   }
 }

@@ -68,7 +68,7 @@ frame_to_send <- function(frame, needed, where, on, whole = FALSE,
     x <- column(frame, name)
     label <- sprintf("%s: column '%s'", where, name)
     if (name %in% on) {
-      key_to_send(check_column(x, label), label)
+      id_to_send(check_column(x, label), label)
     } else if (name %in% needed) {
       crossing(check_column(as(x, name), label))
     } else if (whole) {

@@ -277,3 +277,23 @@ reduce_parameters.augmented_gmm <- function(x, ...) {
 select_parameters.augmented_gmm <- function(model, ...) {
   stop_not_there("select_parameters", no_search)
 }
+
+# A share of draws of a posterior, or of a normal distribution in its place.
+
+no_posterior <- "It describes draws of a posterior. summary(fit) has the p-values."
+
+#' @exportS3Method bayestestR::p_direction
+p_direction.augmented_gmm <- function(x, ...) stop_not_there("p_direction", no_posterior)
+
+#' @exportS3Method bayestestR::p_significance
+p_significance.augmented_gmm <- function(x, ...) {
+  stop_not_there("p_significance", no_posterior)
+}
+
+#' @exportS3Method insight::get_dispersion
+get_dispersion.augmented_gmm <- function(x, ...) {
+  stop_not_there(
+    "get_dispersion",
+    "No dispersion is estimated: standard errors are robust. sigma(fit) has that of a line."
+  )
+}

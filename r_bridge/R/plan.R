@@ -291,6 +291,12 @@ plan_notes <- function(x) {
       )
     },
     if (x$by_clusters) "Twice the labels are twice the clusters, of the same size.",
+    if (x$n_labeled >= 20) {
+      paste(
+        "Labels are drawn as in the pilot. designs(plan, n = ) says how many other ways of",
+        "drawing them save, and draw_labels() draws them."
+      )
+    },
     if (few) {
       sprintf(
         "From %s to %s labels only. With more units: expect(plan, n_units = ).",

@@ -1,7 +1,7 @@
 #' Do the labelled units look like the rest?
 #'
-#' Each source has a mean score over the labelled units and one over all. If labelling
-#' is independent of the sources, the two differ by chance only. A small p-value is
+#' Each source has a mean score over the labelled units and one over all. If labels
+#' are drawn by chance alone, the two differ by chance only. A small p-value is
 #' evidence that the labels are a selection, or that a source was made differently for
 #' labelled units; a large one does not exclude either. Estimates are valid when units
 #' are labelled at random or with known probabilities, and the sources are made in the

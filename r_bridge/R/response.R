@@ -10,8 +10,11 @@ response_numbers <- function(y, learned, where, units) {
   if (is.null(y)) {
     refuse("gives nothing.")
   }
+  if (has_trials(y, learned$target)) {
+    return(read_trials(y, name, where, units)$share)
+  }
   if (NCOL(y) > 1L) {
-    refuse_columns(y, binomial, refuse)
+    refuse_columns(y, refuse)
   }
   if (!is.null(learned$ylevels)) {
     return(factor_numbers(y, learned$ylevels, binomial, refuse, where, name, units))
@@ -29,17 +32,14 @@ response_numbers <- function(y, learned, where, units) {
   as.double(y)
 }
 
-refuse_columns <- function(y, binomial, refuse) {
+refuse_columns <- function(y, refuse) {
   if (inherits(y, "Surv")) {
     refuse("is a survival time, for which there is no family here.")
   }
-  if (binomial && NCOL(y) == 2L) {
-    refuse(paste(
-      "has two columns. Give one row per trial with 0 and 1, or the proportion of",
-      "successes with the number of trials as weights."
-    ))
-  }
-  refuse("has %d columns. Give one.", NCOL(y))
+  refuse(
+    "has %d columns. Give one%s.", NCOL(y),
+    if (NCOL(y) == 2L) ", or cbind(successes, failures) with family = binomial()" else ""
+  )
 }
 
 factor_numbers <- function(y, known, binomial, refuse, where, name, units) {

@@ -181,7 +181,7 @@ read_target <- function(score, family, family_given, parts) {
     family <- as_family(family)
     family$family == "gaussian" && family$link == "identity"
   }
-  bar <- if (is.null(parts$fixed)) "instruments" else "fixed effects"
+  bar <- if (is.null(parts$instruments)) "fixed effects" else "instruments"
   if (!is.null(parts$bar) && !linear) {
     synth_stop(
       sprintf(
@@ -198,7 +198,8 @@ read_target <- function(score, family, family_given, parts) {
     )
   }
   if (!is.null(parts$instruments)) {
-    score <- new_score("InstrumentalVariables", "two-stage least squares", list())
+    score <- new_score("InstrumentalVariables", "two-stage least squares", list(),
+      predicts = if (is.null(parts$fixed)) "means" else "nothing")
   } else if (!is.null(parts$fixed)) {
     score <- new_score(NULL, "linear, fixed effects absorbed", list(),
       predicts = "nothing")

@@ -116,6 +116,13 @@ class PredictedResults(TestedResults):
         ndarray, Series or DataFrame
             One value per row, or a column for each level of the outcome; NaN where a
             variable of the formula is missing.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.predict()[:3].round(2)
+        array([0.58, 0.5 , 0.33])
         """
         for name in ("offset", "exposure"):
             if name in kwargs:
@@ -178,6 +185,14 @@ class PredictedResults(TestedResults):
             The class of statsmodels, with ``summary_frame()`` and ``conf_int()``.
             Intervals of means, averages included, are those of the link function,
             transformed: a share is within 0 and 1.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.get_prediction(average=True).summary_frame().round(3)
+           predicted     se  ci_lower  ci_upper
+        0      0.401  0.026     0.352     0.453
         """
         if which not in ("mean", "linear"):
             raise OptionError(

@@ -219,6 +219,17 @@ class TestedResults(
             One row per coefficient: `term`, `estimate`, `std_error`, `statistic`,
             `p_value`, and the ends `conf_low` and `conf_high` of the interval. Works
             after :meth:`remove_data`.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.tidy()[["term", "estimate", "std_error"]].round(3)
+                term  estimate  std_error
+        0  Intercept    -2.854      0.598
+        1        age     0.017      0.007
+        2       educ     0.013      0.078
+        3     income     0.096      0.024
         """
         return tidy_frame(
             self._coefficient_names,
@@ -308,6 +319,17 @@ class TestedResults(
         ------
         OptionError
             If the coefficients are not those of the formula's terms.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.wald_test_terms().summary_frame().round(3)
+                        F    P>F  df constraint  df denom
+        Intercept  22.761  0.000              1   189.596
+        age         5.082  0.025              1   190.426
+        educ        0.028  0.868              1   193.830
+        income     16.189  0.000              1   165.298
         """
         check_keywords("wald_test_terms", kwargs, _TERMS_OPTIONS)
         score = self.model.target_score
@@ -342,6 +364,19 @@ class TestedResults(
         ------
         OptionError
             If there is no such term, or it is not categorical.
+
+        Examples
+        --------
+        >>> from statsmodels_synth import AugmentedGMM
+        >>> from statsmodels_synth.datasets import load_posts
+        >>> proxy = {"polite": "polite_llm"}
+        >>> model = AugmentedGMM.from_formula("polite ~ C(forum)", load_posts(), proxy)
+        >>> result = model.fit()
+        >>> result.t_test_pairwise("C(forum)").result_frame.iloc[:, :2].round(3)
+                          coef  std err
+        physics-cooking -0.059    0.039
+        travel-cooking   0.157    0.044
+        travel-physics   0.216    0.043
         """
         if self.model.learned is None:
             raise OptionError(

@@ -233,7 +233,7 @@ def within_source(
 def within_labels(
     endog: Floats,
     within: Floats,
-    between: Floats,
+    between: tuple[Floats, Floats],
     group: Positions,
     weights: Floats,
     shares: Floats,
@@ -242,12 +242,13 @@ def within_labels(
     """
     Outcome of labelled units less what is known of their group, Eq. (group-constant).
 
-    What means between groups say is learned from other groups, in folds; what remains
-    is taken off as far as other labels of the group show it. No label has a part in
-    what is taken off itself, but through how much is made of the others.
+    What means between groups say is learned from other groups, in folds, those of
+    sources as far as they predict more than chance; what remains is taken off as far as
+    other labels of the group show it. No label has a part in what is taken off itself,
+    but through how much is made of the others, and of the sources.
 
-    Shapes: `endog` (n,), `within` (n, p), `between` (n, k), `group` (n,), `weights`
-    (n,), `shares` (n,) -> (n,).
+    Shapes: `endog` (n,), `within` (n, p), `between` (n, k), (n, M), `group` (n,),
+    `weights` (n,), `shares` (n,) -> (n,).
 
     Parameters
     ----------
@@ -255,8 +256,8 @@ def within_labels(
         Outcome.
     within : ndarray (n, p)
         Regressors less their means by group.
-    between : ndarray (n, k)
-        What is the same for all units of a group: means of sources, of regressors.
+    between : tuple of ndarray (n, k), (n, M)
+        What is the same for all units of a group: means of regressors, and of sources.
     group : ndarray (n,)
         Group of each.
     weights : ndarray (n,)
@@ -268,7 +269,7 @@ def within_labels(
         Folds of groups. One where groups are of several kinds: coefficients that differ
         by fold would make of ``a_g + b_h`` what is no such sum.
     """
-    slope, rest = _out_of_fold(endog, within, between, group, weights, folds)
+    slope, rest = _without_effects(endog, within, between, group, weights, folds)
     n = np.bincount(group)[group]
     weighted = weights * rest
     sums, total = np.bincount(group, weighted), np.bincount(group, weights)
@@ -303,6 +304,47 @@ def without_others(
     # The label itself counts as in a mean of all units: then nothing is expected of it.
     own = (n - 1) / n * shares * rest
     return np.asarray(rest - shrunken * (others + own))
+
+
+def _without_effects(
+    endog: Floats,
+    within: Floats,
+    between: tuple[Floats, Floats],
+    group: Positions,
+    weights: Floats,
+    folds: int,
+) -> tuple[Floats, Floats]:
+    """
+    What regressors explain, and what remains without means between groups.
+
+    The means of sources count with the share of what they take off that is more than
+    chance, groups being drawn. Eq. (group-constant-share).
+
+    Shapes: (n,), (n,).
+    """
+    means, of_sources = between
+    both = np.column_stack([of_sources, means])
+    ways = [_out_of_fold(endog, within, means, group, weights, folds)]
+    if not of_sources.shape[1]:
+        return ways[0]
+    ways.append(_out_of_fold(endog, within, both, group, weights, folds))
+    tried = ways
+    if folds == 1:  # what was fitted to a label always predicts it
+        tried = [
+            _out_of_fold(endog, within, columns, group, weights, FOLDS)
+            for columns in (means, both)
+        ]
+    alone, less = tried[0][1], tried[0][1] - tried[1][1]
+    by_group = np.bincount(group, weights * alone * less)
+    size, chance = weights @ less**2, by_group @ by_group
+    taken = by_group.sum()
+    share = 0.0
+    if size > 0.0 and taken > 0.0:
+        share = min(taken / size, 1.0) * max(1.0 - chance / taken**2, 0.0)
+    slope, rest = (
+        one + share * (other - one) for one, other in zip(*ways, strict=True)
+    )
+    return slope, rest
 
 
 def _out_of_fold(
@@ -426,7 +468,7 @@ def absorb(
         made, of_groups = within_source(source, its, groups, weights)
         done.append(made)
         means.append(of_groups.at(groups.of(rows)))
-    between = np.column_stack([*means, (exog - within)[rows]])
+    of_sources = np.array(means).reshape(len(means), len(rows)).T
     first = groups.codes[0]
     weight = np.ones(len(within)) if weights is None else weights
     total, number = np.bincount(first, weight), np.bincount(first)
@@ -436,7 +478,7 @@ def absorb(
     changed = within_labels(
         endog.to_numpy(),
         within[rows],
-        between,
+        ((exog - within)[rows], of_sources),
         first[rows],
         weight[rows] * design_weights(labeling, len(rows)),
         shares[rows],

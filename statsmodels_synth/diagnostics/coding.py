@@ -111,6 +111,24 @@ class AgreementTable:
         -------
         DataFrame
             Estimates; NaN where a measure is not that of the variable.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> table = fit_study(make_study())[1].agreement()
+        >>> table.wide().round(2).T
+        source    draws              guess
+        variable   dole  educ income  dole
+        measure
+        accuracy   0.84   NaN    NaN  0.90
+        kappa      0.68   NaN    NaN  0.80
+        precision  0.79   NaN    NaN  0.85
+        recall     0.84   NaN    NaN  0.92
+        F1         0.81   NaN    NaN  0.89
+        bias       0.03 -0.23   0.25  0.04
+        r           NaN  0.00   0.01   NaN
+        MAE         NaN  1.79   6.58   NaN
+        slope       NaN  0.00   0.01   NaN
         """
         order = list(dict.fromkeys([*_BINARY, *_NUMBERS]))
         wide = self.table["estimate"].unstack("measure")  # noqa: PD010
@@ -126,6 +144,16 @@ class AgreementTable:
             One row for each source, variable and measure: `term` (the variable),
             `estimate`, `std_error`, `conf_low`, `conf_high` at the level of the table,
             `source`, `measure` and `n`, the labelled units that the source covers.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> table = fit_study(make_study())[1].agreement()
+        >>> table.tidy().head(3).round(2)
+           term  estimate  std_error  conf_low  conf_high source   measure    n
+        0  dole      0.81       0.03      0.75       0.86  draws        F1  200
+        1  dole      0.84       0.02      0.80       0.88  draws  accuracy  200
+        2  dole      0.03       0.02     -0.02       0.07  draws      bias  200
         """
         source, variable, measure = (
             self.table.index.get_level_values(name)
@@ -177,6 +205,12 @@ class AgreementTable:
         -------
         statsmodels.iolib.summary.Summary
             Prints as text; ``as_latex()``, ``as_html()``.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> table = fit_study(make_study())[1].agreement()
+        >>> printed = table.summary()  # print() shows it
         """
         result = NotesSummary()
         for measures, title in (
@@ -219,13 +253,20 @@ class AgreementTable:
         return str(self.summary().as_html())
 
     def to_latex(self) -> str:
-        """
+        r"""
         Tables as LaTeX.
 
         Returns
         -------
         str
             Tabulars, and the notes.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> table = fit_study(make_study())[1].agreement()
+        >>> table.to_latex().splitlines()[0]
+        '\\begin{center}'
         """
         return str(self.summary().as_latex())
 
@@ -243,6 +284,12 @@ class AgreementTable:
         -------
         matplotlib.figure.Figure
             The figure.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> table = fit_study(make_study())[1].agreement()
+        >>> figure = table.plot()
         """
         shown = [*_SHARES, *_CORRELATIONS]
         part = self.table[self.table.index.get_level_values("measure").isin(shown)]

@@ -172,6 +172,17 @@ class Diagnostics:
         `std_err`, `df`, 95 % interval from `lower` to `upper`; and `stacked_std_err`,
         that of the naive estimate which takes replicates of a unit as one observation.
         It allows for how far sets differ, and knows nothing of the bias.
+
+    Examples
+    --------
+    >>> from statsmodels_synth.demo import fit_study, make_study
+    >>> found = fit_study(make_study())[1].diagnostics()
+    >>> found.explained.round(2)
+                 overall  Intercept   age  educ  income
+    source
+    guess           0.62       0.42  0.51   0.7    0.59
+    draws           0.25       0.15  0.46   0.0    0.00
+    all sources     0.62       0.45  0.53   0.7    0.60
     """
 
     bias: pd.DataFrame = field(repr=False)
@@ -198,6 +209,12 @@ class Diagnostics:
         -------
         statsmodels.iolib.summary.Summary
             Prints as text; ``as_latex()``, ``as_html()``, ``as_csv()``.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> found = fit_study(make_study())[1].diagnostics()
+        >>> table = found.summary()  # print() shows it
         """
         table = NotesSummary()
         table.tables = [
@@ -245,6 +262,16 @@ class Diagnostics:
             One row per source and coefficient: `term`, `estimate` (of the bias),
             `std_error`, `statistic`, `p_value`, `conf_low`, `conf_high`, `source`, and
             the `naive` and `augmented` estimates whose difference it is.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> found = fit_study(make_study())[1].diagnostics()
+        >>> found.tidy()[["term", "source", "estimate"]].head(3).round(2)
+                term source  estimate
+        0  Intercept  guess      0.97
+        1        age  guess     -0.01
+        2       educ  guess     -0.03
         """
         own = self.bias
         tail = 1.0 - check_alpha(alpha) / 2.0
@@ -286,6 +313,12 @@ class Diagnostics:
         ------
         OptionError
             If one `ax` is given and there are several sources.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> found = fit_study(make_study())[1].diagnostics()
+        >>> figure = found.plot()
         """
         # By position: a regressor may be called "overall", and a source "all sources".
         overall = self.explained.iloc[:-1, 0]

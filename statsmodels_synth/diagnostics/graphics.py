@@ -60,10 +60,16 @@ def plot_correlation(
     image = None
     for k, source in enumerate(sources):
         panel, values = axes[k], correlation[source].to_numpy(float)
-        image = panel.imshow(values, cmap="RdBu", vmin=-1.0, vmax=1.0)
+        at = np.arange(p)
+        # Cells, not pixels: a vector format then has no picture in it.
+        image = panel.pcolormesh(
+            at, at, values, cmap="RdBu", vmin=-1.0, vmax=1.0, shading="nearest"
+        )
+        panel.set_aspect("equal")
+        panel.set_ylim(p - 0.5, -0.5)
         panel.set_title(f"{source}\n{100 * explained[source]:.0f} % explained", size=10)
-        panel.set_xticks(np.arange(p), names, rotation=90)
-        panel.set_yticks(np.arange(p), names)
+        panel.set_xticks(at, names, rotation=90)
+        panel.set_yticks(at, names)
         panel.tick_params(length=0, labelsize="small")
         panel.spines[:].set_visible(False)
         if p > _WRITTEN:
@@ -83,4 +89,5 @@ def plot_correlation(
     bar.set_ticks([-1.0, -0.5, 0.0, 0.5, 1.0])
     bar.ax.tick_params(length=0, labelsize="small")
     bar.outline.set_visible(False)
+    bar.solids.set(rasterized=False, edgecolor="face")
     return axes[0].figure

@@ -58,6 +58,18 @@ class CombinedTest:
         Number of restrictions.
     df_denom : float
         Degrees of freedom of the denominator.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import statsmodels.api as sm
+    >>> from statsmodels_synth import combine
+    >>> rng = np.random.default_rng(0)
+    >>> sets = rng.normal(size=(3, 50))
+    >>> found = combine([sm.OLS(own, np.ones(50)).fit() for own in sets])
+    >>> test = found.wald_test("const = 0")
+    >>> test.df_num, round(test.pvalue, 2)
+    (1, 0.68)
     """
 
     fvalue: float
@@ -142,6 +154,18 @@ class Combined(ForMaketables):
         -------
         DataFrame (p, p)
             That of the combined estimates.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import statsmodels.api as sm
+        >>> from statsmodels_synth import combine
+        >>> rng = np.random.default_rng(0)
+        >>> sets = rng.normal(size=(3, 50))
+        >>> found = combine([sm.OLS(own, np.ones(50)).fit() for own in sets])
+        >>> found.cov_params().round(3)
+               const
+        const  0.023
         """
         return self.covariance
 
@@ -158,6 +182,18 @@ class Combined(ForMaketables):
         -------
         DataFrame (p, 2)
             Lower and upper ends.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import statsmodels.api as sm
+        >>> from statsmodels_synth import combine
+        >>> rng = np.random.default_rng(0)
+        >>> sets = rng.normal(size=(3, 50))
+        >>> found = combine([sm.OLS(own, np.ones(50)).fit() for own in sets])
+        >>> found.conf_int().round(2)
+                  0     1
+        const -0.25  0.38
         """
         check_alpha(alpha)
         margin = stats.t.ppf(1.0 - alpha / 2.0, self.df) * self.bse
@@ -251,6 +287,25 @@ class Combined(ForMaketables):
         DataFrame
             `estimate`, `std_err`, `statistic`, `df`, `pvalue`, `lower`, `upper` and
             `missing_information`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import statsmodels.api as sm
+        >>> from statsmodels_synth import combine
+        >>> rng = np.random.default_rng(0)
+        >>> sets = rng.normal(size=(3, 50))
+        >>> found = combine([sm.OLS(own, np.ones(50)).fit() for own in sets])
+        >>> found.summary_frame().round(2).T
+                             const
+        estimate              0.06
+        std_err               0.15
+        statistic             0.41
+        df                   22.69
+        pvalue                0.68
+        lower                -0.25
+        upper                 0.38
+        missing_information   0.19
         """
         ends = self.conf_int(alpha)
         statistic = self.params / self.bse
@@ -281,6 +336,26 @@ class Combined(ForMaketables):
         DataFrame
             One row per coefficient: `term`, `estimate`, `std_error`, `statistic`,
             `p_value`, `conf_low`, `conf_high`, `df` and `missing_information`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import statsmodels.api as sm
+        >>> from statsmodels_synth import combine
+        >>> rng = np.random.default_rng(0)
+        >>> sets = rng.normal(size=(3, 50))
+        >>> found = combine([sm.OLS(own, np.ones(50)).fit() for own in sets])
+        >>> found.tidy().round(2).T
+                                 0
+        term                 const
+        estimate              0.06
+        std_error             0.15
+        statistic             0.41
+        p_value               0.68
+        conf_low             -0.25
+        conf_high             0.38
+        df                   22.69
+        missing_information   0.19
         """
         own = self.summary_frame(alpha)
         return tidy_frame(
@@ -307,6 +382,16 @@ class Combined(ForMaketables):
         -------
         statsmodels.iolib.summary.Summary
             Prints as text; ``as_latex()``, ``as_html()``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import statsmodels.api as sm
+        >>> from statsmodels_synth import combine
+        >>> rng = np.random.default_rng(0)
+        >>> sets = rng.normal(size=(3, 50))
+        >>> found = combine([sm.OLS(own, np.ones(50)).fit() for own in sets])
+        >>> table = found.summary()  # print() shows it
         """
         frame = self.summary_frame(alpha)
         low, high = alpha / 2, 1 - alpha / 2

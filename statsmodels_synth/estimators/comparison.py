@@ -32,7 +32,7 @@ from statsmodels_synth.estimators.methods import (
     chosen_methods,
     lines,
 )
-from statsmodels_synth.estimators.problem import Fitted
+from statsmodels_synth.estimators.problem import ModelOrResults
 from statsmodels_synth.estimators.results import EstimatorResults
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.gmm.fit import effective_labels
@@ -123,6 +123,12 @@ class Comparison:
         -------
         statsmodels.iolib.summary.Summary
             Prints as text; ``as_latex()``, ``as_html()``.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> found = fit_study(make_study())[1].compare(["labels only", "GMM-Synth"])
+        >>> table = found.summary()  # print() shows it
         """
         result = NotesSummary()
         low, high = self.alpha / 2, 1 - self.alpha / 2
@@ -204,6 +210,16 @@ class Comparison:
             One row per coefficient and method: `term`, `estimate`, `std_error`,
             `statistic`, `p_value`, `conf_low`, `conf_high` at the level of the
             comparison, `method`, `valid`, `width_ratio`, `effective_labels`.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> found = fit_study(make_study())[1].compare(["labels only", "GMM-Synth"])
+        >>> found.tidy()[["term", "method", "estimate"]].head(3).round(3)
+                term                        method  estimate
+        0  Intercept                   labels only    -2.332
+        1  Intercept  GMM-Synth, few-label default    -2.854
+        2        age                   labels only     0.010
         """
         table = self.table
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -268,6 +284,12 @@ class Comparison:
         ------
         OptionError
             If there is no such coefficient, or one `ax` for several.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> found = fit_study(make_study())[1].compare(["labels only", "GMM-Synth"])
+        >>> figure = found.plot("age")
         """
         known = [str(k) for k in self.table.index.unique("coefficient")]
         if coefficients is None:
@@ -300,7 +322,7 @@ def _cells(row: Any, digits: int) -> list[str]:
 
 @names_keywords
 def compare(
-    fitted: Fitted,
+    fitted: ModelOrResults,
     methods: Sequence[Method | Own] | None = None,
     alpha: float = 0.05,
     learner: Any = None,

@@ -40,13 +40,13 @@ from statsmodels_synth.gmm.weights import inverse_in_basis
 from statsmodels_synth.problem.design import AlignedDesign
 
 if TYPE_CHECKING:
-    from statsmodels_synth.estimators.problem import Fitted
+    from statsmodels_synth.estimators.problem import ModelOrResults
 
 
 @names_keywords
 @with_one_blas_thread
 def predict_then_debias(
-    model: Fitted, source: str | None = None
+    model: ModelOrResults, source: str | None = None
 ) -> EstimatorResultsWrapper:
     """
     Predict-Then-Debias with one source and the optimal tuning matrix.

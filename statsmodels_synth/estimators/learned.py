@@ -48,7 +48,7 @@ from statsmodels_synth.gmm.target import solve_target
 from statsmodels_synth.problem.design import DesignRows, rows_of_labeled
 
 if TYPE_CHECKING:
-    from statsmodels_synth.estimators.problem import Fitted
+    from statsmodels_synth.estimators.problem import ModelOrResults
 
 #: Folds of the units.
 FOLDS = 5
@@ -95,7 +95,11 @@ def default_learner(seed: int = 0) -> Any:
 @names_keywords
 @with_filters_kept
 def dsl(
-    model: Fitted, source: str | None = None, learner: Any = None, *, seed: int = 0
+    model: ModelOrResults,
+    source: str | None = None,
+    learner: Any = None,
+    *,
+    seed: int = 0,
 ) -> EstimatorResultsWrapper:
     """
     Design-based supervised learning with one source.
@@ -208,7 +212,7 @@ def dsl(
 @names_keywords
 @with_filters_kept
 def reppi(
-    model: Fitted, learner: Any = None, *, seed: int = 0
+    model: ModelOrResults, learner: Any = None, *, seed: int = 0
 ) -> EstimatorResultsWrapper:
     """
     Recalibrated prediction-powered inference with all sources.

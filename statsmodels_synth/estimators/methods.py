@@ -14,7 +14,7 @@ from statsmodels_synth.core.options import check_choice
 from statsmodels_synth.estimators.debias import predict_then_debias
 from statsmodels_synth.estimators.learned import dsl, reppi
 from statsmodels_synth.estimators.prediction_powered import ppi, ppi_synth
-from statsmodels_synth.estimators.problem import Fitted, problem_of
+from statsmodels_synth.estimators.problem import ModelOrResults, problem_of
 from statsmodels_synth.estimators.results import results_of
 from statsmodels_synth.estimators.simple import (
     naive_pooled,
@@ -57,7 +57,7 @@ class Subject:
         Seed of folds and of the default learner.
     """
 
-    fitted: Fitted
+    fitted: ModelOrResults
     kinds: dict[str, str]
     learner: Any
     seed: int

@@ -98,6 +98,16 @@ class Multiverse:
             One row per coefficient and kind of `estimate` (the index; "naive" and
             "augmented"): shares `negative`, `none` and `positive`, the `smallest`
             and `largest` estimate, and the number of `variants`.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> found = study_model(make_study()).multiverse()
+        >>> found.shares().loc["age"].iloc[:, :3]
+                   negative  none  positive
+        estimate
+        naive           0.0   1.0       0.0
+        augmented       0.0   0.5       0.5
         """
         rows = {}
         for name in self.table.index.unique("coefficient"):
@@ -121,6 +131,13 @@ class Multiverse:
             One row per coefficient, variant and method: `term`, `estimate`,
             `std_error`, `statistic`, `p_value`, `conf_low`, `conf_high`, `variant`
             (also "all together") and `method` ("naive" or "augmented").
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> found = study_model(make_study()).multiverse()
+        >>> found.tidy().shape
+        (24, 9)
         """
         frames = []
         both = self.together.assign(variant=TOGETHER).set_index("variant", append=True)
@@ -171,6 +188,12 @@ class Multiverse:
         -------
         statsmodels.iolib.summary.Summary
             Prints as text; ``as_latex()``, ``as_html()``.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> found = study_model(make_study()).multiverse()
+        >>> table = found.summary()  # print() shows it
         """
         result, shares = NotesSummary(), self.shares()
         header = ["negative", "none", "positive", "smallest", "largest"]
@@ -231,6 +254,12 @@ class Multiverse:
         ------
         OptionError
             If there is no such coefficient.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> found = study_model(make_study()).multiverse()
+        >>> figure = found.plot("age")
         """
         known = [str(name) for name in self.together.index]
         if coefficient is None:

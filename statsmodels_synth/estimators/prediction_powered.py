@@ -49,7 +49,7 @@ from statsmodels_synth.gmm.sums import source_sums
 from statsmodels_synth.problem.scores.glm import GaussianIdentityScore
 
 if TYPE_CHECKING:
-    from statsmodels_synth.estimators.problem import Fitted
+    from statsmodels_synth.estimators.problem import ModelOrResults
 
 PowerTuning: TypeAlias = Literal["none", "scalar", "coefficient"]
 #: Shares of the second source that cross-validation chooses from.
@@ -189,7 +189,7 @@ def _best_power(problem: Problem, moments: RectifiedMoments, rows: Floats) -> fl
 @names_keywords
 @with_one_blas_thread
 def ppi(
-    model: Fitted,
+    model: ModelOrResults,
     source: str | None = None,
     power_tuning: PowerTuning = "scalar",
 ) -> EstimatorResultsWrapper:
@@ -255,7 +255,7 @@ def ppi(
 @names_keywords
 @with_one_blas_thread
 def ppi_synth(
-    model: Fitted, sources: Sequence[str] | None = None, *, seed: int = 0
+    model: ModelOrResults, sources: Sequence[str] | None = None, *, seed: int = 0
 ) -> EstimatorResultsWrapper:
     r"""
     PPI++ with a proxy and a synthetic source, mixed by cross-validation.

@@ -21,7 +21,7 @@ from statsmodels_synth.problem.scores import TargetScore
 
 #: A model or its results: whatever has a fit, or can be fitted. The classes come later
 #: in the flow of data, so that this part knows them by what they have.
-Fitted: TypeAlias = Any
+ModelOrResults: TypeAlias = Any
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Problem:
 
 
 @with_one_blas_thread
-def problem_of(fitted: Fitted) -> Problem:
+def problem_of(fitted: ModelOrResults) -> Problem:
     """Take what the other estimators need from a model, or from its results."""
     given: Any = getattr(fitted, "_results", fitted)
     if hasattr(given, "_fit_or_raise"):

@@ -128,6 +128,21 @@ class EstimatorResults(PredictedResults):
             `method`, `nobs` (labelled units), `n_units`, `n_sources`, `cov_type`;
             whether the interval is `valid` where the sources err, and whether the
             equations were solved (`converged`).
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> from statsmodels_synth.estimators import ppi
+        >>> result = ppi(study_model(make_study()), "guess")
+        >>> result.glance().T
+                        0
+        method      PPI++
+        nobs          200
+        n_units       694
+        n_sources       1
+        cov_type   robust
+        valid        True
+        converged    True
         """
         row = {
             "method": self.method,

@@ -21,13 +21,13 @@ from statsmodels_synth.problem.groups import cluster_sums
 from statsmodels_synth.problem.scores.predictors import row_scores
 
 if TYPE_CHECKING:
-    from statsmodels_synth.estimators.problem import Fitted
+    from statsmodels_synth.estimators.problem import ModelOrResults
 
 _NAIVE = "It takes the source for real: biased by whatever that gets wrong."
 
 
 @names_keywords
-def labeled_only(model: Fitted) -> Any:
+def labeled_only(model: ModelOrResults) -> Any:
     """
     Regression on the labels alone.
 
@@ -56,7 +56,9 @@ def labeled_only(model: Fitted) -> Any:
 
 
 @names_keywords
-def naive_proxy(model: Fitted, source: str | None = None) -> EstimatorResultsWrapper:
+def naive_proxy(
+    model: ModelOrResults, source: str | None = None
+) -> EstimatorResultsWrapper:
     """
     Regression on a proxy as if it were real.
 
@@ -89,7 +91,7 @@ def naive_proxy(model: Fitted, source: str | None = None) -> EstimatorResultsWra
 
 @names_keywords
 def naive_synthetic(
-    model: Fitted, source: str | None = None
+    model: ModelOrResults, source: str | None = None
 ) -> EstimatorResultsWrapper:
     """
     Regression on synthetic rows as if they were real.
@@ -122,7 +124,9 @@ def naive_synthetic(
 
 
 @with_one_blas_thread
-def _naive(model: Fitted, source: str | None, kind: Kind) -> EstimatorResultsWrapper:
+def _naive(
+    model: ModelOrResults, source: str | None, kind: Kind
+) -> EstimatorResultsWrapper:
     problem = problem_of(model)
     m = problem.position(source, kind)
     _refuse_finite(problem)
@@ -161,7 +165,7 @@ def naive_params(problem: Problem, m: int) -> Floats:
 
 @names_keywords
 @with_one_blas_thread
-def naive_pooled(model: Fitted) -> EstimatorResultsWrapper:
+def naive_pooled(model: ModelOrResults) -> EstimatorResultsWrapper:
     """
     Regression on labels and all sources pooled, as if every row were real.
 

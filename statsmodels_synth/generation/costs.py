@@ -117,6 +117,19 @@ class Estimate:
     The interval is a bootstrap-t over the units of the pilot, all steps of a unit
     together. Costs of calls are skewed, so it reaches further up than down. A kind of
     unit that is rare and dear may be missing from the pilot: no interval knows of it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from statsmodels_synth.generation import Binary, Codebook, Study
+    >>> posts = pd.DataFrame({"text": ["Could you help?", "Fix this."]}, ["a", "b"])
+    >>> codebook = Codebook("a request", ["text"], {"polite": Binary("Is it polite?")})
+    >>> def model(request):  # in place of a language model
+    ...     yes = "Could" in request.text
+    ...     return '{"polite": "yes"}' if yes else '{"polite": "no"}'
+    >>> study = Study(posts, codebook, model=model, store=":memory:")
+    >>> study.estimate(pilot=1).calls
+    2
     """
 
     calls: int

@@ -30,6 +30,8 @@ _CONTEXT = re.compile(
 )
 _FILTER = re.compile(r"content.?(filter|management|policy)", re.I)
 _MOST_SHOWN = 300
+#: Characters of the shortest key that is one; others are words such as "none".
+_LEAST_SECRET = 8
 
 
 @runtime_checkable
@@ -163,6 +165,15 @@ class OpenAIModel:
                 "stored with them. Give the address alone, and the key in the "
                 f"environment variable {self.key_variable}."
             )
+        if not _is_positive(self.timeout):
+            raise OptionError(
+                f"timeout={show(self.timeout)} is no number of seconds above 0."
+            )
+        if not isinstance(self.key_variable, str) or not self.key_variable:
+            raise OptionError(
+                f"key_variable={show(self.key_variable)} is no name of an environment "
+                "variable."
+            )
         if self.structured != "auto":
             self._mode = self.structured
 
@@ -262,9 +273,11 @@ class OpenAIModel:
             raise ModelError(f"no answer in {self.timeout:g} s", True) from error
         except openai.APIConnectionError as error:
             cause = self._without_key(str(error.__cause__ or error))
-            raise ModelError(
-                f"no connection to {self.address}: {cause}", True
-            ) from error
+            text = f"no connection to {self.address}: {cause}"
+            if type(error.__cause__).__name__ == "ConnectError":
+                text += " (is base_url= right, and does the endpoint run?)"
+                raise NoEndpointError(text, True) from error
+            raise ModelError(text, True) from error
         except (openai.OpenAIError, OSError, ValueError) as error:
             raise ModelError(self._without_key(str(error)), True) from error
         return answer_of(data, mode, time.monotonic() - start)
@@ -353,15 +366,20 @@ class OpenAIModel:
                 other = "False" if option == "logprobs" else "None"
                 text += f" (set {option}={other} if the endpoint does not take it)"
                 break
+        if status == 404 and not body:
+            text += " (is base_url= right? Most of them end in /v1)"
         if status == 401:
-            text = f"the key in {self.key_variable} is not accepted"
+            known = os.environ.get(self.key_variable)
+            what = "is not accepted" if known else "is not set"
+            text = f"the key in the environment variable {self.key_variable} {what}"
         raise ModelError(f"{status}: {text}") from error
 
     def _without_key(self, text: str) -> str:
         """Text of an error without the key, and not endless."""
         key = os.environ.get(self.key_variable) or getattr(self.client, "api_key", "")
-        hidden = text.replace(key, "***") if isinstance(key, str) and key else text
-        return hidden[:_MOST_SHOWN]
+        if isinstance(key, str) and len(key) >= _LEAST_SECRET:
+            text = text.replace(key, "***")
+        return text[:_MOST_SHOWN]
 
 
 def unanswered(status: int, code: str, text: str) -> Answer | None:
@@ -372,6 +390,10 @@ def unanswered(status: int, code: str, text: str) -> Answer | None:
         if status == 413 or _CONTEXT.search(code) or _CONTEXT.search(text):
             return Answer("", finish_reason="context")
     return None
+
+
+class NoEndpointError(ModelError):
+    """Nothing answers at the address, or there is no such address."""
 
 
 class _FormRefusedError(ModelError):
@@ -462,6 +484,10 @@ def read_models(model: object, base_url: str | None) -> dict[str, Model]:
     if not given:
         raise OptionError("model= is empty. Name a model.")
     return {str(k): _as_model(str(k), own, base_url) for k, own in given.items()}
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 
 def _name_of(model: object) -> str:

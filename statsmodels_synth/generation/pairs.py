@@ -164,6 +164,19 @@ class PairStudy:
     See Also
     --------
     judge_pairs : Makes it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from statsmodels_synth.generation import judge_pairs
+    >>> pairs = pd.DataFrame({"model_a": ["x"], "model_b": ["y"],
+    ...                       "output_a": ["a long answer"], "output_b": ["short"]})
+    >>> def judge(request):
+    ...     first = request.text.splitlines()[1]
+    ...     return '{"winner": "first"}' if "long" in first else '{"winner": "second"}'
+    >>> study = judge_pairs(pairs, "Which is longer?", model=judge, store=":memory:")
+    >>> study.run()["judge"].tolist()
+    [1.0]
     """
 
     def __init__(self, pairs: pd.DataFrame, swapped: pd.Series, study: Study) -> None:
@@ -186,6 +199,21 @@ class PairStudy:
             The pairs with a column of votes, 1 for the first player, 0 for the second,
             .5 for a tie: ``judge``, or that of each model by its name where there are
             several. Missing where there was no usable answer.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import judge_pairs
+        >>> pairs = pd.DataFrame({"model_a": ["x"], "model_b": ["y"],
+        ...                       "output_a": ["a long answer"], "output_b": ["short"]})
+        >>> def judge(request):
+        ...     first = request.text.splitlines()[1]
+        ...     winner = "first" if "long" in first else "second"
+        ...     return f'{{"winner": "{winner}"}}'
+        >>> question = "Which is longer?"
+        >>> study = judge_pairs(pairs, question, model=judge, store=":memory:")
+        >>> study.run()["judge"].tolist()
+        [1.0]
         """
         return self.votes(self.study.run(**options))
 
@@ -202,6 +230,22 @@ class PairStudy:
         -------
         DataFrame
             As :meth:`run`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import judge_pairs
+        >>> pairs = pd.DataFrame({"model_a": ["x"], "model_b": ["y"],
+        ...                       "output_a": ["a long answer"], "output_b": ["short"]})
+        >>> def judge(request):
+        ...     first = request.text.splitlines()[1]
+        ...     winner = "first" if "long" in first else "second"
+        ...     return f'{{"winner": "{winner}"}}'
+        >>> question = "Which is longer?"
+        >>> study = judge_pairs(pairs, question, model=judge, store=":memory:")
+        >>> sources = study.study.run()
+        >>> study.votes(sources)["judge"].tolist()
+        [1.0]
         """
         found = self._pairs.copy()
         for name, frame in sources.proxy.items():

@@ -49,6 +49,12 @@ class Settings:
         Alternatives of each token whose log-probability is asked for; 0: none.
     extra : dict
         What else the endpoint is told, such as ``{"reasoning_effort": "low"}``.
+
+    Examples
+    --------
+    >>> from statsmodels_synth.generation import Settings
+    >>> Settings(temperature=0.0, seed=1).max_tokens is None
+    True
     """
 
     temperature: float | None = None
@@ -131,6 +137,21 @@ class Request:
     Notes
     -----
     A model reads ``messages``, ``schema`` and ``settings``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from statsmodels_synth.generation import Binary, Codebook, Study
+    >>> posts = pd.DataFrame({"text": ["Could you help?", "Fix this."]}, ["a", "b"])
+    >>> codebook = Codebook("a request", ["text"], {"polite": Binary("Is it polite?")})
+    >>> def model(request):  # in place of a language model
+    ...     print(request.unit, request.step)
+    ...     yes = "Could" in request.text
+    ...     return '{"polite": "yes"}' if yes else '{"polite": "no"}'
+    >>> study = Study(posts, codebook, model=model, store=":memory:")
+    >>> sources = study.run(workers=1)
+    a code
+    b code
     """
 
     prompt: Prompt

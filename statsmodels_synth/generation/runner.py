@@ -16,9 +16,9 @@ from statsmodels_synth.core.messages import count
 from statsmodels_synth.exceptions import CostLimitError, GenerationError, ModelError
 from statsmodels_synth.generation.answers import Answer
 from statsmodels_synth.generation.costs import Prices, money_of
-from statsmodels_synth.generation.models import Model
+from statsmodels_synth.generation.models import Model, NoEndpointError
 from statsmodels_synth.generation.requests import Request
-from statsmodels_synth.generation.store import Allows, Store, Total
+from statsmodels_synth.generation.store import Allows, Store, StoreFullError, Total
 
 #: Words of a message for each step.
 STEPS = {
@@ -31,6 +31,9 @@ _LONGEST, _LONGEST_ASKED = 60.0, 900.0
 #: Seconds between looks at what another process is asking.
 _LOOK = 0.2
 _RETRYABLE = {408, 409, 425, 429}
+#: Times that a call is tried again where nothing ever answered at the address, which
+#: may be a wrong one.
+_KNOCKS = 3
 
 
 @dataclass(frozen=True)
@@ -108,10 +111,22 @@ class How:
 
 @dataclass
 class Pacer:
-    """When the next call may start: by the rate, and after what the endpoint asked."""
+    """
+    When the next call may start: by the rate, and after what the endpoint asked.
+
+    Parameters
+    ----------
+    rate : float or None
+        Most calls a minute.
+    stopped : Event
+        Set when no call is to start any more.
+    reached : bool
+        Whether the endpoint has answered, if by an error.
+    """
 
     rate: float | None
     stopped: threading.Event = field(default_factory=threading.Event)
+    reached: bool = False
     _next: float = 0.0
     _lock: Any = field(default_factory=threading.Lock)
 
@@ -155,10 +170,15 @@ def ask(request: Request, model: Model, how: How, pacer: Pacer) -> Answer:
     for attempt in range(how.retries + 1):
         pacer.turn()
         try:
-            return model.complete(request)
+            answer = model.complete(request)
+            pacer.reached = True
+            return answer
         except Exception as raised:
             error = _as_model_error(raised)
-            if error is None or not error.retryable or attempt == how.retries:
+            if not isinstance(error, NoEndpointError):
+                pacer.reached = True
+            most = how.retries if pacer.reached else min(how.retries, _KNOCKS)
+            if error is None or not error.retryable or attempt >= most:
                 raise
             if error.after is not None and error.after > _LONGEST_ASKED:
                 raise ModelError(
@@ -183,11 +203,21 @@ def _explained(error: Exception, request: Request, tries: int) -> Exception:
         else f"{type(error).__name__}: {error}"
     )
     known = _as_model_error(error)
-    often = f" {count(tries, 'time')}" if known is not None and known.retryable else ""
+    again = known is not None and known.retryable
+    again = again and not isinstance(known, NoEndpointError)
+    often = f" {count(tries, 'time')}" if again else ""
     return GenerationError(
         f"Model {request.prompt.model!r} failed{often} in step {request.step!r} "
         f"({STEPS[request.step]}) at unit {request.unit!r}: {text.rstrip('.')}. "
         "Answers so far are stored: run again to go on."
+    )
+
+
+def _at(error: StoreFullError, request: Request) -> GenerationError:
+    """Error of a full disk that names unit and step."""
+    return StoreFullError(
+        f"{error} It was full in step {request.step!r} ({STEPS[request.step]}) at unit "
+        f"{request.unit!r}; answers up to there are stored where there was room."
     )
 
 
@@ -218,7 +248,7 @@ def answer_all(
     known = store.known(list(by_key))
     todo = sorted(key for key in by_key if key not in known)
     if todo:
-        with _bar(len(todo), by_key[todo[0]], how) as update:
+        with store.reserved(), _bar(len(todo), by_key[todo[0]], how) as update:
             _Run(model, store, how, budget, update).finish(deque(todo), by_key)
 
 
@@ -231,23 +261,30 @@ class _Run:
     how: How
     budget: Budget
     update: Callable[[int], object]
+    last: Request = field(init=False)
 
     def finish(self, todo: deque[bytes], by_key: dict[bytes, Request]) -> None:
         """Ask until every key has an answer, by whomever."""
         pacer = Pacer(self.how.rate)
+        self.last = by_key[todo[0]]
         while todo:
             pool = ThreadPoolExecutor(self.how.workers, "generation")
             flying: dict[Future[Answer], Request] = {}
             try:
                 elsewhere = self._send(todo, by_key, pool, pacer, flying)
-            except BaseException:
+            except BaseException as error:
                 # Calls that wait give up; those that are paid for are stored.
+                last = self.last
                 pacer.stopped.set()
                 self._drain(flying)
+                with suppress(GenerationError):  # claims end with the process
+                    self.store.release()
+                if isinstance(error, StoreFullError):
+                    raise _at(error, last) from error
                 raise
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
-                self.store.release()
+            self.store.release()
             todo.extend(elsewhere)
             if todo:
                 time.sleep(_LOOK)
@@ -313,7 +350,7 @@ class _Run:
         failed: tuple[Exception, Request] | None = None
         answered = []
         for future in done:
-            request = flying.pop(future)
+            self.last = request = flying.pop(future)
             try:
                 answered.append((request, future.result()))
             except _StoppedError:

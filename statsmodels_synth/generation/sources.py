@@ -12,6 +12,7 @@ from scipy import stats
 
 from statsmodels_synth.core.arrays import Bools
 from statsmodels_synth.core.messages import count, warn
+from statsmodels_synth.core.signatures import not_constructed
 from statsmodels_synth.exceptions import AlignmentError, DataError, GenerationWarning
 from statsmodels_synth.generation.answers import NotCovered
 from statsmodels_synth.generation.costs import Prices, money_of
@@ -26,21 +27,13 @@ from statsmodels_synth.generation.units import Units
 _ALARM = 0.01
 
 
+@not_constructed
 class Sources:
     """
     Proxies and counterparts of all units, as a regression takes them.
 
     Made by :meth:`Study.run`. A unit without a usable answer has no row, in every
     source by itself, and is counted in `counts`.
-
-    Parameters
-    ----------
-    units : Units
-        The units.
-    made : sequence of Made
-        What came of each source.
-    prices : mapping of str to Prices
-        Prices of each source, None where they are not known.
 
     Attributes
     ----------
@@ -60,6 +53,21 @@ class Sources:
     See Also
     --------
     Study : Makes them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from statsmodels_synth.generation import Binary, Codebook, Study
+    >>> posts = pd.DataFrame({"text": ["Could you help?", "Fix this."]}, ["a", "b"])
+    >>> codebook = Codebook("a request", ["text"], {"polite": Binary("Is it polite?")})
+    >>> def model(request):  # in place of a language model
+    ...     yes = "Could" in request.text
+    ...     return '{"polite": "yes"}' if yes else '{"polite": "no"}'
+    >>> study = Study(posts, codebook, model=model, store=":memory:")
+    >>> sources = study.run()
+    >>> sources.counts
+      source  step   reason  units  rows
+    0  model  code  covered      2     2
     """
 
     def __init__(
@@ -100,7 +108,8 @@ class Sources:
         --------
         >>> import pandas as pd
         >>> from statsmodels_synth.generation import Binary, Codebook, Study
-        >>> posts = pd.DataFrame({"text": ["Could you help?", "Fix this."]}, ["a", "b"])
+        >>> texts = ["Could you help?", "Fix this."]
+        >>> posts = pd.DataFrame({"text": texts}, ["a", "b"])
         >>> codebook = Codebook("a request", ["text"], {"polite": Binary("Polite?")})
         >>> def model(request):
         ...     yes = "Could" in request.text
@@ -305,7 +314,8 @@ class Sources:
         dict
             ``price_proxy`` and, with counterparts, ``price_synthetic``: money per row
             by source, named as in the regression. The price of a counterpart is that of
-            writing and coding it.
+            writing and coding it; the proxy that it is written from is paid for as
+            well, also in a plan that does without it as a source.
 
         Raises
         ------

@@ -62,6 +62,8 @@ _BUSY = 60.0
 #: Log-probability up to which an alternative is not stored: 20 for each token, most of
 #: them all but impossible, are a hundred times the size of an answer.
 _RARE = -11.5
+#: Bytes of the disk that are kept for answers in flight.
+_ROOM = 1_000_000
 #: Parameters of one statement that every SQLite takes.
 _AT_ONCE = 500
 
@@ -83,6 +85,10 @@ class Total:
     input_tokens: float
     output_tokens: float
     cached_tokens: float
+
+
+class StoreFullError(GenerationError):
+    """There is no room left for what a run stores."""
 
 
 #: Whether one more call fits, by what answers took and calls in flight, by prompt.
@@ -150,9 +156,9 @@ class Store:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            text = str(error)
+            text, kind = str(error), GenerationError
             if "full" in text or "disk I/O" in text:
-                what = "the disk is full. Make room"
+                what, kind = "the disk is full. Make room", StoreFullError
             elif "not a database" in text or "malformed" in text:
                 what = "the file is no store. Give another one in store="
             elif "unable to open" in text or "readonly" in text:
@@ -161,7 +167,7 @@ class Store:
                 what = "another process keeps it locked. Wait for it"
             else:
                 what = f"{text}. Look at the file"
-            raise GenerationError(
+            raise kind(
                 f"Store {self.path}: {what}, and run again: what is stored is kept."
             ) from error
 
@@ -178,8 +184,54 @@ class Store:
                 raise
             self._db.execute("COMMIT")
 
+    @property
+    def _reserve(self) -> Path:
+        """The file that keeps room for answers in flight."""
+        return self.path.with_name(f"{self.path.name}-reserve")
+
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """
+        Keep some room on the disk while calls are in flight.
+
+        A disk that fills up in the middle of a run gives way to what is paid for:
+        answers in flight take the room, and then the run stops.
+        """
+        if str(self.path) == ":memory:":
+            yield
+            return
+        try:
+            self._reserve.write_bytes(bytes(_ROOM))
+        except OSError as error:
+            self._reserve.unlink(missing_ok=True)
+            raise StoreFullError(
+                f"Store {self.path}: {error.strerror} for the {_ROOM:,} bytes beside "
+                "it that answers in flight may need. Make room, and run again: what "
+                "is stored is kept."
+            ) from error
+        try:
+            yield
+        finally:
+            self._reserve.unlink(missing_ok=True)
+
     def put(self, answers: Iterable[tuple[bytes, str, Answer]]) -> None:
-        """Store answers with their keys and the hashes of prompts, in one commit."""
+        """
+        Store answers with their keys and the hashes of prompts, in one commit.
+
+        Where the disk is full they take the room that is kept, and the error says that
+        it is full all the same.
+        """
+        listed = list(answers)
+        try:
+            self._put(listed)
+        except StoreFullError:
+            if self._reserve.exists():
+                self._reserve.unlink()
+                self._put(listed)
+            raise
+
+    def _put(self, answers: Iterable[tuple[bytes, str, Answer]]) -> None:
+        """Store answers in one commit."""
         now = time.time()
         rows = [
             (

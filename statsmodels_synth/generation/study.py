@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Real
 import os
@@ -374,6 +374,21 @@ class Study:
         GenerationWarning
             If the endpoint changed the model, or units are not covered more often where
             they are labelled.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import Binary, Codebook, Study
+        >>> texts = ["Could you help?", "Fix this."]
+        >>> posts = pd.DataFrame({"text": texts}, ["a", "b"])
+        >>> asked = {"polite": Binary("Is it polite?")}
+        >>> codebook = Codebook("a request", ["text"], asked)
+        >>> def model(request):  # in place of a language model
+        ...     yes = "Could" in request.text
+        ...     return '{"polite": "yes"}' if yes else '{"polite": "no"}'
+        >>> study = Study(posts, codebook, model=model, store=":memory:")
+        >>> study.run().proxy["model"]["polite"].tolist()
+        [1.0, 0.0]
         """
         how = _how(workers, rate, retries, progress)
         with self._opened() as store:
@@ -420,6 +435,21 @@ class Study:
         ------
         GenerationError
             If a call fails for good.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import Binary, Codebook, Study
+        >>> texts = ["Could you help?", "Fix this."]
+        >>> posts = pd.DataFrame({"text": texts}, ["a", "b"])
+        >>> asked = {"polite": Binary("Is it polite?")}
+        >>> codebook = Codebook("a request", ["text"], asked)
+        >>> def model(request):  # in place of a language model
+        ...     yes = "Could" in request.text
+        ...     return '{"polite": "yes"}' if yes else '{"polite": "no"}'
+        >>> study = Study(posts, codebook, model=model, store=":memory:")
+        >>> study.estimate(pilot=1).calls
+        2
         """
         check_count("pilot", pilot)
         how, known = _how(workers, rate, 8, None), self._known_prices(prices)
@@ -565,6 +595,22 @@ class Study:
         Sources
             Proxies and counterparts of units that were asked about so far, which are a
             random part of all.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import Binary, Codebook, Study
+        >>> texts = ["Could you help?", "Fix this."]
+        >>> posts = pd.DataFrame({"text": texts}, ["a", "b"])
+        >>> asked = {"polite": Binary("Is it polite?")}
+        >>> codebook = Codebook("a request", ["text"], asked)
+        >>> def model(request):  # in place of a language model
+        ...     yes = "Could" in request.text
+        ...     return '{"polite": "yes"}' if yes else '{"polite": "no"}'
+        >>> study = Study(posts, codebook, model=model, store=":memory:")
+        >>> made = study.run()
+        >>> study.sources()  # from the store, without a call
+        <Sources: 2 units, 'model'>
         """
         with self._opened() as store:
             chains = [self._stored(own, store) for own in self._designs]
@@ -580,6 +626,22 @@ class Study:
         -------
         int
             Number of answers deleted.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import Binary, Codebook, Study
+        >>> texts = ["Could you help?", "Fix this."]
+        >>> posts = pd.DataFrame({"text": texts}, ["a", "b"])
+        >>> asked = {"polite": Binary("Is it polite?")}
+        >>> codebook = Codebook("a request", ["text"], asked)
+        >>> def model(request):  # in place of a language model
+        ...     yes = "Could" in request.text
+        ...     return '{"polite": "yes"}' if yes else '{"polite": "no"}'
+        >>> study = Study(posts, codebook, model=model, store=":memory:")
+        >>> made = study.run()
+        >>> study.forget()
+        2
         """
         with self._opened() as store:
             return store.forget(self._prompts())
@@ -794,6 +856,8 @@ def _regressors(codebook: Codebook, given: Sequence[str] | None) -> tuple[str, .
     if given is None:
         return tuple(names[1:])
     given = [given] if isinstance(given, str) else given
+    if not isinstance(given, Iterable):
+        raise OptionError(f"regressors= is {show(given)}. Give names of variables.")
     for name in given:
         if name not in names:
             raise OptionError(

@@ -18,8 +18,9 @@ from statsmodels_synth.core.messages import (
     show,
     suggest,
     type_name,
+    warn,
 )
-from statsmodels_synth.exceptions import AlignmentError, DataError
+from statsmodels_synth.exceptions import AlignmentError, DataError, GenerationWarning
 from statsmodels_synth.generation.codebook import Codebook
 
 #: Reasons for which a unit is not asked about at all.
@@ -193,7 +194,36 @@ def _ids(frame: pd.DataFrame, on: str | None, where: str) -> pd.Index:
             f"{where} has {name_units(twice)} more than once. Give each unit one row "
             "and an id of its own."
         )
+    _check_spelling(ids, where)
     return ids
+
+
+def _check_spelling(ids: pd.Index, where: str) -> None:
+    """Raise if ids are one but for blanks at the ends; warn if but for capitals."""
+    texts = pd.Series([own.strip() if isinstance(own, str) else None for own in ids])
+    if texts.isna().all():
+        return
+    alike = _alike(texts)
+    if len(alike):
+        raise AlignmentError(
+            f"{where} has ids that differ by blanks at their ends only, such as "
+            f"{name_units(ids[alike])}. Each would be asked about as a unit of its "
+            "own. Take the blanks off, and give each unit one row."
+        )
+    alike = _alike(texts.str.casefold())
+    if len(alike):
+        warn(
+            f"{where} has ids that differ by capitals only, such as "
+            f"{name_units(ids[alike])}. Each is a unit of its own. If they are the "
+            "same unit, write them alike and give it one row.",
+            GenerationWarning,
+        )
+
+
+def _alike(texts: pd.Series) -> list[int]:
+    """Positions of the first texts that are the same; none if there are none."""
+    twice = texts[texts.notna() & texts.duplicated()]
+    return [] if twice.empty else list(texts.index[texts == twice.iloc[0]])
 
 
 def _check_shown(frame: pd.DataFrame, codebook: Codebook, where: str) -> None:
@@ -345,7 +375,7 @@ def read_examples(
     frame = as_pandas(examples, "examples")
     ids = _ids(frame, units.on, "examples")
     _check_shown(frame, codebook, "examples")
-    if len(inside := ids[ids.isin(units.ids)]):
+    if len(inside := ids[_spelt(ids).isin(_spelt(units.ids))]):
         raise DataError(
             f"examples has {name_units(inside)} of the study. The model would know "
             "their labels, which are labelled units' alone. Take examples that are in "
@@ -363,6 +393,12 @@ def read_examples(
         Example(own, _answers(frame.iloc[k], codebook.variables, ids[k]))
         for k, own in enumerate(shown)
     )
+
+
+def _spelt(ids: pd.Index) -> pd.Index:
+    """Ids without blanks at their ends and without capitals."""
+    own = [k.strip().casefold() if isinstance(k, str) else k for k in ids]
+    return pd.Index(own, dtype=object)
 
 
 def _content(unit: Shown) -> tuple[str, ...]:

@@ -18,9 +18,9 @@ from statsmodels_synth.core.arrays import Floats, Positions
 from statsmodels_synth.gmm.rows import Rows
 from statsmodels_synth.gmm.weights import inverse_root
 
-#: F statistic of what is taken off that counts as chance; more where rows are clusters,
-#: which are few and unequal. Both did best among 0, 1 and 2 in simulation.
-CHANCE, CHANCE_OF_CLUSTERS = 1.0, 2.0
+#: F statistic of what is taken off that counts as chance. In simulation useless sources
+#: cost less than with 1, and good ones gain as much within one per cent.
+CHANCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ def stack(rows: Rows, within: Stacked | None = None) -> Stacked:
     target = (rows.labels @ metric).ravel()
     fits = [(candidate.left_out @ metric).ravel() for candidate in found]
     shares = _simplex_weights(target, fits)
-    chance = CHANCE if within is None else CHANCE_OF_CLUSTERS
     fit = shares @ np.stack(fits)
-    shares = shares * _certain_share(target, fit, p * rows.n, chance)
+    # What units within clusters say is from many more rows, and was shrunk by these.
+    shares[:2] *= _certain_share(target, fit, p * rows.n)
 
     def stacked(values: Sequence[Floats]) -> Floats:
         return np.asarray(sum(w * v for w, v in zip(shares, values, strict=True)))
@@ -108,7 +108,7 @@ def stack(rows: Rows, within: Stacked | None = None) -> Stacked:
     )
 
 
-def _certain_share(target: Floats, fitted: Floats, n: int, chance: float) -> float:
+def _certain_share(target: Floats, fitted: Floats, n: int) -> float:
     """
     Share of a fit that is more than chance, by the F statistic of its one slope.
 
@@ -120,7 +120,7 @@ def _certain_share(target: Floats, fitted: Floats, n: int, chance: float) -> flo
     if size == 0.0:
         return 0.0
     f = n * float(target @ fitted) ** 2 / size
-    return max(1.0 - chance / f, 0.0) if f > 0.0 else 0.0
+    return max(1.0 - CHANCE / f, 0.0) if f > 0.0 else 0.0
 
 
 def _full(rows: Rows) -> _Candidate:

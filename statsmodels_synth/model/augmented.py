@@ -339,7 +339,7 @@ class AugmentedGMM(StackedMomentsGMM):
         #: The call that gave the data, as text; empty where it is not known.
         self.call = problem.call or ""
         if self.absorbed is not None:
-            self.formula = self.absorbed.text
+            self.formula = problem.formula or self.absorbed.text
         if learned is not None:
             self._attach_spec()
 
@@ -740,6 +740,23 @@ class AugmentedGMM(StackedMomentsGMM):
             If a source was dropped because it repeats others.
         LabelAgreementWarning
             If a source agrees with every label, or with all but a few.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> model = study_model(make_study())
+        >>> model.fit().params.round(3)
+        Intercept   -2.854
+        age          0.017
+        educ         0.013
+        income       0.096
+        dtype: float64
+        >>> model.fit(use_correction=False).params.round(3)  # as in the paper
+        Intercept   -2.731
+        age          0.016
+        educ        -0.001
+        income       0.095
+        dtype: float64
         """
         check_keywords("fit", kwargs, FIT_KEYS)
         settings, groups = self._settings(
@@ -1106,6 +1123,17 @@ class AugmentedGMM(StackedMomentsGMM):
         -------
         AugmentedGMMResultsWrapper
             Labelled-only result.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> model = study_model(make_study())
+        >>> model.labeled_only().bse.round(3)
+        Intercept    0.700
+        age          0.009
+        educ         0.108
+        income       0.031
+        dtype: float64
         """
         design, start = self.aligned_or_raise(), self.labeled_start()
         with noting() as noted:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from statsmodels_synth.core.options import check_alpha, methods_name_keywords
 from statsmodels_synth.core.process import with_one_blas_thread
+from statsmodels_synth.core.signatures import not_constructed
 from statsmodels_synth.data.label_sets import (
     LabelSets,
     SharedUnits,
@@ -24,6 +25,7 @@ FIT_KEYS = [
 
 
 @methods_name_keywords
+@not_constructed
 class ManyFits:
     """
     Fits of one model to many sets of labels, made when they are asked for.
@@ -32,25 +34,30 @@ class ManyFits:
     loop fits again. It has a length, so that a progress bar such as
     ``tqdm(fits)`` knows it, and can be pickled, so that joblib can share it out.
 
-    Parameters
-    ----------
-    model : AugmentedGMM
-        The model whose sources all fits share.
-    shared : SharedUnits
-        What they have in common.
-    sets : LabelSets
-        Their labels.
-    options : dict
-        Options of :meth:`AugmentedGMM.fit`.
-    passes : int
-        Passes over the rows of the sources that were made for all fits together.
-
     Attributes
     ----------
     names : list
         Name of each set: the columns or keys of `endog`, or 0 to K - 1.
     passes : int
         Passes over the rows of the sources that were made for all fits together.
+
+    Examples
+    --------
+    >>> from statsmodels_synth import AugmentedGMM
+    >>> from statsmodels_synth.datasets import load_posts
+    >>> posts = load_posts(truth=True)
+    >>> proxy = {"polite": "polite_llm"}
+    >>> model = AugmentedGMM.from_formula("polite ~ hedge", posts, proxy)
+    >>> truth = posts["polite_truth"].astype(float)
+    >>> draws = {"a": 0, "b": 1}
+    >>> labels = {k: truth.sample(300, random_state=draws[k]) for k in draws}
+    >>> fits = model.fit_many(labels)
+    >>> len(fits), fits.names
+    (2, ['a', 'b'])
+    >>> fits[1].params.round(2)
+    Intercept    0.41
+    hedge        0.09
+    dtype: float64
     """
 
     def __init__(
@@ -107,6 +114,20 @@ class ManyFits:
         DataFrame
             One row per set of labels and coefficient: `term`, `estimate`, `std_error`,
             `statistic`, `p_value`, `conf_low`, `conf_high`, `labels` (name of the set).
+
+        Examples
+        --------
+        >>> from statsmodels_synth import AugmentedGMM
+        >>> from statsmodels_synth.datasets import load_posts
+        >>> posts = load_posts(truth=True)
+        >>> proxy = {"polite": "polite_llm"}
+        >>> model = AugmentedGMM.from_formula("polite ~ hedge", posts, proxy)
+        >>> truth = posts["polite_truth"].astype(float)
+        >>> draws = {"a": 0, "b": 1}
+        >>> labels = {k: truth.sample(300, random_state=draws[k]) for k in draws}
+        >>> fits = model.fit_many(labels)
+        >>> fits.tidy().shape
+        (4, 8)
         """
         check_alpha(alpha)
         named = zip(self.names, self, strict=True)

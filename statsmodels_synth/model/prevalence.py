@@ -67,6 +67,20 @@ class PrevalenceResults:
     See Also
     --------
     statsmodels_synth.prevalence : Makes it.
+
+    Examples
+    --------
+    >>> from statsmodels_synth import prevalence
+    >>> from statsmodels_synth.datasets import load_posts
+    >>> posts = load_posts()
+    >>> found = prevalence("polite", posts, {"polite": "polite_llm"}, by="forum")
+    >>> found.table[["share", "lower", "upper", "labels"]].round(3)
+             share  lower  upper  labels
+    forum
+    overall  0.518  0.484  0.552     300
+    cooking  0.493  0.436  0.551      84
+    physics  0.434  0.383  0.487     127
+    travel   0.650  0.582  0.713      89
     """
 
     table: pd.DataFrame
@@ -110,6 +124,19 @@ class PrevalenceResults:
         .. [2] Zou, G. Y. and Donner, A. (2008). Construction of confidence limits
            about effect measures: a general approach. Statistics in Medicine 27,
            1693-1702.
+
+        Examples
+        --------
+        >>> from statsmodels_synth import prevalence
+        >>> from statsmodels_synth.datasets import load_posts
+        >>> posts = load_posts()
+        >>> found = prevalence("polite", posts, {"polite": "polite_llm"}, by="forum")
+        >>> found.differences().round(3)
+                           difference  std_err  lower  upper  pvalue
+        group   reference
+        physics cooking        -0.059    0.039 -0.136  0.019   0.138
+        travel  cooking         0.157    0.044  0.068  0.242   0.001
+                physics         0.216    0.042  0.130  0.297   0.000
         """
         if self.groups is None:
             raise OptionError(
@@ -153,6 +180,15 @@ class PrevalenceResults:
             One row per share: `term` ("overall" or the group), `estimate`, `std_error`,
             `conf_low`, `conf_high` at the level of the table, `labels`,
             `effective_labels`.
+
+        Examples
+        --------
+        >>> from statsmodels_synth import prevalence
+        >>> from statsmodels_synth.datasets import load_posts
+        >>> posts = load_posts()
+        >>> found = prevalence("polite", posts, {"polite": "polite_llm"}, by="forum")
+        >>> found.tidy().shape
+        (4, 7)
         """
         return tidy_frame(
             self.table.index,
@@ -172,6 +208,14 @@ class PrevalenceResults:
         -------
         statsmodels.iolib.summary.Summary
             Prints as text; ``as_latex()``, ``as_html()``.
+
+        Examples
+        --------
+        >>> from statsmodels_synth import prevalence
+        >>> from statsmodels_synth.datasets import load_posts
+        >>> posts = load_posts()
+        >>> found = prevalence("polite", posts, {"polite": "polite_llm"}, by="forum")
+        >>> table = found.summary()  # print() shows it
         """
         result = NotesSummary()
         title = f"Prevalence of {self.outcome}"
@@ -243,6 +287,14 @@ class PrevalenceResults:
         -------
         matplotlib.figure.Figure
             The figure.
+
+        Examples
+        --------
+        >>> from statsmodels_synth import prevalence
+        >>> from statsmodels_synth.datasets import load_posts
+        >>> posts = load_posts()
+        >>> found = prevalence("polite", posts, {"polite": "polite_llm"}, by="forum")
+        >>> figure = found.plot()
         """
         plt = pyplot()
         number = len(self.table)

@@ -128,6 +128,13 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
         -------
         ndarray (T, p + 2 M p)
             Labelled score, then labelled and all-units moments of each source.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> model = study_model(make_study())
+        >>> model.momcond(model.fitstart()).shape
+        (694, 20)
         """
         theta, eta = self._split(params)
         moments = np.empty((self.n_units, self.nmoms))
@@ -151,6 +158,13 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
         -------
         ndarray (p + 2 M p, p + M p)
             Jacobian.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> model = study_model(make_study())
+        >>> model.gradient_momcond(model.fitstart()).shape
+        (20, 12)
         """
         theta, eta = self._split(params)
         sums = moment_sums(self.aligned, self.target_score, theta, eta)
@@ -195,6 +209,13 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
         -------
         ndarray (p + M p,)
             Theta, then eta source by source.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> model = study_model(make_study())
+        >>> model.fitstart().shape
+        (12,)
         """
         return np.concatenate([self.labeled_start(), self.sources_start().ravel()])
 
@@ -283,6 +304,13 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
         ndarray (rows,)
             Predictions; with several linear predictors one column for each, or for
             each of what the score predicts.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> model = study_model(make_study())
+        >>> model.predict([0.1, 0.0, 0.0, 0.0]).shape
+        (200,)
         """
         if which not in ("mean", "linear"):
             raise OptionError(
@@ -308,7 +336,22 @@ class StackedMomentsGMM(ListsWhatWorks, GMM):  # type: ignore[misc]
         return np.asarray(linear[:, 0] if score.mean_of_first else linear)
 
     def remove_data(self) -> None:
-        """Drop every array and frame with one value per unit."""
+        """
+        Drop every array and frame with one value per unit.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import make_study, study_model
+        >>> model = study_model(make_study())
+        >>> result = model.fit()
+        >>> model.remove_data()
+        >>> result.bse.round(3)
+        Intercept    0.598
+        age          0.007
+        educ         0.078
+        income       0.024
+        dtype: float64
+        """
         _ = self.data.ynames, self.data.xnames  # cached, for the summary
         for name in self._data_attr:
             owner, _, attribute = name.rpartition(".")

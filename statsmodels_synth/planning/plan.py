@@ -21,6 +21,7 @@ from statsmodels_synth.core.options import (
     methods_name_keywords,
 )
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
+from statsmodels_synth.core.signatures import not_constructed
 from statsmodels_synth.core.tidy import tidy_frame
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.planning.arguments import (
@@ -58,26 +59,15 @@ _ROUNDS = 5
 
 
 @methods_name_keywords
+@not_constructed
 class Plan:
     """
     What other numbers of labels, units and replicates would give, from a pilot.
 
-    Made by :func:`make_plan`. The predictions are for a study like the pilot: the
-    same population, model, way of labelling and sources. Twice the labels are twice as
-    many in every stratum, and with clusters twice the clusters. See
+    Made by :meth:`AugmentedGMMResults.plan`. The predictions are for a study like the
+    pilot: the same population, model, way of labelling and sources. Twice the labels
+    are twice as many in every stratum, and with clusters twice the clusters. See
     :mod:`statsmodels_synth.planning.prediction` for the formula.
-
-    Parameters
-    ----------
-    fit : Fit
-        The pilot, with the sources that took part.
-    constant : int or None
-        Position of the constant among the coefficients.
-    n_units : int
-        Units of the pilot that labels could be drawn from, also those that are neither
-        labelled nor covered by a source.
-    units_to_draw : callable, optional
-        Finds the units that further labels are drawn from.
 
     Attributes
     ----------
@@ -206,6 +196,16 @@ class Plan:
             If an argument does not make sense, or so many of n_units cannot be
             labelled: n is larger, or labelling probabilities that are scaled with n are
             above 1.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> plan = fit_study(make_study())[1].plan()
+        >>> foreseen = plan.expect(n=[200, 400], coefficients="age")
+        >>> foreseen[["n", "std_err", "width"]].round(4)
+             n  std_err   width
+        0  200   0.0073  0.0289
+        1  400   0.0057  0.0224
         """
         alpha = check_alpha(alpha)
         used = positions("source", sources, self.source_names)
@@ -323,6 +323,13 @@ class Plan:
         ------
         OptionError
             If an argument does not make sense.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> plan = fit_study(make_study())[1].plan()
+        >>> plan.labels_needed(width=0.02, coefficients="age")["n"].tolist()
+        [587]
         """
         alpha = check_alpha(alpha)
         check_target(width, power, alpha)
@@ -414,6 +421,13 @@ class Plan:
         ------
         OptionError
             If an argument does not make sense.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> plan = fit_study(make_study())[1].plan()
+        >>> plan.cheapest(coefficient="age", price_label=2.0, width=0.025)["n"].tolist()
+        [290, 294, 300, 411]
         """
         alpha = check_alpha(alpha)
         check_target(width, power, alpha)
@@ -453,6 +467,11 @@ class Plan:
     def _units_to_draw(self) -> UnitsToDraw | None:
         """The units that further labels are drawn from, where they are at hand."""
         return None if self._find_units is None else self._find_units()
+
+    @property
+    def units_can_be_drawn(self) -> bool:
+        """Whether `designs` can say something: there are units, and enough labels."""
+        return self._find_units is not None and self.n_labeled >= FEWEST_LABELS
 
     def _anew(self, shown: Sequence[int]) -> Pilots:
         """The pilot, as if all its labels were a simple random sample."""
@@ -533,6 +552,16 @@ class Plan:
             `estimate` (the effect that is supposed), `std_error`, the interval
             `conf_low`, `conf_high` that is expected around it, `source`, `n`,
             `n_units`, `power`, `effective_labels`. There is nothing to test yet.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> plan = fit_study(make_study())[1].plan()
+        >>> plan.tidy()[["term", "std_error", "power"]].head(3).round(3)
+                term  std_error  power
+        0  Intercept      0.598  0.997
+        1        age      0.007  0.611
+        2       educ      0.078  0.053
         """
         choices: list[Any] = [None, []] if self.source_names else [None]
         options = {"alpha": alpha, "effect": effect}
@@ -570,6 +599,12 @@ class Plan:
         statsmodels.iolib.summary.Summary
             With all sources and with none, and what the numbers suppose. Prints as
             text; ``as_latex()``, ``as_html()``, ``as_csv()``.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> plan = fit_study(make_study())[1].plan()
+        >>> table = plan.summary()  # print() shows it
         """
         return plan_summary(self, alpha, effect)
 
@@ -594,6 +629,12 @@ class Plan:
         matplotlib.figure.Figure
             One line for the labels alone, each source alone, and all sources; the
             pilot is marked.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> plan = fit_study(make_study())[1].plan()
+        >>> figure = plan.plot("age")
         """
         return plot_plan(self, coefficient, ax, alpha=alpha)
 

@@ -96,6 +96,11 @@ def _notes(plan: Any, alpha: float, estimated: bool, cut: bool) -> list[str]:
         )
     if plan.by_clusters:
         notes.append("Twice the labels are twice the clusters, of the same size.")
+    if plan.units_can_be_drawn:
+        notes.append(
+            "Labels are drawn as in the pilot. designs(n=...) says how many other ways "
+            "of drawing them save, and draw_labels() draws them."
+        )
     if cut:
         notes.append(
             f"From {plan.min_labels} labels on."

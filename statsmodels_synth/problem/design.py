@@ -114,6 +114,18 @@ class SourceArrays(DesignRows):
         Rows that were left out because a value is missing.
     told : tuple of TargetScore, optional
         Set by the model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from statsmodels_synth import AugmentedGMM, SourceArrays
+    >>> rng = np.random.default_rng(0)
+    >>> x = np.column_stack([np.ones(500), rng.normal(size=500)])
+    >>> y = x @ [1.0, 0.5] + rng.normal(size=500)
+    >>> guess = SourceArrays(y + rng.normal(size=500), x)
+    >>> endog = np.where(np.arange(500) < 100, y, np.nan)
+    >>> AugmentedGMM(endog, x, proxy={"guess": guess}).fit().params.round(2)
+    array([0.99, 0.54])
     """
 
     name: str = ""

@@ -23,6 +23,7 @@ from statsmodels_synth.model.augmented import AugmentedGMM
 from statsmodels_synth.problem.design import SourceArrays, with_frame
 from statsmodels_synth.problem.groups import cluster_sums
 from statsmodels_synth.problem.scores import LevelScore, TargetScore, read_score
+from statsmodels_synth.r.coders import read_coders
 from statsmodels_synth.r.columns import split_text
 from statsmodels_synth.r.targets import (
     absorb_effects,
@@ -79,6 +80,11 @@ def augmented_gmm(arguments: dict[str, Any]) -> dict[str, Any]:
 def fit_arrays(arguments: dict[str, Any]) -> Any:
     """Result of the model that R's arrays make."""
     model = AugmentedGMM.from_problem(read_problem(arguments))
+    return model.fit(**fit_options(arguments))
+
+
+def fit_options(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Options of :meth:`AugmentedGMM.fit`, clusters included."""
     settings = fit_settings(arguments["settings"])
     cluster = clusters_of(arguments)
     if cluster is not None:
@@ -87,7 +93,7 @@ def fit_arrays(arguments: dict[str, Any]) -> Any:
             if arguments.get(f"survey_{name}") is not None:
                 options[name] = arguments[f"survey_{name}"]
         settings |= {"cov_type": "cluster", "cov_kwds": options}
-    return model.fit(**settings)
+    return settings
 
 
 def clusters_of(arguments: dict[str, Any]) -> Any:
@@ -129,7 +135,7 @@ def read_problem(arguments: dict[str, Any]) -> AlignedProblem:
         # These could not have been labelled, nor counted if they were.
         labeling = find_labeling(prob, strata, labeled, units, ~eligible)
     endog, exog = arguments["endog"], arguments["exog"]
-    endog, sources, target = read_target(arguments, sources)
+    endog, sources, target = read_target(arguments, sources, units)
     labels = pd.Series(endog, name=arguments["yname"][0])
     regressors = pd.DataFrame(exog, columns=names, copy=False)
     absorbed = None
@@ -163,19 +169,26 @@ def read_problem(arguments: dict[str, Any]) -> AlignedProblem:
         n_incomplete=int(arguments["n_incomplete"][0]),
         lacking=~eligible,
         absorbed=absorbed,
+        coders=read_coders(arguments.get("coders")),
     )
 
 
 def read_target(
-    arguments: dict[str, Any], sources: list[SourceArrays]
+    arguments: dict[str, Any], sources: list[SourceArrays], units: pd.Index
 ) -> tuple[Floats, list[SourceArrays], TargetScore]:
-    """Outcomes and sources as the target model has them, and the target model."""
+    """
+    Outcomes and sources as the target model has them, and the target model.
+
+    Shapes: `units` (T,).
+    """
     endog, given = arguments["endog"], arguments.get("score")
     if arguments["family"] is not None:
         return endog, sources, read_score(find_family(arguments["family"]), None)
     target = read_score(None, None if given is None else find_score(given))
     if isinstance(target, LevelScore):
-        return with_levels(target, arguments["levels"], endog, sources)
+        chances = [source.get("chances") for source in arguments["sources"]]
+        given = list(zip(sources, chances, strict=True))
+        return with_levels(target, arguments["levels"], endog, given, units)
     return endog, sources, target
 
 

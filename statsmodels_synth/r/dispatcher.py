@@ -27,11 +27,13 @@ from statsmodels_synth.r.analyses import (
     plan_labels_needed,
 )
 from statsmodels_synth.r.augmented import augmented_gmm
+from statsmodels_synth.r.coders import collapse_coders
 from statsmodels_synth.r.convert import from_r, to_r
 from statsmodels_synth.r.drawing import draw_labels
 from statsmodels_synth.r.estimators import estimator
 from statsmodels_synth.r.frames import align, unit_ids
 from statsmodels_synth.r.interrupts import interrupts_raise
+from statsmodels_synth.r.many import many_fits
 from statsmodels_synth.r.tasks import (
     task_coverage_gap,
     task_exchangeability,
@@ -55,6 +57,8 @@ HANDLERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "agreement": agreement,
     "draw_labels": draw_labels,
     "estimator": estimator,
+    "many_fits": many_fits,
+    "collapse_coders": collapse_coders,
     "task_exchangeability": task_exchangeability,
     "task_interval": task_interval,
     "task_trend": task_trend,

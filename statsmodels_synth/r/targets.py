@@ -65,9 +65,19 @@ def find_score(given: Arguments) -> TargetScore:
 
 
 def with_levels(
-    score: LevelScore, levels: Sequence[str], endog: Floats, sources: list[SourceArrays]
+    score: LevelScore,
+    levels: Sequence[str],
+    endog: Floats,
+    given: Sequence[tuple[SourceArrays, Floats | None]],
+    units: pd.Index,
 ) -> tuple[Floats, list[SourceArrays], LevelScore]:
-    """Codes of outcomes that are numbers of levels, and the score that knows these."""
+    """
+    Codes of outcomes that are numbers of levels, and the score that knows these.
+
+    A source may have probabilities by level, which then count instead.
+
+    Shapes: `units` (T,).
+    """
     book = Codebook(levels)
 
     def coded(values: Floats, where: str, *, is_source: bool) -> Floats:
@@ -75,10 +85,15 @@ def with_levels(
         return book.of_levels(texts, where, is_source=is_source)
 
     endog = coded(endog, "data", is_source=False)
-    sources = [
-        replace(s, endog=coded(s.endog, f"Source {s.name!r}", is_source=True))
-        for s in sources
-    ]
+    sources = []
+    for source, chances in given:
+        where = f"Source {source.name!r}"
+        if chances is None:
+            codes = coded(source.endog, where, is_source=True)
+        else:
+            rows = units if source.units is None else units[source.units]
+            codes = book.of_probabilities(chances, rows, where)
+        sources.append(replace(source, endog=codes))
     return endog, sources, score.told_levels(book.levels, book.table)
 
 

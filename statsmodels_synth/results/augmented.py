@@ -19,9 +19,14 @@ import pandas as pd
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.inherited import Withheld
 from statsmodels_synth.core.messages import Caution
-from statsmodels_synth.core.options import check_keywords, methods_name_keywords
+from statsmodels_synth.core.options import (
+    check_alpha,
+    check_keywords,
+    methods_name_keywords,
+)
 from statsmodels_synth.core.prediction import PredictedResults, RowsToPredict
 from statsmodels_synth.core.process import with_filters_kept, with_one_blas_thread
+from statsmodels_synth.core.signatures import not_constructed
 from statsmodels_synth.core.statsmodels import (
     GMMResults,
     LikelihoodModelResults,
@@ -32,6 +37,7 @@ from statsmodels_synth.core.statsmodels import (
 from statsmodels_synth.core.tested import NamedResultsWrapper
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.gmm.alone import NaiveEstimate
+from statsmodels_synth.gmm.anderson_rubin import AndersonRubin, anderson_rubin
 from statsmodels_synth.gmm.cautions import rarer_outcomes
 from statsmodels_synth.gmm.covariance import explained_by_source
 from statsmodels_synth.gmm.fit import labels_for_share
@@ -60,6 +66,7 @@ if TYPE_CHECKING:
 
 
 @methods_name_keywords
+@not_constructed
 class AugmentedGMMResults(
     PredictedResults,
     GMMResults,  # type: ignore[misc]
@@ -70,16 +77,6 @@ class AugmentedGMMResults(
     Everything that statsmodels' results offer (``params``, ``bse``,
     ``conf_int``, ``t_test``, ``wald_test``, ``predict``, ...) refers to the p
     target coefficients alone. Made by :meth:`AugmentedGMM.fit`.
-
-    Parameters
-    ----------
-    model : AugmentedGMM
-        The model.
-    fit : Fit
-        Parameters, sums at them, the design that was solved and the sources that
-        take no part.
-    cautions : sequence of Caution
-        What was warned of, for the summary.
 
     Attributes
     ----------
@@ -115,6 +112,23 @@ class AugmentedGMMResults(
         Clusters with a labelled unit.
     n_survey_strata : int or None
         Strata that a survey drew the clusters from.
+
+    Examples
+    --------
+    >>> from statsmodels_synth.demo import fit_study, make_study
+    >>> result = fit_study(make_study())[1]
+    >>> result.params.round(3)
+    Intercept   -2.854
+    age          0.017
+    educ         0.013
+    income       0.096
+    dtype: float64
+    >>> result.conf_int().round(2)
+                  0     1
+    Intercept -4.03 -1.67
+    age        0.00  0.03
+    educ      -0.14  0.17
+    income     0.05  0.14
     """
 
     calc_cov_params = Withheld(
@@ -188,6 +202,13 @@ class AugmentedGMMResults(
             Row t is T times what unit t contributes to the estimates to first order;
             the sum of their outer products over T squared is the asymptotic covariance
             of the estimates, with no correction for few labels.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.influence.shape
+        (694, 4)
         """
         fit = self._fit_or_raise()
         design = fit.design
@@ -208,7 +229,16 @@ class AugmentedGMMResults(
 
     @property
     def source_names(self) -> list[str]:
-        """Names of the sources that took part, in order."""
+        """
+        Names of the sources that took part, in order.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.source_names
+        ['guess', 'draws']
+        """
         return [row[0] for row in self._source_facts]
 
     # ``_summary_cache`` is statsmodels' own: what it holds survives remove_data().
@@ -253,6 +283,17 @@ class AugmentedGMMResults(
             Its parameters are those of statsmodels' GLM on the labelled rows,
             its covariance the robust one: HC3, by clusters CR3, and with
             ``use_correction=False`` HC0.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.real_only.bse.round(3)
+        Intercept    0.700
+        age          0.009
+        educ         0.108
+        income       0.031
+        dtype: float64
         """
         if not self.source_names:
             return self._wrapped()
@@ -289,7 +330,18 @@ class AugmentedGMMResults(
     @property
     @with_filters_kept
     def auxiliary_params(self) -> pd.DataFrame:
-        """Coefficients eta of each source, (M, p)."""
+        """
+        Coefficients eta of each source, (M, p).
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.auxiliary_params.round(2)
+               Intercept  age  educ  income
+        guess      -1.89  0.0 -0.02    0.09
+        draws      -0.95  0.0  0.03    0.03
+        """
         return pd.DataFrame(
             self._solution.eta, index=self.source_names, columns=self.model.param_names
         )
@@ -304,6 +356,15 @@ class AugmentedGMMResults(
         -------
         DataFrame
             One row per source. Biased by whatever the LLM gets wrong.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.naive_params.round(2)
+               Intercept  age  educ  income
+        guess      -1.89  0.0 -0.02    0.09
+        draws      -0.95  0.0  0.03    0.03
         """
         return pd.DataFrame(
             self._naive.params, index=self.source_names, columns=self.model.param_names
@@ -320,6 +381,15 @@ class AugmentedGMMResults(
         DataFrame
             One row per source. They know nothing of the bias, and are those of units
             that were drawn, also with ``population="finite"``.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.naive_bse.round(3)
+               Intercept    age   educ  income
+        guess      0.432  0.005  0.053   0.016
+        draws      0.280  0.004  0.032   0.009
         """
         return pd.DataFrame(
             self._naive.bse, index=self.source_names, columns=self.model.param_names
@@ -338,6 +408,15 @@ class AugmentedGMMResults(
             covered unit; `dropped_rows` with missing values; `explained`, the
             share of the labelled score that the source explains; then
             ``naive[name]``, the estimate from the source alone.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.sources.iloc[:, :3]
+                    kind  covered  covered_labeled
+        guess      proxy      694              200
+        draws  synthetic      694              200
         """
         parts = zip(
             self._source_facts, self._explained, self._naive.params, strict=True
@@ -367,6 +446,17 @@ class AugmentedGMMResults(
         ndarray or Series
             ``1 - Var / Var_real`` per coefficient; negative where the
             estimated variance is larger than that of the labels alone.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.variance_reduction.round(2)
+        Intercept    0.27
+        age          0.36
+        educ         0.48
+        income       0.40
+        dtype: float64
         """
         real = self.real_only._results.bse
         if self.settings.is_finite and not real.any():
@@ -386,6 +476,17 @@ class AugmentedGMMResults(
         ndarray or Series
             ``n Var_real / Var`` per coefficient; with ``population="finite"`` the
             number that leaves as much of the variance, at most all units.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.effective_nobs.round()
+        Intercept    274.0
+        age          313.0
+        educ         385.0
+        income       332.0
+        dtype: float64
         """
         share = 1.0 - np.asarray(self.variance_reduction)
         frame = self.n_frame if self.settings.is_finite else None
@@ -484,6 +585,12 @@ class AugmentedGMMResults(
         -------
         matplotlib.figure.Figure
             The figure.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> figure = result.plot_compare(["labels only", "GMM-Synth"])
         """
         shown = kwargs.pop("coefficients", None)
         return self.compare(methods, **kwargs).plot(shown, ax)
@@ -569,6 +676,12 @@ class AugmentedGMMResults(
         -------
         matplotlib.figure.Figure
             The figure.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> figure = result.plot_diagnostics()
         """
         return self.diagnostics(n_influential=0).plot(ax)
 
@@ -629,6 +742,12 @@ class AugmentedGMMResults(
         -------
         matplotlib.figure.Figure
             The figure.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> figure = result.plot_plan("age")
         """
         return self.plan().plot(coefficient, ax, alpha=alpha)
 
@@ -819,6 +938,33 @@ class AugmentedGMMResults(
         ------
         OptionError
             If the model was made without ``coder=``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from statsmodels_synth import AugmentedGMM
+        >>> rng = np.random.default_rng(0)
+        >>> units = pd.DataFrame({"unit": np.arange(600), "x": rng.normal(size=600)})
+        >>> units["truth"] = units["x"] + rng.normal(size=600)
+        >>> units["llm"] = units["truth"] + rng.normal(size=600)
+        >>> codes = pd.concat([units.assign(coder=k) for k in ("ann", "bob")])
+        >>> codes["y"] = codes["truth"] + rng.normal(0.0, 0.5, size=1200)
+        >>> codes.loc[codes["unit"] >= 100, "y"] = np.nan
+        >>> model = AugmentedGMM.from_formula("y ~ x", codes, {"y": "llm"}, on="unit",
+        ...                                   coder="coder", coding="mean")
+        >>> result = model.fit()
+        >>> result.coder_agreement().round(2).T
+        variable          y
+        coders            2
+        codes           200
+        units           100
+        several         100
+        agreement       0.0
+        alpha          0.88
+        metric     interval
+        label          mean
+        ties              0
         """
         found = self.model.coders
         if found is None:
@@ -907,9 +1053,99 @@ class AugmentedGMMResults(
         ----------
         Staiger, D. and Stock, J. H. (1997). Instrumental variables regression with
         weak instruments. Econometrica 65, 557-586.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from statsmodels_synth import AugmentedGMM
+        >>> rng = np.random.default_rng(0)
+        >>> z, u = rng.normal(size=(2, 1000))
+        >>> frame = pd.DataFrame({"z": z, "z2": rng.normal(size=1000)})
+        >>> frame["d"] = z + frame["z2"] + u + rng.normal(size=1000)
+        >>> frame["y"] = frame["d"] + u + rng.normal(size=1000)
+        >>> frame["guess"] = frame["y"] + rng.normal(size=1000)
+        >>> frame.loc[200:, "y"] = np.nan
+        >>> formula = "y ~ 1 + [d ~ z + z2]"
+        >>> model = AugmentedGMM.from_formula(formula, frame, {"y": "guess"})
+        >>> result = model.fit()
+        >>> result.first_stage()[["fvalue", "df_num"]].round(1)
+           fvalue  df_num
+        d    98.3       2
         """
         fit = self._fit_or_raise()
         return first_stage(fit.design, fit.target.score, fit.clusters)
+
+    @with_filters_kept
+    def anderson_rubin(
+        self, null: float = 0.0, *, alpha: float | None = 0.05
+    ) -> AndersonRubin:
+        """
+        Test and confidence set of an endogenous regressor, valid with weak instruments.
+
+        Under the hypothesis ``y - null * d`` has nothing to do with the instruments,
+        given exogenous regressors: that is tested by a linear regression with the same
+        sources, labels, design and options as the fit. The set holds all values that
+        are not rejected.
+
+        Parameters
+        ----------
+        null : float
+            Value of the coefficient under the hypothesis.
+        alpha : float or None
+            One less the level of the confidence set; None for the test alone, which is
+            one fit in place of some fifty.
+
+        Returns
+        -------
+        AndersonRubin
+            `fvalue`, `pvalue`, `df_num`, `df_denom`, and `confidence_set`: intervals
+            from left to right, whose ends may be infinite; empty where instruments
+            contradict each other. Print it.
+
+        Raises
+        ------
+        OptionError
+            If there are no instruments, or several endogenous regressors.
+        DataError
+            If the rows are in Dask partitions.
+
+        See Also
+        --------
+        first_stage : Whether instruments are weak.
+
+        Notes
+        -----
+        With more instruments than endogenous regressors it tests at the same time that
+        these agree. F statistics are those of the default for few labels, which makes
+        the set somewhat longer than that of a chi-squared reference.
+
+        References
+        ----------
+        Anderson, T. W. and Rubin, H. (1949). Estimation of the parameters of a single
+        equation in a complete system of stochastic equations. Annals of Mathematical
+        Statistics 20, 46-63.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from statsmodels_synth import AugmentedGMM
+        >>> rng = np.random.default_rng(0)
+        >>> z, u = rng.normal(size=(2, 2000))
+        >>> d = z + u + rng.normal(size=2000)
+        >>> y = 0.5 * d + u + rng.normal(size=2000)
+        >>> frame = pd.DataFrame({"d": d, "z": z})
+        >>> frame["llm"] = y + 0.3 * rng.normal(size=2000)
+        >>> frame["y"] = np.where(np.arange(2000) < 200, y, np.nan)
+        >>> result = AugmentedGMM.from_formula(
+        ...     "y ~ 1 + [d ~ z]", frame, proxy={"y": "llm"}
+        ... ).fit()
+        >>> result.anderson_rubin().is_bounded
+        True
+        """
+        level = None if alpha is None else check_alpha(alpha)
+        return anderson_rubin(self._fit_or_raise(), null, level)
 
     def overidentification(self) -> JTest:
         """
@@ -930,6 +1166,24 @@ class AugmentedGMMResults(
         ----------
         Wooldridge, J. M. (2010). Econometric Analysis of Cross Section and Panel Data,
         2nd ed., section 6.2.2. MIT Press.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from statsmodels_synth import AugmentedGMM
+        >>> rng = np.random.default_rng(0)
+        >>> z, u = rng.normal(size=(2, 1000))
+        >>> frame = pd.DataFrame({"z": z, "z2": rng.normal(size=1000)})
+        >>> frame["d"] = z + frame["z2"] + u + rng.normal(size=1000)
+        >>> frame["y"] = frame["d"] + u + rng.normal(size=1000)
+        >>> frame["guess"] = frame["y"] + rng.normal(size=1000)
+        >>> frame.loc[200:, "y"] = np.nan
+        >>> formula = "y ~ 1 + [d ~ z + z2]"
+        >>> model = AugmentedGMM.from_formula(formula, frame, {"y": "guess"})
+        >>> result = model.fit()
+        >>> result.overidentification().df
+        1
         """
         fit = self._fit_or_raise()
         return overidentification(
@@ -964,6 +1218,13 @@ class AugmentedGMMResults(
         ----------
         Hansen, L. P. (1982). Large sample properties of generalized method of
         moments estimators. Econometrica, 50, 1029-1054.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> round(result.jtest().pvalue, 2)
+        0.87
         """
         if not self.converged:
             return JTest(float("nan"), float("nan"), 0)
@@ -1003,6 +1264,16 @@ class AugmentedGMMResults(
         Eichenbaum, M. S., Hansen, L. P. and Singleton, K. J. (1988). A time series
         analysis of representative agent models of consumption and leisure choice
         under uncertainty. Quarterly Journal of Economics, 103, 51-78.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.representativeness().round(2)
+                     statistic  pvalue  df  c_statistic  c_pvalue
+        all sources       3.81    0.87   8          NaN       NaN
+        guess             2.36    0.67   4         1.78      0.78
+        draws             2.03    0.73   4         1.45      0.83
         """
         return reference_table(self._representativeness, self.source_names)
 
@@ -1015,7 +1286,16 @@ class AugmentedGMMResults(
 
     @property
     def jval(self) -> float:
-        """Statistic of :meth:`jtest`."""
+        """
+        Statistic of :meth:`jtest`.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> round(float(result.jval), 2)
+        3.81
+        """
         return self.jtest().statistic
 
     @property
@@ -1050,13 +1330,37 @@ class AugmentedGMMResults(
 
     @cached_data  # type: ignore[untyped-decorator]
     def fittedvalues(self) -> Floats:
-        """Fitted means of the labelled units, (n,)."""
+        """
+        Fitted means of the labelled units, (n,).
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.fittedvalues.head(3).round(2)
+        r250    0.58
+        r257    0.50
+        r259    0.33
+        dtype: float64
+        """
         _ = self._design_or_raise
         return np.asarray(self.model.predict(self.params))
 
     @cached_data  # type: ignore[untyped-decorator]
     def resid(self) -> Floats:
-        """Labels minus fitted means, (n,)."""
+        """
+        Labels minus fitted means, (n,).
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.resid.head(3).round(2)
+        r250   -0.58
+        r257   -0.50
+        r259   -0.33
+        dtype: float64
+        """
         _ = self._design_or_raise
         return np.asarray(self.model.endog - self.fittedvalues)
 
@@ -1086,6 +1390,20 @@ class AugmentedGMMResults(
         -------
         statsmodels.iolib.summary.Summary
             Prints as text; ``as_latex()``, ``as_html()``, ``as_csv()``.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> print(result.summary().tables[1])
+        ==============================================================================
+                         coef    std err          t      P>|t|      [0.025      0.975]
+        ------------------------------------------------------------------------------
+        Intercept    -2.85390     0.5982     -4.771      0.000     -4.0339     -1.6739
+        age           0.01653     0.0073      2.254      0.025      0.0021      0.0310
+        educ          0.01304     0.0781      0.167      0.868     -0.1409      0.1670
+        income        0.09559     0.0238      4.024      0.000      0.0487      0.1425
+        ==============================================================================
         """
         return make_summary(self, yname, xname, title, alpha)
 
@@ -1118,6 +1436,17 @@ class AugmentedGMMResults(
         -------
         statsmodels.iolib.summary2.Summary
             Prints as text.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> print(result.summary2().tables[1].round(2))
+                   Coef.  Std.Err.     t  P>|t|  [0.025  0.975]
+        Intercept  -2.85      0.60 -4.77   0.00   -4.03   -1.67
+        age         0.02      0.01  2.25   0.03    0.00    0.03
+        educ        0.01      0.08  0.17   0.87   -0.14    0.17
+        income      0.10      0.02  4.02   0.00    0.05    0.14
         """
         return make_summary2(self, yname, xname, title, alpha, float_format)
 
@@ -1158,6 +1487,12 @@ class AugmentedGMMResults(
         ------
         OptionError
             If there is no such coefficient, or one `ax` for several panels.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> figure = result.plot_coefficients(terms=["age", "educ"])
         """
         return plot_coefficients(
             self,
@@ -1218,6 +1553,12 @@ class AugmentedGMMResults(
         -------
         matplotlib.figure.Figure
             The figure.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> figure = result.plot_variance()
         """
         parts = self.variance_parts()
         return plot_variance(self, parts, ax, drop_intercept=drop_intercept)
@@ -1312,6 +1653,18 @@ class AugmentedGMMResults(
         that they still work; so does :meth:`predict`. Influence, residuals and
         the frames are gone, and no human label is left in a pickle. With a
         formula, a pickle of the result predicts from design matrices only.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> result.remove_data()
+        >>> result.bse.round(3)
+        Intercept    0.598
+        age          0.007
+        educ         0.078
+        income       0.024
+        dtype: float64
         """
         _ = self._representativeness, self._without_clusters
         if self.source_names:

@@ -34,6 +34,13 @@ class LeaveOneOut:
         Number of tasks.
     weighted : bool
         Whether the tasks were weighted by a kernel, as in the fit.
+
+    Examples
+    --------
+    >>> from statsmodels_synth.tasks.model import example_model
+    >>> result = example_model().fit(alpha=0.10)
+    >>> round(result.loo().coverage, 2)
+    1.0
     """
 
     table: pd.DataFrame
@@ -61,6 +68,13 @@ class TrendTest:
         Number of permutations.
     smallest : float
         P-value that this test cannot get below.
+
+    Examples
+    --------
+    >>> from statsmodels_synth.tasks.model import example_model
+    >>> result = example_model().fit(alpha=0.10)
+    >>> round(result.trend_test().pvalue, 2)
+    0.89
     """
 
     by: str
@@ -90,6 +104,13 @@ class TemporalSplit:
         cover exactly as promised (beta-binomial).
     n_early, n_late : int
         Numbers of tasks.
+
+    Examples
+    --------
+    >>> from statsmodels_synth.tasks.model import example_model
+    >>> result = example_model().fit(alpha=0.10)
+    >>> round(result.temporal_split().coverage, 2)
+    1.0
     """
 
     by: str

@@ -12,6 +12,7 @@ import pandas as pd
 
 from statsmodels_synth.core.messages import count
 from statsmodels_synth.core.options import Missing, methods_name_keywords
+from statsmodels_synth.core.signatures import not_constructed
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.tasks.exchange import exchange
 from statsmodels_synth.tasks.methods import choose_interval, make_method
@@ -30,6 +31,7 @@ from statsmodels_synth.tasks.weighting import find_weights
 
 
 @methods_name_keywords
+@not_constructed
 class TaskExchangeability:
     r"""
     Inference for a task that has synthetic data alone.
@@ -41,11 +43,6 @@ class TaskExchangeability:
 
     Make one with :meth:`from_frame`, :meth:`from_estimates`, :meth:`from_results` or
     :meth:`from_votes`.
-
-    Parameters
-    ----------
-    data : TaskData
-        What is known of the tasks.
 
     Attributes
     ----------

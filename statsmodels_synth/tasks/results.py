@@ -10,6 +10,7 @@ from statsmodels.iolib.summary import Summary
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.options import check_alpha, methods_name_keywords
+from statsmodels_synth.core.signatures import not_constructed
 from statsmodels_synth.tasks.checked_results import CheckedResults
 from statsmodels_synth.tasks.exchange import (
     Exchange,
@@ -22,24 +23,10 @@ from statsmodels_synth.tasks.summary import verdict
 
 
 @methods_name_keywords
+@not_constructed
 class TaskExchangeabilityResults(CheckedResults):
     """
     Interval for a task that has synthetic data alone.
-
-    Parameters
-    ----------
-    model : TaskExchangeability
-        The model.
-    settings : TaskSettings
-        Settings of the fit.
-    method : GapMethod
-        What makes intervals.
-    exchange : Exchange
-        The interval and its parts.
-    weights : ndarray (T,), optional
-        Weights of the historical tasks.
-    bandwidth : float, optional
-        Of the kernel that made the weights, if one did.
 
     Attributes
     ----------
@@ -80,9 +67,21 @@ class TaskExchangeabilityResults(CheckedResults):
             f"{self.n_tasks} historical tasks>"
         )
 
+    def _repr_html_(self) -> str:
+        return str(self.summary().as_html())
+
     @property
     def effective_tasks(self) -> float:
-        """Number of equally weighted tasks that would be as many (Kish)."""
+        """
+        Number of equally weighted tasks that would be as many (Kish).
+
+        Examples
+        --------
+        >>> from statsmodels_synth.tasks.model import example_model
+        >>> result = example_model().fit(alpha=0.10)
+        >>> result.effective_tasks
+        60.0
+        """
         w = self.weights.to_numpy()
         return float(w.sum() ** 2 / np.sum(w**2)) if w.any() else 0.0
 
@@ -93,6 +92,13 @@ class TaskExchangeabilityResults(CheckedResults):
 
         The intervals are at the level that the algorithm uses. The index is the task,
         and the coordinate if there are several.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.tasks.model import example_model
+        >>> result = example_model().fit(alpha=0.10)
+        >>> result.gaps.shape
+        (60, 6)
         """
         data, found = self.model.data, self.exchange.gaps
         columns = {
@@ -116,28 +122,80 @@ class TaskExchangeabilityResults(CheckedResults):
 
     @property
     def estimate(self) -> pd.Series:
-        """Synthetic estimate of the current task; the gap is not taken off."""
+        """
+        Synthetic estimate of the current task; the gap is not taken off.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.tasks.model import example_model
+        >>> result = example_model().fit(alpha=0.10)
+        >>> result.estimate.round(2)
+        theta   -0.43
+        Name: synthetic, dtype: float64
+        """
         value = self.model.data.synthetic.value[-1]
         return pd.Series(value, index=self.model.data.coordinates, name="synthetic")
 
     @property
     def gap_band(self) -> pd.DataFrame:
-        """Band that holds the gap of the current task (Delta_L, Delta_U)."""
+        """
+        Band that holds the gap of the current task (Delta_L, Delta_U).
+
+        Examples
+        --------
+        >>> from statsmodels_synth.tasks.model import example_model
+        >>> result = example_model().fit(alpha=0.10)
+        >>> result.gap_band.round(2)
+               lower  upper
+        theta  -0.79   1.63
+        """
         return self._interval(*self.exchange.band)
 
     @property
     def synthetic_interval(self) -> pd.DataFrame:
-        """Interval of the synthetic quantity at alpha1."""
+        """
+        Interval of the synthetic quantity at alpha1.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.tasks.model import example_model
+        >>> result = example_model().fit(alpha=0.10)
+        >>> result.synthetic_interval.round(2)
+               lower  upper
+        theta  -0.56   -0.3
+        """
         return self._interval(*self.exchange.synthetic)
 
     @property
     def synthetic_only(self) -> pd.DataFrame:
-        """Interval at level 1 - alpha if the synthetic data were real: not valid."""
+        """
+        Interval at level 1 - alpha if the synthetic data were real: not valid.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.tasks.model import example_model
+        >>> result = example_model().fit(alpha=0.10)
+        >>> result.synthetic_only.round(2)
+               lower  upper
+        theta  -0.51  -0.35
+        """
         return self._interval(*self.exchange.naive)
 
     @property
     def allocation(self) -> pd.Series:
-        """Parts of alpha (alpha1, alpha2, alpha3), over all coordinates."""
+        """
+        Parts of alpha (alpha1, alpha2, alpha3), over all coordinates.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.tasks.model import example_model
+        >>> result = example_model().fit(alpha=0.10)
+        >>> result.allocation
+        alpha1    0.01
+        alpha2    0.02
+        alpha3    0.07
+        Name: alpha, dtype: float64
+        """
         parts, k = self.exchange.allocation, len(self.model.data.coordinates)
         values = np.array([parts.synthetic, parts.gap, parts.band]) * k
         return pd.Series(values, index=["alpha1", "alpha2", "alpha3"], name="alpha")
@@ -150,6 +208,14 @@ class TaskExchangeabilityResults(CheckedResults):
         W1 is the width of the synthetic interval, W3 the spread of the gap centres,
         W2 the rest: what the uncertainty of the gaps adds. W2 is missing where the
         interval is infinite.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.tasks.model import example_model
+        >>> result = example_model().fit(alpha=0.10)
+        >>> result.widths.round(2)
+                 W1    W2   W3  total
+        theta  0.26  0.52  1.9   2.68
         """
         found = self.exchange.widths
         return pd.DataFrame(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 import pickle
 from typing import Any
 
@@ -80,34 +80,44 @@ def by_group(values: pd.Series, frame: pd.DataFrame) -> pd.Series:
     return weighted / frame["w"].groupby(frame["group"]).transform("sum")
 
 
-def dense(frame: pd.DataFrame, a: Array) -> tuple[Array, Array, Array, Array]:
+def dense(
+    frame: pd.DataFrame, a: Array, names: tuple[str, ...] = ("x",)
+) -> tuple[Array, Array, Array, Array]:
     """
-    Outcome and regressor of labels and of the proxy, by the definition, in loops.
+    Outcome and regressors of labels and of the proxy, by the definition, in loops.
 
     `a`: weight of the design of each labelled unit.
     """
-    within = frame["x"] - by_group(frame["x"], frame)
+    within = frame[list(names)].apply(lambda own: own - by_group(own, frame))
     proxy = frame["guess"] - by_group(frame["guess"], frame)
     rows = frame.index[frame["y"].notna()]
     group = frame.loc[rows, "group"]
     order = {name: k for k, name in enumerate(frame["group"].unique())}
-    names = sorted(group.unique(), key=order.__getitem__)
-    fold = group.map({name: k % 10 for k, name in enumerate(names)})
+    groups = sorted(group.unique(), key=order.__getitem__)
+    fold = group.map({name: k % 10 for k, name in enumerate(groups)})
     columns = pd.DataFrame(
         {
-            "within": within[rows],
+            **{f"within {name}": within.loc[rows, name] for name in names},
             "one": 1.0,
-            "guess": by_group(frame["guess"], frame)[rows],
-            "x": by_group(frame["x"], frame)[rows],
+            **{k: by_group(frame[k], frame)[rows] for k in ("guess", *names)},
         }
-    ).iloc[:, : 2 + min(2, len(names) // 10 - 1)]
+    ).iloc[:, : len(names) + 1 + min(1 + len(names), len(groups) // 10 - 1)]
     q = frame.loc[rows, "w"] * a
-    slope, rest = pd.Series(0.0, rows), pd.Series(0.0, rows)
-    for number in range(10):
-        others = fold != number
-        made = sm.WLS(frame["y"][rows][others], columns[others], q[others]).fit().params
-        slope[~others] = within[rows][~others] * made["within"]
-        rest[~others] = frame["y"][rows][~others] - columns[~others] @ made
+    zero = pd.Series(0.0, rows)
+    slopes, rests = [zero.copy(), zero.copy()], [zero.copy(), zero.copy()]
+    for number, k in product(range(10), (0, 1)):
+        others, own = fold != number, columns.drop(columns=["guess"] if k else [])
+        made = sm.WLS(frame["y"][rows][others], own[others], q[others]).fit().params
+        slopes[k][~others] = within.loc[rows][~others] @ made.to_numpy()[: len(names)]
+        rests[k][~others] = frame["y"][rows][~others] - own[~others] @ made
+    # As far as the means of the proxy predict groups they were not learned from.
+    taken = rests[1] - rests[0]
+    by = (q * rests[1] * taken).groupby(group).sum()
+    share = min(by.sum() / (q * taken**2).sum(), 1.0)
+    share *= max(1.0 - (by**2).sum() / by.sum() ** 2, 0.0)
+    assert 0.1 < share < 1.0
+    slope = slopes[1] + share * (slopes[0] - slopes[1])
+    rest = rests[1] - share * taken
     top = bottom = 0.0
     for s, t in combinations(rows, 2):
         if group[s] == group[t]:
@@ -126,13 +136,20 @@ def dense(frame: pd.DataFrame, a: Array) -> tuple[Array, Array, Array, Array]:
         share = frame.loc[t, "w"] / frame.loc[all_, "w"].sum() * size / (size - 1)
         itself = (n - 1) / n * share * rest[t]
         changed.append(slope[t] + rest[t] - shrunken * (others + itself))
-    return np.array(changed), within.to_numpy(), proxy.to_numpy(), q.to_numpy()
+    columns = within.to_numpy() if len(names) > 1 else within.to_numpy()[:, 0]
+    return np.array(changed), columns, proxy.to_numpy(), q.to_numpy()
 
 
 def two_step(
-    y: Array, x: Array, proxy: Array, frame: pd.DataFrame, a: Array
+    y: Array,
+    x: Array,
+    proxy: Array,
+    frame: pd.DataFrame,
+    a: Array,
+    instrument: Array | None = None,
 ) -> tuple[float, float]:
     """Byun et al. (2025) for one slope and one proxy, with sums by group."""
+    z = x if instrument is None else instrument
     labeled = frame["y"].notna().to_numpy()
     w = frame["w"].to_numpy() / frame["w"].mean()
     inverse = np.zeros(len(frame))
@@ -143,11 +160,11 @@ def two_step(
     dummies = pd.get_dummies(frame["group"]).to_numpy(float).T
 
     def moments(theta: float, eta: float) -> Array:
-        own = inverse * w * x * (outcome - x * theta)
-        its = w * x * (proxy - x * eta)
+        own = inverse * w * z * (outcome - x * theta)
+        its = w * z * (proxy - x * eta)
         return np.column_stack([own, inverse * its, its])
 
-    square = w * x * x
+    square = w * z * x
     jacobian = np.zeros((3, 2))
     jacobian[0, 0] = jacobian[1, 1] = -(inverse * square).sum() / total
     jacobian[2, 1] = -square.sum() / total
@@ -169,6 +186,10 @@ def two_step(
 @pytest.mark.parametrize("prob", [None, "p"])
 def test_a_source_is_as_in_the_dense_derivation(prob: str | None) -> None:
     frame = study()
+    # What the proxy alone knows of a group.
+    codes = pd.factorize(frame["group"])[0]
+    known = np.random.default_rng(1).normal(size=60)[codes]
+    frame[["y", "guess"]] = frame[["y", "guess"]].add(known, axis=0)
     a = np.ones(150)
     if prob is not None:
         a = 1.0 / frame.loc[frame["y"].notna(), "p"].to_numpy()
@@ -181,6 +202,77 @@ def test_a_source_is_as_in_the_dense_derivation(prob: str | None) -> None:
     theta, error = two_step(y, x, proxy, frame, a)
     assert result.params["x"] == pytest.approx(theta, rel=1e-8)
     assert result.bse["x"] == pytest.approx(error, rel=1e-8)
+
+
+def with_instruments(seed: int = 0, n_labels: int = 150) -> pd.DataFrame:
+    """The study, with a regressor that shares a part of the outcome's noise."""
+    frame = study(seed, n_labels=n_labels)
+    rng = np.random.default_rng(seed + 100)
+    shared, v = rng.normal(size=(2, len(frame)))
+    frame["z"] = by_group(frame["x"], frame) + rng.normal(size=len(frame))
+    frame["v"] = v
+    frame["d"] = frame["z"] + 0.5 * v + shared + rng.normal(size=len(frame))
+    for name in ("truth", "guess", "y"):
+        frame[name] += 0.5 * frame["d"] + shared
+    return frame
+
+
+@pytest.mark.parametrize("engine", ["patsy", "formulaic"])
+@pytest.mark.parametrize("bar", ["group", "group + year"])
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_instruments_are_those_of_linearmodels_with_dummies(
+    bar: str, weights: str | None, engine: Any
+) -> None:
+    iv = pytest.importorskip("linearmodels.iv")
+    frame = with_instruments().assign(y=lambda d: d["truth"])
+    result = AugmentedGMM.from_formula(
+        f"y ~ x + C(k) + [d ~ z + v] | {bar}", frame, weights=weights, engine=engine
+    ).fit()
+    dummies = " + ".join(f"C({name})" for name in bar.split(" + "))
+    peer = iv.IV2SLS.from_formula(
+        f"y ~ 1 + x + C(k) + {dummies} + [d ~ z + v]",
+        frame,
+        weights=None if weights is None else frame["w"],
+    ).fit()
+    assert set(result.params.index) == {"x", "C(k)[T.b]", "C(k)[T.c]", "d"}
+    assert result.model.formula == f"y ~ x + C(k) + [d ~ z + v] | {bar}"
+    np.testing.assert_allclose(
+        result.params, peer.params[result.params.index], rtol=1e-8
+    )
+
+
+@pytest.mark.parametrize("prob", [None, "p"])
+def test_instruments_with_a_source_are_as_in_the_dense_derivation(
+    prob: str | None,
+) -> None:
+    frame = with_instruments()
+    a = np.ones(150)
+    if prob is not None:
+        a = 1.0 / frame.loc[frame["y"].notna(), "p"].to_numpy()
+        a *= 150 / a.sum()
+    result = AugmentedGMM.from_formula(
+        "y ~ [d ~ z] | group", frame, PROXY, weights="w", labeling_prob=prob
+    ).fit(use_correction=False)
+    y, x, proxy, _ = dense(frame, a, ("d", "z"))
+    np.testing.assert_allclose(result.model.endog, y, rtol=1e-8)
+    theta, error = two_step(y, x[:, 0], proxy, frame, a, x[:, 1])
+    assert result.params["d"] == pytest.approx(theta, rel=1e-8)
+    assert result.bse["d"] == pytest.approx(error, rel=1e-8)
+
+
+def test_instruments_within_groups_are_near_what_all_labels_say() -> None:
+    # The estimate of all units is that of every set of labels on average.
+    frame = with_instruments()
+    formula = "y ~ x + [d ~ z + v] | group"
+    whole = AugmentedGMM.from_formula(formula, frame.assign(y=frame["truth"])).fit()
+    rng, found = np.random.default_rng(9), []
+    for _ in range(60):
+        is_chosen = rng.permutation(len(frame)) < 200
+        drawn = frame.assign(y=frame["truth"].where(is_chosen))
+        found.append(AugmentedGMM.from_formula(formula, drawn, PROXY).fit().params)
+    mean, spread = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
+    # Four standard errors of the simulation; bias of two-stage least squares is less.
+    assert np.all(np.abs(mean - whole.params) < 4 * spread / np.sqrt(60))
 
 
 def test_other_labels_are_taken_off_without_bias() -> None:
@@ -291,7 +383,7 @@ def test_what_cannot_be_absorbed_is_named() -> None:
     for name in ("offset", "auxiliary"):
         text = raised("y ~ x | group", **{name: "w"})
         assert f"{name}= is not available with the fixed effects" in text
-    assert "with instruments" in raised("y ~ x + [k ~ w] | group")
+    assert "'z' is the same" in raised("y ~ [x ~ z] | group", constant)
 
 
 def test_predictions_and_many_fits_are_refused() -> None:

@@ -204,7 +204,6 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         ('type = "scale"', 'type = "scales"', "Did you mean 'scale'"),
         ("high = 7", "", "lacks one of"),
         ("high = 7", "hihg = 7", "Did you mean 'high'"),
-        ("posts.csv", "none.csv", "No such file"),
         ("[codebook]", "[codebook", "is no TOML"),
     ],
 )

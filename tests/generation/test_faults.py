@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+import contextlib
 import functools
 import os
 from pathlib import Path
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -17,6 +20,7 @@ import pytest
 from statsmodels_synth.exceptions import GenerationError, GenerationWarning
 from statsmodels_synth.generation import OpenAIModel, Sources, Study
 from statsmodels_synth.generation import study as study_module
+from statsmodels_synth.generation.store import Store, StoreFullError
 from tests.generation.scripted import CODEBOOK, posts
 from tests.generation.servers import CONTENT, TRANSPORT, Faulty, Script, faulty
 
@@ -157,4 +161,96 @@ def test_two_processes_pay_once(tmp_path: Path) -> None:
         assert len(server.ledger.asked) == 120
         assert set(server.ledger.asked.values()) == {1}
         found = study_at(server, store).sources()
+    assert_equal(found, clean())
+
+
+@pytest.mark.parametrize(
+    ("after", "step"), [(10, "'code'"), (55, "'write'"), (100, "'read'")]
+)
+def test_a_disk_that_fills_up_loses_nothing_that_is_paid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, step: str
+) -> None:
+    path, stored = tmp_path / "s.sqlite", []
+
+    class Full(Store):
+        """Room for some answers, and then for as many as the reserve gives way to."""
+
+        def _put(self, answers: Any) -> None:
+            listed = list(answers)
+            if len(stored) >= after and self._reserve.exists():
+                raise StoreFullError("the disk is full")
+            super()._put(listed)
+            stored.extend(listed)
+
+    with faulty() as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(study_module, "Store", Full)
+            with pytest.raises(GenerationError, match=r"disk is full") as info:
+                study_at(server, path).run(workers=4)
+        assert f"in step {step}" in str(info.value)
+        assert "at unit 'u0" in str(info.value)
+        assert after <= sum(server.ledger.delivered.values()) <= after + 2 * 4
+        found = study_at(server, path).run()
+        # All that was in flight was stored, and nothing is paid for twice.
+        assert set(server.ledger.asked.values()) == {1}
+        assert len(server.ledger.asked) == 120
+    assert not list(tmp_path.glob("*-reserve"))
+    assert_equal(found, clean())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of eight megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True)
+    except OSError:
+        pytest.skip("there is no mount")
+    if done.returncode:
+        pytest.skip("nothing can be mounted")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("step", ["code", "write"])
+def test_a_disk_that_is_full_in_earnest(small_disk: Path, step: str) -> None:
+    path, filler = small_disk / "s.sqlite", small_disk / "filler"
+
+    def fill() -> None:
+        with contextlib.suppress(OSError), filler.open("ab", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+
+    with faulty(Script(slow=0.02)) as server:
+        own = study_at(server, path)
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                own.run(workers=4)
+            except BaseException as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=run, name="generation-test")
+        thread.start()
+        wanted = 12 if step == "code" else 52
+        while sum(server.ledger.delivered.values()) < wanted:
+            assert thread.is_alive(), failed
+            time.sleep(0.005)
+        fill()
+        thread.join()
+        assert isinstance(failed[0], GenerationError), failed
+        assert "the disk is full" in str(failed[0])
+        assert f"in step {step!r}" in str(failed[0])
+        # Where there is no room at all nothing is asked.
+        fill()
+        paid = sum(server.ledger.asked.values())
+        with pytest.raises(GenerationError, match="Make room"):
+            study_at(server, path).run()
+        assert sum(server.ledger.asked.values()) == paid < 120
+        filler.unlink()
+        found = study_at(server, path).run()
+        assert set(server.ledger.asked.values()) == {1}
     assert_equal(found, clean())

@@ -9,7 +9,7 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.exceptions import AlignmentError, DataError
+from statsmodels_synth.exceptions import AlignmentError, CoverageWarning, DataError
 from statsmodels_synth.generation import Answer, Study
 from tests.generation.scripted import CODEBOOK, Scripted, posts
 
@@ -114,3 +114,43 @@ def test_prices_of_rows_go_into_a_plan() -> None:
     assert len(table)
     with pytest.raises(DataError, match="has no known prices"):
         study(n=40).run().plan_prices()
+
+
+def test_a_plan_costs_what_the_study_would() -> None:
+    """Costs of a plan, from the tokens of the calls that the models were asked."""
+    data = posts(500, 150)
+    # One in six refuses: it is paid for, and its rows are dearer by as much.
+    models = {"a": Scripted("a", 0.2, 0.15), "b": Scripted("b", 0.3)}
+    sources = Study(
+        data,
+        CODEBOOK,
+        model=models,
+        store=":memory:",
+        synthetic=1,
+        prices={"a": (9.0, 10.0), "b": (90.0, 100.0)},
+    ).run()
+    with pytest.warns(CoverageWarning):
+        model = AugmentedGMM.from_formula(
+            "polite ~ hedge", data, **sources.arguments(), family=sm.families.Binomial()
+        )
+    result = model.fit()
+    table = result.plan().cheapest(
+        coefficient="hedge", price_label=0.5, width=2.0, **sources.plan_prices()
+    )
+    # 100 tokens in and 10 out are .001 a call with "a", .01 with "b".
+    paid = {}
+    for name, each in (("a", 0.001), ("b", 0.01)):
+        calls = models[name].steps
+        paid[f"{name} (proxy)"] = each * calls["code"]
+        paid[f"{name} (synthetic)"] = each * (calls["write"] + calls["read"])
+    money = sources.costs.groupby("source")["money"].sum()
+    assert money.sum() == pytest.approx(sum(paid.values()))
+    done = table[np.isfinite(table["cost"])]
+    listed = [row["sources"].split(", ") for _, row in done.iterrows()]
+    assert ["labels only"] in listed
+    assert max(map(len, listed)) == 4
+    paid["labels only"] = 0.0
+    for names, (_, row) in zip(listed, done.iterrows(), strict=True):
+        # The study asked about 500 units; a plan asks about n_units of them.
+        calls = sum(paid[name] for name in names) / 500 * row["n_units"]
+        assert row["cost"] == pytest.approx(0.5 * row["n"] + calls)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from statsmodels_synth.exceptions import AlignmentError, DataError
+from statsmodels_synth.exceptions import AlignmentError, DataError, GenerationWarning
 from statsmodels_synth.generation import Binary, Codebook
-from statsmodels_synth.generation.units import read_units
+from statsmodels_synth.generation.units import read_examples, read_units
 
 CODEBOOK = Codebook(
     unit="a respondent",
@@ -124,3 +125,26 @@ def test_bad_frames(change: Any, on: str | None, text: str) -> None:
     with pytest.raises((DataError, AlignmentError)) as info:
         read(change(people()), on)
     assert text in str(info.value)
+
+
+def renamed(*ids: object) -> pd.DataFrame:
+    return people().set_axis([*ids, *range(30 - len(ids))])
+
+
+def test_ids_that_are_one_but_for_blanks_or_capitals() -> None:
+    with pytest.raises(AlignmentError, match=r"blanks at their ends only.* 'a', ' a '"):
+        read(renamed("a", "b", " a "))
+    with pytest.warns(GenerationWarning, match=r"capitals only.* 'Ab', 'aB '"):
+        read(renamed("Ab", "b", "aB "))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(renamed("a", "b", "a b"))  # within an id blanks tell units apart
+        read(people())
+
+
+def test_examples_that_are_units_but_for_their_spelling() -> None:
+    units = read(renamed("a", "b"))
+    example = people().iloc[:1].assign(age=99, votes=1.0)
+    read_examples(example.set_axis(["c"]), CODEBOOK, units)
+    with pytest.raises(DataError, match="of the study"):
+        read_examples(example.set_axis(["A "]), CODEBOOK, units)

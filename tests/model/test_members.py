@@ -127,6 +127,7 @@ AUGMENTED = RESULTS | {
     "first_stage": lambda member: refused(member, "no first stage"),
     "get_margeff": lambda member: member().summary_frame(),
     "overidentification": lambda member: refused(member, "no instruments"),
+    "anderson_rubin": lambda member: refused(member, "no instruments"),
     "compare": call(["labels only", "GMM-Synth"]),
     "diagnostics": call(n_influential=1),
     "get_bse": call(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+import re
 from typing import Any
 import warnings
 
@@ -15,6 +16,7 @@ import statsmodels.api as sm
 
 from benchmarks.plan import BETA, PILOT_UNITS, Cell, fit, observe, simulate, study
 from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.demo import fit_study, make_study
 from statsmodels_synth.exceptions import DataError, LabelAgreementWarning, OptionError
 from statsmodels_synth.planning.mixes import _check_number
 from statsmodels_synth.planning.plan import Plan
@@ -719,6 +721,11 @@ def test_summary(plan: Plan) -> None:
     alone = AugmentedGMM(y, np.ones((50, 1))).fit().plan()
     assert "alone" not in str(alone)
     assert "sources: none" in str(alone)
+    # Where it can, it says how to draw labels better.
+    for some in (plan, fit_study(make_study())[1].plan()):
+        told = "designs(n=...) says how many" in re.sub(r"\s+", " ", str(some))
+        assert told == some.units_can_be_drawn
+    assert some.units_can_be_drawn
 
 
 def test_plot(plan: Plan) -> None:

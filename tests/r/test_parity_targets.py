@@ -62,6 +62,20 @@ CASES: dict[str, tuple[str, Any, dict[str, Any], dict[str, Any], str, str]] = {
         "level ~ x", "synthetic = made_up, cluster = firm, "
         "score = multinomial_logit(base = 'mid')",
     ),
+    "multinomial, probabilities": (
+        "level ~ x", MultinomialLogit(),
+        {"proxy": {"llm": {"level": {k: f"p_{k}" for k in LEVELS}}}}, {}, "level ~ x",
+        "proxy = list(llm = list(level = c(high = 'p_high', low = 'p_low', "
+        "mid = 'p_mid'))), score = multinomial_logit()",
+    ),
+    "ordered, probabilities and rows": (
+        "level ~ x + z", OrderedLogit(LEVELS),
+        {"proxy": {"llm": {"level": {k: f"p_{k}" for k in LEVELS}, "z": "v"}},
+         "synthetic": "made_up"}, {}, "level ~ x + z",
+        "proxy = list(llm = list(level = c(low = 'p_low', mid = 'p_mid', "
+        "high = 'p_high'), z = 'v')), synthetic = made_up, "
+        "score = ordered_logit(c('low', 'mid', 'high'))",
+    ),
     "ordered logit": (
         "level ~ x + z", OrderedLogit(LEVELS), {"proxy": {"level": "level_guess"}}, {},
         "level ~ x + z", "proxy = c(level = 'level_guess'), "
@@ -94,6 +108,15 @@ CASES: dict[str, tuple[str, Any, dict[str, Any], dict[str, Any], str, str]] = {
         "real ~ 1 + [d ~ z]", None, {"synthetic": "made_up"},
         {"cov_type": "cluster", "cov_kwds": {"groups": "firm"}},
         "real ~ 1 | d ~ z", "synthetic = made_up, cluster = firm",
+    ),
+    "instruments and fixed effects": (
+        "real ~ x + [d ~ z + v] | firm", None, ONE_PROXY, {},
+        "real ~ x | firm | d ~ z + v", PROXY,
+    ),
+    "instruments, two fixed effects, finite": (
+        "real ~ group + [d ~ z] | firm + year", None, ONE_PROXY,
+        {"population": "finite"}, "real ~ group | firm + year | d ~ z",
+        f"{PROXY}, population = 'finite'",
     ),
     "fixed effects": (
         "real ~ x + d | firm", None, ONE_PROXY, {}, "real ~ x + d | firm", PROXY,
@@ -138,6 +161,10 @@ def data() -> pd.DataFrame:
         place = np.digitize(latent, [0.0, 1.2])
         frame[f"level{name}"] = np.array(LEVELS)[place]
         frame[f"rating{name}"] = place + 1.0
+    soft = np.random.default_rng(23).dirichlet(np.ones(3), T)
+    for k, level in enumerate(LEVELS):
+        frame[f"p_{level}"] = 0.4 * soft[:, k] + 0.6 * (frame["level_guess"] == level)
+    frame.loc[frame.index % 50 == 0, "p_mid"] = np.nan
     labeled = np.zeros(T, dtype=bool)
     labeled[rng.choice(T, N, replace=False)] = True
     for name in ("real", "count", "level", "rating"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+import re
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("wheel")
     checkout = place / "checkout"
     checkout.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, checkout)
     for name in ("statsmodels_synth", "r_bridge"):
         shutil.copytree(ROOT / name, checkout / name)
@@ -56,6 +57,21 @@ def test_wheel_has_the_r_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     carried = {name.removeprefix(INSIDE) for name in names if name.startswith(INSIDE)}
     assert carried == set(filter(None, ours))
+
+
+def test_description_has_nothing_that_is_in_the_repository_alone(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith("dist-info/METADATA"))
+        lines = archive.read(name).decode().splitlines()
+    assert "Description-Content-Type: text/markdown" in lines
+    text = "\n".join(lines[lines.index("") :])
+    links = re.findall(r"\]\(([^)]*)\)", text)
+    assert all(link.startswith("https://") for link in links), links
+    # Nothing else is lost.
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```.*?```", readme, re.DOTALL):
+        assert block in text
+    assert "Which estimator should I use?" in text
 
 
 def test_wheel_has_the_data(wheel: Path) -> None:

@@ -145,7 +145,6 @@ def stacked(
     z: Array,
     counts: Sequence[int],
     floors: list[Array],
-    chance: float = 1.0,
     number: int | None = None,
     more: tuple[Array, Array, float] | None = None,
     others: Callable[[int], tuple[Array, Array]] | None = None,
@@ -199,7 +198,7 @@ def stacked(
     hat = columns @ shares
     if hat.any():
         f = number * p * (target @ hat) ** 2 / (target @ target * (hat @ hat))
-        shares = shares * max(0.0, 1.0 - chance / f) if target @ hat > 0 else 0 * shares
+        shares[:2] *= max(0.0, 1.0 - 2.0 / f) if target @ hat > 0 else 0.0
     else:
         shares = 0 * shares
     return Stack(
@@ -423,7 +422,7 @@ def fit(
                 np.zeros((p, p)) if unequal else lacking(odds * s[1] * g, own.T @ own)
                 for s, g, own in zip(trusted, expected, blocks(big_z, p), strict=True)
             ]
-            stack = stacked(big_y, big_z, [n_groups] * k, floors, 2.0, n_groups, more)
+            stack = stacked(big_y, big_z, [n_groups] * k, floors, n_groups, more)
 
     theta = real.copy()
     u, missed = np.zeros((2, p, p))

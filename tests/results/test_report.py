@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from statsmodels_synth import AugmentedGMM, combine
+from statsmodels_synth import AugmentedGMM, combine, prevalence, scores
 from statsmodels_synth.datasets import load_posts
 from statsmodels_synth.estimators import ppi
 from statsmodels_synth.exceptions import (
@@ -24,6 +24,7 @@ from statsmodels_synth.exceptions import (
 )
 from statsmodels_synth.results.report import variance_alt
 from statsmodels_synth.scores import OrderedLogit
+from statsmodels_synth.tasks.model import example_model
 
 FORMULA = "polite ~ hedge + length"
 BINOMIAL = sm.families.Binomial()
@@ -311,6 +312,40 @@ def test_the_call_makes_the_same_result(
     np.testing.assert_array_equal(result.bse, again.bse)
 
 
+@pytest.mark.parametrize(
+    "score",
+    [
+        scores.MultinomialLogit(),
+        scores.MultinomialLogit([0.0, 1.0], base=1.0),
+        scores.OrderedProbit(levels=[0.0, 1.0]),
+        scores.OrderedLogit(),
+        scores.Quantile(1 / 3),
+        scores.Huber(1.5, scale=1 / 3),
+        scores.NegativeBinomial2(),
+        scores.InstrumentalVariables("hedge", ["a", "b"]),
+        scores.AverageTreatmentEffect("treated", propensity="logit"),
+        scores.AverageTreatmentEffect("treated", propensity=1 / 3),
+    ],
+    ids=repr,
+)
+def test_a_score_is_written_as_code(score: Any) -> None:
+    again = eval(repr(score), vars(scores))
+    assert repr(again) == repr(score)
+    public = [name for name in vars(score) if not name.startswith("_")]
+    for name in public:
+        np.testing.assert_equal(getattr(again, name), getattr(score, name))
+
+
+def test_the_call_with_a_score_makes_the_same_result() -> None:
+    score = scores.MultinomialLogit([0.0, 1.0], base=1.0)
+    first = model(family=None, score=score)
+    result = first.fit()
+    names = {"data": load_posts(), "AugmentedGMM": AugmentedGMM}
+    again = eval(f"{first.call}.{result.call}", names | vars(scores))
+    np.testing.assert_array_equal(result.params, again.params)
+    assert "MultinomialLogit(levels=[0.0, 1.0], base=1.0)" in result.report()
+
+
 # Where the gain comes from
 
 
@@ -486,6 +521,36 @@ def test_tables_in_a_notebook() -> None:
     result = model().fit()
     shown = [result, result.real_only, ppi(result, "proxy"), result.diagnostics()]
     shown += [result.plan(), result.agreement(), combine([result, result])]
-    shown += [result.compare(["labels only"])]
+    shown += [result.compare(["labels only"]), example_model().fit(alpha=0.1)]
     for thing in shown:
         assert "<table" in thing._repr_html_(), type(thing).__name__
+
+
+@pytest.mark.parametrize("kind", ["svg", "pdf"])
+def test_figures_as_vectors(kind: str, tmp_path: Path) -> None:
+    """Journals ask for them: every figure is saved, and its words stay words."""
+    result = model().fit()
+    tasks = example_model().fit(alpha=0.1)
+    figures = {
+        "coefficients": result.plot_coefficients(),
+        "variance": result.plot_variance(),
+        "compare": result.plot_compare(["labels only", "GMM-Synth"]),
+        "plan": result.plot_plan("hedge"),
+        "diagnostics": result.plot_diagnostics(),
+        "agreement": result.agreement().plot(),
+        "multiverse": result.model.multiverse().plot("hedge"),
+        "shares": prevalence("polite", load_posts(), {"polite": "polite_llm"}).plot(),
+        "tasks": tasks.plot(),
+    }
+    with plt.rc_context({"svg.fonttype": "none", "pdf.compression": 0}):
+        for name, figure in figures.items():
+            path = tmp_path / f"{name}.{kind}"
+            figure.savefig(path)
+            data = path.read_bytes()
+            assert b"<image" not in data, name
+            assert b"/Subtype /Image" not in data, name
+            if kind == "svg":
+                assert b"<text" in data, name
+            else:
+                assert b"/Font" in data, name
+    plt.close("all")

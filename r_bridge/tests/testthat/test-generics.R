@@ -12,7 +12,7 @@ tested_elsewhere <- c(
 answers <- list(
   stats = c(
     "anova", "case.names", "confint", "family", "formula", "labels", "model.frame",
-    "model.matrix", "nobs", "plot", "predict", "residuals", "summary",
+    "model.matrix", "nobs", "plot", "predict", "residuals", "sigma", "summary",
     "variable.names", "vcov", "weights"
   ),
   broom = c("augment", "glance", "tidy"),

@@ -44,8 +44,27 @@ test_that("marginaleffects works where it is installed", {
   skip_if_not_installed("marginaleffects")
   old <- options(marginaleffects_model_classes = "augmented_gmm")
   on.exit(options(old))
-  fit <- example_fit("binomial")
+  # It has columns named group of its own, and refuses models with such a variable.
+  units <- fit_units("binomial")
+  names(units)[names(units) == "group"] <- "arm"
+  fit <- example_fit("binomial", formula = y ~ x + arm, units = units)
   slopes <- marginaleffects::avg_slopes(fit, variables = "x")
   expect_equal(slopes$estimate, mean(dlogis(predict(fit))) * coef(fit)[["x"]],
     tolerance = 1e-4)
+  exog <- model.matrix(fit)
+  slope <- function(coefs) mean(dlogis(drop(exog %*% coefs))) * coefs[["x"]]
+  by_hand <- vapply(seq_along(coef(fit)), function(j) {
+    step <- 1e-6 * (seq_along(coef(fit)) == j)
+    (slope(coef(fit) + step) - slope(coef(fit) - step)) / 2e-6
+  }, 0)
+  expect_equal(
+    slopes$std.error, sqrt(drop(by_hand %*% vcov(fit) %*% by_hand)), tolerance = 1e-3
+  )
+  arms <- marginaleffects::avg_predictions(fit, by = "arm")
+  expect_equal(
+    arms$estimate, as.vector(tapply(fitted(fit), fit$model$arm, mean))[
+      match(arms$arm, levels(units$arm))
+    ]
+  )
+  expect_error(marginaleffects::avg_slopes(fit, vcov = "HC3"), "robust already")
 })

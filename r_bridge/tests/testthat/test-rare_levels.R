@@ -48,7 +48,7 @@ test_that("they are left out or merged as by hand, with a warning", {
       same <- setdiff(names(design_numbers(found)), c("labels", "xlevels"))
       expect_equal(design_numbers(found)[same], design_numbers(expected)[same])
       expect_equal(found$labels, expected$labels)
-      expect_identical(found$gaps, expected$gaps)
+      expect_identical(found$eligible, expected$eligible)
     }
   }
 })

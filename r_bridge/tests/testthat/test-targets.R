@@ -29,8 +29,10 @@ test_that("bars are read as fixest reads them", {
   expect_identical(deparse1(parts$formula), "y ~ x + d + (z1 + z2)")
   expect_identical(parts$bar, "d ~ z1 + z2")
   expect_identical(formula_parts(y ~ x)$fixed, NULL)
-  expect_error(formula_parts(y ~ x | g | d ~ z), "do not go together")
-  expect_error(formula_parts(y ~ x | a | b), "several bars")
+  both <- formula_parts(y ~ x | g + h | d ~ z)
+  expect_identical(both$fixed, c("g", "h"))
+  expect_identical(deparse1(both$formula), "y ~ x + d + z")
+  expect_error(formula_parts(y ~ x | a | b), "too many bars")
   expect_error(formula_parts(y ~ d ~ z), "no bar")
   expect_error(formula_parts(y ~ x | d ~ z | w), "cannot be read")
   expect_error(formula_parts(y ~ x | x + z), "as in fixest")
@@ -104,4 +106,41 @@ test_that("instruments and fixed effects have what belongs to them, and no more"
   expect_error(first_stage(fe), "no instruments", class = "OptionError")
   expect_error(update(fe, . ~ . + z), "bar after all", class = "FormulaError")
   expect_identical(nrow(compare(fe, c("labels only", "GMM-Synth"))$table), 4L)
+  both <- suppressWarnings(augmented_gmm(y ~ x | g | d ~ z, units, c(y = "guess")))
+  expect_identical(names(coef(both)), c("x", "d"))
+  expect_identical(deparse1(formula(both)), "y ~ x | g | d ~ z")
+  expect_output(print(summary(both)), "Instruments: z")
+  expect_output(print(summary(both)), "Absorbed: g")
+  expect_identical(first_stage(both)$term, "d")
+  expect_error(predict(both), "absorbed, not estimated", class = "OptionError")
+  expect_error(augmented_gmm(y ~ x | g | x | d ~ z, units), "too many bars",
+    class = "FormulaError")
+  expect_error(augmented_gmm(y ~ x | z | d ~ z, units), "fixed effect", class = "FormulaError")
+})
+
+test_that("a source may give a probability of each level", {
+  skip_without_python()
+  units <- target_units()
+  levels <- sort(unique(units$level[!is.na(units$level)]))
+  for (level in levels) {
+    units[[paste0("p_", level)]] <- 0.1 + (units$level_guess == level)
+  }
+  total <- rowSums(units[paste0("p_", levels)])
+  units[paste0("p_", levels)] <- units[paste0("p_", levels)] / total
+  columns <- stats::setNames(paste0("p_", levels), levels)
+  call <- function(columns, formula = level ~ x, data = units, ...) {
+    augmented_gmm(formula, data, list(llm = list(level = columns)), ...)
+  }
+  fit <- call(columns, score = multinomial_logit())
+  again <- call(rev(columns), score = multinomial_logit())
+  expect_identical(coef(fit), coef(again))
+  part <- call(columns, score = multinomial_logit(), subset = x > -1)
+  own <- call(columns, data = units[units$x > -1, ], score = multinomial_logit())
+  expect_identical(coef(part), coef(own))
+  expect_error(call(columns[-1L], score = multinomial_logit()), "for each level")
+  expect_error(call(columns), "has no levels")
+  units[[columns[[1L]]]][5] <- 2
+  expect_error(call(columns, score = multinomial_logit()), "sum to 1.*unit 5")
+  columns[[1L]] <- "nowhere"
+  expect_error(call(columns, score = multinomial_logit()), "no column 'nowhere'")
 })

@@ -7,6 +7,7 @@ import re
 from statsmodels_synth.exceptions import FormulaError, OptionError
 from statsmodels_synth.problem.scores import TargetScore
 from statsmodels_synth.problem.scores.glm import GaussianIdentityScore
+from statsmodels_synth.problem.scores.instruments import InstrumentalVariables
 
 #: Text in quotes, whose signs are no operators.
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|`[^`]*`")
@@ -48,7 +49,7 @@ def without_absorbed(formula: str, target: TargetScore) -> tuple[str, tuple[str,
     if place is None:
         return formula, ()
     before, after = formula[:place].strip(), formula[place + 1 :].strip()
-    if not isinstance(target, GaussianIdentityScore):
+    if not isinstance(target, (GaussianIdentityScore, InstrumentalVariables)):
         raise OptionError(
             f"'| {after}' in the formula {formula!r} absorbs fixed effects, which only "
             f"a linear model allows; the target model is {target.called}. Leave "
@@ -58,8 +59,8 @@ def without_absorbed(formula: str, target: TargetScore) -> tuple[str, tuple[str,
     if "|" in after:
         raise FormulaError(
             f"The formula {formula!r} has two bars. One separates regressors and fixed "
-            "effects, as in y ~ x | firm + year; instruments with fixed effects are "
-            "not available."
+            "effects, as in y ~ x | firm + year; instruments stand in brackets before "
+            "it, as in y ~ x + [d ~ z] | firm."
         )
     names = tuple(name.strip() for name in after.split("+"))
     wrong = next((name for name in names if not _is_name(name)), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from statsmodels_synth.core.statsmodels import default_engine
-from statsmodels_synth.data.formula.absorbed import refuse_absorbed
+from statsmodels_synth.data.formula.absorbed import bar_of
 from statsmodels_synth.data.formula.engines import ENGINES
 from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.exceptions import FormulaError, OptionError
@@ -32,6 +32,8 @@ def without_brackets(
     ... )
     >>> text, target.endogenous, target.instruments
     ('y ~ x + d + z1 + z2', ('d',), ('z1 + z2',))
+    >>> without_brackets("y ~ [d ~ z] | g", read_score(None, None), is_given=False)[0]
+    'y ~ d + z | g'
     """
     found = _BRACKET.findall(formula)
     if not found:
@@ -41,11 +43,6 @@ def without_brackets(
             f"The formula {formula!r} has {len(found)} brackets. Put all endogenous "
             "regressors and all instruments into one: [d1 + d2 ~ z1 + z2]."
         )
-    refuse_absorbed(
-        _BRACKET.sub("d", formula),
-        "with instruments",
-        "Write the groups as C(group) beside the brackets, if there are not many.",
-    )
     if is_given and not isinstance(target, GaussianIdentityScore):
         raise OptionError(
             f"{found[0]!r} in the formula {formula!r} names instruments, which are for "
@@ -58,7 +55,10 @@ def without_brackets(
             f"[{found[0]}] in the formula {formula!r} needs endogenous regressors, one "
             "~ and instruments, as in [d ~ z]."
         )
-    left, _, right = formula.partition("~")
+    # Fixed effects stay where they are, after all terms.
+    place = bar_of(formula)
+    fixed = "" if place is None else f" {formula[place:]}"
+    left, _, right = formula[:place].rstrip().partition("~")
     beside = _BRACKET.sub("", right).strip().rstrip("+").strip()
     engine = ENGINES[default_engine()]
     if beside:
@@ -70,7 +70,7 @@ def without_brackets(
                 "their own instruments: leave it out of the brackets."
             )
     inside = f"{endogenous} + {instruments}"
-    text = f"{left}~{_BRACKET.sub(inside, right)}"
+    text = f"{left}~{_BRACKET.sub(inside, right)}{fixed}"
     return text, InstrumentalVariables(endogenous, instruments)
 
 

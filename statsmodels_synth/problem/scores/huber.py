@@ -83,8 +83,8 @@ class Huber(TargetScore):
 
     def __repr__(self) -> str:
         """As it is written."""
-        scale = "" if self._given is None else f", scale={self._given:g}"
-        return f"Huber({self.t:g}{scale})"
+        scale = "" if self._given is None else f", scale={float(self._given)!r}"
+        return f"Huber({float(self.t)!r}{scale})"
 
     @property
     def called(self) -> str:

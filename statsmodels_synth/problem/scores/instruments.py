@@ -99,6 +99,11 @@ class InstrumentalVariables(MomentScore):
         self._names: tuple[str, ...] = ()
         self._first: Floats | None = None
 
+    def __repr__(self) -> str:
+        """As it is written."""
+        endogenous, instruments = list(self.endogenous), list(self.instruments)
+        return f"InstrumentalVariables({endogenous!r}, {instruments!r})"
+
     @property
     def called(self) -> str:
         """The target model in a sentence."""

@@ -64,6 +64,10 @@ class LevelScore(TargetScore):
         self.name = type(self).__name__
         self.is_single = False
 
+    def __repr__(self) -> str:
+        """As it is written."""
+        return f"{self.name}({'' if self.given is None else f'levels={self.given!r}'})"
+
     @property
     def called(self) -> str:
         """The target model in a sentence."""
@@ -256,6 +260,12 @@ class MultinomialLogit(LevelScore):
             raise OptionError(
                 f"base={base!r} is not one of levels=, which are {self.given}."
             )
+
+    def __repr__(self) -> str:
+        """As it is written."""
+        given = [("levels", self.given), ("base", self.base)]
+        parts = [f"{name}={value!r}" for name, value in given if value is not None]
+        return f"{self.name}({', '.join(parts)})"
 
     def told_levels(self, levels: Sequence[Any], table: Floats) -> LevelScore:
         """The same model of these levels, the base first."""

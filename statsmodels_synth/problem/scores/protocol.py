@@ -131,6 +131,23 @@ class TargetScore:
     learns_from_rows : bool
         Whether `told_rows` changes something: `factors` sees rows block by block, and
         some models need one number of all rows, such as the bandwidth of a kernel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from statsmodels_synth import AugmentedGMM
+    >>> from statsmodels_synth.datasets import load_posts
+    >>> from statsmodels_synth.scores import TargetScore
+    >>> class LeastSquares(TargetScore):
+    ...     name = "least squares of my own"
+    ...     def factors(self, endog, linear):
+    ...         return endog - linear, -np.ones_like(linear)
+    >>> formula, proxy = "polite ~ hedge", {"polite": "polite_llm"}
+    >>> posts, score = load_posts(), LeastSquares()
+    >>> own = AugmentedGMM.from_formula(formula, posts, proxy, score=score)
+    >>> stock = AugmentedGMM.from_formula(formula, posts, proxy)
+    >>> bool(np.allclose(own.fit().params, stock.fit().params))
+    True
     """
 
     kind: str = "score"

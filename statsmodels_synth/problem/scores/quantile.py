@@ -104,7 +104,7 @@ class Quantile(TargetScore):
 
     def __repr__(self) -> str:
         """As it is written."""
-        return f"Quantile({self.tau:g})"
+        return f"Quantile({float(self.tau)!r})"
 
     @property
     def called(self) -> str:

@@ -105,6 +105,11 @@ class AverageTreatmentEffect(MomentScore):
         self.name = "regression adjustment" if propensity is None else "AIPW"
         self._names: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """As it is written."""
+        known = "" if self.propensity is None else f", propensity={self.propensity!r}"
+        return f"AverageTreatmentEffect({self.treatment!r}{known})"
+
     @property
     def called(self) -> str:
         """The target model in a sentence."""

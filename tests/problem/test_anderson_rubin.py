@@ -1,0 +1,185 @@
+"""Anderson and Rubin's test, and its set, against closed forms and other fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+import statsmodels.formula.api as smf
+
+from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.core.messages import muted
+from statsmodels_synth.exceptions import (
+    FewUnitsWarning,
+    OptionError,
+    WeakInstrumentWarning,
+)
+from tests.problem.test_instruments import JUST, OVER, SOURCES, frame
+
+REDUCED = {JUST: "left ~ x + z1", OVER: "left ~ x + C(g) + z1 + z2"}
+TESTED = {JUST: ["z1"], OVER: ["z1", "z2"]}
+
+
+@pytest.mark.parametrize("formula", [JUST, OVER])
+@pytest.mark.parametrize("null", [0.0, 0.5, -2.0])
+def test_without_sources_it_is_a_regression_on_instruments(
+    formula: str, null: float
+) -> None:
+    labels = frame().dropna()
+    result = AugmentedGMM.from_formula(formula, labels).fit(use_correction=False)
+    found = result.anderson_rubin(null)
+    labels["left"] = labels["y"] - null * labels["d"]
+    peer = smf.ols(REDUCED[formula], labels).fit(cov_type="HC0", use_t=False)
+    test = peer.wald_test(
+        ", ".join(f"{name} = 0" for name in TESTED[formula]), scalar=True, use_f=False
+    )
+    # Two ways to solve the same equations; rounding of tests that are large.
+    assert found.fvalue * found.df_num == pytest.approx(test.statistic, rel=1e-8)
+    assert found.pvalue == pytest.approx(test.pvalue, rel=1e-6, abs=1e-300)
+    assert found.df_num == len(TESTED[formula])
+    assert np.isinf(found.df_denom)
+
+
+def closed_form(labels: pd.DataFrame, alpha: float) -> tuple[float, float, float]:
+    """Coefficients a, b, c of ``a + b t + c t^2 <= 0``, the set of one instrument."""
+    x = np.column_stack([np.ones(len(labels)), labels[["x", "z1"]]])
+    both = labels[["y", "d"]].to_numpy()
+    inverse = np.linalg.inv(x.T @ x)
+    pi = inverse @ x.T @ both
+    scores = (x @ inverse)[:, [2]] * (both - x @ pi)
+    v = scores.T @ scores
+    q = stats.chi2.ppf(1 - alpha, 1)
+    (py, pd_), k = pi[2], q * v
+    return (
+        py**2 - k[0, 0],
+        -2 * py * pd_ + 2 * k[0, 1],
+        pd_**2 - k[1, 1],
+    )
+
+
+@pytest.mark.parametrize(("seed", "strength"), [(0, 0.8), (1, 0.2), (2, 0.0), (5, 0.0)])
+def test_the_set_is_that_of_the_quadratic(seed: int, strength: float) -> None:
+    units = frame(seed)
+    units["d"] += (strength - 0.8) * units["z1"]
+    labels = units.dropna()
+    with muted(WeakInstrumentWarning):
+        result = AugmentedGMM.from_formula(JUST, labels).fit(use_correction=False)
+    for alpha in (0.05, 0.4):
+        found = result.anderson_rubin(alpha=alpha).confidence_set
+        a, b, c = closed_form(labels, alpha)
+        roots = np.sort(np.roots([c, b, a]))
+        if np.iscomplex(roots).any():
+            assert found == ((-np.inf, np.inf),)
+            continue
+        ends = np.real(roots)
+        wanted = [ends] if c > 0 else [(-np.inf, ends[0]), (ends[1], np.inf)]
+        # A border is searched for to 1e-7 of an angle.
+        np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def f_test(units: pd.DataFrame, null: float, **options: Any) -> Any:
+    """The test by a linear regression of what the hypothesis leaves."""
+    fit = options.pop("fit", {})
+    own = units.assign(
+        left=units["y"] - null * units["d"],
+        left_llm=units["y_llm"] - null * units["d_llm"],
+    )
+    result = AugmentedGMM.from_formula(
+        REDUCED[JUST], own, {"llm": {"left": "left_llm"}}, **options
+    ).fit(**fit)
+    return result.f_test("z1 = 0"), result
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"fit": {"use_correction": False}},
+        {"strata": "s"},
+        {"labeling_prob": "p"},
+        {"weights": "w"},
+        {"fit": {"cov_type": "cluster", "cov_kwds": {"groups": "c"}}},
+    ],
+    ids=["default", "paper", "strata", "probabilities", "weights", "clusters"],
+)
+def test_with_sources_it_is_the_regression_with_sources(
+    options: dict[str, Any],
+) -> None:
+    units, null = frame(), 0.4
+    peer, regression = f_test(units, null, **options)
+    own = dict(options)
+    fit = own.pop("fit", {})
+    result = AugmentedGMM.from_formula(JUST, units, SOURCES, **own).fit(**fit)
+    found = result.anderson_rubin(null)
+    # The starts of the two differ; the solver goes on to 1e-8 of the sampling error.
+    assert found.fvalue == pytest.approx(float(np.squeeze(peer.fvalue)), rel=1e-5)
+    ends = np.ravel(found.confidence_set)
+    assert found.is_bounded
+    for end in ends:
+        assert result.anderson_rubin(end, alpha=None).pvalue == pytest.approx(
+            0.05, abs=1e-4
+        )
+    # Strong instruments: the set is close to the interval.
+    low, high = result.conf_int().loc["d"]
+    np.testing.assert_allclose(ends, [low, high], atol=0.15 * (high - low))
+    assert regression.n_labeled == result.n_labeled
+
+
+def test_coverage_where_instruments_are_weak() -> None:
+    """The test keeps its level; the interval of two-stage least squares does not."""
+    draws, rejected, wald, unbounded = 200, 0, 0, np.zeros(2)
+    for seed in range(draws):
+        rng = np.random.default_rng(seed)
+        z, u, e, v = rng.normal(size=(4, 1000))
+        d = 0.1 * z + u + 0.3 * v
+        y = 0.5 * d + 2.0 * u + 0.5 * e
+        units = pd.DataFrame({"z": z, "d": d, "y": y})
+        units["llm"] = y + rng.normal(size=1000)
+        units.loc[rng.permutation(1000) >= 150, "y"] = np.nan
+        with muted(WeakInstrumentWarning, FewUnitsWarning):
+            result = AugmentedGMM.from_formula(
+                "y ~ 1 + [d ~ z]", units, {"llm": {"y": "llm"}}
+            ).fit()
+            low, high = result.conf_int().loc["d"]
+            wald += not low <= 0.5 <= high
+            rejected += result.anderson_rubin(0.5, alpha=None).pvalue < 0.05
+            if seed < 6:
+                both = result.anderson_rubin(), result.real_only.anderson_rubin()
+                unbounded += [not own.is_bounded for own in both]
+    # Three Monte Carlo errors of .0154 around .05.
+    assert abs(rejected / draws - 0.05) < 0.046
+    assert wald / draws > 0.12
+    # The source has d of all units, and says more of the first stage than the labels.
+    assert unbounded[1] > 2 > unbounded[0]
+
+
+def test_what_has_no_such_test() -> None:
+    units = frame()
+    result = AugmentedGMM.from_formula("y ~ x", units).fit()
+    with pytest.raises(OptionError, match="There are no instruments"):
+        result.anderson_rubin()
+    two = AugmentedGMM.from_formula("y ~ 1 + [d + x ~ z1 + z2]", units)
+    with muted(WeakInstrumentWarning):
+        result = two.fit()
+    with pytest.raises(OptionError, match="2 endogenous regressors"):
+        result.anderson_rubin()
+    result = AugmentedGMM.from_formula(JUST, units, SOURCES).fit()
+    for null in (np.nan, "0", True):
+        with pytest.raises(OptionError, match="no finite number"):
+            result.anderson_rubin(null)  # type: ignore[arg-type]
+    text = str(result.anderson_rubin(0.1))
+    assert text.startswith("Anderson-Rubin test of d = 0.1: ")
+    assert "Confidence set of 95%: " in text
+    assert "Confidence set" not in str(result.anderson_rubin(alpha=None))
+
+
+def test_instruments_that_contradict_each_other() -> None:
+    units = frame()
+    units["y"] += 3.0 * units["z2"]
+    result = AugmentedGMM.from_formula(OVER, units).fit()
+    found = result.anderson_rubin()
+    assert found.confidence_set == ()
+    assert "empty" in str(found)
