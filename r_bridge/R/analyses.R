@@ -16,53 +16,15 @@ ask_python <- function(name, object, options = list()) {
     )
   }
   asked <- c(again[c("token", "alone")], options)
-  reworded(
-    {
-      value <- call_python(name, c(asked, list(arrays = NULL)))
-      if (isTRUE(value$again)) {
-        value <- call_python(name, c(asked, list(arrays = again$arrays)))
-      }
-      value
-    },
-    option_words
-  )
+  value <- call_python(name, c(asked, list(arrays = NULL)))
+  if (isTRUE(value$again)) {
+    value <- call_python(name, c(asked, list(arrays = again$arrays)))
+  }
+  value
 }
 
 name_of_analysis <- function(name, options = list()) {
   if (name == "estimator") options$name else sub("^plan_", "", name)
-}
-
-# Errors and warnings in other words: those of R for options and functions.
-reworded <- function(expr, words) {
-  withCallingHandlers(
-    tryCatch(expr, SynthError = function(e) {
-      e$message <- words(e$message)
-      stop(e)
-    }),
-    SynthWarning = function(w) {
-      w$message <- words(w$message)
-      warning(w)
-      invokeRestart("muffleWarning")
-    }
-  )
-}
-
-# Python's options, tables and lists as they are written here.
-option_words <- function(text) {
-  changes <- c(
-    "fit\\(\\)" = "the fit",
-    "expect\\(n_units=\\.\\.\\.\\)" = "expect(plan, n_units = )",
-    "(^|[ (])\\.table\\b" = "\\1$table",
-    "\\b([a-z_]+)=\\[([^]]*)\\]" = "\\1 = c(\\2)",
-    "\\b([a-z_]+)='([^']*)'" = "\\1 = \"\\2\"",
-    "\\b([a-z_]+)=(-?[.]?[0-9])" = "\\1 = \\2",
-    "\\b([a-z_]+)=None\\b" = "\\1 = NULL"
-  )
-  text <- in_r_words(text)
-  for (pattern in names(changes)) {
-    text <- gsub(pattern, changes[[pattern]], text, perl = TRUE)
-  }
-  text
 }
 
 # A data frame of the columns that Python sends, under the names that broom has for them.

@@ -228,7 +228,7 @@ python_arguments <- function(design, target, settings, influence, keep) {
     absorbed = design$absorbed,
     intercept = attr(design$all_terms, "intercept"),
     n_data = as.integer(design$n_data), subset = design$subset,
-    gaps = design$gaps,
+    eligible = design$eligible, missing = design$missing,
     settings = settings,
     influence = influence,
     keep = keep
@@ -251,20 +251,6 @@ python_source <- function(source) {
 unname_matrix <- function(x) {
   storage.mode(x) <- "double"
   matrix(x, nrow(x), ncol(x))
-}
-
-# LABEL_SEPARATOR of statsmodels_synth/r/augmented.py.
-separator <- "\x1f"
-
-# Labels of the units for messages: numbers, or text in one string, which crosses a
-# hundred times faster than a million strings.
-labels_to_send <- function(units) {
-  if (is.numeric(units)) {
-    counted <- is.integer(units) && identical(units, seq_along(units))
-    return(if (!counted) units)
-  }
-  labels <- gsub(separator, " ", utf8(units, "Labels of the units"), fixed = TRUE)
-  paste(labels, collapse = separator)
 }
 
 new_augmented_gmm <- function(value, design, target, call) {

@@ -83,19 +83,62 @@ interrupt <- function() {
   invokeRestart("abort")
 }
 
-# Options are named alike on both sides, but their values are not written alike.
+# Options are named alike on both sides, but values and functions are not written alike.
 in_r_words <- function(text) {
-  text <- gsub("=True\\b", " = TRUE", text)
-  text <- gsub("=False\\b", " = FALSE", text)
-  text <- gsub("\\bGive True\\b", "Give TRUE", text)
-  text <- gsub("\\bNaN where\\b", "NA where", text)
-  text <- gsub("\\b([a-z_]+)=(?=[ ,.:;)])", "\\1", text, perl = TRUE)
-  text <- gsub(
-    "scipy\\.stats\\.binomtest\\(([0-9]+), ([0-9]+)\\)\\.proportion_ci\\(\\)",
-    "binom.test(\\1, \\2)$conf.int", text
-  )
-  gsub("\\b(True|False) or (True|False)\\b", "TRUE or FALSE", text)
+  for (i in seq_along(r_words)) {
+    text <- gsub(names(r_words)[[i]], r_words[[i]], text, perl = TRUE)
+  }
+  text
 }
+
+r_words <- c(
+  # Values, options and calls.
+  "(?<![.\\w])(\\d+)\\.0(?![.\\w]*\\d|%)" = "\\1",
+  "=True\\b" = " = TRUE",
+  "=False\\b" = " = FALSE",
+  "\\bGive True\\b" = "Give TRUE",
+  "\\bTrue (and|or) False\\b" = "TRUE \\1 FALSE",
+  "\\bFalse or True\\b" = "FALSE or TRUE",
+  "\\bNaN where\\b" = "NA where",
+  "scipy\\.stats\\.binomtest\\(([0-9]+), ([0-9]+)\\)\\.proportion_ci\\(\\)" =
+    "binom.test(\\1, \\2)$conf.int",
+  "plot_covariate\\(\\)" = "plot(x, by = )",
+  "loo\\(\\)" = "leave_one_out()",
+  "\\bAugmentedGMM\\b(?![.(])" = "augmented_gmm()",
+  "\\bfrom_frame\\b" = "task_exchangeability",
+  "\\bfrom_(estimates|votes)\\b" = "task_exchangeability_\\1",
+  "\\bfrom_results\\b" = "task_exchangeability_fits",
+  " when you make the model" = "",
+  "\\bfit\\(\\)" = "the fit",
+  "\\bpilot=result\\b" = "pilot = fit",
+  "\\bfor_\\b" = "terms",
+  "expect\\(n_units=\\.\\.\\.\\)" = "expect(plan, n_units = )",
+  "(^|[ (])\\.table\\b" = "\\1$table",
+  # Columns and row names.
+  "or set on= to" = "or set on to",
+  "Set on= to the column" = "Name the column",
+  "(?<=identifies units)\\." = ", as in on = \"id\".",
+  ", or set the index of both" = ", or give both row names",
+  "Set on='([^']*)', after renaming '[^']*' to '[^']*'" =
+    "Give both one name and set on = \"\\1\"",
+  "frame(\\.index|\\['[^']*'\\]) = \\S+\\.str\\.strip\\(\\)\\.str\\.lower\\(\\)" =
+    "id <- tolower(trimws(id))",
+  "frame(\\.index|\\['[^']*'\\]) = \\S+\\.str\\.strip\\(\\)" = "id <- trimws(id)",
+  "\\bC\\(([^()]*)\\)" = "factor(\\1)",
+  "([Mm])ake them missing(,?) with pd\\.to_numeric\\(\\.\\.\\., errors='coerce'\\)" =
+    "\\1ake them NA\\2 with as.numeric()",
+  "Convert it with pd\\.to_numeric\\b" = "Convert it with as.numeric()",
+  "could not convert string to float: ('[^']*')" = "it has \\1. Give numbers",
+  "with read_csv\\(\\.\\.\\., decimal=','\\)" = "with read.csv2()",
+  "pd\\.to_numeric\\(column\\.str\\.replace\\(',', '\\.'\\)\\)" =
+    "as.numeric(sub(\",\", \".\", column))",
+  # What is left of name=value.
+  "\\b([a-z_]+)=[(\\[]([^]()]*)[])]" = "\\1 = c(\\2)",
+  "\\b([a-z_]+( [a-z]+)?)='([^']*)'" = "\\1 = \"\\3\"",
+  "\\b([a-z_]+)=(-?[.]?[0-9])" = "\\1 = \\2",
+  "\\b([a-z_]+)=None\\b" = "\\1 = NULL",
+  "\\b([a-z_]+)=(?=[ ,.:;)])" = "\\1"
+)
 
 dispatcher <- function() {
   if (is.null(session$dispatch)) {

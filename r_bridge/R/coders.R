@@ -94,7 +94,7 @@ one_row_per_unit <- function(data, coder, coding, on, target, parts, given, sour
 }
 
 coding_words <- function(text) {
-  option_words(gsub(
+  in_r_words(gsub(
     "=\\{(['\"])([^'\"]*)\\1: ['\"]?([^'\"}]*)['\"]?\\}", " = c(\\2 = \"\\3\")", text
   ))
 }

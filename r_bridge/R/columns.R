@@ -113,68 +113,78 @@ missing_rows <- function(x) {
   if (length(dim(missing)) == 2L) rowSums(missing) > 0L else as.vector(missing)
 }
 
-# Rows with a missing value in any column, or NULL where none has.
-incomplete_rows <- function(frame) {
-  Reduce(function(bad, x) {
-    missing <- missing_rows(x)
-    if (is.null(bad)) missing else if (is.null(missing)) bad else bad | missing
-  }, unclass_list(frame), NULL)
-}
-
-column_kind <- function(x) {
-  if (is.factor(x)) {
-    "factor"
-  } else if (is.character(x)) {
-    "text"
-  } else if (inherits(x, c("Date", "POSIXct", "difftime"))) {
-    "time"
-  } else if (is.logical(x)) {
-    "logical"
-  } else {
-    "number"
-  }
-}
-
-# A source's column in the type that data has for it. `where` is the source, `name` the
-# variable, `units(rows)` gives labels of units for messages.
-harmonise <- function(x, model, where, name, units) {
-  check_same_columns(x, model, where, name)
-  if (all_missing(model)) {
-    return(x) # without labels: said later, in plainer words
-  }
-  if (!is.factor(x) && all_missing(x)) {
-    return(take(model, rep(NA_integer_, NROW(x))))
-  }
-  refuse <- function(bad, has, meant, advice) {
-    rows <- which(bad)
-    synth_stop(sprintf(
-      "%s: column '%s' has %s where data has %s (%s). %s",
-      where, name, if (is.null(has)) show_value(take_one(x, rows[[1L]])) else has,
-      meant, name_units(units(rows)), advice
-    ))
-  }
-  switch(column_kind(model),
-    factor = as_data_factor(x, model, where, name, units),
-    text = as_data_text(x, refuse),
-    time = as_data_time(x, model, refuse),
-    logical = as_data_logical(x, refuse),
-    number = as_data_number(x, refuse)
-  )
-}
-
-all_missing <- function(x) anyNA(x) && all(is.na(x))
-
-take_one <- function(x, row) {
+# How a column crosses to Python: see statsmodels_synth/r/columns.py.
+crossing <- function(x) {
   if (length(dim(x)) == 2L) {
-    x[row, 1L]
-  } else if (is.factor(x)) {
-    as.character(x[row])
-  } else {
-    x[row]
+    bad <- missing_rows(x)
+    return(list(matrix = if (is.null(bad)) numeric(nrow(x)) else ifelse(bad, NaN, 0)))
   }
+  if (is.factor(x)) {
+    return(level_list(as.integer(x), levels(x), 1L))
+  }
+  if (is.character(x)) {
+    known <- unique(x[!is.na(x)])
+    return(level_list(match(x, known), known, 0L))
+  }
+  if (is.logical(x)) {
+    return(list(logical = as.double(x)))
+  }
+  values <- as.double(unclass(x))
+  if (!inherits(x, c("Date", "POSIXct", "difftime"))) {
+    return(values)
+  }
+  list(time = values, class = class(x)[[1L]])
 }
 
-show_value <- function(x) format_labels(if (is.logical(x)) as.character(x) else x)
+level_list <- function(codes, levels, factor, ...) {
+  codes[is.na(codes)] <- 0L
+  list(levels = joined(levels), codes = codes - 1L, factor = factor, ...)
+}
+
+# What identifies units: text, or numbers; other classes as they are shown.
+id_to_send <- function(x, label) {
+  if (!is.null(dim(x))) {
+    synth_stop(
+      sprintf("%s is %s and cannot identify units.", label, describe_type(x)),
+      "AlignmentError"
+    )
+  }
+  if (!is.logical(x) && !inherits(x, c("Date", "POSIXct"))) {
+    return(crossing(x))
+  }
+  known <- unique(x[!is.na(x)])
+  level_list(match(x, known), format(known), 0L, class = class(x)[[1L]])
+}
+
+# Levels go by their names: their codes depend on which of them a frame has.
+as_text_of <- function(x, model) {
+  plain <- is.factor(x) || is.character(x) || is.list(x) || length(dim(x)) > 0L
+  if (is.factor(model) && !plain) as.character(x) else x
+}
+
+# A source's column in the class that data has for it; where there is no way, Python has
+# refused it. `where` is the source, `name` the variable.
+like_data <- function(x, model, where, name) {
+  check_same_columns(x, model, where, name)
+  x <- as_text_of(x, model)
+  if (is.factor(model)) {
+    known <- levels(model)
+    codes <- if (is.factor(x)) match(levels(x), known)[as.integer(x)] else match(x, known)
+    structure(codes, levels = known, class = class(model))
+  } else if (is.character(model)) {
+    as.character(x)
+  } else if (inherits(model, "difftime")) {
+    units(x) <- units(model)
+    x
+  } else if (is.logical(model)) {
+    as.logical(x)
+  } else if (is.factor(x)) {
+    as.numeric(levels(x))[as.integer(x)]
+  } else {
+    if (is.character(x) || is.logical(x)) storage.mode(x) <- "double"
+    x
+  }
+}
 
 check_same_columns <- function(x, model, where, name) {
   if (NCOL(x) != NCOL(model)) {
@@ -192,27 +202,6 @@ check_same_columns <- function(x, model, where, name) {
   }
 }
 
-# Levels go by their names: their codes depend on which of them a frame has.
-as_data_factor <- function(x, model, where, name, units) {
-  known <- levels(model)
-  if (is.factor(x)) {
-    codes <- match(levels(x), known)[as.integer(x)]
-  } else {
-    if (inherits(x, c("Date", "POSIXct"))) x <- format(x)
-    codes <- match(as.character(x), known)
-  }
-  strange <- which(is.na(codes) & !is.na(x))
-  if (length(strange)) {
-    first <- as.character(x[strange[[1L]]])
-    same <- as.character(x[strange]) == first
-    synth_stop(sprintf(
-      "%s: column '%s' has '%s', which is no level in data (%s).%s",
-      where, name, first, name_units(units(strange[same])), known_levels(known)
-    ))
-  }
-  structure(codes, levels = known, class = class(model))
-}
-
 known_levels <- function(known) {
   sprintf(
     " Known levels: %s%s. Recode or remove these rows.",
@@ -221,60 +210,21 @@ known_levels <- function(known) {
   )
 }
 
-as_data_text <- function(x, refuse) {
-  if (is.factor(x) || is.character(x)) {
+# Text or numbers, without class.
+as_values <- function(x) {
+  if (is.factor(x)) as.character(x) else as.vector(unclass(x))
+}
+
+# The same, or NULL where a column has neither.
+comparable <- function(x) {
+  if (is.factor(x)) {
     return(as.character(x))
   }
-  refuse(!is.na(x), NULL, "text", paste(
-    "Convert it with as.character(), or make the column of data a number."
-  ))
-}
-
-as_data_time <- function(x, model, refuse) {
-  if (!inherits(x, class(model)[[1L]])) {
-    refuse(!is.na(x), describe_type(x), describe_type(model), "Convert it.")
+  if (!is.atomic(x) || !is.null(dim(x)) || is.complex(x) || is.raw(x)) {
+    return(NULL)
   }
-  if (inherits(x, "difftime")) {
-    units(x) <- units(model)
-  }
-  x
-}
-
-as_data_logical <- function(x, refuse) {
-  if (is.logical(x)) {
-    return(x)
-  }
-  bad <- if (column_kind(x) == "number") !is.na(x) & x != 0 & x != 1 else !is.na(x)
-  if (any(bad)) {
-    refuse(bad, NULL, "TRUE and FALSE", paste(
-      "Convert it, or make the column of data a number."
-    ))
-  }
-  as.logical(x)
-}
-
-as_data_number <- function(x, refuse) {
-  kind <- column_kind(x)
-  if (kind == "number") {
-    return(x)
-  }
-  if (kind == "time") {
-    refuse(!is.na(x), describe_type(x), "numbers", "Convert it.")
-  }
-  if (kind == "logical") {
-    storage.mode(x) <- "double"
-    return(x)
-  }
-  number <- if (kind == "factor") {
-    suppressWarnings(as.numeric(levels(x)))[as.integer(x)]
-  } else {
-    suppressWarnings(as.numeric(x))
-  }
-  bad <- is.na(number) & !is.na(x)
-  if (any(bad)) {
-    refuse(bad, NULL, "numbers", "Convert it.")
-  }
-  if (is.null(dim(x))) number else array(number, dim(x), dimnames(x))
+  x <- as.vector(unclass(x))
+  if (is.character(x)) x else as.double(x)
 }
 
 # Named columns of a frame, each checked.

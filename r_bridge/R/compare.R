@@ -49,10 +49,10 @@ compare.augmented_gmm <- function(object, methods = NULL, level = 0.95, seed = 0
       level = level, nobs = value$n_labeled, n_units = value$n_units,
       variant = value$variant, constant = value$constant,
       left_out = stats::setNames(
-        option_words(as.character(unlist(value$why))),
+        in_r_words(as.character(unlist(value$why))),
         as.character(unlist(value$left_out))
       ),
-      notes = option_words(unlist(value$notes)), call = object$call
+      notes = in_r_words(unlist(value$notes)), call = object$call
     ),
     class = "method_comparison"
   )

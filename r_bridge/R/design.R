@@ -32,16 +32,23 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
   refuse_foreign_terms(formula)
   formula <- expand_formula(formula, data, reserved)
   variables <- formula_variables(formula, data, given)
-  declared <- declared_rows(options$labeled, data)
+  regressors <- setdiff(variables$all, variables$response)
   kept <- subset_rows(subset, data)
   if (rare_levels != "raise") {
-    data <- with_levels_of_sources(data, given, setdiff(variables$all, variables$response))
+    data <- with_levels_of_sources(data, given, regressors)
   }
-  refuse_text_numbers(formula, data, variables$response)
-  frames <- align_frames(data, given, variables, on, declared, missing, kept)
-  frames <- settle_rare_levels(frames, rare_levels, variables, missing, formula)
-  options <- lapply(options, subset_option, kept, n_rows(data))
-  refuse_infinite(formula, frames)
+  prob <- single_number(options$labeling_prob$values)
+  if (!is.null(prob)) {
+    options$labeling_prob <- NULL
+  }
+  auxiliary_names <- auxiliary_names(auxiliary, formula, data, others)
+  frames <- align_frames(data, given, variables, list(
+    on = check_on(on), missing = missing, rare_levels = rare_levels,
+    subset = if (!is.null(kept)) kept - 1L, bare = bare_variables(formula, data),
+    levels = used_as_levels(formula, data, regressors), values = auxiliary_names,
+    fixed = as.character(parts$fixed),
+    text = paste(deparse1(formula), "|", paste(parts$fixed, collapse = " + "))
+  ), options)
   learned <- learn_design(formula, frames, target, contrasts)
   labeled <- integer(length(frames$units))
   labeled[frames$rows] <- 1L
@@ -60,22 +67,27 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
     labeled = labeled,
     units = frames$units,
     sources = lapply(frames$sources, source_arrays, learned = learned, frames = frames),
-    weights = unit_weights(options$weights, frames),
-    labeling_prob = unit_prob(options$labeling_prob, frames),
-    strata = unit_codes(options$strata, "strata", frames),
-    cluster = unit_codes(options$cluster, "cluster", frames),
-    survey_strata = unit_codes(options$survey_strata, "strata of survey", frames),
-    survey_fpc = complete_values(options$survey_fpc, "fpc of survey", frames),
-    auxiliary = auxiliary_columns(auxiliary, formula, frames, missing),
+    weights = frames$weights,
+    labeling_prob = if (is.null(prob)) frames$labeling_prob else prob,
+    strata = frames$strata,
+    cluster = frames$cluster,
+    survey_strata = frames$survey_strata,
+    survey_fpc = frames$survey_fpc,
+    auxiliary = auxiliary_columns(auxiliary, auxiliary_names, frames),
     # In the order of their codes.
-    clusters = unique(complete_values(options$cluster, "cluster", frames)),
+    clusters = if (!is.null(frames$clusters)) split_labels(frames$clusters),
     n_incomplete = frames$n_incomplete,
     n_data = n_rows(frames$data),
     subset = kept,
-    gaps = regressor_gaps(frames$data, variables$response),
+    eligible = frames$eligible,
+    missing = missing,
     yname = deparse1(formula[[2L]]),
     ylevels = learned$ylevels
   )
+}
+
+single_number <- function(x) {
+  if (is.numeric(x) && length(x) == 1L && !is.na(x)) as.double(x)
 }
 
 # Rows of data that `subset` keeps, as integers; NULL where nothing was given.
@@ -111,21 +123,6 @@ subset_rows <- function(given, data) {
     ))
   }
   as.integer(sort(kept))
-}
-
-# Values by row of an option, at the rows that are kept.
-subset_option <- function(resolved, kept, n) {
-  if (!is.null(kept) && length(resolved$values) == n && n > 1L) {
-    resolved$values <- take(resolved$values, kept)
-  }
-  resolved
-}
-
-# Which rows of data lack a regressor, for each that some lack: they may be units that
-# could not have been labelled.
-regressor_gaps <- function(data, response) {
-  gaps <- lapply(unclass_list(data)[setdiff(names(data), response)], missing_rows)
-  unname(lapply(Filter(Negate(is.null), gaps), as.integer))
 }
 
 # The formula on the labelled rows, exactly as glm() has it.

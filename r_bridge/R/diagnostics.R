@@ -92,7 +92,7 @@ diagnostics.augmented_gmm <- function(object, by = NULL, n_influential = 5,
       subgroups = table_of(value$subgroups),
       subgroup_tests = table_of(value$subgroup_tests),
       combined = if (!is.null(value$combined)) table_of(value$combined),
-      verdict = option_words(as.character(value$verdict)),
+      verdict = in_r_words(as.character(value$verdict)),
       sources = sources, terms = terms, call = object$call
     ),
     class = "diagnostics"
@@ -125,7 +125,7 @@ group_values <- function(object, given) {
   if (!is.null(n)) {
     values <- check_row_values(values, "by", n)
   }
-  values <- if (is.logical(values)) as.character(values) else as_values(values)
+  values <- if (is.logical(values)) as.character(values) else comparable(values)
   more <- length(object$again$arrays$labeled) - length(values)
   values <- c(values, rep(NA, max(more, 0L)))
   if (is.numeric(values)) {

@@ -132,17 +132,30 @@ draw_labels <- function(units, n, design = c(
   drawn_frame(value, ids_of_units(units, on), design, n)
 }
 
-# Python's options and columns as they are named here: it knows columns by what they are for.
+# Python knows columns by what they are for.
 drawing_words <- function(text, columns) {
-  text <- gsub("\\bfor_\\b", "terms", text)
-  text <- gsub("pilot=result", "pilot = fit", text, fixed = TRUE)
   for (use in names(columns)) {
     text <- gsub(
       sprintf("column '%s'", use), sprintf("column '%s'", columns[[use]]), text,
       fixed = TRUE
     )
   }
-  option_words(text)
+  text
+}
+
+# Errors and warnings in other words.
+reworded <- function(expr, words) {
+  withCallingHandlers(
+    tryCatch(expr, SynthError = function(e) {
+      e$message <- words(e$message)
+      stop(e)
+    }),
+    SynthWarning = function(w) {
+      w$message <- words(w$message)
+      warning(w)
+      invokeRestart("muffleWarning")
+    }
+  )
 }
 
 drawn_frame <- function(value, ids, design, n) {
@@ -161,13 +174,8 @@ drawn_frame <- function(value, ids, design, n) {
 
 # Ids of the units, as augmented_gmm() has them.
 ids_of_units <- function(units, on) {
-  found <- if (is.null(on)) {
-    row_name_ids(units, list(), character())
-  } else {
-    column_ids(units, list(), on)
-  }
-  refuse_repeated_units(found$data)
-  unit_labels(found$data)
+  sent <- frame_to_send(check_frame(units, "units"), character(), "units", check_on(on))
+  split_labels(call_python("unit_ids", list(data = sent, on = check_on(on)))$units)
 }
 
 # The units with what the first proxy says in place of labels, and all outcomes.

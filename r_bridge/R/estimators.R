@@ -90,7 +90,7 @@ estimate_by <- function(name, fit, source = NULL, power_tuning = NULL, sources =
       method = value$method, sources = as.character(unlist(value$sources)),
       nobs = value$n_labeled, n_units = value$n_units, n_clusters = value$n_clusters,
       valid = value$valid, power = value$power, mix = value$mix,
-      converged = value$converged, note = option_words(value$note),
+      converged = value$converged, note = in_r_words(value$note),
       formula = fit$formula, call = match.call(sys.function(-1L), sys.call(-1L))
     ),
     class = "synth_estimate"

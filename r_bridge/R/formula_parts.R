@@ -162,36 +162,10 @@ absorbed_effects <- function(parts, learned, frames, given) {
   if (is.null(parts$fixed)) {
     return(NULL)
   }
-  known <- unique(unlist(lapply(frames$keyed, function(holder) names(holder$frame))))
-  codes <- lapply(parts$fixed, function(name) {
-    if (!name %in% known) {
-      synth_stop(sprintf(
-        "The fixed effect '%s' of the formula %s is not a column of data or of a source.%s",
-        name, parts$text, suggest(name, known)
-      ), "FormulaError")
-    }
-    unit_codes(list(column = name), "fixed effect", frames)
-  })
   regressors <- intersect(all.vars(parts$formula[[3L]]), names(frames$data))
-  bad <- incomplete_rows(unclass_list(frames$data)[regressors])
-  n <- n_rows(frames$data)
-  absent <- c(if (!is.null(bad)) which(bad), seq_along(frames$units)[-seq_len(n)])
-  if (length(absent)) {
-    synth_stop(sprintf(
-      paste(
-        "The formula %s needs the regressors of all units in data, which the means by",
-        "group are over; %s of %d lack them (%s). Give data a row for every unit, with",
-        "the outcome missing where nobody labelled it; or leave these units out of data",
-        "and sources, if it does not depend on the labels which these are. Where",
-        "regressors are known for labelled units only, write %s in place of the bar."
-      ), parts$text, count(length(absent), "unit"), length(frames$units),
-      format_units(frames$units[absent]),
-      paste(sprintf("factor(%s)", parts$fixed), collapse = " + ")
-    ))
-  }
   list(
     text = utf8(parts$text, "The formula"), names = utf8(parts$fixed, "fixed effects"),
-    codes = codes, exog = unname_matrix(exog_of_data(learned, frames)),
+    codes = frames$fixed, exog = unname_matrix(exog_of_data(learned, frames)),
     borrows = as.integer(vapply(given, function(source) {
       own <- if (has_frame(source)) names(source$frame) else names(source$columns)
       !any(regressors %in% own)

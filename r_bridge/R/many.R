@@ -120,9 +120,9 @@ many_fits.augmented_gmm <- function(object, labels, data = NULL, level = 0.95, .
   new_many_fits(
     lapply(value$tables, table_of), about,
     lapply(value$vcov, structure, dimnames = rep(list(names(object$coefficients)), 2L)),
-    lapply(value$about, function(row) option_words(as.character(unlist(row$warnings)))),
+    lapply(value$about, function(row) in_r_words(as.character(unlist(row$warnings)))),
     stats::setNames(
-      option_words(as.character(unlist(value$why))), as.character(unlist(value$left_out))
+      in_r_words(as.character(unlist(value$why))), as.character(unlist(value$left_out))
     ),
     level, match.call()
   )

@@ -94,7 +94,7 @@ read_option_value <- function(value, option, known) {
     }
     return(list(column = value))
   }
-  list(values = value)
+  list(values = value, option = option)
 }
 
 formula_column <- function(formula, option, known) {
@@ -114,7 +114,7 @@ formula_column <- function(formula, option, known) {
 
 stop_no_column <- function(option, name, known, more = "") {
   synth_stop(sprintf(
-    "%s = '%s' is not a column of data or of a source%s.%s",
+    "%s = \"%s\" is not a column of data or of a source%s.%s",
     option, name, more, suggest(name, known)
   ))
 }
@@ -141,7 +141,7 @@ evaluate_option <- function(expr, option, data, env, known) {
 # The option with its column where it names one, for messages.
 option_label <- function(option, resolved) {
   column <- resolved$column
-  if (is.null(column)) option else sprintf("%s = '%s'", option, column)
+  if (is.null(column)) option else sprintf("%s = \"%s\"", option, column)
 }
 
 # Columns of data that an option uses, which `.` in the formula leaves out: by name, or

@@ -605,7 +605,7 @@ fit_tasks <- function(crossing, known, settings, coordinates, covariates, call) 
   arguments <- list(
     data = crossing, tasks = cross_labels(known, "Names of the tasks"), fit = settings
   )
-  value <- call_tasks("task_exchangeability", arguments)
+  value <- call_python("task_exchangeability", arguments)
   new_task_exchangeability(value, arguments, known, coordinates, covariates, call)
 }
 
@@ -646,8 +646,8 @@ new_task_exchangeability <- function(value, arguments, known, coordinates, covar
         )
       },
       typicality = stats::setNames(value$typicality, coordinates),
-      verdict = task_words(value$verdict),
-      notes = task_words(unlist(value$notes)),
+      verdict = in_r_words(value$verdict),
+      notes = in_r_words(unlist(value$notes)),
       held_out = held_out_tasks(value, tasks, coordinates, arguments$fit$alpha),
       call = call,
       arguments = arguments
@@ -681,7 +681,7 @@ covered_table <- function(values, tasks, coordinates) {
 held_out_tasks <- function(value, tasks, coordinates, alpha) {
   found <- value$held_out
   if (is.null(found)) {
-    return(task_words(value$why_not_held_out))
+    return(in_r_words(value$why_not_held_out))
   }
   structure(
     list(

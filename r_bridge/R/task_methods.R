@@ -232,5 +232,5 @@ glance.task_exchangeability <- function(x, ...) {
 
 # Ask Python anew, with all that the fit was made of.
 ask_again <- function(object, name, ...) {
-  call_tasks(name, c(object$arguments, list(...)))
+  call_python(name, c(object$arguments, list(...)))
 }

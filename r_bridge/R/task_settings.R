@@ -119,27 +119,3 @@ by_name <- function(values, known, what) {
   found[is.na(found)] <- NaN
   found
 }
-
-# Python's functions and options under their names here.
-task_words <- function(text) {
-  changes <- c(
-    "plot_covariate\\(\\)" = "plot(x, by = )",
-    "loo\\(\\)" = "leave_one_out()",
-    "AugmentedGMM" = "augmented_gmm()",
-    "\\bfrom_frame\\b" = "task_exchangeability",
-    "\\bfrom_(estimates|votes)\\b" = "task_exchangeability_\\1",
-    "\\bfrom_results\\b" = "task_exchangeability_fits",
-    " when you make the model" = "",
-    "\\b([a-z_]+)=\\(([^()]*)\\)" = "\\1 = c(\\2)",
-    "\\b([a-z_]+)='([^']*)'" = "\\1 = \"\\2\"",
-    "\\b([a-z_]+)=(-?[.]?[0-9])" = "\\1 = \\2",
-    "\\b([a-z_]+)=(?=[ ,.;)])" = "\\1"
-  )
-  for (pattern in names(changes)) {
-    text <- gsub(pattern, changes[[pattern]], text, perl = TRUE)
-  }
-  text
-}
-
-# call_python() with errors and warnings in these words.
-call_tasks <- function(name, args) reworded(call_python(name, args), task_words)

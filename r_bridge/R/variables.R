@@ -89,3 +89,10 @@ check_constant <- function(name, formula, columns, lengths) {
     ), "FormulaError")
   }
 }
+
+# Names of the columns that are variables of the formula by themselves, not in factor().
+bare_variables <- function(formula, data) {
+  variables <- as.list(attr(stats::terms(formula), "variables"))[-1L]
+  names <- vapply(Filter(is.symbol, variables), as.character, "")
+  intersect(names, names(data))
+}

@@ -42,12 +42,15 @@ class CountedFrame:
         The frame of another library that it was made of, which has further columns.
     drawn : bool
         Whether its rows are of units that a model made up: a synthetic source.
+    strict : bool
+        Whether every column may tell units apart, also one of ranks or counts.
     """
 
     where: str
     frame: pd.DataFrame
     other: Any = None
     drawn: bool = False
+    strict: bool = False
 
     @property
     def columns(self) -> list[Any]:

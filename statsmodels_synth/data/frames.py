@@ -85,6 +85,8 @@ class SourceFrame:
         Position of the unit of each row in ``AlignedFrames.units``.
     data_rows : ndarray (R,)
         Row of `data` of the unit, -1 where it has none.
+    rows : ndarray (R,)
+        Row of the source's own frame.
     own : frozenset of str
         Variables that the source brings; the others come from `data`.
     n_dropped : int
@@ -96,6 +98,7 @@ class SourceFrame:
     frame: pd.DataFrame
     units: Positions
     data_rows: Positions
+    rows: Positions
     own: frozenset[str]
     n_dropped: int
 
@@ -285,6 +288,11 @@ def _keyed(frame: pd.DataFrame, on: On, where: str, whole: bool) -> pd.DataFrame
     if len(doubled):
         raise DataError(f"{where} has two columns named {doubled[0]!r}. Rename one.")
     return frame
+
+
+def keyed_by(frame: pd.DataFrame, on: On, where: str = "data") -> pd.DataFrame:
+    """The frame indexed by unit, looked at as frames are that users give."""
+    return _keyed(frame, on, where, True)
 
 
 def keyed_rows(
@@ -542,6 +550,7 @@ def _align_source(
             f"missing in {share:.0%} of its {count(len(bad), 'row')}. Complete it or "
             "leave the source out."
         )
+    rows = np.arange(len(bad)) if lacking is None else np.flatnonzero(~bad)
     if lacking is not None:
         complete, positions, data_rows = (
             complete.loc[~bad],
@@ -550,10 +559,11 @@ def _align_source(
         )
     if not every_unit and np.any(positions[1:] < positions[:-1]):
         order = np.argsort(positions, kind="stable")
-        complete, positions, data_rows = (
+        complete, positions, data_rows, rows = (
             complete.iloc[order],
             positions[order],
             data_rows[order],
+            rows[order],
         )
     return SourceFrame(
         given.name,
@@ -561,6 +571,7 @@ def _align_source(
         complete,
         positions,
         data_rows,
+        rows,
         frozenset(own),
         int(bad.sum()),
     )

@@ -43,6 +43,8 @@ _COUNTERS = re.compile(
     r"nr?|no|run|iteration|attempt)?",
     re.IGNORECASE,
 )
+#: Columns that R writes with the names of rows.
+_WRITTEN_BY_R = re.compile(r"X(\.\d+)?|rownames", re.IGNORECASE)
 _UNIT_NAMES = (
     "id|ids|key|uuid|guid|unit|pid|uid|tid|doc|document|text|tweet|post|comment|line|"
     "respondent|person|participant|subject|case|name|url|doi|isbn"
@@ -136,7 +138,7 @@ def disagreeing(
 def _may_tell(pair: Pair, first: CountedFrame, second: CountedFrame) -> bool:
     """Whether a column may say which unit a row is, rather than what it is like."""
     own, other = pair.names
-    if own == other and names_unit(own):
+    if first.strict or (own == other and names_unit(own)):
         return True
     drawn = first.drawn or second.drawn
     if pair.kind == "number" and (drawn or _COUNTERS.fullmatch(str(own))):
@@ -167,7 +169,7 @@ def _ranks(frame: CountedFrame, name: Any) -> bool:
 
 def _says_which_unit(first: CountedFrame, name: Any, rows: Rows) -> bool:
     """Whether rows that agree in a column must be of one unit."""
-    if _COUNTERS.fullmatch(str(name)):
+    if _COUNTERS.fullmatch(str(name)) or _WRITTEN_BY_R.fullmatch(str(name)):
         return False
     values = first.values(name, rows)
     if not many_values(values) or not nearly_unique(values):

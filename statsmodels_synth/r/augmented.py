@@ -11,7 +11,7 @@ import pandas as pd
 from statsmodels.genmod import families
 from statsmodels.genmod.families import links
 
-from statsmodels_synth.core.arrays import Bools, Floats, lacking_observed
+from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import muted
 from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.data.arrays import AlignedProblem, ModelOptions, align_arrays
@@ -24,6 +24,7 @@ from statsmodels_synth.problem.design import SourceArrays, with_frame
 from statsmodels_synth.problem.groups import cluster_sums
 from statsmodels_synth.problem.scores import LevelScore, TargetScore, read_score
 from statsmodels_synth.r.coders import read_coders
+from statsmodels_synth.r.columns import split_text
 from statsmodels_synth.r.targets import (
     absorb_effects,
     find_score,
@@ -52,8 +53,6 @@ LINKS = {
     "sqrt": links.Sqrt,
     "1/mu^2": links.InverseSquared,
 }
-#: Separates unit labels, which cross as one string.
-LABEL_SEPARATOR = "\x1f"
 
 
 #: The last fit that R asked for, by its token: what is asked of it next is not fitted
@@ -130,7 +129,7 @@ def read_problem(arguments: dict[str, Any]) -> AlignedProblem:
     names, units = arguments["names"], unit_labels(arguments["units"], len(labeled))
     sources = [_source(source) for source in arguments["sources"]]
     prob, strata = _scalar_or_vector(arguments["labeling_prob"]), arguments["strata"]
-    eligible = _eligible(arguments, labeled)
+    eligible = arguments["eligible"].astype(bool)
     labeling = None
     if prob is not None and not eligible.all():
         # These could not have been labelled, nor counted if they were.
@@ -199,19 +198,6 @@ def _has_constant(arguments: dict[str, Any]) -> bool | None:
     return bool(arguments["intercept"][0]) or None
 
 
-def _eligible(arguments: dict[str, Any], labeled: Bools) -> Bools:
-    """
-    Units that could have been labelled: of data, with what all are observed in.
-
-    Shapes: `labeled` (T,) -> (T,).
-    """
-    n_data = int(arguments["n_data"][0])
-    gaps = [gap.astype(bool) for gap in arguments["gaps"]]
-    eligible: Bools = np.zeros(len(labeled), dtype=bool)
-    eligible[:n_data] = ~lacking_observed(gaps, labeled[:n_data])
-    return eligible
-
-
 def _auxiliary(arguments: dict[str, Any], units: pd.Index) -> AuxiliaryColumns | None:
     """
     Columns of which the outcome is predicted, which R has looked at.
@@ -221,7 +207,8 @@ def _auxiliary(arguments: dict[str, Any], units: pd.Index) -> AuxiliaryColumns |
     values = arguments["auxiliary"]
     if values is None:
         return None
-    return checked(values, tuple(arguments["auxiliary_names"]), units, "drop")
+    names = tuple(arguments["auxiliary_names"])
+    return checked(values, names, units, arguments["missing"][0])
 
 
 def find_family(code: dict[str, Any]) -> families.Family:
@@ -243,7 +230,7 @@ def unit_labels(units: Any, n_units: int) -> pd.Index:
     """
     if units is None:
         return pd.RangeIndex(1, n_units + 1)
-    labels = units[0].split(LABEL_SEPARATOR) if isinstance(units, list) else units
+    labels = split_text(units) if isinstance(units, list) else units
     index: pd.Index = pd.Index(labels)
     return index
 

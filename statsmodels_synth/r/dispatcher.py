@@ -31,6 +31,7 @@ from statsmodels_synth.r.coders import collapse_coders
 from statsmodels_synth.r.convert import from_r, to_r
 from statsmodels_synth.r.drawing import draw_labels
 from statsmodels_synth.r.estimators import estimator
+from statsmodels_synth.r.frames import align, unit_ids
 from statsmodels_synth.r.interrupts import interrupts_raise
 from statsmodels_synth.r.many import many_fits
 from statsmodels_synth.r.tasks import (
@@ -43,6 +44,8 @@ from statsmodels_synth.r.tasks import (
 
 #: What R can ask for.
 HANDLERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "align_frames": align,
+    "unit_ids": unit_ids,
     "augmented_gmm": augmented_gmm,
     "compare": compare,
     "diagnostics": diagnostics,

@@ -16,7 +16,7 @@ from statsmodels_synth.exceptions import (
     OptionError,
     SynthWarning,
 )
-from statsmodels_synth.r.augmented import LABEL_SEPARATOR
+from statsmodels_synth.r.columns import split_text
 from statsmodels_synth.tasks.model import TaskExchangeability
 from statsmodels_synth.tasks.results import TaskExchangeabilityResults
 from statsmodels_synth.tasks.summary import summary_notes
@@ -160,7 +160,7 @@ def make_frame(columns: list[dict[str, Any]], labels: pd.Index) -> pd.DataFrame:
 def task_labels(levels: Any) -> pd.Index:
     """Labels that R sent."""
     if isinstance(levels, list):
-        levels = levels[0].split(LABEL_SEPARATOR)
+        levels = split_text(levels)
     elif np.array_equal(levels, whole := levels.astype(np.int64)):
         levels = whole
     labels: pd.Index = pd.Index(levels)

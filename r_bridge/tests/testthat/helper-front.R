@@ -22,6 +22,7 @@ example_units <- function(total = 80L, n = 40L, seed = 1L) {
 # As augmented_gmm() calls it: options are captured where they are written.
 design <- function(formula, data, ..., labeled = NULL, labeling_prob = NULL,
                    strata = NULL, weights = NULL, cluster = NULL) {
+  skip_without_python()
   env <- parent.frame()
   build_design(formula, data, ...,
     labeled = capture(substitute(labeled), env),

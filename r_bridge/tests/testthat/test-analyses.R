@@ -19,7 +19,7 @@ test_that("an analysis needs the arrays of the fit", {
 
 test_that("options are named as in R", {
   expect_identical(
-    option_words("give effect=, n=3 or by=None, and methods=['a', 'b']. See .table"),
+    in_r_words("give effect=, n=3 or by=None, and methods=['a', 'b']. See .table"),
     "give effect, n = 3 or by = NULL, and methods = c('a', 'b'). See $table"
   )
 })

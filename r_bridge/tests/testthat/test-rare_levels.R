@@ -48,7 +48,7 @@ test_that("they are left out or merged as by hand, with a warning", {
       same <- setdiff(names(design_numbers(found)), c("labels", "xlevels"))
       expect_equal(design_numbers(found)[same], design_numbers(expected)[same])
       expect_equal(found$labels, expected$labels)
-      expect_identical(found$gaps, expected$gaps)
+      expect_identical(found$eligible, expected$eligible)
     }
   }
 })
@@ -58,7 +58,7 @@ test_that("numbers are levels within factor()", {
   units$g <- match(units$g, c("a", "b", "c", "far"))
   expect_warning(
     found <- design(y ~ x + factor(g), units, c(y = "gy"), rare_levels = "drop"),
-    "'4', which no labelled unit has (4 units of data)", fixed = TRUE
+    "4, which no labelled unit has (4 units of data)", fixed = TRUE
   )
   expect_identical(
     colnames(found$labels$exog), c("(Intercept)", "x", "factor(g)2", "factor(g)3")
