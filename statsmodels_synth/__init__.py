@@ -35,7 +35,7 @@ __all__ = [
     "draw_labels",
     "prevalence",
 ]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 #: What most users do not need, and where it is.
