@@ -419,3 +419,13 @@ test_that("weights that are missing are refused, whatever they are instead", {
   expect_error(design(formula, all, weights = replace(rep(1, 80), 3, NA)),
     "weights is missing for 1 unit (3)", fixed = TRUE)
 })
+
+test_that("a source given as its column alone is told how to write it", {
+  skip_without_python()
+  units <- data.frame(x = sin(1:60), guess = cos(1:60))
+  units$y <- ifelse(1:60 <= 30, units$guess + units$x, NA)
+  expect_error(
+    augmented_gmm(y ~ x, units, proxy = list(llm = "guess")),
+    'write proxy = list(llm = c(y = "guess"))', fixed = TRUE, class = "DataError"
+  )
+})
