@@ -131,9 +131,10 @@ def _refuse_other_names(data: NumberedFrame, source: NumberedFrame) -> None:
         if pair is not None and pair.agrees and _tells_rows_apart(source.frame[own]):
             proofs.append(own)
     if proofs:
-        spelt = [_spelt_otherwise(data, source, own) for own in proofs]
-        if None not in spelt:
-            raise _other_spelling(data, source, proofs[0], spelt[0])
+        rows = [_spelt_otherwise(data, source, own) for own in proofs]
+        otherwise = [row for row in rows if row is not None]
+        if len(otherwise) == len(proofs):
+            raise _other_spelling(data, source, proofs[0], otherwise[0])
         return
     for own in ids:
         for name in map(str, source.frame):
@@ -168,8 +169,8 @@ def _other_spelling(
     return AlignmentError(
         f"data and {source.where} would be matched by position, but ids in column "
         f"{name!r} differ by capitals or blanks, such as {pair[0]!r} and {pair[1]!r} "
-        f'in row {row + 1}. Write them alike and set on = "{name}", or leave the column '
-        "out of the source if rows do match by position."
+        f'in row {row + 1}. Write them alike and set on = "{name}", or leave the '
+        "column out of the source if rows do match by position."
     )
 
 
