@@ -195,7 +195,9 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
   if (keep == 1L) {
     # Of the formula and frames nothing is needed again: Python's own result is made anew
     # from these, where this session no longer has it.
-    fit$again <- list(token = value$token, alone = 0L, arrays = arrays)
+    fit$again <- list(
+      token = value$token, alone = 0L, arrays = arrays, on = unit_column(on, substitute(on))
+    )
   }
   fit
 }

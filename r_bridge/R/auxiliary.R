@@ -11,13 +11,13 @@ auxiliary_names <- function(given, formula, data, others) {
       describe_type(given), "auxiliary = ~ confidence + n_words"
     ))
   }
-  names <- all.vars(given)
-  refuse_outcome(names, formula)
+  used <- all.vars(given)
+  refuse_outcome(used, formula)
   known <- unique(c(names(data), unlist(lapply(others, names))))
-  for (name in setdiff(names, known)) {
+  for (name in setdiff(used, known)) {
     stop_no_column("auxiliary", name, known)
   }
-  names
+  used
 }
 
 # A matrix with a row per unit, NA where one lacks a column; NULL where nothing was given.

@@ -114,6 +114,8 @@ r_words <- c(
   "\\bfor_\\b" = "terms",
   "expect\\(n_units=\\.\\.\\.\\)" = "expect(plan, n_units = )",
   "(^|[ (])\\.table\\b" = "\\1$table",
+  "\\b(proxy|synthetic)=\\{'([^']*)': \\{'([^']*)': '([^']*)'\\}\\}" =
+    "\\1 = list(\\2 = c(\\3 = \"\\4\"))",
   # Columns and row names.
   "or set on= to" = "or set on to",
   "Set on= to the column" = "Name the column",

@@ -80,6 +80,9 @@ one_row_per_unit <- function(data, coder, coding, on, target, parts, given, sour
     score = target$score$name, has_levels = as.integer(has_levels(target)),
     fixed = fixed_columns(given, sources)
   )), coding_words)
+  if (length(first) < n_rows(data)) {
+    refuse_values_by_row(given, data)
+  }
   collapsed <- take_rows(data, first)
   for (name in setdiff(others, sent)) {
     collapsed[[name]] <- known_values(column(data, name), unit, first)
@@ -91,6 +94,25 @@ one_row_per_unit <- function(data, coder, coding, on, target, parts, given, sour
   }
   collapsed[[coder]] <- NULL
   list(data = collapsed, coders = value$table)
+}
+
+# Vectors are not brought to the unit, as columns of data are.
+refuse_values_by_row <- function(given, data) {
+  for (option in names(given)) {
+    expr <- given[[option]]$expr
+    if (is.character(expr) || any(all.vars(expr) %in% names(data))) {
+      next
+    }
+    values <- tryCatch(eval(expr, given[[option]]$env), error = function(e) NULL) # said later
+    if (is.atomic(values) && length(values) == n_rows(data)) {
+      synth_stop(sprintf(
+        paste(
+          "%s has a value for each row of data, but with coder the rows of a unit become",
+          "one. Make it a column of data, and give its name."
+        ), option
+      ))
+    }
+  }
 }
 
 coding_words <- function(text) {

@@ -40,7 +40,11 @@ with_most_probable <- function(data, proxy, synthetic, target, formula) {
 }
 
 check_by_level <- function(by_level, key, own, target, formula, data) {
-  refuse <- function(...) synth_stop(sprintf("Source '%s' %s", key, sprintf(...)))
+  refuse <- function(...) {
+    said <- sprintf(...)
+    gap <- if (startsWith(said, ":")) "" else " "
+    synth_stop(sprintf("Source '%s'%s%s", key, gap, said))
+  }
   outcome <- if (is.call(formula) && length(formula) == 3L) deparse1(formula[[2L]])
   if (length(by_level) > 1L || !identical(by_level, outcome)) {
     refuse(

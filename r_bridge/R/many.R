@@ -201,7 +201,7 @@ read_label_sets <- function(labels, object) {
   }
   place <- NULL
   if (is.data.frame(labels)) {
-    on <- on_of_call(object)
+    on <- object$again$on
     place <- rows_of_sets(labels, on, object)
     labels <- unclass_list(labels)[setdiff(names(labels), on)]
   }
@@ -214,32 +214,68 @@ read_label_sets <- function(labels, object) {
   }, numeric(object$again$arrays$n_data))
 }
 
-on_of_call <- function(object) {
-  on <- object$call$on
-  if (is.symbol(on)) as.character(on) else if (is.character(on)) on else eval(on)
-}
-
 # Rows of the data of the fit that the rows of a frame are; NULL: all, in order.
 rows_of_sets <- function(labels, on, object) {
-  if (length(on) == 1L && on %in% names(labels)) {
-    return(rows_of_ids(column(labels, on), object, sprintf("labels: column '%s'", on)))
+  if (!is.null(on) && all(on %in% names(labels))) {
+    ids <- do.call(paste, c(
+      lapply(on, function(name) as_unit_labels(column(labels, name))), sep = ", "
+    ))
+    what <- if (length(on) == 1L) "column" else "columns"
+    return(rows_of_ids(
+      ids, object, sprintf("labels: %s '%s'", what, paste(on, collapse = "', '"))
+    ))
   }
-  if (is.null(on) && .row_names_info(labels) > 0L) {
-    return(rows_of_ids(attr(labels, "row.names"), object, "labels: a row name"))
+  if (.row_names_info(labels) <= 0L) {
+    return(NULL)
   }
-  NULL
+  own <- attr(labels, "row.names")
+  if (is.null(on)) {
+    return(rows_of_ids(own, object, "labels: a row name"))
+  }
+  rows_by_name(own, on, object)
+}
+
+# Rows of labels without ids: by the row names of data, which may also be the ids.
+rows_by_name <- function(own, on, object) {
+  n <- object$again$arrays$n_data
+  data <- data_of_call(object, n)
+  known <- list(
+    if (length(data)) attr(data, "row.names"), units_of_data(object)
+  )
+  for (names in Filter(Negate(is.null), known)) {
+    rows <- match(as_unit_labels(own), as_unit_labels(names))
+    if (!anyNA(rows) && !anyDuplicated(rows)) {
+      return(rows)
+    }
+  }
+  synth_stop(sprintf(
+    paste(
+      "labels has row names (%s ...) that are not those of data, and no column '%s', by",
+      "which the fit knows its units. Give labels this column, or a list of vectors",
+      "whose values are in the order of data."
+    ), format_units(utils::head(own, 3L)), on[[1L]]
+  ), "AlignmentError")
+}
+
+# Labels of the units of data, in the order of its rows.
+units_of_data <- function(object) {
+  arrays <- object$again$arrays
+  known <- arrays$units
+  if (is.null(known)) {
+    known <- seq_along(arrays$labeled)
+  } else if (is.character(known)) {
+    known <- strsplit(known, separator, fixed = TRUE)[[1L]]
+  }
+  known[seq_len(arrays$n_data)]
+}
+
+# Ids as text, numbers with all their digits.
+as_unit_labels <- function(x) {
+  x <- as_values(x)
+  if (is.double(x)) ifelse(is.na(x), NA, sprintf("%.15g", x)) else as.character(x)
 }
 
 rows_of_ids <- function(ids, object, what) {
-  arrays <- object$again$arrays
-  known <- arrays$units
-  known <- if (is.null(known)) {
-    seq_along(arrays$labeled)
-  } else if (is.character(known)) {
-    strsplit(known, separator, fixed = TRUE)[[1L]]
-  } else {
-    known
-  }
   ids <- as_values(ids)
   if (anyDuplicated(ids)) {
     synth_stop(sprintf(
@@ -247,8 +283,7 @@ rows_of_ids <- function(ids, object, what) {
       name_units(ids[duplicated(ids)])
     ), "AlignmentError")
   }
-  known <- known[seq_len(arrays$n_data)]
-  rows <- match(as.character(ids), as.character(known))
+  rows <- match(as_unit_labels(ids), as_unit_labels(units_of_data(object)))
   if (anyNA(rows)) {
     synth_stop(sprintf(
       "%s is no unit of data (%s). Leave these out.", what, name_units(ids[is.na(rows)])

@@ -82,7 +82,8 @@ leave_one_out <- function(object) {
 #' @rdname task_checks
 #' @export
 trend_test <- function(object, by = NULL, n_permutations = 999, seed = 0) {
-  order <- task_order(check_task_fit(object), by)
+  check_task_fit(object)
+  order <- task_order(object, by)
   found <- ask_again(
     object, "task_trend",
     by = order$values, n_permutations = whole_number(n_permutations, "n_permutations"),
@@ -113,7 +114,8 @@ trend_test <- function(object, by = NULL, n_permutations = 999, seed = 0) {
 #' @rdname task_checks
 #' @export
 temporal_split <- function(object, by = NULL, share = 0.5) {
-  order <- task_order(check_task_fit(object), by)
+  check_task_fit(object)
+  order <- task_order(object, by)
   found <- ask_again(
     object, "task_split", by = order$values, share = one_number(share, "share")
   )

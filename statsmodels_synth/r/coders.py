@@ -30,6 +30,7 @@ def collapse_coders(arguments: Arguments) -> Arguments:
             **{name: _column(given) for name, given in columns.items()},
         }
     )
+    rows.index += 1  # as R numbers them
     on = list(keys)
     found = collapse(
         rows,

@@ -124,11 +124,18 @@ def _compared(
 def _refuse_other_names(data: NumberedFrame, source: NumberedFrame) -> None:
     """Raise if ids of data are in other rows of a source, or others are there."""
     ids = [str(n) for n in data.frame if _tells_rows_apart(data.frame[n])]
-    for own in ids:
-        both = own in source.frame and names_unit(own)
-        pair = _compared(data, source, (own, own)) if both else None
+    shared = [n for n in ids if n in source.frame and names_unit(n)]
+    proofs = []
+    for own in shared:
+        pair = _compared(data, source, (own, own))
         if pair is not None and pair.agrees and _tells_rows_apart(source.frame[own]):
-            return
+            proofs.append(own)
+    if proofs:
+        rows = [_spelt_otherwise(data, source, own) for own in proofs]
+        otherwise = [row for row in rows if row is not None]
+        if len(otherwise) == len(proofs):
+            raise _other_spelling(data, source, proofs[0], otherwise[0])
+        return
     for own in ids:
         for name in map(str, source.frame):
             alike = _plain(own) == _plain(name)
@@ -142,6 +149,29 @@ def _refuse_other_names(data: NumberedFrame, source: NumberedFrame) -> None:
             differ = not pair.agrees if pair else _differ(data, source, (own, name))
             if differ and (certain or (pair is not None and _in_other_rows(pair))):
                 raise _other_rows(source, own, name)
+
+
+def _spelt_otherwise(
+    data: NumberedFrame, source: NumberedFrame, name: str
+) -> int | None:
+    """The first row whose id, as text, is spelt in two ways; None if there is none."""
+    own, its = (f.frame[name].reset_index(drop=True) for f in (data, source))
+    if own.dtype != object or its.dtype != object:
+        return None
+    rows = np.flatnonzero(own.notna() & its.notna() & (own != its))
+    return int(rows[0]) if len(rows) else None
+
+
+def _other_spelling(
+    data: NumberedFrame, source: NumberedFrame, name: str, row: int
+) -> AlignmentError:
+    pair = [f.frame[name].iloc[row] for f in (data, source)]
+    return AlignmentError(
+        f"data and {source.where} would be matched by position, but ids in column "
+        f"{name!r} differ by capitals or blanks, such as {pair[0]!r} and {pair[1]!r} "
+        f'in row {row + 1}. Write them alike and set on = "{name}", or leave the '
+        "column out of the source if rows do match by position."
+    )
 
 
 def _differ(data: NumberedFrame, source: NumberedFrame, names: tuple[str, str]) -> bool:

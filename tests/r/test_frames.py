@@ -145,6 +145,20 @@ def test_counted_rows_are_matched_where_nothing_speaks_against_it(
         )
 
 
+@pytest.mark.parametrize("spelt", [str.upper, lambda text: text + " "])
+def test_counted_rows_whose_ids_are_spelt_otherwise(
+    frame: pd.DataFrame, spelt: Any
+) -> None:
+    other = frame.assign(y=1.0, id=frame["id"].map(spelt))
+    by_row = {"on": None}
+    with pytest.raises(AlignmentError, match="'id' differ by capitals or blanks"):
+        align(arguments(sent_frame(frame), sent_frame(other), **by_row))
+    # Another column that is the same says that rows do match.
+    data, other = frame.assign(key=np.arange(N)), other.assign(key=np.arange(N))
+    found = align(arguments(sent_frame(data), sent_frame(other), **by_row))
+    assert list(found["sources"][0]["rows"]) == list(range(1, N + 1))
+
+
 def test_columns_of_other_kinds_are_refused(frame: pd.DataFrame) -> None:
     data = sent_frame(frame)
     numbers = sent_frame(frame.assign(y=1.0, g=np.arange(N)))

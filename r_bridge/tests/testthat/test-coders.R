@@ -65,5 +65,10 @@ test_that("what coders cannot differ on, and what is missing, is said", {
     class = "OptionError"
   )
   rows <- coded_units()
-  expect_error(call(data = rbind(rows, rows[1, ])), "several rows of one unit and coder")
+  twice <- rbind(rows[1:3, ], rows[3, ], rows[-(1:3), ])
+  # Rows are numbered as R numbers them.
+  expect_error(call(data = twice), "several rows of one unit and coder.* \\(4\\)")
+  expect_error(
+    call(weights = seq_len(nrow(rows))), "weights has a value for each row of data"
+  )
 })

@@ -419,3 +419,34 @@ test_that("weights that are missing are refused, whatever they are instead", {
   expect_error(design(formula, all, weights = replace(rep(1, 80), 3, NA)),
     "weights is missing for 1 unit (3)", fixed = TRUE)
 })
+
+test_that("a source given as its column alone is told how to write it", {
+  skip_without_python()
+  units <- data.frame(x = sin(1:60), guess = cos(1:60))
+  units$y <- ifelse(1:60 <= 30, units$guess + units$x, NA)
+  expect_error(
+    augmented_gmm(y ~ x, units, proxy = list(llm = "guess")),
+    'write proxy = list(llm = c(y = "guess"))', fixed = TRUE, class = "DataError"
+  )
+})
+
+test_that("auxiliary columns are found beside sources that are frames", {
+  skip_without_python()
+  set.seed(2)
+  units <- data.frame(id = 1:300, x = rnorm(300), sure = rnorm(300), length = rnorm(300))
+  units$guess <- units$x + rnorm(300)
+  units$y <- ifelse(1:300 <= 100, units$guess + 0.3 * units$sure + rnorm(300), NA)
+  source <- list(guess = data.frame(id = 1:300, y = units$guess))
+  fit <- function(proxy, auxiliary) {
+    augmented_gmm(y ~ x, units, proxy = proxy, auxiliary = auxiliary, on = "id")
+  }
+  for (auxiliary in c(~sure, ~ sure + length, ~length)) {
+    # The same numbers, as a frame and as a column of data.
+    expect_equal(
+      coef(fit(source, auxiliary)),
+      coef(fit(list(guess = c(y = "guess")), auxiliary)), tolerance = 1e-10
+    )
+  }
+  expect_error(fit(source, ~shure), "Did you mean 'sure'", class = "DataError")
+  expect_error(trend_test(3), "fit of task_exchangeability\\(\\)", class = "OptionError")
+})

@@ -71,6 +71,38 @@ test_that("rows of labels are matched by what names them", {
   expect_equal(many_fits(keyed, shuffled)$table, by_row$table, tolerance = 1e-10)
 })
 
+test_that("rows of labels in another order are found where the fit goes by ids", {
+  skip_without_python()
+  units <- many_units()
+  row.names(units) <- NULL
+  units$id <- sprintf("u%03d", seq_len(500))
+  units$wave <- rep(1:2, 250)
+  units$person <- 1e5 * rep(1:250, each = 2)
+  key <- "id"
+  fit <- augmented_gmm(y ~ x, units, proxy = c(y = "guess"), on = key)
+  expected <- many_fits(fit, list(y = units$y))$table
+  order <- c(251:500, 250:1)
+  same <- function(fit, labels) {
+    # Sums are the same, whatever the order of labels.
+    expect_equal(many_fits(fit, labels)$table, expected, tolerance = 1e-10)
+  }
+  same(fit, units[order, c("id", "y")])
+  same(fit, units[order, "y", drop = FALSE])
+  same(fit, data.frame(y = units$y, row.names = units$id)[order, , drop = FALSE])
+  same(fit, units["y"])
+  expect_error(
+    many_fits(fit, data.frame(y = units$y, row.names = paste0("q", 1:500))),
+    "row names \\('q1', 'q2', 'q3' \\.\\.\\.\\).*no column 'id'", class = "AlignmentError"
+  )
+  two <- augmented_gmm(y ~ x, units, proxy = c(y = "guess"), on = c("person", "wave"))
+  same(two, units[order, c("wave", "y", "person")])
+  # In an order of its own, data name their rows too.
+  moved <- augmented_gmm(y ~ x, units[order, ], proxy = c(y = "guess"), on = "id")
+  expect_equal(
+    many_fits(moved, units[order, ]["y"])$table, expected, tolerance = 1e-8
+  )
+})
+
 test_that("what cannot be fitted is left out by name, or refused", {
   skip_without_python()
   units <- many_units()

@@ -152,6 +152,10 @@ test_that("a source may give a probability of each level", {
   own <- call(columns, data = units[units$x > -1, ], score = multinomial_logit())
   expect_identical(coef(part), coef(own))
   expect_error(call(columns[-1L], score = multinomial_logit()), "for each level")
+  expect_error(
+    call(replace(columns, 1L, "nobody"), score = multinomial_logit()),
+    "Source '[^']*': data has no column 'nobody'"
+  )
   expect_error(call(columns), "has no levels")
   units[[columns[[1L]]]][5] <- 2
   expect_error(call(columns, score = multinomial_logit()), "sum to 1.*unit 5")
