@@ -298,12 +298,8 @@ def _effective_number(share: Floats) -> tuple[Floats, list[int]]:
     return number, [int(j) for j in np.flatnonzero(number < FEW_UNITS)]
 
 
-def check_clusters(clusters: Clusters, exog: Floats, names: Sequence[str]) -> None:
-    """
-    Raise if there are fewer clusters than coefficients; warn of few.
-
-    Shapes: `exog` (n, p).
-    """
+def check_number_of_clusters(clusters: Clusters, names: Sequence[str]) -> None:
+    """Raise if there are fewer clusters than coefficients; warn of few."""
     n, p = clusters.n_labeled, len(names)
     if n <= p:
         raise DataError(
@@ -319,6 +315,16 @@ def check_clusters(clusters: Clusters, exog: Floats, names: Sequence[str]) -> No
             FewClustersWarning,
             f"Few clusters: {n} have labelled units; intervals may be too short.",
         )
+
+
+def check_clusters(clusters: Clusters, exog: Floats, names: Sequence[str]) -> None:
+    """
+    Raise if there are fewer clusters than coefficients; warn of few that decide one.
+
+    Shapes: `exog` (n, p).
+    """
+    check_number_of_clusters(clusters, names)
+    n = clusters.n_labeled
     share = _shares(*scipy.linalg.qr(exog, mode="economic"))
     number, few = _effective_number(cluster_sums(share.T, clusters.of_labeled, n).T)
     if few:

@@ -8,7 +8,7 @@ ask, so that nothing is paid twice; a claim ends with its process.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 import json
 import os
@@ -201,7 +201,8 @@ class Store:
             yield
             return
         try:
-            self._reserve.write_bytes(bytes(_ROOM))
+            # Some file systems keep no room for zeros.
+            self._reserve.write_bytes(os.urandom(_ROOM))
         except OSError as error:
             self._reserve.unlink(missing_ok=True)
             raise StoreFullError(
@@ -225,7 +226,7 @@ class Store:
         try:
             self._put(listed)
         except StoreFullError:
-            if self._reserve.exists():
+            with suppress(FileNotFoundError):  # another process may have taken it
                 self._reserve.unlink()
                 self._put(listed)
             raise

@@ -81,9 +81,9 @@ class AndersonRubin:
 
     @property
     def is_bounded(self) -> bool:
-        """Whether the set has two finite ends."""
+        """Whether the set has two finite ends; an empty one has none."""
         ends = np.ravel(self.confidence_set or ())
-        return self.confidence_set is not None and bool(np.isfinite(ends).all())
+        return bool(len(ends) and np.isfinite(ends).all())
 
     def __str__(self) -> str:
         text = (
@@ -92,8 +92,9 @@ class AndersonRubin:
         )
         if self.confidence_set is None or self.alpha is None:
             return text
+        level = f"{100 * (1 - self.alpha):.6g}%"
         ends = " or ".join(f"{a:.4g} to {b:.4g}" for a, b in self.confidence_set)
-        return f"{text} Confidence set of {1 - self.alpha:.0%}: {ends or 'empty'}."
+        return f"{text} Confidence set of {level}: {ends or 'empty'}."
 
 
 def anderson_rubin(fit: Fit, null: object, alpha: float | None) -> AndersonRubin:
@@ -119,7 +120,8 @@ def anderson_rubin(fit: Fit, null: object, alpha: float | None) -> AndersonRubin
         raise OptionError(f"null={show(null)} is no finite number.")
     null = float(null)
     reduced = _Reduced.of(fit, score)
-    value, df_num, df_denom = reduced.test(1.0, null)
+    size = max(1.0, abs(null))  # F does not know the scale, and squares overflow
+    value, df_num, df_denom = reduced.test(1.0 / size, null / size)
     return AndersonRubin(
         score.endogenous[0],
         null,
@@ -257,6 +259,14 @@ class _Reduced:
             own.append(design.labeled.endog - design.labeled.exog @ start)
         weights = self.outcome.row_weights(self.outcome.labeled)
         (yy, yd), (_, dd) = (np.array(own) * weights) @ np.array(own).T
+        d = self.regressor.labeled.endog
+        whole = d - np.average(d, weights=weights)
+        if dd <= _EXACT**2 * (weights @ whole**2):
+            raise OptionError(
+                "Instruments and exogenous regressors fit "
+                f"{self.score.endogenous[0]!r} exactly on the labels, so it is "
+                "exogenous. Use conf_int(), or alpha=None for the test alone."
+            )
         left = max(yy * dd - yd**2, _EXACT * yy * dd)
         return float(yd / dd), float(np.sqrt(left) / dd)
 

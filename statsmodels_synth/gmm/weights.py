@@ -197,7 +197,8 @@ def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]
         values = np.linalg.eigvalsh(outer[np.ix_(both, both)] / np.outer(scale, scale))
         if values[0] <= REDUNDANT_SHARE:
             others = ", ".join(repr(design.names[k // p]) for k in kept[::p])
-            redundant[m] = f"its moments are collinear with those of {others}"
+            them = f"those of {others}" if others else "each other"
+            redundant[m] = f"its moments are collinear with {them}"
             continue
         kept.extend(here.tolist())
     return redundant

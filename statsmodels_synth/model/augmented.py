@@ -37,7 +37,7 @@ from statsmodels_synth.data.arrays import (
 )
 from statsmodels_synth.data.auxiliary import NAME as AUXILIARY
 from statsmodels_synth.data.auxiliary import Recalibration, with_auxiliary
-from statsmodels_synth.data.checks import check_clusters
+from statsmodels_synth.data.checks import check_clusters, check_number_of_clusters
 from statsmodels_synth.data.coders import Coding, Collapsed, collapse
 from statsmodels_synth.data.dask import partitioned
 from statsmodels_synth.data.equations import read_equations
@@ -73,7 +73,12 @@ from statsmodels_synth.model.many import FIT_KEYS, ManyFits
 from statsmodels_synth.model.stacked import StackedMomentsGMM
 from statsmodels_synth.problem.design import Target
 from statsmodels_synth.problem.groups import Clusters
-from statsmodels_synth.problem.scores import LevelScore, TargetScore, read_score
+from statsmodels_synth.problem.scores import (
+    InstrumentalVariables,
+    LevelScore,
+    TargetScore,
+    read_score,
+)
 from statsmodels_synth.results.augmented import (
     AugmentedGMMResults,
     AugmentedGMMResultsWrapper,
@@ -1068,6 +1073,8 @@ class AugmentedGMM(StackedMomentsGMM):
         """Warn of coefficients that few clusters decide, where regressors have one."""
         if self.target_score.predictors:
             check_clusters(found, self.aligned.labeled.exog, self.exog_names)
+        elif isinstance(self.target_score, InstrumentalVariables):
+            check_number_of_clusters(found, self.exog_names)
 
     def _values_by_unit(
         self, given: Any, label: str, *, of_data_first: bool = False

@@ -74,7 +74,7 @@ def plot_coefficients(
         axes = [ax]
     for panel, group in zip(axes, groups, strict=True):
         _draw(panel, rows, group, [names[j] for j in group])
-    label = f"Coefficient, with {1 - alpha:.0%} interval"
+    label = f"Coefficient, with {100 * (1 - alpha):g}% interval"
     axes[-1].set_xlabel(label + (f" ({left_out} not shown)" if left_out else ""))
     axes[0].legend(
         loc="lower left",

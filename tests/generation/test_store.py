@@ -7,13 +7,14 @@ from pathlib import Path
 import sqlite3
 import subprocess
 import sys
+import zlib
 
 import pytest
 
 from statsmodels_synth.exceptions import GenerationError
 from statsmodels_synth.generation import Answer, Study
 from statsmodels_synth.generation.spending import spent_on
-from statsmodels_synth.generation.store import Store, Total
+from statsmodels_synth.generation.store import Store, StoreFullError, Total
 from tests.generation.scripted import CODEBOOK, Scripted, posts
 
 KEYS = [bytes([k]) * 32 for k in range(40)]
@@ -204,3 +205,20 @@ def test_totals_are_sums_of_answers(tmp_path: Path) -> None:
         assert store.totals() == {"p": Total(2, 15.0, 22.0, 3.0)}
         store.forget(["p"])
         assert store.totals() == {}
+
+
+def test_a_reserve_that_another_process_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path / "s.sqlite") as store, store.reserved():
+        reserve = tmp_path / "s.sqlite-reserve"
+        # Zeros would be no bytes on the disk where the file system compresses.
+        assert len(zlib.compress(reserve.read_bytes())) > 900_000
+
+        def full(answers: object) -> None:
+            reserve.unlink(missing_ok=True)
+            raise StoreFullError("the disk is full")
+
+        monkeypatch.setattr(store, "_put", full)
+        with pytest.raises(StoreFullError, match="the disk is full"):
+            store.put([])

@@ -17,6 +17,7 @@ from statsmodels_synth.exceptions import (
     OptionError,
     WeakInstrumentWarning,
 )
+from statsmodels_synth.gmm.anderson_rubin import AndersonRubin
 from tests.problem.test_instruments import JUST, OVER, SOURCES, frame
 
 REDUCED = {JUST: "left ~ x + z1", OVER: "left ~ x + C(g) + z1 + z2"}
@@ -170,6 +171,10 @@ def test_what_has_no_such_test() -> None:
     for null in (np.nan, "0", True):
         with pytest.raises(OptionError, match="no finite number"):
             result.anderson_rubin(null)  # type: ignore[arg-type]
+    for alpha, level in ((0.001, "99.9%"), (0.025, "97.5%")):
+        assert f"set of {level}: " in str(
+            AndersonRubin("d", 0.0, 9.0, 0.01, 1, 97.0, alpha, ((0.2, 0.8),))
+        )
     text = str(result.anderson_rubin(0.1))
     assert text.startswith("Anderson-Rubin test of d = 0.1: ")
     assert "Confidence set of 95%: " in text
@@ -182,4 +187,26 @@ def test_instruments_that_contradict_each_other() -> None:
     result = AugmentedGMM.from_formula(OVER, units).fit()
     found = result.anderson_rubin()
     assert found.confidence_set == ()
+    assert not found.is_bounded
     assert "empty" in str(found)
+
+
+def test_nulls_so_large_that_squares_overflow() -> None:
+    """The outcome is then nothing beside the regressor, whose first stage is tested."""
+    result = AugmentedGMM.from_formula(OVER, frame()).fit()
+    found = [result.anderson_rubin(null, alpha=None) for null in (1e300, -1e12)]
+    # The outcome has 1e-12 of the second, twice in a square.
+    assert found[0].fvalue == pytest.approx(found[1].fvalue, rel=1e-9)
+    assert found[0].fvalue > 10.0
+
+
+def test_an_instrument_that_is_the_regressor() -> None:
+    units = frame().dropna().assign(same=lambda units: 2.0 * units["d"] - units["x"])
+    result = AugmentedGMM.from_formula("y ~ x + [d ~ same]", units).fit()
+    peer = AugmentedGMM.from_formula("y ~ x + d", units).fit()
+    # The same F, of a slope that is scaled.
+    assert result.anderson_rubin(alpha=None).fvalue == pytest.approx(
+        float(peer.tvalues["d"]) ** 2, rel=1e-6
+    )
+    with pytest.raises(OptionError, match="fit 'd' exactly on the labels"):
+        result.anderson_rubin()

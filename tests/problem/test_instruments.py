@@ -15,6 +15,7 @@ from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.core.messages import muted
 from statsmodels_synth.exceptions import (
     CollinearityError,
+    DataError,
     FewUnitsWarning,
     FormulaError,
     OptionError,
@@ -267,6 +268,7 @@ def test_a_weak_instrument_is_named_in_the_summary() -> None:
 BAD: list[tuple[str, dict[str, Any], type[SynthError], str]] = [
     ("y ~ [d ~ z1] + [x ~ z2]", {}, FormulaError, "has 2 brackets"),
     ("y ~ 1 + [d ~ ]", {}, FormulaError, "needs endogenous regressors"),
+    ("y ~ 1 + [d ~ z1 | g]", {}, FormulaError, "stand after the brackets"),
     ("y ~ 1 + [d + x ~ z1]", {}, OptionError, "need as many instruments or more"),
     ("y ~ 1 + [d ~ d]", {}, OptionError, "endogenous and an instrument"),
     ("y ~ x + [d ~ x]", {}, FormulaError, "exogenous regressor and an instrument"),
@@ -291,6 +293,18 @@ def test_bad_input(
     source = {"y": "y_llm"} if "copy" in formula else SOURCES
     with pytest.raises(error, match=match):
         AugmentedGMM.from_formula(formula, units, source, **options)
+
+
+def test_clusters_are_as_many_as_coefficients() -> None:
+    units = frame().assign(one=1, three=lambda units: np.arange(len(units)) % 3)
+    for groups, formula in (("one", "y ~ 1 + [d ~ z1]"), ("three", "y ~ x+[d ~ z1]")):
+        model = AugmentedGMM.from_formula(formula, units, SOURCES)
+        with pytest.raises(DataError, match=r"in \d clusters?, too few for"):
+            model.fit(cov_type="cluster", cov_kwds={"groups": groups})
+    labels = units.dropna()
+    model = AugmentedGMM.from_formula("y ~ x + [d ~ z1] | one", labels)
+    with pytest.raises(DataError, match=r"in 1 cluster, too few for"):
+        model.fit()
 
 
 def test_there_is_no_first_stage_without_instruments() -> None:

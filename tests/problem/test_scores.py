@@ -16,6 +16,7 @@ from scipy.special import expit
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
+from statsmodels_synth import scores as public
 from statsmodels_synth.estimators import naive_pooled, ppi
 from statsmodels_synth.exceptions import DataError, OptionError, SeparationError
 from statsmodels_synth.scores import TargetScore
@@ -321,3 +322,23 @@ def test_a_score_may_derive_from_the_base_class() -> None:
         ).fit()
     assert result.converged
     assert "smoothed absolute" in str(result.summary())
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        public.MultinomialLogit(levels=np.array([1, 2, 3]), base=np.int64(2)),
+        public.MultinomialLogit(levels=np.unique(["a", "b"]), base=np.str_("a")),
+        public.OrderedLogit(levels=np.array([1.5, 2.0])),
+        public.OrderedProbit(),
+        public.AverageTreatmentEffect("t", np.float64(0.25)),
+        public.Quantile(np.float64(0.1)),
+    ],
+    ids=repr,
+)
+def test_what_is_written_needs_no_numpy(made: TargetScore) -> None:
+    """Levels and numbers often come out of a frame, with a type of numpy."""
+    again = eval(repr(made), vars(public))
+    assert type(again) is type(made)
+    for name in ("given", "base", "propensity", "tau"):
+        assert getattr(again, name, None) == getattr(made, name, None)

@@ -281,7 +281,7 @@ def test_small_standard_errors_have_digits() -> None:
         assert any(error in row for row in lines), text
     # As statsmodels has it where that shows something.
     plain = str(model().fit().summary())
-    assert "hedge          0.3344      0.078      4.288" in plain
+    assert "hedge          0.3344      0.078      4.287" in plain
 
 
 # The call
@@ -390,6 +390,8 @@ def test_figure_of_some_coefficients(result: Any) -> None:
     assert "not shown" not in figure.axes[0].get_xlabel()
     whole = result.plot_coefficients()
     assert "Intercept not shown" in whole.axes[0].get_xlabel()
+    narrow = result.plot_coefficients(alpha=0.005)
+    assert "with 99.5% interval" in narrow.axes[0].get_xlabel()
     two = result.plot_coefficients(panels=True)
     assert len(two.axes) == 2
     # Scales that differ have panels of themselves.

@@ -55,6 +55,11 @@ def without_brackets(
             f"[{found[0]}] in the formula {formula!r} needs endogenous regressors, one "
             "~ and instruments, as in [d ~ z]."
         )
+    if bar_of(f"~ {endogenous} + {instruments}") is not None:
+        raise FormulaError(
+            f"[{found[0]}] in the formula {formula!r} has a bar. Fixed effects stand "
+            "after the brackets, as in y ~ x + [d ~ z] | firm."
+        )
     # Fixed effects stay where they are, after all terms.
     place = bar_of(formula)
     fixed = "" if place is None else f" {formula[place:]}"

@@ -66,7 +66,13 @@ class LevelScore(TargetScore):
 
     def __repr__(self) -> str:
         """As it is written."""
-        return f"{self.name}({'' if self.given is None else f'levels={self.given!r}'})"
+        return f"{self.name}({', '.join(self._arguments())})"
+
+    def _arguments(self) -> list[str]:
+        """What was given, as code that needs no numpy."""
+        if self.given is None:
+            return []
+        return [f"levels=[{', '.join(map(show, self.given))}]"]
 
     @property
     def called(self) -> str:
@@ -261,11 +267,10 @@ class MultinomialLogit(LevelScore):
                 f"base={base!r} is not one of levels=, which are {self.given}."
             )
 
-    def __repr__(self) -> str:
-        """As it is written."""
-        given = [("levels", self.given), ("base", self.base)]
-        parts = [f"{name}={value!r}" for name, value in given if value is not None]
-        return f"{self.name}({', '.join(parts)})"
+    def _arguments(self) -> list[str]:
+        """What was given, as code that needs no numpy."""
+        base = [] if self.base is None else [f"base={show(self.base)}"]
+        return [*super()._arguments(), *base]
 
     def told_levels(self, levels: Sequence[Any], table: Floats) -> LevelScore:
         """The same model of these levels, the base first."""

@@ -10,7 +10,7 @@ from scipy.special import expit
 from statsmodels.genmod import families
 
 from statsmodels_synth.core.arrays import Floats
-from statsmodels_synth.core.messages import count, suggest
+from statsmodels_synth.core.messages import count, show, suggest
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.problem.scores.glm import glm_score
 from statsmodels_synth.problem.scores.moments import MomentScore
@@ -107,7 +107,8 @@ class AverageTreatmentEffect(MomentScore):
 
     def __repr__(self) -> str:
         """As it is written."""
-        known = "" if self.propensity is None else f", propensity={self.propensity!r}"
+        given = self.propensity
+        known = "" if given is None else f", propensity={show(given)}"
         return f"AverageTreatmentEffect({self.treatment!r}{known})"
 
     @property
