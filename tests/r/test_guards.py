@@ -219,7 +219,7 @@ def test_ten_thousand_calls_do_not_grow(run_r: RunR) -> None:
           as.numeric(gsub("[^0-9]", "", grep("^VmRSS", status, value = TRUE)))
         }
         args <- list(x = rnorm(1000), m = matrix(0, 50, 4), s = "text")
-        invisible(gc())  # as each call does that is not made ten thousand times
+        invisible(call_python("echo", args))  # which collects, as those below do not
         calls <- function(n) {
           for (k in seq_len(n)) call_python("echo", args, collect = FALSE)
         }
