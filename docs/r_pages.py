@@ -119,7 +119,9 @@ def plain(parts: list[Any]) -> str:
             text += part
         elif part.name in ("method", "S3method"):
             generic, of = (plain(argument) for argument in part.arguments)
-            text += f"# S3 method for class '{of}'\n{generic}"
+            default = of == "default"
+            kind = "Default S3 method" if default else f"S3 method for class '{of}'"
+            text += f"# {kind}\n{generic}"
         elif part.name in ("dots", "ldots"):
             text += "..."
         elif part.name == "R":
