@@ -226,7 +226,7 @@ class TestedResults(
         >>> result = fit_study(make_study())[1]
         >>> result.tidy()[["term", "estimate", "std_error"]].round(3)
                 term  estimate  std_error
-        0  Intercept    -2.854      0.598
+        0  Intercept    -2.853      0.598
         1        age     0.017      0.007
         2       educ     0.013      0.078
         3     income     0.096      0.024
@@ -326,10 +326,10 @@ class TestedResults(
         >>> result = fit_study(make_study())[1]
         >>> result.wald_test_terms().summary_frame().round(3)
                         F    P>F  df constraint  df denom
-        Intercept  22.761  0.000              1   189.596
-        age         5.082  0.025              1   190.426
-        educ        0.028  0.868              1   193.830
-        income     16.189  0.000              1   165.298
+        Intercept  22.753  0.000              1   189.495
+        age         5.075  0.025              1   190.353
+        educ        0.028  0.868              1   193.835
+        income     16.181  0.000              1   165.316
         """
         check_keywords("wald_test_terms", kwargs, _TERMS_OPTIONS)
         score = self.model.target_score

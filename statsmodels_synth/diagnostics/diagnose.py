@@ -269,7 +269,7 @@ class Diagnostics:
         >>> found = fit_study(make_study())[1].diagnostics()
         >>> found.tidy()[["term", "source", "estimate"]].head(3).round(2)
                 term source  estimate
-        0  Intercept  guess      0.97
+        0  Intercept  guess      0.96
         1        age  guess     -0.01
         2       educ  guess     -0.03
         """

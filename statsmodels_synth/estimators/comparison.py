@@ -218,7 +218,7 @@ class Comparison:
         >>> found.tidy()[["term", "method", "estimate"]].head(3).round(3)
                 term                        method  estimate
         0  Intercept                   labels only    -2.332
-        1  Intercept  GMM-Synth, few-label default    -2.854
+        1  Intercept  GMM-Synth, few-label default    -2.853
         2        age                   labels only     0.010
         """
         table = self.table

@@ -77,7 +77,7 @@ class PrevalenceResults:
     >>> found.table[["share", "lower", "upper", "labels"]].round(3)
              share  lower  upper  labels
     forum
-    overall  0.518  0.484  0.552     300
+    overall  0.518  0.485  0.552     300
     cooking  0.493  0.436  0.551      84
     physics  0.434  0.383  0.487     127
     travel   0.650  0.582  0.713      89
@@ -134,7 +134,7 @@ class PrevalenceResults:
         >>> found.differences().round(3)
                            difference  std_err  lower  upper  pvalue
         group   reference
-        physics cooking        -0.059    0.039 -0.136  0.019   0.138
+        physics cooking        -0.059    0.039 -0.136  0.019   0.139
         travel  cooking         0.157    0.044  0.068  0.242   0.001
                 physics         0.216    0.042  0.130  0.297   0.000
         """

@@ -118,7 +118,7 @@ class AugmentedGMMResults(
     >>> from statsmodels_synth.demo import fit_study, make_study
     >>> result = fit_study(make_study())[1]
     >>> result.params.round(3)
-    Intercept   -2.854
+    Intercept   -2.853
     age          0.017
     educ         0.013
     income       0.096
@@ -641,7 +641,7 @@ class AugmentedGMMResults(
         >>> found.bias.loc["draws", ["bias", "std_err"]].round(3)
                       bias  std_err
         coefficient
-        Intercept    1.905    0.599
+        Intercept    1.904    0.599
         age         -0.016    0.007
         educ         0.012    0.083
         income      -0.067    0.025
@@ -708,7 +708,7 @@ class AugmentedGMMResults(
         >>> plan = study_model(make_study()).fit().plan()
         >>> needed = plan.labels_needed(width=0.25, coefficients="educ")
         >>> int(needed["n"].iloc[0])
-        417
+        418
         """
         from statsmodels_synth.planning import make_plan  # noqa: PLC0415
         from statsmodels_synth.results.units import (  # noqa: PLC0415
@@ -1399,10 +1399,10 @@ class AugmentedGMMResults(
         ==============================================================================
                          coef    std err          t      P>|t|      [0.025      0.975]
         ------------------------------------------------------------------------------
-        Intercept    -2.85390     0.5982     -4.771      0.000     -4.0339     -1.6739
-        age           0.01653     0.0073      2.254      0.025      0.0021      0.0310
+        Intercept    -2.85283     0.5981     -4.770      0.000     -4.0326     -1.6731
+        age           0.01652     0.0073      2.253      0.025      0.0021      0.0310
         educ          0.01304     0.0781      0.167      0.868     -0.1409      0.1670
-        income        0.09559     0.0238      4.024      0.000      0.0487      0.1425
+        income        0.09557     0.0238      4.023      0.000      0.0487      0.1425
         ==============================================================================
         """
         return make_summary(self, yname, xname, title, alpha)
