@@ -41,6 +41,7 @@ from scipy.special import expit
 import statsmodels.api as sm
 from tqdm import tqdm
 
+from benchmarks.measured import Measured, ratio_of, share_of
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SeparationError
 
@@ -141,12 +142,17 @@ def _draws(cell: Cell, seeds: list[int]) -> list[Draw | None]:
     return [draw(cell, seed) for seed in seeds]
 
 
+def simulated(cell: Cell, seeds: list[int], jobs: int = 1) -> list[Draw]:
+    """Draws of a cell that were not refused."""
+    parts = [seeds[i :: 4 * jobs] for i in range(4 * jobs)]
+    results = Parallel(jobs)(delayed(_draws)(cell, part) for part in parts if part)
+    return [d for part in results for d in part if d is not None]
+
+
 def study(cell: Cell, seeds: Iterable[int], jobs: int = 1) -> dict[str, Any]:
     """Simulate a cell: one row of the table."""
     seeds = list(seeds)
-    parts = [seeds[i :: 4 * jobs] for i in range(4 * jobs)]
-    results = Parallel(jobs)(delayed(_draws)(cell, part) for part in parts if part)
-    draws = [d for part in results for d in part if d is not None]
+    draws = simulated(cell, seeds, jobs)
     base = np.mean([d.error_labels for d in draws], axis=0)
 
     def ratio(name: str) -> float:
@@ -185,6 +191,21 @@ def grid() -> Iterator[Cell]:
             yield Cell("gaussian", n, 2000, 5, quality, columns=5)
             if n >= 100:
                 yield Cell("binomial", n, 2000, 5, quality, columns=5)
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of five sources: values with their errors."""
+    many = [cell for cell in grid() if cell.columns == 5]
+    for cell in sorted(many, key=lambda c: (list(FAMILIES).index(c.family), c.n)):
+        found = simulated(cell, list(range(first, first + draws)), jobs)
+        base = np.array([d.error_labels for d in found])
+        row = [share_of([d.covered for d in found])]
+        row.append(share_of([d.covered_paper for d in found]))
+        row.append(ratio_of(np.array([d.error for d in found]), base))
+        row.append(ratio_of(np.array([d.error_paper for d in found]), base))
+        yield (cell.family, str(cell.n), cell.quality), row
 
 
 def run(cells: list[Cell], draws: int, path: Path, jobs: int) -> pd.DataFrame:

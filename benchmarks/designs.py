@@ -16,7 +16,7 @@ highest coverage of a coefficient. Rivals are those that are valid in the design
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from scipy import stats
 import statsmodels.api as sm
 from tqdm import tqdm
 
+from benchmarks.measured import UNKNOWN, Measured, ratio_of
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.estimators import predict_then_debias
 from statsmodels_synth.exceptions import SynthError, SynthWarning
@@ -341,22 +342,48 @@ def one_draw(name: str, seed: int) -> dict[str, Array] | None:
     return found
 
 
+def simulated(name: str, seeds: range, jobs: int) -> list[dict[str, Array]]:
+    """Draws of a cell that were not refused."""
+    done = Parallel(jobs)(delayed(one_draw)(name, seed) for seed in seeds)
+    return [found for found in done if found is not None]
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the documentation: values with their errors."""
+    for name in CELLS:
+        kept = simulated(name, range(first, first + draws), jobs)
+        base, own, paper = (
+            np.array([found[method] for found in kept])
+            for method in ("labels only", "default", "paper")
+        )
+        width = np.median(own[:, 2], axis=0) / np.median(base[:, 2], axis=0)
+        # The error of a median is about 1.25 times that of a mean.
+        each = (own[:, 2] / np.median(base[:, 2], axis=0)).mean(axis=1)
+        spread = 1.25 * float(each.std() / np.sqrt(len(each)))
+        errors = [ratio_of(made[:, 0], base[:, 0]) for made in (own, paper)]
+        # Of few draws the least and the most of several coverages say nothing.
+        yield (
+            (name,),
+            [*errors, Measured(float(width.mean()), spread), UNKNOWN, UNKNOWN],
+        )
+
+
 def run(name: str, draws: int, jobs: int, folder: Path) -> pd.DataFrame:
     """All draws of a cell, from the file where it is there."""
     path = folder / f"{name.replace(' ', '_').replace('%', 'pct')}.csv"
     if path.exists():
         return pd.read_csv(path)
-    done = Parallel(jobs)(delayed(one_draw)(name, seed) for seed in range(draws))
-    kept = [found for found in done if found is not None]
+    kept = simulated(name, range(draws), jobs)
     base = np.array([found["labels only"] for found in kept])
     rows = []
     for method in METHODS:
         if method not in kept[0]:
             continue
         own = np.array([found[method] for found in kept])
-        labels = base[:, 0].mean(axis=0)
-        ratio = own[:, 0].mean(axis=0) / labels
-        spread = (own[:, 0] / labels - ratio * base[:, 0] / labels).mean(axis=1)
+        ratio = own[:, 0].mean(axis=0) / base[:, 0].mean(axis=0)
+        error = ratio_of(own[:, 0], base[:, 0])
         width = np.median(own[:, 2], axis=0) / np.median(base[:, 2], axis=0)
         covered = own[:, 1].mean(axis=0)
         rows.append(
@@ -364,8 +391,8 @@ def run(name: str, draws: int, jobs: int, folder: Path) -> pd.DataFrame:
                 "cell": name,
                 "method": method,
                 "draws": len(kept),
-                "mse": ratio.mean(),
-                "mc error": spread.std() / np.sqrt(len(kept)),
+                "mse": error.value,
+                "mc error": error.error,
                 "largest": ratio.max(),
                 "width": width.mean(),
                 "covers, lowest": covered.min(),

@@ -37,6 +37,19 @@ def mean_of(values: Any) -> Measured:
     return Measured(float(found.mean()), float(error))
 
 
+def ratio_of(squared: Any, base: Any) -> Measured:
+    """
+    Ratio of mean squared errors over the same draws, mean over coefficients.
+
+    Shapes: `squared`, `base` (draws, p).
+    """
+    labels = np.mean(base, axis=0)
+    ratio = np.mean(squared, axis=0) / labels
+    # To first order, as of a ratio of means over the same draws.
+    left = ((squared - ratio * base) / labels).mean(axis=1)
+    return Measured(float(ratio.mean()), float(left.std() / np.sqrt(len(left))))
+
+
 def rmse_of(errors: Any) -> Measured:
     """Root mean squared error over draws."""
     squares = mean_of(np.asarray(errors, dtype=float) ** 2)

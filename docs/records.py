@@ -32,6 +32,8 @@ LEVEL = 0.001
 RERUN = {
     "shares": "benchmarks.shares",
     "conditioning": "benchmarks.conditioning",
+    "designs": "benchmarks.designs",
+    "five_sources": "benchmarks.coverage",
     "fixed_effects": "benchmarks.fixed_effects",
     "partly_covered": "benchmarks.partly_covered",
     "targets": "benchmarks.targets",
