@@ -31,13 +31,11 @@ synth_available <- function() {
 }
 
 # Call a function of statsmodels_synth/r and turn what it says into R's conditions.
-call_python <- function(name, args, collect = TRUE) {
+call_python <- function(name, args) {
   dispatch <- dispatcher()
-  if (collect) {
-    # Finalisers of reticulate's objects need Python's lock, which rpy2 lets go while R
-    # allocates for it: what is garbage now must not be collected then, or R is aborted.
-    gc(verbose = FALSE)
-  }
+  # Finalisers of reticulate's objects need Python's lock, which rpy2 lets go while R
+  # allocates for it: what is garbage now must not be collected then, or R is aborted.
+  gc(verbose = FALSE)
   reply <- dispatch(name, args)
   if (!is.list(reply) || is.null(reply$ok)) {
     synth_stop(
