@@ -153,10 +153,10 @@ def study(cell: Cell, seeds: Iterable[int], jobs: int = 1) -> dict[str, Any]:
     """Simulate a cell: one row of the table."""
     seeds = list(seeds)
     draws = simulated(cell, seeds, jobs)
-    base = np.mean([d.error_labels for d in draws], axis=0)
+    base = np.array([d.error_labels for d in draws])
 
     def ratio(name: str) -> float:
-        return float(np.mean(np.mean([getattr(d, name) for d in draws], axis=0) / base))
+        return ratio_of(np.array([getattr(d, name) for d in draws]), base).value
 
     return asdict(cell) | {
         "draws": len(draws),

@@ -40,6 +40,7 @@ from scipy.special import expit
 import statsmodels.api as sm
 from tqdm import tqdm
 
+from benchmarks.measured import ratio_of
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SynthError
 
@@ -242,20 +243,18 @@ def report(folder: Path) -> pd.DataFrame:
     for keys, part in draws.groupby([*cell, "method"], sort=False):
         own = base.loc[keys[:3]]
         labels = own.reindex(part["seed"])
-        ratio = part["squared"].mean() / labels["squared"].mean()
-        # Of a ratio of means over the same draws, to first order.
-        error = part["squared"].to_numpy() - ratio * labels["squared"].to_numpy()
+        ratio = ratio_of(part[["squared"]].to_numpy(), labels[["squared"]].to_numpy())
         size = part["size"].iloc[0]
         rows.append(
             dict(zip([*cell, "method"], keys, strict=True))
             | {
                 "draws": len(part),
                 "missing": 1.0 - len(part) / len(own),
-                "mse": ratio,
-                "mse_se": error.std() / np.sqrt(len(part)) / labels["squared"].mean(),
+                "mse": ratio.value,
+                "mse_se": ratio.error,
                 "coverage": part["covered"].mean(),
                 "width": part["width"].median() / labels["width"].median(),
-                "effective_labels": round(keys[1] * size) / ratio,
+                "effective_labels": round(keys[1] * size) / ratio.value,
             }
         )
     each = pd.DataFrame(rows)

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-import importlib.util
-from pathlib import Path
 import re
 
 import pytest
 
-DOCS = Path(__file__).parents[1] / "docs"
-_spec = importlib.util.spec_from_file_location("equations", DOCS / "equations.py")
-assert _spec is not None
-assert _spec.loader is not None
-equations = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(equations)
+from tests.docs.blocks import DOCS, load
+
+equations = load(DOCS / "equations.py")
 
 KNOWN = [label for _, label in equations.equations()]
 #: Displays without a label: the costs on this page are measured, not computed.

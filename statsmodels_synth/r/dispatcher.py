@@ -8,12 +8,9 @@ value, an error with a class, or warnings with classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
-import io
+from collections.abc import Callable
 import traceback
 from typing import Any
-import warnings
 
 from statsmodels_synth.exceptions import SynthError, SynthWarning
 from statsmodels_synth.r.analyses import (
@@ -34,6 +31,7 @@ from statsmodels_synth.r.estimators import estimator
 from statsmodels_synth.r.frames import align, unit_ids
 from statsmodels_synth.r.interrupts import interrupts_raise
 from statsmodels_synth.r.many import many_fits
+from statsmodels_synth.r.recording import Said, recorded
 from statsmodels_synth.r.tasks import (
     task_coverage_gap,
     task_exchangeability,
@@ -73,18 +71,17 @@ def dispatch(name: Any, arguments: Any) -> Any:
     """Carry out what R asks for; never raises."""
     # What is returned must hold even if an interrupt comes where no handler runs.
     reply: dict[str, Any] = _failure(KeyboardInterrupt())
-    caught: list[warnings.WarningMessage] = []
-    output = io.StringIO()
+    said = Said()
     try:
-        with interrupts_raise(), redirect_stdout(output), _recorded() as caught:
+        with interrupts_raise(), recorded(said):
             reply = {"ok": True, "value": HANDLERS[name[0]](from_r(arguments))}
     except BaseException as error:
         reply = _failure(error)
     reply["warnings"] = [
         {"class": _classes(w.category, SynthWarning), "message": str(w.message)}
-        for w in caught
+        for w in said.warnings
     ]
-    reply["output"] = output.getvalue()
+    reply["output"] = said.output.getvalue()
     try:
         return to_r(reply)
     except BaseException as error:
@@ -109,13 +106,3 @@ def _classes(kind: type, root: type) -> list[str]:
     """Names of a class and of its parents down to ours, or its own alone."""
     own = [c.__name__ for c in kind.__mro__ if issubclass(c, root)]
     return list(dict.fromkeys(own)) or [kind.__name__]
-
-
-@contextmanager
-def _recorded() -> Iterator[list[warnings.WarningMessage]]:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        # For developers of Python packages, whom nobody is in R.
-        for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
-            warnings.simplefilter("ignore", category)
-        yield caught

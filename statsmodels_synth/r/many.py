@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from statsmodels_synth.exceptions import SynthError, SynthWarning
 from statsmodels_synth.problem.scores import LevelScore
 from statsmodels_synth.r.analyses import Arguments, of_fit
 from statsmodels_synth.r.augmented import fit_options
+from statsmodels_synth.r.recording import Said, recorded
 
 
 @of_fit
@@ -34,16 +34,18 @@ def many_fits(result: Any, arguments: Arguments) -> dict[str, Any]:
     alpha = float(arguments["alpha"][0])
     tables, about, left_out = [], [], {}
     for k, name in enumerate(fits.names):
+        said = Said()
         try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("ignore")
-                warnings.simplefilter("always", SynthWarning)
+            with recorded(said):
                 fit = fits[k]
         except SynthError as error:
             left_out[str(name)] = str(error)
             continue
+        finally:
+            print(said.output.getvalue(), end="")  # for R, as from any call
         tables.append(_coefficients(fit, str(name), alpha))
-        about.append(_numbers(fit, str(name), [str(w.message) for w in caught]))
+        ours = (w for w in said.warnings if issubclass(w.category, SynthWarning))
+        about.append(_numbers(fit, str(name), [str(w.message) for w in ours]))
     return {
         "tables": [
             {c: table[c].tolist() if c in ("fit", "term") else table[c] for c in table}

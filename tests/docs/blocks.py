@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 import re
-from typing import NamedTuple
+import sys
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -25,6 +26,17 @@ _BLOCK = re.compile(
     r"(?:\n\n```text\n(?P<output>.*?)^```[ ]*$)?",
     re.DOTALL | re.MULTILINE,
 )
+
+
+def load(path: Path) -> Any:
+    """A script that is in no package, as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses look for it
+    spec.loader.exec_module(module)
+    return module
 
 
 class Block(NamedTuple):

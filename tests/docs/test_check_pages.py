@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.docs.blocks import ROOT
+from tests.docs.blocks import ROOT, load
 
 #: A page with one fault of each kind.
 PAGE = """<!DOCTYPE html><html><head></head><body>
@@ -19,17 +17,7 @@ PAGE = """<!DOCTYPE html><html><head></head><body>
 </body></html>"""
 
 
-def _load() -> Any:
-    path = ROOT / "tools" / "check_pages.py"
-    spec = importlib.util.spec_from_file_location("check_pages", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-check_pages = _load()
+check_pages = load(ROOT / "tools" / "check_pages.py")
 
 
 @pytest.fixture

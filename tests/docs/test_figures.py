@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 
 from PIL import Image
 import pytest
 
-from tests.docs.blocks import DOCS
+from tests.docs.blocks import DOCS, load
 
-_spec = importlib.util.spec_from_file_location("figures", DOCS / "figures.py")
-assert _spec is not None
-assert _spec.loader is not None
-figures = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(figures)
+figures = load(DOCS / "figures.py")
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)

@@ -7,25 +7,13 @@ import importlib
 import importlib.util
 import inspect
 from pathlib import Path
-import sys
 from typing import Any
 
 import pytest
 
-from tests.docs.blocks import DOCS
+from tests.docs.blocks import DOCS, load
 
-
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("neighbours", DOCS / "neighbours.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["neighbours"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-neighbours = _load()
+neighbours = load(DOCS / "neighbours.py")
 NAMED = [
     entry
     for _, entries in neighbours.read_neighbours().values()

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 import re
 import shutil
 import subprocess
-import sys
-from typing import Any
 
 import pytest
 
-from tests.docs.blocks import DOCS, ROOT
+from tests.docs.blocks import DOCS, ROOT, load
 
 MAN = ROOT / "r_bridge" / "man"
 
 
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("r_pages", DOCS / "r_pages.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["r_pages"] = module  # dataclasses look for it
-    spec.loader.exec_module(module)
-    return module
-
-
 pytest.importorskip("yaml")
-r_pages = _load()
+r_pages = load(DOCS / "r_pages.py")
 PAGES = r_pages.read_pages()
 
 

@@ -5,27 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 import importlib.util
 import inspect
-import sys
-from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks.measured import mean_of, rmse_of, share_of
-from tests.docs.blocks import DOCS
+from tests.docs.blocks import DOCS, load
 
-
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("records", DOCS / "records.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["records"] = module  # dataclasses look for it
-    spec.loader.exec_module(module)
-    return module
-
-
-records = _load()
+records = load(DOCS / "records.py")
 
 
 @pytest.mark.parametrize("name", records.names())
