@@ -243,8 +243,8 @@ def anderson_rubin(fit: Fit, null: object, alpha: float | None) -> AndersonRubin
     if len(score.endogenous) > 1:
         raise OptionError(
             f"There are {len(score.endogenous)} endogenous regressors "
-            f"({', '.join(score.endogenous)}), and the test is of one. Leave one in "
-            "brackets."
+            f"({', '.join(score.endogenous)}), and the test is of one. Fit a model "
+            "that has one of them."
         )
     if isinstance(null, bool) or not isinstance(null, Real) or not isfinite(null):
         raise OptionError(f"null={show(null)} is no finite number.")

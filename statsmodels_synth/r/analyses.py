@@ -206,3 +206,13 @@ def _number(given: Any) -> float | None:
 
 def _whole(given: Any) -> int | None:
     return None if given is None else int(given[0])
+
+
+@of_fit
+def anderson_rubin(result: Any, arguments: Arguments) -> dict[str, Any]:
+    """Test and confidence set of an endogenous regressor."""
+    alpha = arguments["alpha"]
+    found = result.anderson_rubin(
+        float(arguments["null"][0]), alpha=None if alpha is None else float(alpha[0])
+    )
+    return {"table": frame_columns(found.tidy(), index=False)}
