@@ -12,6 +12,7 @@ from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import count, suggest
 from statsmodels_synth.exceptions import CollinearityError, DataError, OptionError
 from statsmodels_synth.problem.scores.moments import MomentScore
+from statsmodels_synth.problem.scores.predictors import centring
 
 #: Length of what is left of a column, as a share of it, that is rounding.
 DEPENDENT = 1e-10
@@ -196,6 +197,17 @@ class InstrumentalVariables(MomentScore):
         """Less the product of fitted and actual regressors, (rows, P, P)."""
         fitted, x = self._fitted(exog), self.regressors(exog)
         return -fitted[:, :, None] * x[:, None, :]
+
+    def slopes_between(
+        self, left: Floats, params: Floats, endog: Floats, exog: Floats, right: Floats
+    ) -> Floats:
+        """The same times a matrix on either side, (rows, P, P)."""
+        fitted, x = self._fitted(exog) @ left.T, self.regressors(exog) @ right
+        return np.asarray(-fitted[:, :, None] * x[:, None, :])
+
+    def coordinates(self, exog: Floats, weights: Floats) -> Floats:
+        """Derivative with respect to coefficients of centred regressors, (P, P)."""
+        return centring(self.regressors(exog), weights)
 
     def own_leverages(self, exog: Floats, weights: Floats) -> Floats:
         """Those of least squares on the regressors as the instruments predict them."""

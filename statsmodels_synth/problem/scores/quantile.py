@@ -9,6 +9,7 @@ from scipy import optimize, stats
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.problem.scores.predictors import centring
 from statsmodels_synth.problem.scores.protocol import TargetScore
 
 #: Rows up to which the linear programme is solved as it is; of more, most are put on
@@ -214,12 +215,15 @@ def regression_quantile(
 
     Shapes: `endog` (R,), `exog` (R, p), `weights` (R,) -> (p,), or NaN.
     """
-    scale = np.sqrt(np.mean(exog**2, axis=0))
+    w = np.ones(len(exog)) if weights is None else weights / weights.mean()
+    # Far from zero regressors are all alike to the tolerance of the solver.
+    own = centring(exog, w)
+    x = exog @ own
+    scale = np.sqrt(np.mean(x**2, axis=0))
     scale[scale == 0.0] = 1.0  # a rare dummy may be absent
-    x = exog / scale
     spread = float(np.std(endog)) or 1.0
-    w = np.ones(len(x)) if weights is None else weights / weights.mean()
-    return np.asarray(_solved(tau, endog / spread, x, w) / scale * spread)
+    found = _solved(tau, endog / spread, x / scale, w) / scale * spread
+    return np.asarray(own @ found)
 
 
 def _solved(tau: float, y: Floats, x: Floats, w: Floats) -> Floats:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import copy
 
 import numpy as np
+import scipy.linalg
 from scipy.special import expit
 from statsmodels.genmod import families
 
@@ -14,6 +15,7 @@ from statsmodels_synth.core.messages import count, show, suggest
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.problem.scores.glm import glm_score
 from statsmodels_synth.problem.scores.moments import MomentScore
+from statsmodels_synth.problem.scores.predictors import centring
 
 
 class AverageTreatmentEffect(MomentScore):
@@ -244,6 +246,13 @@ class AverageTreatmentEffect(MomentScore):
             result[:, 0, at] = w * moved[:, None]
             result[:, at, at] = -(chance * (1.0 - chance))[:, None, None] * square
         return result
+
+    def coordinates(self, exog: Floats, weights: Floats) -> Floats:
+        """Derivative with respect to coefficients of centred covariates, (P, P)."""
+        _, w = self._columns(exog)
+        own = centring(w, weights)
+        blocks = (len(self.constants) - 1) // w.shape[1]
+        return np.asarray(scipy.linalg.block_diag(1.0, *[own] * blocks))
 
     def first_guess(self, endog: Floats, exog: Floats, weights: Floats) -> Floats:
         """The estimate itself, or with a fitted propensity close to it."""
