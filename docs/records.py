@@ -37,6 +37,7 @@ RERUN = {
     "fixed_effects": "benchmarks.fixed_effects",
     "partly_covered": "benchmarks.partly_covered",
     "targets": "benchmarks.targets",
+    "weak_instruments": "benchmarks.weak_instruments",
 }
 
 Cells = Iterator[tuple[tuple[str, ...], list[tuple[float, float]]]]
