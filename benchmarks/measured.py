@@ -37,6 +37,13 @@ def mean_of(values: Any) -> Measured:
     return Measured(float(found.mean()), float(error))
 
 
+def mean_share(covered: Any) -> Measured:
+    """Mean share of coefficients that are covered, whose draws go together."""
+    value, error = mean_of(covered.mean(axis=1))
+    # Where all are covered it is as for one coefficient.
+    return Measured(value, max(error, share_of(covered[:, 0] > -1.0).error))
+
+
 def ratio_of(squared: Any, base: Any) -> Measured:
     """
     Ratio of mean squared errors over the same draws, mean over coefficients.

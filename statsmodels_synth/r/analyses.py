@@ -206,3 +206,9 @@ def _number(given: Any) -> float | None:
 
 def _whole(given: Any) -> int | None:
     return None if given is None else int(given[0])
+
+
+@of_fit
+def score_intervals(result: Any, arguments: Arguments) -> dict[str, Any]:
+    """Intervals of quantile regressions by inverting score tests."""
+    return {"interval": result.score_conf_int(float(arguments["alpha"][0]))}

@@ -22,6 +22,7 @@ from statsmodels_synth.r.analyses import (
     plan_designs,
     plan_expect,
     plan_labels_needed,
+    score_intervals,
 )
 from statsmodels_synth.r.augmented import augmented_gmm
 from statsmodels_synth.r.coders import collapse_coders
@@ -53,6 +54,7 @@ HANDLERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "plan_labels_needed": plan_labels_needed,
     "plan_cheapest": plan_cheapest,
     "agreement": agreement,
+    "score_confint": score_intervals,
     "draw_labels": draw_labels,
     "estimator": estimator,
     "many_fits": many_fits,
