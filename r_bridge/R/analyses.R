@@ -50,7 +50,8 @@ broom_names <- c(
   pvalue = "p.value", labeled = "labelled", unlabeled = "unlabelled",
   naive_std_err = "naive.std.error", augmented_std_err = "augmented.std.error",
   df_num = "df", df_denom = "df2", c_statistic = "c.statistic", c_pvalue = "c.p.value",
-  fvalue = "f", c_fvalue = "c.f", c_df = "c.df", c_df_denom = "c.df2"
+  conf_low = "conf.low", conf_high = "conf.high", p_value = "p.value",
+  conf_level = "conf.level", fvalue = "f", c_fvalue = "c.f", c_df = "c.df", c_df_denom = "c.df2"
 )
 
 check_alpha <- function(level) {

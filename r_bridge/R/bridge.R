@@ -108,6 +108,8 @@ r_words <- c(
   "\\bfrom_results\\b" = "task_exchangeability_fits",
   " when you make the model" = "",
   "\\bfit\\(\\)" = "the fit",
+  "\\bconf_int\\(\\)" = "confint()",
+  "\\balpha=None\\b" = "level = NULL",
   "\\bpilot=result\\b" = "pilot = fit",
   "\\bfor_\\b" = "terms",
   "expect\\(n_units=\\.\\.\\.\\)" = "expect(plan, n_units = )",

@@ -212,3 +212,13 @@ def _whole(given: Any) -> int | None:
 def score_intervals(result: Any, arguments: Arguments) -> dict[str, Any]:
     """Intervals of quantile regressions by inverting score tests."""
     return {"interval": result.score_conf_int(float(arguments["alpha"][0]))}
+
+
+@of_fit
+def anderson_rubin(result: Any, arguments: Arguments) -> dict[str, Any]:
+    """Test and confidence set of an endogenous regressor."""
+    alpha = arguments["alpha"]
+    found = result.anderson_rubin(
+        float(arguments["null"][0]), alpha=None if alpha is None else float(alpha[0])
+    )
+    return {"table": frame_columns(found.tidy(), index=False)}

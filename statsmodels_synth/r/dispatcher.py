@@ -15,6 +15,7 @@ from typing import Any
 from statsmodels_synth.exceptions import SynthError, SynthWarning
 from statsmodels_synth.r.analyses import (
     agreement,
+    anderson_rubin,
     compare,
     diagnostics,
     plan,
@@ -55,6 +56,7 @@ HANDLERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "plan_cheapest": plan_cheapest,
     "agreement": agreement,
     "score_confint": score_intervals,
+    "anderson_rubin": anderson_rubin,
     "draw_labels": draw_labels,
     "estimator": estimator,
     "many_fits": many_fits,

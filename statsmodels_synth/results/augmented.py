@@ -35,9 +35,13 @@ from statsmodels_synth.core.statsmodels import (
     populate_wrapper,
 )
 from statsmodels_synth.core.tested import NamedResultsWrapper
-from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.exceptions import DataError, OptionError, WeakInstrumentWarning
 from statsmodels_synth.gmm.alone import NaiveEstimate
-from statsmodels_synth.gmm.anderson_rubin import AndersonRubin, anderson_rubin
+from statsmodels_synth.gmm.anderson_rubin import (
+    AndersonRubin,
+    anderson_rubin,
+    set_at_no_cost,
+)
 from statsmodels_synth.gmm.cautions import rarer_outcomes
 from statsmodels_synth.gmm.covariance import explained_by_source
 from statsmodels_synth.gmm.fit import labels_for_share
@@ -317,6 +321,16 @@ class AugmentedGMMResults(
             lambda: theta_without_clusters(
                 self._design_or_raise, self.model.target_score, self._solution
             ),
+        )
+
+    @property
+    @with_one_blas_thread
+    def _weak_instrument_set(self) -> AndersonRubin | None:
+        """Set of 95 % for the summary: where instruments are weak, at little cost."""
+        if not any(c.category is WeakInstrumentWarning for c in self._cautions):
+            return None
+        return self._summary_cache(  # type: ignore[no-any-return]
+            "weak_instrument_set", lambda: set_at_no_cost(self._fit_or_raise(), 0.05)
         )
 
     @property
@@ -1730,7 +1744,7 @@ class AugmentedGMMResults(
         income       0.024
         dtype: float64
         """
-        _ = self._representativeness, self._without_clusters
+        _ = self._representativeness, self._without_clusters, self._weak_instrument_set
         if self.source_names:
             _ = self._naive
             self.real_only.remove_data()
