@@ -109,6 +109,7 @@ r_words <- c(
   " when you make the model" = "",
   "\\bfit\\(\\)" = "the fit",
   "\\bconf_int\\(\\)" = "confint()",
+  "\\bscore_conf_int\\(\\)" = "score_confint()",
   "\\balpha=None\\b" = "level = NULL",
   "\\bpilot=result\\b" = "pilot = fit",
   "\\bfor_\\b" = "terms",

@@ -207,3 +207,11 @@ def test_what_has_none_is_named() -> None:
         fitted(frame, fit={"use_correction": False}).score_conf_int()
     with pytest.raises(OptionError, match="alpha"):
         fitted(frame).score_conf_int(alpha=1.5)
+
+
+@pytest.mark.parametrize(("tau", "is_said"), [(0.5, False), (0.9, True)])
+def test_a_summary_says_where_few_labels_lie_beyond(tau: float, is_said: bool) -> None:
+    for result in (fitted(study(), tau=tau), fitted(study(), proxy=None, tau=tau)):
+        text = " ".join(str(result.summary()).split())
+        assert ("about 13 labels." in text) == is_said
+        assert ("score_conf_int() has" in text) == is_said
