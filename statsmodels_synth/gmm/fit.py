@@ -194,6 +194,8 @@ def fit_design(
     dropped: dict[str, str] = {}
     _refuse_in_partitions(design, settings)
     settings = replace(settings, rescaled=is_ill_conditioned(design.basis))
+    if settings.maxiter == 1 and design.outcomes is not None:
+        design = design.with_outcomes(design.outcomes.with_sources([]))
     design = replace(design, is_finite=settings.is_finite)
     if design.n_labeled == design.n_units and design.k_sources:
         dropped = dict.fromkeys(design.names, "every unit is labelled")

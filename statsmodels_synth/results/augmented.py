@@ -54,6 +54,7 @@ from statsmodels_synth.gmm.jtest import (
 from statsmodels_synth.gmm.score_intervals import score_intervals
 from statsmodels_synth.gmm.solver import theta_without_clusters
 from statsmodels_synth.problem.design import AlignedDesign, source_facts
+from statsmodels_synth.problem.scores import LevelScore
 from statsmodels_synth.results.figure import plot_coefficients, plot_variance
 from statsmodels_synth.results.summary import model_infos
 from statsmodels_synth.results.summary import summary as make_summary
@@ -1409,7 +1410,7 @@ class AugmentedGMMResults(
     @cached_data  # type: ignore[untyped-decorator]
     def fittedvalues(self) -> Floats:
         """
-        Fitted means of the labelled units, (n,).
+        Fitted means of the labelled units, (n,); a column for each level of y.
 
         Examples
         --------
@@ -1427,7 +1428,7 @@ class AugmentedGMMResults(
     @cached_data  # type: ignore[untyped-decorator]
     def resid(self) -> Floats:
         """
-        Labels minus fitted means, (n,).
+        Labels minus fitted means, (n,); of levels whether it is the label.
 
         Examples
         --------
@@ -1440,7 +1441,9 @@ class AugmentedGMMResults(
         dtype: float64
         """
         _ = self._design_or_raise
-        return np.asarray(self.model.endog - self.fittedvalues)
+        score, endog = self.model.target_score, self.model.endog
+        own = score.chances(endog) if isinstance(score, LevelScore) else endog
+        return np.asarray(own - self.fittedvalues)
 
     @with_one_blas_thread
     def summary(
@@ -1762,6 +1765,26 @@ class AugmentedGMMResultsWrapper(NamedResultsWrapper):
     }
     _wrap_attrs = NamedResultsWrapper._wrap_attrs | _attrs
     _wrap_methods = NamedResultsWrapper._wrap_methods
+
+    @property
+    def fittedvalues(self) -> Any:
+        """Fitted means of the labelled units, by row."""
+        return self._by_row(self._results.fittedvalues)
+
+    @property
+    def resid(self) -> Any:
+        """Labels minus fitted means, by row."""
+        return self._by_row(self._results.resid)
+
+    def _by_row(self, values: Floats) -> Any:
+        """Values of labelled rows, with names where the input had them."""
+        model = self._results.model
+        if values.ndim == 1:
+            return model.data.wrap_output(values, "rows")
+        index = model.data.row_labels
+        if index is None:
+            return values
+        return pd.DataFrame(values, index, model.target_score.levels)
 
     def __str__(self) -> str:
         """The coefficients, and where there is more."""
