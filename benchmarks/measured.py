@@ -74,6 +74,12 @@ def mean_of(values: Any) -> Measured:
     return Measured(float(found.mean()), float(error))
 
 
+def rate_of(shares: Any) -> Measured:
+    """Mean over draws of shares; its error is at least that of one more draw."""
+    value, error = mean_of(shares)
+    return Measured(value, max(error, 1.0 / len(shares)))
+
+
 def ratio_of(squared: Any, base: Any) -> Measured:
     """
     Ratio of mean squared errors over the same draws, mean over coefficients.

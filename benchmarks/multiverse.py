@@ -39,7 +39,7 @@ from scipy.special import expit
 import statsmodels.api as sm
 from tqdm import tqdm
 
-from benchmarks.measured import Measured, mean_of
+from benchmarks.measured import Measured, rate_of
 from statsmodels_synth import AugmentedGMM
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -212,7 +212,7 @@ def cells(
         rates = np.array([own.mean(axis=0) for _, own, _ in every])
         both = np.concatenate([own for *_, own in every])
         totals = (rates[:, :2], rates[:, 2:], both[:, 2:])
-        yield (name,), [mean_of(own.sum(axis=1)) for own in totals]
+        yield (name,), [rate_of(own.sum(axis=1)) for own in totals]
 
 
 def run(name: str, draws: int, size: int, jobs: int) -> dict[str, str]:

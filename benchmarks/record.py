@@ -358,7 +358,8 @@ class Slot:
         )
         if known is None:
             # What few draws say of their error is too small at times.
-            size, furthest = math.sqrt(2.0) * error, stats.t.isf(at, max(draws - 1, 1))
+            size = error * math.sqrt(1.0 + draws / before)
+            furthest = stats.t.isf(at, max(draws - 1, 1))
         else:
             # As many draws as these have the error of the record at their number.
             size = math.hypot(max(error, known * math.sqrt(before / draws)), known)
