@@ -114,6 +114,8 @@ r_words <- c(
   "(^|[ (])\\.table\\b" = "\\1$table",
   "\\b(proxy|synthetic)=\\{'([^']*)': \\{'([^']*)': '([^']*)'\\}\\}" =
     "\\1 = list(\\2 = c(\\3 = \"\\4\"))",
+  "=\\{'([^']*)': ['\"]?([^'\"}]*)['\"]?\\}" = " = c(\\1 = \"\\2\")",
+  "\\bendog(\\['[^']*'\\])?(?= has )" = "labels\\1",
   # Columns and row names.
   "or set on= to" = "or set on to",
   "Set on= to the column" = "Name the column",
