@@ -11,9 +11,8 @@ from statsmodels_synth.core.arrays import Positions
 from statsmodels_synth.data.coders import Coders, Coding, collapse
 from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.problem import scores
-from statsmodels_synth.r.columns import TIMES, kind_of
 from statsmodels_synth.r.convert import frame_columns
-from statsmodels_synth.r.frames import on_of, read_frame
+from statsmodels_synth.r.frames import on_of, read_values
 
 Arguments = dict[str, Any]
 
@@ -30,12 +29,7 @@ def collapse_coders(arguments: Arguments) -> Arguments:
             "coder needs ids: several rows are of one unit. Name the column of the id "
             "in on."
         )
-    rows = read_frame(arguments["data"], on)
-    for name, given in arguments["data"]["columns"].items():
-        if name not in on and kind_of(given) == "logical":
-            rows[name] = given["logical"]
-        elif name not in on and kind_of(given) in TIMES:
-            rows[name] = rows[name].astype(object)
+    rows = read_values(arguments["data"], on)
     rows.index += 1  # as R numbers them
     coder = coder[0] if len(coder) == 1 else coder
     found = collapse(rows, coder, on_of(arguments), _coding(arguments))

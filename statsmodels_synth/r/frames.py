@@ -29,6 +29,7 @@ from statsmodels_synth.data.rare_levels import check_rare_levels, settle_rare_le
 from statsmodels_synth.exceptions import AlignmentError, DataError
 from statsmodels_synth.r.columns import (
     LABEL_SEPARATOR,
+    TIMES,
     alike,
     kind_of,
     read_column,
@@ -145,6 +146,19 @@ def read_frame(given: Arguments, on: Sequence[str] | None) -> pd.DataFrame:
         )
         # Named alike: what R's numbers say was looked at before.
         frame.index = index.rename(None if text else "row")
+    return frame
+
+
+def read_values(given: Arguments, on: Sequence[str] | None) -> pd.DataFrame:
+    """The same as numbers and text: TRUE and FALSE are numbers, and times are none."""
+    frame = read_frame(given, on)
+    for name, column in given["columns"].items():
+        if name in (on or ()) or column is None:
+            continue
+        if kind_of(column) == "logical":
+            frame[name] = column["logical"]
+        elif kind_of(column) in TIMES:
+            frame[name] = frame[name].astype(object)
     return frame
 
 
