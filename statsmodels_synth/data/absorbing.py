@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,7 @@ class Absorbed:
         return (
             f"Absorbed: a constant for each of {of_each}. Regressors are taken less "
             "their means over all units of a group, and the outcome less what the "
-            "sources, and other labels, say of the group; without sources too, so that "
-            f"'labels only' uses their means.{alone}"
+            f"sources, and other labels, say of the group.{alone}"
         )
 
 
@@ -230,34 +230,21 @@ def within_source(
     return replace(source, endog=endog, exog=exog), means
 
 
-def within_labels(
-    endog: Floats,
-    within: Floats,
-    between: tuple[Floats, Floats],
-    group: Positions,
-    weights: Floats,
-    shares: Floats,
-    folds: int = FOLDS,
-) -> Floats:
+@dataclass(frozen=True)
+class WithinLabels:
     """
-    Outcome of labelled units less what is known of their group, Eq. (group-constant).
-
-    What means between groups say is learned from other groups, in folds, those of
-    sources as far as they predict more than chance; what remains is taken off as far as
-    other labels of the group show it. No label has a part in what is taken off itself,
-    but through how much is made of the others, and of the sources.
-
-    Shapes: `endog` (n,), `within` (n, p), `between` (n, k), (n, M), `group` (n,),
-    `weights` (n,), `shares` (n,) -> (n,).
+    Labelled units, and what is known of their groups.
 
     Parameters
     ----------
-    endog : ndarray (n,)
+    labels : ndarray (n,)
         Outcome.
     within : ndarray (n, p)
         Regressors less their means by group.
-    between : tuple of ndarray (n, k), (n, M)
-        What is the same for all units of a group: means of regressors, and of sources.
+    means : ndarray (n, k)
+        Means of regressors by group.
+    of_sources : tuple of ndarray (n, columns)
+        Means of the outcome of each source by group.
     group : ndarray (n,)
         Group of each.
     weights : ndarray (n,)
@@ -269,20 +256,59 @@ def within_labels(
         Folds of groups. One where groups are of several kinds: coefficients that differ
         by fold would make of ``a_g + b_h`` what is no such sum.
     """
-    slope, rest = _without_effects(endog, within, between, group, weights, folds)
-    n = np.bincount(group)[group]
-    weighted = weights * rest
-    sums, total = np.bincount(group, weighted), np.bincount(group, weights)
-    pairs = sums**2 - np.bincount(group, weighted**2)
-    of_pairs = total**2 - np.bincount(group, weights**2)
-    spread = weighted @ rest / weights.sum()
-    alike = 0.0
-    if (n > 1).any():
-        alike = min(max(pairs.sum() / of_pairs.sum(), 0.0), spread)
-    # As a best linear prediction weighs the mean of the n - 1 others.
-    noise = max(spread - alike, 1e-3 * spread)
-    shrunken = n * alike / ((n - 1) * alike + noise) if noise else np.zeros(len(n))
-    return slope + without_others(rest, shrunken, group, weights, shares)
+
+    labels: Floats
+    within: Floats
+    means: Floats
+    of_sources: tuple[Floats, ...]
+    group: Positions
+    weights: Floats
+    shares: Floats
+    folds: int = FOLDS
+
+    def with_sources(self, keep: Sequence[int]) -> WithinLabels:
+        """The same, where only some of the sources are known, of those that were."""
+        if not self.of_sources:
+            return self
+        return replace(self, of_sources=tuple(self.of_sources[m] for m in keep))
+
+    def together(self) -> WithinLabels:
+        """The same, where all sources have become one."""
+        return replace(self, of_sources=(self._all_means,))
+
+    @property
+    def _all_means(self) -> Floats:
+        """Means of all sources, (n, M)."""
+        return np.column_stack([self.means[:, :0], *self.of_sources])
+
+    @cached_property
+    def endog(self) -> Floats:
+        """
+        Outcome less what is known of the group, (n,), Eq. (group-constant).
+
+        What means between groups say is learned from other groups, in folds, those of
+        sources as far as they predict more than chance; what remains is taken off as
+        far as other labels of the group show it. No label has a part in what is taken
+        off itself, but through how much is made of the others, and of the sources.
+        """
+        group, weights = self.group, self.weights
+        slope, rest = _without_effects(
+            *(self.labels, self.within, (self.means, self._all_means)),
+            *(group, weights, self.folds),
+        )
+        n = np.bincount(group)[group]
+        weighted = weights * rest
+        sums, total = np.bincount(group, weighted), np.bincount(group, weights)
+        pairs = sums**2 - np.bincount(group, weighted**2)
+        of_pairs = total**2 - np.bincount(group, weights**2)
+        spread = weighted @ rest / weights.sum()
+        alike = 0.0
+        if (n > 1).any():
+            alike = min(max(pairs.sum() / of_pairs.sum(), 0.0), spread)
+        # As a best linear prediction weighs the mean of the n - 1 others.
+        noise = max(spread - alike, 1e-3 * spread)
+        shrunken = n * alike / ((n - 1) * alike + noise) if noise else np.zeros(len(n))
+        return slope + without_others(rest, shrunken, group, weights, self.shares)
 
 
 def without_others(
@@ -295,7 +321,7 @@ def without_others(
     """
     Residuals less what the other labels of the group say, Eq. (group-constant).
 
-    Shapes: (n,) each; see :func:`within_labels`.
+    Shapes: (n,) each; see :class:`WithinLabels`.
     """
     n = np.bincount(group)[group]
     weighted = weights * rest
@@ -441,9 +467,11 @@ def absorb(
     sources: Sequence[tuple[SourceArrays, bool]],
     exog_of_data: Floats,
     labeling: Labeling,
-) -> tuple[pd.Series, pd.DataFrame, list[SourceArrays], Absorbed]:
+) -> tuple[pd.Series, pd.DataFrame, list[SourceArrays], Absorbed, WithinLabels]:
     """
     Take off what is constant in groups: of labelled rows, and of every source.
+
+    Last comes what makes the outcomes of labelled rows with fewer sources.
 
     `sources`: with whether its regressors are those of data.
 
@@ -467,18 +495,18 @@ def absorb(
             its = within if source.units is None else within[source.units]
         made, of_groups = within_source(source, its, groups, weights)
         done.append(made)
-        means.append(of_groups.at(groups.of(rows)))
-    of_sources = np.array(means).reshape(len(means), len(rows)).T
+        means.append(of_groups.at(groups.of(rows)).reshape(len(rows), 1))
     first = groups.codes[0]
     weight = np.ones(len(within)) if weights is None else weights
     total, number = np.bincount(first, weight), np.bincount(first)
     alone = number[first[rows]] == 1
     number = np.maximum(number, 2)
     shares = weight * (number / (number - 1) / total)[first]
-    changed = within_labels(
+    outcomes = WithinLabels(
         endog.to_numpy(),
         within[rows],
-        ((exog - within)[rows], of_sources),
+        (exog - within)[rows],
+        tuple(means),
         first[rows],
         weight[rows] * design_weights(labeling, len(rows)),
         shares[rows],
@@ -486,8 +514,9 @@ def absorb(
     )
     absorbed = Absorbed(text, tuple(names), groups.sizes, int(alone.sum()))
     return (
-        pd.Series(changed, endog.index, name=endog.name),
+        pd.Series(outcomes.endog, endog.index, name=endog.name),
         pd.DataFrame(within[rows], endog.index, columns),
         done,
         absorbed,
+        outcomes,
     )

@@ -348,6 +348,7 @@ class _Reduced:
             labeled_sources=tuple(outcome(own) for own in design.labeled_sources),
             basis=basis_of(exog, gaussian),
             column_scale=scale_of(exog, gaussian),
+            outcomes=None,
         )
         second = replace(
             first,

@@ -76,10 +76,10 @@ def hansen_j(
     k_auxiliary = sums.auxiliary.shape[0] * sums.auxiliary.shape[-1]
     if not k_auxiliary:
         return 0.0, float("nan"), 0
-    if optimal:
-        df = weight.rank - k_auxiliary
+    efficient = optimal_weight(sums.omega(centered), basis)
+    if optimal and efficient.rank == weight.rank == 2 * k_auxiliary:
+        df = k_auxiliary
     else:
-        efficient = optimal_weight(sums.omega(centered), basis)
         residual = efficient.whiten @ sums.mean[len(sums.target) :]
         # What the estimation of eta absorbs, whatever weight it used.
         space = scipy.linalg.orth(efficient.whiten @ block_jacobian(sums.auxiliary))

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.gmm.cue import _continuously_update, _tilted_target
 from statsmodels_synth.gmm.few_labels import FewLabels, few_label_estimate
 from statsmodels_synth.gmm.moments import (
@@ -46,6 +47,7 @@ from statsmodels_synth.gmm.weights import (
     all_units_weight,
     block_jacobian,
     first_weight,
+    independent_moments,
     inverse_in_basis,
     optimal_weight,
     redundant_sources,
@@ -294,6 +296,8 @@ def solve(
     state = _Auxiliary(design, score, theta_real, eta, known if len(eta) else None)
     if shrink and len(eta):
         return _few_label_solution(state, converged, steps, clusters, known)
+    if continuous and len(eta) and not score.predictors:
+        _refuse_dependent(state)
     weight = first_weight(design)
     converged &= state.solve(weight)
     redundant = redundant_sources(design, state.sums) if converged else {}
@@ -332,6 +336,30 @@ def solve(
         sources=known,
         uses_sources=bool(weight.gain.any()),
     )
+
+
+def _refuse_dependent(state: _Auxiliary) -> None:
+    """
+    Raise if moments of sources depend on each other, where the weight is not fixed.
+
+    A combination that is the same in all rows has a criterion of T wherever it is not
+    zero, however close.
+    """
+    design, eta = state.design, state.eta
+    if not state.solve(all_units_weight(design)):
+        return
+    if redundant_sources(design, state.sums):
+        return  # which are left out, and the others solved anew
+    size = eta.size
+    change = repeated_block(design.basis.T, len(eta))
+    outer = state.sums.source_outer().reshape(size, size)
+    rank = independent_moments(change @ outer @ change.T)
+    if rank < size:
+        raise OptionError(
+            "maxiter='cue' needs moments that do not follow from each other, and the "
+            f"sources have {rank} such of {size}: what sources do not change is the "
+            "same in each. Leave maxiter= out."
+        )
 
 
 def _few_label_solution(

@@ -171,33 +171,37 @@ def scaled_lstsq(matrix: Floats, target: Floats) -> Floats:
     return np.asarray((solution.T / length).T)
 
 
-def _told_directions(design: AlignedDesign, sums: MomentSums) -> Floats:
+def independent_moments(outer: Floats) -> int:
     """
-    Basis of the directions in which the scores of the labels vary, (p, k).
+    How many moments do not follow from others, by their second moment.
 
-    All do, but where a parameter is a function of others, as a difference of means is.
+    Shapes: `outer` (k, k).
     """
-    own = design.basis.T @ sums.omega()[: design.k_params, : design.k_params]
-    values, vectors = np.linalg.eigh(own @ design.basis)
-    varies = values > RANK_TOLERANCE * values[-1]
-    return np.asarray(design.basis @ (vectors[:, varies] if varies.any() else vectors))
+    scale = np.sqrt(np.diag(outer))
+    scale[scale == 0.0] = 1.0
+    values = np.linalg.eigvalsh(outer / np.outer(scale, scale))
+    return int(np.count_nonzero(values > REDUNDANT_SHARE))
 
 
 def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]:
-    """Sources whose moments are zero or repeat those of the sources before them."""
+    """
+    Sources whose moments are zero or all repeat those of the sources before them.
+
+    One of which some moments are its own takes part: of estimating equations some may
+    not have what a source says in them, and are then the same in every source.
+    """
     p, k_sources = design.k_params, design.k_sources
     own = sums.source_outer()
     per_label = design.n_units / design.n_labeled
     labels_rms = np.sqrt(np.diag(sums.omega())[:p] * per_label) / design.column_scale
-    size = p * k_sources
-    told = _told_directions(design, sums)
-    k = told.shape[1]
-    change = repeated_block(told.T, k_sources)
+    basis, size = design.basis, p * k_sources
+    change = repeated_block(basis.T, k_sources)
     outer = change @ own.reshape(size, size) @ change.T
     redundant: dict[int, str] = {}
     kept: list[int] = []
+    rank = 0
     for m in range(k_sources):
-        here = np.arange(m * k, (m + 1) * k)
+        here = np.arange(m * p, (m + 1) * p)
         rms = np.sqrt(np.diag(own[m, :, m])) / design.column_scale
         if rms.max() <= ZERO_SCORE * labels_rms.max():
             redundant[m] = (
@@ -206,13 +210,11 @@ def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]
             )
             continue
         both = np.r_[np.array(kept, dtype=int), here]
-        scale = np.sqrt(np.diag(outer)[both])
-        scale[scale == 0.0] = 1.0
-        values = np.linalg.eigvalsh(outer[np.ix_(both, both)] / np.outer(scale, scale))
-        if values[0] <= REDUNDANT_SHARE:
-            others = ", ".join(repr(design.names[at // k]) for at in kept[::k])
-            them = f"those of {others}" if others else "each other"
-            redundant[m] = f"its moments are collinear with {them}"
+        found = independent_moments(outer[np.ix_(both, both)])
+        if found <= rank:
+            others = ", ".join(repr(design.names[k // p]) for k in kept[::p])
+            redundant[m] = f"its moments are collinear with those of {others}"
             continue
+        rank = found
         kept.extend(here.tolist())
     return redundant

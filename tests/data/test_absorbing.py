@@ -322,6 +322,46 @@ def test_designs_options_and_analyses_work() -> None:
     np.testing.assert_array_equal(twin.params, result.params)
 
 
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        (FORMULA, {}),
+        (FORMULA, {"strata": "k"}),
+        (FORMULA, {"labeling_prob": "p"}),
+        (f"{FORMULA} + year", {"weights": "w"}),
+        ("y ~ x + [d ~ z] | group", {}),
+    ],
+)
+def test_labels_alone_know_of_no_source(formula: str, options: dict[str, Any]) -> None:
+    frame = with_instruments().assign(second=lambda d: d["guess"] + d["w"])
+    both = {**PROXY, "second": {"y": "second"}}
+
+    def model(sources: dict[str, Any] | None = None) -> AugmentedGMM:
+        return AugmentedGMM.from_formula(formula, frame, sources, **options)
+
+    def same(found: Any, expected: Any, rtol: float = 1e-12) -> None:
+        np.testing.assert_allclose(found.params, expected.params, rtol, 1e-12)
+        np.testing.assert_allclose(found.bse, expected.bse, rtol, 1e-12)
+
+    fits, alone = model(both), model().fit()
+    result = fits.fit()
+    same(result.real_only, alone)
+    same(fits.fit(maxiter=1).real_only, alone)
+    np.testing.assert_allclose(fits.fit(maxiter=1).params, alone.params, rtol=1e-12)
+    table = result.compare(["labels only", "GMM-Synth"]).table
+    own = table.xs("labels only", level="method")
+    np.testing.assert_allclose(own["estimate"], alone.params, rtol=1e-12)
+    np.testing.assert_allclose(
+        result.variance_reduction, 1.0 - (result.bse / alone.bse) ** 2, rtol=1e-9
+    )
+    # Nor does a source alone know of the other.
+    one = fits.multiverse().table.xs("llm", level="variant")
+    expected = model(PROXY).fit()
+    np.testing.assert_allclose(one["augmented"], expected.params, rtol=1e-9)
+    # Equations of instruments are in a metric that the labels with all sources have.
+    np.testing.assert_allclose(one["std_err"], expected.bse, rtol=1e-4)
+
+
 def test_units_are_matched_whatever_their_order_and_frames() -> None:
     frame = study()
     expected = AugmentedGMM.from_formula("y ~ x | group", frame, PROXY).fit()
@@ -384,6 +424,19 @@ def test_what_cannot_be_absorbed_is_named() -> None:
         text = raised("y ~ x | group", **{name: "w"})
         assert f"{name}= is not available with the fixed effects" in text
     assert "'z' is the same" in raised("y ~ [x ~ z] | group", constant)
+
+
+@pytest.mark.parametrize("engine", ["patsy", "formulaic"])
+def test_tests_of_terms_find_their_coefficients(engine: Any) -> None:
+    model = AugmentedGMM.from_formula("y ~ C(k) | group", study(), PROXY, engine=engine)
+    result = model.fit()
+    terms = result.wald_test_terms(scalar=True).table
+    assert list(terms.index) == ["C(k)"]
+    both = result.wald_test(np.eye(2), scalar=True)
+    assert terms.loc["C(k)", "statistic"] == pytest.approx(both.statistic)
+    b, c = result.params
+    pairs = result.t_test_pairwise("C(k)").result_frame["coef"]
+    np.testing.assert_allclose(pairs, [b, c, c - b], rtol=1e-9)
 
 
 def test_predictions_and_many_fits_are_refused() -> None:

@@ -492,7 +492,7 @@ BAD: list[tuple[Any, type[SynthError], str]] = [
     (lambda: ranking(auxiliary="w"), OptionError, "auxiliary= predicts a number"),
     (lambda: voting().fit().diagnostics(by="g"), OptionError, "levels have no order"),
     (lambda: voting().fit().get_prediction(), OptionError, "one linear predictor"),
-    (lambda: dsl(voting().fit()), OptionError, "DSL predicts a number"),
+    (lambda: dsl(voting().fit()), DataError, "DSL predicts a number"),
 ]
 
 
@@ -500,6 +500,27 @@ BAD: list[tuple[Any, type[SynthError], str]] = [
 def test_bad_input(run: Any, error: type[SynthError], match: str) -> None:
     with pytest.raises(error, match=match):
         run()
+
+
+def test_every_method_that_can_is_in_the_comparison() -> None:
+    for model in (voting(), ranking()):
+        found = model.fit().compare()
+        assert np.all(np.isfinite(found.table["estimate"]))
+        assert "GMM-Synth" in found.table.index.get_level_values("method")
+        assert [*found.left_out] == ["DSL (proxy)"]
+        assert "has levels" in found.left_out["DSL (proxy)"]
+
+
+@pytest.mark.parametrize("base", [None, "right"])
+def test_fitted_probabilities_and_what_they_miss(base: Any) -> None:
+    units = frame()
+    result = voting(units, MultinomialLogit(base=base)).fit()
+    labels = units.dropna()
+    pd.testing.assert_frame_equal(result.fittedvalues, result.predict(labels))
+    is_level = pd.DataFrame({k: labels["vote"] == k for k in result.resid}, dtype=float)
+    pd.testing.assert_frame_equal(result.resid, is_level - result.fittedvalues)
+    # As statsmodels', a Series where there are numbers, and arrays for arrays.
+    assert of_arrays(np.repeat([0.0, 1.0, 2.0], 60)).fit().resid.shape == (180, 3)
 
 
 def separated(column: str) -> pd.DataFrame:

@@ -146,13 +146,59 @@ def test_analyses(propensity: Any) -> None:
     table = result.compare(["labels only", "PPI++", "predict-then-debias"]).table
     assert np.all(np.isfinite(table["estimate"]))
     assert np.all(np.isfinite(result.plan().expect([300])["std_err"]))
-    with pytest.raises(OptionError, match="nothing to predict"):
+    with pytest.raises(OptionError, match="nothing to predict: there are"):
         result.predict()
     with pytest.raises(OptionError, match=r"wald_test\(\) takes constraints"):
         result.wald_test_terms()
     own = result.t_test("ATE = 0.5")
     assert float(own.effect[0]) == pytest.approx(result.params["ATE"])
     assert np.isfinite(result.wald_test("control:x = 1, ATE = 0", scalar=True).pvalue)
+
+
+def test_without_covariates_sources_count_as_in_least_squares() -> None:
+    units = frame().assign(t=lambda d: d["t_true"])
+    sources = {"llm": {"y": "y_llm"}, "second": {"y": "y_llm2"}}
+    rng = np.random.default_rng(9)
+    units["y_llm2"] = units["y_true"] + rng.normal(size=len(units))
+    for fit in ({}, {"use_correction": False}):
+        found = model_of(units, formula="y ~ t", proxy=sources).fit(**fit)
+        ols = AugmentedGMM.from_formula("y ~ t", units, sources).fit(**fit)
+        assert list(found.dropped_sources) == []
+        # The default counts three parameters here, and two there.
+        assert found.params["ATE"] == pytest.approx(ols.params["t"], rel=2e-2)
+        assert found.bse["ATE"] == pytest.approx(ols.bse["t"], rel=2e-2)
+        assert found.jtest().df == ols.jtest().df == 4
+        assert found.jtest().pvalue == pytest.approx(ols.jtest().pvalue, rel=5e-2)
+
+
+@pytest.mark.parametrize("propensity", [None, 0.5, "logit"])
+def test_equations_that_sources_have_in_common_cost_none_of_them(
+    propensity: Any,
+) -> None:
+    # Treatment and covariate are known: only the outcome differs between sources.
+    units = frame().assign(t=lambda d: d["t_true"])
+    rng = np.random.default_rng(9)
+    units["y_llm2"] = units["y_true"] + 0.6 * rng.normal(size=len(units))
+    sources = {"llm": {"y": "y_llm"}, "second": {"y": "y_llm2"}}
+    for fit in ({}, {"use_correction": False}):
+        both = model_of(units, propensity, proxy=sources).fit(**fit)
+        assert both.source_names == ["llm", "second"]
+        for name, source in sources.items():
+            one = model_of(units, propensity, proxy={name: source}).fit(**fit)
+            assert both.bse["ATE"] < 0.97 * one.bse["ATE"]
+    turned = dict(reversed(sources.items()))
+    again = model_of(units, propensity, proxy=turned).fit(use_correction=False)
+    # The first step minimises what is not identified by chance in any order.
+    assert again.params["ATE"] == pytest.approx(both.params["ATE"], rel=1e-3)
+    with pytest.raises(OptionError, match="'cue' needs moments that do not follow"):
+        model_of(units, propensity, proxy=sources).fit(maxiter="cue")
+
+
+def test_offsets_are_refused_with_what_to_do() -> None:
+    with pytest.raises(OptionError, match="Subtract it from the outcome beforehand"):
+        model_of(frame(), proxy=SOURCES, offset="x")
+    with pytest.raises(DataError, match=r"by regression adjustment there is none\. L"):
+        model_of(frame().assign(a=2.0), proxy=SOURCES, exposure="a")
 
 
 BAD: list[tuple[dict[str, Any], dict[str, Any], type[SynthError], str]] = [

@@ -118,6 +118,34 @@ test_that("instruments and fixed effects have what belongs to them, and no more"
   expect_error(augmented_gmm(y ~ x | z | d ~ z, units), "fixed effect", class = "FormulaError")
 })
 
+test_that("intervals of quantiles from score tests are of the kind that quantreg has", {
+  skip_without_python()
+  units <- target_units()
+  fit <- suppressWarnings(
+    augmented_gmm(y ~ x, units, proxy = c(y = "guess"), score = quantile_score(0.8))
+  )
+  ends <- score_confint(fit)
+  expect_identical(dimnames(ends), dimnames(confint(fit)))
+  expect_true(all(ends[, 1L] < coef(fit) & coef(fit) < ends[, 2L]))
+  expect_identical(score_confint(fit, "x"), ends["x", , drop = FALSE])
+  expect_gt(diff(ends[2L, ]), diff(score_confint(fit, 2, level = 0.8)[1L, ]))
+  expect_error(score_confint(fit, "z"), "no coefficient 'z'", class = "OptionError")
+  expect_error(score_confint(fit, level = 95), "between 0 and 1", class = "OptionError")
+  expect_error(
+    score_confint(augmented_gmm(y ~ x, units)), "of quantile regressions",
+    class = "OptionError"
+  )
+  expect_error(score_confint(1), "A fit by augmented_gmm", class = "OptionError")
+  skip_if_not_installed("quantreg")
+  # Both jump from label to label. There densities are equal, and quantiles normal.
+  other <- suppressWarnings(summary(
+    quantreg::rq(y ~ x, tau = 0.8, data = units), se = "rank", alpha = 0.05, iid = FALSE
+  ))$coefficients[, 2:3]
+  own <- score_confint(labels_only(fit))
+  width <- own[, 2L] - own[, 1L]
+  expect_true(all(abs(own - other) < 0.15 * width))
+})
+
 test_that("the test of Anderson and Rubin holds with weak instruments", {
   skip_without_python()
   units <- target_units()

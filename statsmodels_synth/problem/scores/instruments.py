@@ -225,6 +225,10 @@ class InstrumentalVariables(MomentScore):
         """Structural prediction, (rows,)."""
         return np.asarray(self.regressors(exog) @ params)
 
+    def prediction_columns(self, exog: Floats) -> Floats | None:
+        """Regressors, (rows, P)."""
+        return self.regressors(exog)
+
 
 def _refuse_dependent(
     columns: Floats, names: Sequence[str], what: str, of: Floats | None = None

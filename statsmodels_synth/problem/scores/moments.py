@@ -97,9 +97,14 @@ class MomentScore(TargetScore):
     def predicted(self, exog: Floats, params: Floats) -> Floats:
         """Prediction of the outcome, where the equations have one, (rows,)."""
         raise OptionError(
-            f"There is nothing to predict from {self.called}: they have parameters, "
-            "and no linear predictor. Compute it from params."
+            f"With {self.called} there is nothing to predict: there are parameters, "
+            "and no linear predictor. Compute what you need from params and "
+            "cov_params()."
         )
+
+    def prediction_columns(self, exog: Floats) -> Floats | None:
+        """None: equations predict nothing by themselves."""
+        return None
 
     def param_names(self, exog_names: Sequence[str]) -> list[str]:
         """Those of the parameters, whatever the columns are called."""

@@ -323,6 +323,12 @@ class TargetScore:
         """Prediction of a model without linear predictors, (rows,)."""
         raise NotImplementedError
 
+    def prediction_columns(self, exog: Floats) -> Floats | None:
+        """What predictions are linear in, by parameter, (rows, P); None: nothing."""
+        if not (self.is_single or self.mean_of_first):
+            return None
+        return np.pad(exog, ((0, 0), (0, len(self.constants))))
+
     def start(
         self,
         endog: Floats,
