@@ -188,6 +188,11 @@ def fit_design(
     """
     dropped: dict[str, str] = {}
     _refuse_in_partitions(design, settings)
+    if settings.maxiter == "cue" and not target.score.is_smooth:
+        raise OptionError(
+            f"maxiter='cue' needs a score without jumps, and that of "
+            f"{target.score.called} has some. Leave maxiter= out."
+        )
     settings = replace(settings, rescaled=is_ill_conditioned(design.basis))
     if settings.maxiter == 1 and design.outcomes is not None:
         design = design.with_outcomes(design.outcomes.with_sources([]))
