@@ -43,6 +43,7 @@ from numpy.typing import NDArray
 import pandas as pd
 from tqdm import tqdm
 
+from benchmarks.measured import UNKNOWN, Measured, share_of
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.diagnostics import Diagnostics
 from statsmodels_synth.diagnostics.coverage import Drawn, coverage_gap
@@ -239,6 +240,28 @@ def grid() -> Iterator[Cell]:
         for wrong in WRONG:
             gaps = "common" if wrong == "coverage" else "rare"
             yield Cell(design, gaps, True, wrong)
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the documentation: per cent of draws with p < .05."""
+    for cell in [own for own in grid() if own.wrong == "nothing"]:
+        seeds = range(first, first + draws)
+        parts = Parallel(jobs)(delayed(_draws)(cell, seeds[k::8]) for k in range(8))
+        values = np.array([v for part in parts for v in part if v is not None])
+        row = [
+            share_of(values[:, k] < 0.05).times(100.0) for k in range(len(TESTS) - 1)
+        ]
+        row[0] = UNKNOWN
+        if cell.gaps != "none":
+            seeds = range(10 * first, 10 * (first + draws))
+            found = Parallel(jobs)(
+                delayed(_coverage)(cell, seeds[k::8]) for k in range(8)
+            )
+            hits = [p < 0.05 for part in found for p in part]
+            row[0] = share_of(hits).times(100.0)
+        yield (cell.design, cell.gaps, "yes" if cell.missing else "no"), row
 
 
 def run(cells: list[Cell], draws: int, path: Path, jobs: int) -> pd.DataFrame:

@@ -10,7 +10,7 @@ has exactly the influence of the labels, whatever its coefficients are over all 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -78,6 +78,15 @@ class LabeledRows:
     def room(self) -> Floats:
         """One less the leverage, positive, (n,)."""
         return np.maximum(1.0 - self.leverage, 1e-10)
+
+    def at_scores(self, design: AlignedDesign, h: Floats) -> LabeledRows:
+        """
+        The same with scores at another point, and the information of this one.
+
+        Shapes: `h` (n, p).
+        """
+        turned = _turned(design, h, self.inverse)
+        return replace(self, rows=turned @ design.basis.T, turned=turned)
 
 
 @dataclass(frozen=True)
@@ -156,11 +165,21 @@ def _labeled_rows(
     if of_rows is None:
         of_rows = leverages(rows.exog, information, inverse, score, basis)
     shares = np.bincount(rows.unit_positions, of_rows, design.n_labeled)
-    # The derivative of estimating equations need not be symmetric.
-    turned = (h * design.design_weights[:, None]) @ basis @ inverse.T
     leverage: Floats = np.clip(shares.astype(float), 0.0, score.most_leverage)
-    rows_ = turned @ basis.T
-    return LabeledRows(rows_, turned, leverage, inverse, information, total)
+    turned = _turned(design, h, inverse)
+    return LabeledRows(turned @ basis.T, turned, leverage, inverse, information, total)
+
+
+def _turned(design: AlignedDesign, h: Floats, inverse: Floats) -> Floats:
+    """
+    Contributions of scores by unit in the basis of the design.
+
+    The derivative of estimating equations need not be symmetric.
+
+    Shapes: `h` (n, p), `inverse` (p, p) -> (n, p).
+    """
+    weighted = h * design.design_weights[:, None]
+    return np.asarray(weighted @ design.basis @ inverse.T)
 
 
 def control_of(

@@ -24,7 +24,12 @@ from statsmodels_synth.gmm.alone import (
     naive_estimate,
     naive_with_clusters,
 )
-from statsmodels_synth.gmm.cautions import warn_of, warn_of_strata, warn_of_ties
+from statsmodels_synth.gmm.cautions import (
+    note_of_density,
+    warn_of,
+    warn_of_strata,
+    warn_of_ties,
+)
 from statsmodels_synth.gmm.covariance import Inference, infer
 from statsmodels_synth.gmm.instruments import warn_of_weak_instruments
 from statsmodels_synth.gmm.jtest import JTest, representativeness
@@ -243,6 +248,7 @@ def fit_design(
     warn_of(said, solution, target.names, corrected=settings.use_correction)
     warn_of_weak_instruments(design, target.score, clusters)
     warn_of_ties(design, target.score, solution.theta_real, target.yname)
+    note_of_density(design, target.score)
     inference = infer(design, target.score, solution, settings, clusters)
     if clusters is None:
         warn_of_strata(design.labeling, inference.df)
