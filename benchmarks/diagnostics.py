@@ -264,6 +264,34 @@ def cells(
         yield (cell.design, cell.gaps, "yes" if cell.missing else "no"), row
 
 
+#: What is wrong, in the words of the documentation, and the test that should see it.
+POWER = {
+    "lacks labelled units three times as often": ("coverage", "coverage"),
+    "is .5 off for unlabelled units only": ("shown", "J"),
+    "is made alike, but labels prefer high outcomes": ("selection", "J"),
+    "has a slope that is .4 off": ("biased", "bias"),
+}
+
+
+def power_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of power: per cent of draws with p < .05, by design."""
+    for shown, (wrong, test) in POWER.items():
+        row = []
+        for design in DESIGNS:
+            gaps = "common" if wrong == "coverage" else "rare"
+            cell = Cell(design, gaps, True, wrong)
+            seeds = range(first, first + draws)
+            parts = Parallel(jobs)(delayed(_draws)(cell, seeds[k::8]) for k in range(8))
+            kept = [v for part in parts for v in part if v is not None]
+            hits = [v[TESTS.index(test)] < 0.05 for v in kept]
+            # Where most are refused there is no test.
+            told = share_of(hits).times(100.0) if len(kept) > draws / 2 else UNKNOWN
+            row.append(told)
+        yield (shown, test), row
+
+
 def run(cells: list[Cell], draws: int, path: Path, jobs: int) -> pd.DataFrame:
     """Simulate what is not in the file yet."""
     names = [f.name for f in fields(Cell)]

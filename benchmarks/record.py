@@ -20,8 +20,8 @@ from scipy import stats
 from benchmarks.measured import Measured, Span
 
 #: A number, or in brackets its error, in a format.
-_SPEC = re.compile(r"(?P<error>\()?(?P<how>0?,?\.\d[fsm])(?(error)\))")
-_NUMBER = r"(-?[\d,]*\.?\d+)"
+_SPEC = re.compile(r"(?P<error>\()?(?P<how>0?,?\.\d[fsme])(?(error)\))")
+_NUMBER = r"(-?[\d,]*\.?\d+(?:e\d+)?)"
 #: Format of a column whose texts are neither a key nor computed.
 TEXT = "-"
 #: Chance that a table is said to differ where nothing does.
@@ -36,8 +36,11 @@ def number(value: float, how: str) -> str:
     Write a number.
 
     Letters: `f`, so many digits after the point; `s`, so many that count; `m`, one
-    less after the point from 10 on. Without a leading 0 none is before the point.
+    less after the point from 10 on; `e`, as 3.3e7. Without a leading 0 none is before
+    the point.
     """
+    if how.endswith("e"):
+        return re.sub(r"e\+?0*", "e", format(value, how))
     digits = digits_of(value, how)
     text = format(value, f"{',' if ',' in how else ''}.{digits}f")
     return text if how.startswith("0") else re.sub(r"^(-?)0\.", r"\1.", text)
@@ -46,8 +49,10 @@ def number(value: float, how: str) -> str:
 def digits_of(value: float, how: str) -> int:
     """Digits after the point."""
     digits = int(how[-2])
+    size = math.floor(math.log10(abs(value)) + 1e-12) if value else 0
+    if how.endswith("e"):
+        return digits - size
     if how.endswith("s") and value:
-        size = math.floor(math.log10(abs(value)) + 1e-12)
         return max(digits - 1 - size, 0)
     if how.endswith("m") and abs(value) >= 10.0:
         return digits - 1

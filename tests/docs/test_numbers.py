@@ -47,9 +47,9 @@ def test_speed_is_that_of_the_page_on_costs() -> None:
 def test_coverage_is_that_of_the_study() -> None:
     related = (DOCS / "explanation" / "related.md").read_text(encoding="utf-8")
     shown = (DOCS / "compared.md").read_text(encoding="utf-8")
-    for number in (".955", ".909", ".942"):
-        assert number in related
-        assert number in shown
+    for said in (".955", ".909", ".942"):
+        assert said in related
+        assert said in shown
     few = (DOCS / "explanation" / "few-labels.md").read_text(encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "91 to\n100 %" in readme
