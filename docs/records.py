@@ -10,8 +10,8 @@ factor of its record. ``--minutes`` says how long all of it may take: tables tha
 much get fewer draws. What needs data or packages that are not here is left out, and
 said to be.
 
-``--keep`` writes what it finds as the record, ``--fill`` only errors that it lacks and
-what a draw takes. ``--take`` has the record follow its page, where a table was written
+``--keep`` writes what it finds as the record, ``--fill`` only what a draw takes, and
+errors that the record lacks unless draws are very few. ``--take`` has the record follow its page, where a table was written
 by hand. ``--list`` says what there is.
 """
 
@@ -163,7 +163,8 @@ def rerun(name: str, draws: int, jobs: int, what: str) -> list[str]:
     if what == "keep":
         record.kept(found, draws)
     if what in ("keep", "fill"):
-        record.filled(found, draws)
+        if draws >= FEWEST:
+            record.filled(found, draws)
         each = took if record.factor else took * jobs / draws
         record.seconds = float(f"{each * len(record.rows) / len(found):.2g}")
         write(name, record)
