@@ -11,8 +11,8 @@ much get fewer draws. What needs data or packages that are not here is left out,
 said to be.
 
 ``--keep`` writes what it finds as the record, ``--fill`` only what a draw takes, and
-errors that the record lacks unless draws are very few. ``--take`` has the record follow its page, where a table was written
-by hand. ``--list`` says what there is.
+errors that the record lacks unless draws are very few. ``--take`` has the record follow
+its page, where a table was written by hand. ``--list`` says what there is.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ RERUN = {
     "generation_table": "benchmarks.generation_costs:table_cells",
     "grid": "benchmarks.coverage:grid_cells",
     "many": "benchmarks.many",
+    "margins": "benchmarks.margins",
     "methods": "benchmarks.methods",
     "methods_coverage": "benchmarks.methods:coverage_cells",
     "multiverse": "benchmarks.multiverse",

@@ -146,7 +146,9 @@ def test_sentences_on_coverage_are_those_of_its_cells() -> None:
     assert "intervals are at most .1 % longer than those of the labels alone" in text
     assert int(100 - 100 * width["ordinary"]) == 7
     assert "ordinary ones at least 7 % shorter" in text
-    assert f"at most {low(100 * usual['mse'].max() - 100, 1)} % above" in text
+    said = f"at most {low(100 * usual['mse'].max() - 100, 1)} % above those of the"
+    assert said in text
+    assert said in words("faq.md")
 
 
 def test_sentences_on_squared_errors_are_those_of_the_cells() -> None:
@@ -200,8 +202,7 @@ def test_sentences_on_designs_are_those_of_the_table() -> None:
     (least,) = (value for value, _ in covers.values() if value < 0.93)
     assert (
         "One coefficient is covered in less than .93, the constant of the skewed $x$ "
-        f"with 300 labels, in {low(least)}"
-        in text
+        f"with 300 labels, in {low(least)}" in text
     )
     usual = sum(highest <= 0.987 for _, highest in covers.values())
     assert f"Of the {len(covers)} cells {usual} have no coefficient above .987" in text
