@@ -41,6 +41,8 @@ from joblib import Parallel, cpu_count, delayed
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
+from scipy.special import expit
+import statsmodels.api as sm
 from tqdm import tqdm
 
 from benchmarks.measured import UNKNOWN, Measured, share_of
@@ -290,6 +292,50 @@ def power_cells(
             told = share_of(hits).times(100.0) if len(kept) > draws / 2 else UNKNOWN
             row.append(told)
         yield (shown, test), row
+
+
+#: Sources that agree nearly perfectly: share that is right, and whether labels were
+#: copied into it.
+AGREE = {
+    "labels copied, others right in 85 %": (0.85, True),
+    "made alike, right in 90 %": (0.90, False),
+    "made alike, right in 97 %": (0.97, False),
+    "made alike, right in 98 %": (0.98, False),
+    "made alike, right in 99 %": (0.99, False),
+}
+
+
+def agreeing(right: float, copied: bool, seed: int) -> tuple[bool, bool]:
+    """Whether the verdict asks if labels were shown, and whether it says "Rely"."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=UNITS)
+    y = (rng.random(UNITS) < expit(x)).astype(float)
+    labeled = rng.permutation(UNITS) < LABELS
+    guess = np.where(rng.random(UNITS) < right, y, 1.0 - y)
+    guess = np.where(labeled & copied, y, guess)
+    design = np.column_stack([np.ones(UNITS), x])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = AugmentedGMM(
+            np.where(labeled, y, np.nan),
+            design,
+            proxy={"s": (guess, design)},
+            family=sm.families.Binomial(),
+        ).fit()
+        verdict = " ".join(result.diagnostics().verdict)
+    return "labels were copied into the source" in verdict, "Rely on" in verdict
+
+
+def agreeing_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of sources that agree nearly perfectly, in per cent."""
+    for shown, (right, copied) in AGREE.items():
+        found = Parallel(jobs)(
+            delayed(agreeing)(right, copied, seed)
+            for seed in range(first, first + draws)
+        )
+        yield (shown,), [share_of(k).times(100.0) for k in zip(*found, strict=True)]
 
 
 def run(cells: list[Cell], draws: int, path: Path, jobs: int) -> pd.DataFrame:

@@ -39,6 +39,7 @@ FEWEST = 16
 #: It is ``cells`` of the module, or what follows the colon.
 RERUN = {
     "active": "benchmarks.active",
+    "agreeing": "benchmarks.diagnostics:agreeing_cells",
     "auxiliary": "benchmarks.auxiliary",
     "conditioning": "benchmarks.conditioning",
     "conditioning_limit": "benchmarks.conditioning:limit_cells",
@@ -64,8 +65,10 @@ RERUN = {
     "plan": "benchmarks.plan",
     "r_overhead": "benchmarks.r_overhead",
     "real_labels": "benchmarks.coverage:real_cells",
+    "real_refused": "benchmarks.coverage:refused_cells",
     "rivals": "benchmarks.rivals",
     "sampling": "benchmarks.sampling",
+    "sampling_refused": "benchmarks.sampling:refused_cells",
     "sequential": "benchmarks.sequential",
     "shares": "benchmarks.shares",
     "slope_two": "benchmarks.coverage:slope_cells",
@@ -151,7 +154,7 @@ def rerun(name: str, draws: int, jobs: int, what: str) -> list[str]:
     record = read(name)
     # Other seeds than those of the record, unless it is written anew.
     first = 0 if what == "keep" else record.draws
-    start = time.perf_counter()
+    start, own = time.perf_counter(), time.process_time()
     found = dict(cells_of(name)(draws, first, jobs))
     took = time.perf_counter() - start
     if not found:
@@ -166,8 +169,10 @@ def rerun(name: str, draws: int, jobs: int, what: str) -> list[str]:
     if what in ("keep", "fill"):
         if draws >= FEWEST:
             record.filled(found, draws)
-        each = took if record.factor else took * jobs / draws
-        record.seconds = float(f"{each * len(record.rows) / len(found):.2g}")
+        # Alone it takes what it takes of the processor, whatever else runs.
+        core = time.process_time() - own if jobs == 1 else took * jobs
+        each = (took if record.factor else core / draws) / len(found)
+        record.seconds = float(f"{each * len(record.rows):.2g}")
         write(name, record)
     return [f"{name}: {text}" for text in wrong]
 
