@@ -305,11 +305,17 @@ AGREE = {
 }
 
 
-def agreeing(right: float, copied: bool, seed: int) -> tuple[bool, bool]:
+#: Constants of the logit: an outcome of 1 in half of the units, or in one of eight.
+OFTEN, RARE = 0.0, -2.3
+
+
+def agreeing(
+    right: float, copied: bool, constant: float, seed: int
+) -> tuple[bool, bool]:
     """Whether the verdict asks if labels were shown, and whether it says "Rely"."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=UNITS)
-    y = (rng.random(UNITS) < expit(x)).astype(float)
+    y = (rng.random(UNITS) < expit(constant + x)).astype(float)
     labeled = rng.permutation(UNITS) < LABELS
     guess = np.where(rng.random(UNITS) < right, y, 1.0 - y)
     guess = np.where(labeled & copied, y, guess)
@@ -331,11 +337,14 @@ def agreeing_cells(
 ) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
     """Rows of the table of sources that agree nearly perfectly, in per cent."""
     for shown, (right, copied) in AGREE.items():
-        found = Parallel(jobs)(
-            delayed(agreeing)(right, copied, seed)
-            for seed in range(first, first + draws)
-        )
-        yield (shown,), [share_of(k).times(100.0) for k in zip(*found, strict=True)]
+        row = []
+        for constant in (OFTEN, RARE):
+            found = Parallel(jobs)(
+                delayed(agreeing)(right, copied, constant, seed)
+                for seed in range(first, first + draws)
+            )
+            row += [share_of(k).times(100.0) for k in zip(*found, strict=True)]
+        yield (shown,), row
 
 
 def run(cells: list[Cell], draws: int, path: Path, jobs: int) -> pd.DataFrame:

@@ -296,6 +296,8 @@ class Record:
             low, high, mean = slot.low, slot.high, middle(new)
             if low is None or high is None or np.isnan(mean.value):
                 continue
+            if not (self.factor or mean.error or slot.has_error):
+                continue  # few draws that agree say nothing of chance
             if self.factor:
                 below, above, note = low / self.factor, high * self.factor, ""
             else:
@@ -314,7 +316,7 @@ class Record:
         """Take the errors that the record lacks from other draws."""
         for _, slot, new in self.pairs(found):
             error = middle(new).error * math.sqrt(draws / self.draws)
-            if slot.low is not None and np.isfinite(error):
+            if slot.low is not None and np.isfinite(error) and error:
                 slot.put_errors(float(f"{error:.2g}"))
 
     def kept(self, found: Found, draws: int) -> None:
@@ -355,6 +357,11 @@ class Slot:
         return (
             range(1, 4, 2) if self.is_span else range(2 * self.at + 1, 2 * self.at + 2)
         )
+
+    @property
+    def has_error(self) -> bool:
+        """Whether the error is known."""
+        return any(self.cell[k] is not None for k in self.errors)
 
     def room(self, error: float, draws: int, before: int, at: float) -> float:
         """How far a number may be from this one by chance and rounding."""
