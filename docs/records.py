@@ -69,6 +69,7 @@ RERUN = {
     "rivals": "benchmarks.rivals",
     "sampling": "benchmarks.sampling",
     "sampling_refused": "benchmarks.sampling:refused_cells",
+    "score_intervals": "benchmarks.score_intervals",
     "sequential": "benchmarks.sequential",
     "shares": "benchmarks.shares",
     "slope_two": "benchmarks.coverage:slope_cells",
