@@ -476,6 +476,24 @@ def real_cells(
         yield (shown, str(n)), [over(covered), over(fpc), Span(low, high, mean)]
 
 
+def refused_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Per cent of the draws of 100 requests in which the fit is refused."""
+    if not SHARED.is_dir():
+        return
+    problems = [own for name, own in real_problems().items() if "politeness" in name]
+    found = [
+        own
+        for problem in problems
+        for own in Parallel(jobs)(
+            delayed(real_draw)(*problem, 100, seed)
+            for seed in range(first, first + draws)
+        )
+    ]
+    yield ("refused",), [share_of([isinstance(own, str) for own in found]).times(100.0)]
+
+
 def over(spans: list[Span]) -> Span:
     """The span of spans of the same draws."""
     value = float(np.mean([own.mean.value for own in spans]))

@@ -205,6 +205,22 @@ def cells(
         yield (SHOWN.get(str(design), str(design)),), row
 
 
+def over_label_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Numbers of the documentation: gains over the proxy of 0 or 1 alone."""
+    if not SHARED.exists():
+        return
+    table = several(range(first, first + draws), LABELED, jobs)
+    wide = table.pivot_table("error", "seed", ["design", "coefficient"])
+    for design in wide.columns.unique("design"):
+        for name in NAMES[1:]:
+            own, label = wide[design, name], wide["proxy of 0 or 1", name]
+            if design not in ("proxy of 0 or 1", "counterpart alone"):
+                found = gain(own.to_numpy(), label.to_numpy())
+                yield (f"{design}, {name}",), [Measured(*found)]
+
+
 def reported_cells(
     draws: int, first: int = 0, jobs: int = 1
 ) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:

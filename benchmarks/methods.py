@@ -28,6 +28,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 import warnings
@@ -40,7 +41,7 @@ from scipy.special import expit
 import statsmodels.api as sm
 from tqdm import tqdm
 
-from benchmarks.measured import UNKNOWN, Measured, ratio_of
+from benchmarks.measured import UNKNOWN, Measured, Span, rate_of, ratio_of, together
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SynthError
 
@@ -192,6 +193,30 @@ def _truth(data: Data) -> Any:
     return full.fit().params
 
 
+@cache
+def _tables(
+    name: str, rate: float, size: int, draws: int, first: int, jobs: int
+) -> list[pd.DataFrame]:
+    """Draws of a cell that are not refused, without the constant, with the truth."""
+    data = DATA[name]()
+    truth = _truth(data)
+    found = Parallel(jobs)(
+        delayed(draw)(data, rate, size, seed) for seed in range(first, first + draws)
+    )
+    tables = [own for own in found if not isinstance(own, str)]
+    return [
+        own.assign(truth=own["coefficient"].map(truth))
+        .set_index(["method", "coefficient"])
+        .drop(index="Intercept", level="coefficient")
+        for own in tables
+    ]
+
+
+def _wide(tables: list[pd.DataFrame], values: Callable[[pd.DataFrame], Any]) -> Any:
+    """What is said of each method and coefficient (columns) in each draw (rows)."""
+    return pd.concat([values(own) for own in tables], axis=1).T.reset_index(drop=True)
+
+
 def cells(
     draws: int, first: int = 0, jobs: int = 1
 ) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
@@ -200,25 +225,33 @@ def cells(
         fewest = 0.05 if name == "twins" else 0.02
         if rate not in (fewest, 0.10, 0.30):
             continue
-        data = DATA[name]()
-        truth = _truth(data)
-        found = Parallel(jobs)(
-            delayed(draw)(data, rate, size, seed)
-            for seed in range(first, first + draws)
-        )
-        tables = [
-            own.set_index(["method", "coefficient"])["estimate"]
-            for own in found
-            if not isinstance(own, str)
-        ]
-        wide = (pd.concat(tables, axis=1).T.reset_index(drop=True)).drop(
-            columns="Intercept", level="coefficient"
-        )
-        squared = (
-            wide - truth.reindex(wide.columns.get_level_values(1)).to_numpy()
-        ) ** 2
+        tables = _tables(name, rate, size, draws, first, jobs)
+        squared = _wide(tables, lambda own: (own["estimate"] - own["truth"]) ** 2)
         row = [_relative(squared, method) for method in COLUMNS]
         yield (name.replace("simulated ", "simulated, "), f"{100 * rate:.0f} %"), row
+
+
+def coverage_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured | Span]]]:
+    """Numbers of the documentation: mean coverage of each method over all cells."""
+    if not SHARED.is_dir():
+        return
+    found: dict[str, list[Measured]] = {}
+    for name, rate, size in grid():
+        tables = _tables(name, rate, size, draws, first, jobs)
+        covered = _wide(
+            tables, lambda own: own["truth"].between(own["lower"], own["upper"])
+        ).astype(float)
+        for method in covered.columns.unique("method"):
+            each = covered[method].dropna().mean(axis=1)
+            if len(each) > 1:
+                found.setdefault(method, []).append(rate_of(each))
+    over = {method: together(own).mean for method, own in found.items()}
+    for method in ("labels only", *COLUMNS[:2], "PPI++ (proxy)", *COLUMNS[4:6]):
+        yield (method,), [over[method]]
+    others = [over[k] for k in ("RePPI", "DSL (proxy)", "PPI (proxy)")]
+    yield ("others",), [together(others)]
 
 
 def _relative(squared: pd.DataFrame, method: str) -> Measured:

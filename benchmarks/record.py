@@ -20,8 +20,8 @@ from scipy import stats
 from benchmarks.measured import Measured, Span
 
 #: A number, or in brackets its error, in a format.
-_SPEC = re.compile(r"(?P<error>\()?(?P<how>0?,?\.\d[fsm])(?(error)\))")
-_NUMBER = r"(-?[\d,]*\.?\d+)"
+_SPEC = re.compile(r"(?P<error>\()?(?P<how>0?,?\.\d[fsme])(?(error)\))")
+_NUMBER = r"(-?[\d,]*\.?\d+(?:e\d+)?)"
 #: Format of a column whose texts are neither a key nor computed.
 TEXT = "-"
 #: Chance that a table is said to differ where nothing does.
@@ -36,8 +36,11 @@ def number(value: float, how: str) -> str:
     Write a number.
 
     Letters: `f`, so many digits after the point; `s`, so many that count; `m`, one
-    less after the point from 10 on. Without a leading 0 none is before the point.
+    less after the point from 10 on; `e`, as 3.3e7. Without a leading 0 none is before
+    the point.
     """
+    if how.endswith("e"):
+        return re.sub(r"e\+?0*", "e", format(value, how))
     digits = digits_of(value, how)
     text = format(value, f"{',' if ',' in how else ''}.{digits}f")
     return text if how.startswith("0") else re.sub(r"^(-?)0\.", r"\1.", text)
@@ -46,8 +49,10 @@ def number(value: float, how: str) -> str:
 def digits_of(value: float, how: str) -> int:
     """Digits after the point."""
     digits = int(how[-2])
+    size = math.floor(math.log10(abs(value)) + 1e-12) if value else 0
+    if how.endswith("e"):
+        return digits - size
     if how.endswith("s") and value:
-        size = math.floor(math.log10(abs(value)) + 1e-12)
         return max(digits - 1 - size, 0)
     if how.endswith("m") and abs(value) >= 10.0:
         return digits - 1
@@ -291,6 +296,8 @@ class Record:
             low, high, mean = slot.low, slot.high, middle(new)
             if low is None or high is None or np.isnan(mean.value):
                 continue
+            if not (self.factor or mean.error or slot.has_error):
+                continue  # few draws that agree say nothing of chance
             if self.factor:
                 below, above, note = low / self.factor, high * self.factor, ""
             else:
@@ -309,7 +316,7 @@ class Record:
         """Take the errors that the record lacks from other draws."""
         for _, slot, new in self.pairs(found):
             error = middle(new).error * math.sqrt(draws / self.draws)
-            if slot.low is not None and np.isfinite(error):
+            if slot.low is not None and np.isfinite(error) and error:
                 slot.put_errors(float(f"{error:.2g}"))
 
     def kept(self, found: Found, draws: int) -> None:
@@ -350,6 +357,11 @@ class Slot:
         return (
             range(1, 4, 2) if self.is_span else range(2 * self.at + 1, 2 * self.at + 2)
         )
+
+    @property
+    def has_error(self) -> bool:
+        """Whether the error is known."""
+        return any(self.cell[k] is not None for k in self.errors)
 
     def room(self, error: float, draws: int, before: int, at: float) -> float:
         """How far a number may be from this one by chance and rounding."""

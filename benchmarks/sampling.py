@@ -380,6 +380,16 @@ def cells(
         yield (shown,), row
 
 
+def refused_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Per cent of the draws in which a pilot with a rare dummy cannot be fitted."""
+    found = Parallel(jobs)(
+        delayed(one)("rare", "influence", seed) for seed in range(first, first + draws)
+    )
+    yield ("refused",), [share_of([own is None for own in found]).times(100.0)]
+
+
 def rows_of(name: str, draws: int, jobs: int) -> pd.DataFrame:
     """The rows of a cell, from a file where they are finished."""
     file = OUTPUT / f"{name}-{draws}.csv"

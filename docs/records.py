@@ -10,9 +10,9 @@ factor of its record. ``--minutes`` says how long all of it may take: tables tha
 much get fewer draws. What needs data or packages that are not here is left out, and
 said to be.
 
-``--keep`` writes what it finds as the record, ``--fill`` only errors that it lacks and
-what a draw takes. ``--take`` has the record follow its page, where a table was written
-by hand. ``--list`` says what there is.
+``--keep`` writes what it finds as the record, ``--fill`` only what a draw takes, and
+errors that the record lacks unless draws are very few. ``--take`` has the record follow
+its page, where a table was written by hand. ``--list`` says what there is.
 """
 
 from __future__ import annotations
@@ -39,28 +39,36 @@ FEWEST = 16
 #: It is ``cells`` of the module, or what follows the colon.
 RERUN = {
     "active": "benchmarks.active",
+    "agreeing": "benchmarks.diagnostics:agreeing_cells",
     "auxiliary": "benchmarks.auxiliary",
     "conditioning": "benchmarks.conditioning",
     "conditioning_limit": "benchmarks.conditioning:limit_cells",
     "designs": "benchmarks.designs",
     "diagnostics": "benchmarks.diagnostics",
+    "diagnostics_power": "benchmarks.diagnostics:power_cells",
     "finite": "benchmarks.finite",
     "five_sources": "benchmarks.coverage",
     "fixed_effects": "benchmarks.fixed_effects",
     "generation_bill": "benchmarks.generation_costs",
+    "generation_over_label": "benchmarks.generation_study:over_label_cells",
     "generation_reported": "benchmarks.generation_study:reported_cells",
     "generation_study": "benchmarks.generation_study",
+    "generation_table": "benchmarks.generation_costs:table_cells",
     "grid": "benchmarks.coverage:grid_cells",
     "many": "benchmarks.many",
+    "margins": "benchmarks.margins",
     "methods": "benchmarks.methods",
+    "methods_coverage": "benchmarks.methods:coverage_cells",
     "multiverse": "benchmarks.multiverse",
     "other_targets": "benchmarks.target_rivals",
     "partly_covered": "benchmarks.partly_covered",
     "plan": "benchmarks.plan",
     "r_overhead": "benchmarks.r_overhead",
     "real_labels": "benchmarks.coverage:real_cells",
+    "real_refused": "benchmarks.coverage:refused_cells",
     "rivals": "benchmarks.rivals",
     "sampling": "benchmarks.sampling",
+    "sampling_refused": "benchmarks.sampling:refused_cells",
     "sequential": "benchmarks.sequential",
     "shares": "benchmarks.shares",
     "slope_two": "benchmarks.coverage:slope_cells",
@@ -147,7 +155,7 @@ def rerun(name: str, draws: int, jobs: int, what: str) -> list[str]:
     record = read(name)
     # Other seeds than those of the record, unless it is written anew.
     first = 0 if what == "keep" else record.draws
-    start = time.perf_counter()
+    start, own = time.perf_counter(), time.process_time()
     found = dict(cells_of(name)(draws, first, jobs))
     took = time.perf_counter() - start
     if not found:
@@ -160,9 +168,12 @@ def rerun(name: str, draws: int, jobs: int, what: str) -> list[str]:
     if what == "keep":
         record.kept(found, draws)
     if what in ("keep", "fill"):
-        record.filled(found, draws)
-        each = took if record.factor else took * jobs / draws
-        record.seconds = float(f"{each * len(record.rows) / len(found):.2g}")
+        if draws >= FEWEST:
+            record.filled(found, draws)
+        # Alone it takes what it takes of the processor, whatever else runs.
+        core = time.process_time() - own if jobs == 1 else took * jobs
+        each = (took if record.factor else core / draws) / len(found)
+        record.seconds = float(f"{each * len(record.rows):.2g}")
         write(name, record)
     return [f"{name}: {text}" for text in wrong]
 

@@ -47,7 +47,7 @@ from statsmodels_synth.data.columns import (
     uses_beside,
 )
 from statsmodels_synth.data.compared import CountedFrame
-from statsmodels_synth.data.forms import GivenSource
+from statsmodels_synth.data.forms import GivenSource, require_source_column
 from statsmodels_synth.data.formula.uses import ColumnUses
 from statsmodels_synth.data.ids import (
     refuse_ids_of_two_types,
@@ -364,11 +364,7 @@ def _source_columns(
                 f"({', '.join(map(repr, column))}), which is for the outcome of a model"
                 " of levels, such as score=MultinomialLogit()."
             )
-        if column not in data:
-            raise DataError(
-                f"Source {given.name!r}: data has no column {column!r} to take "
-                f"{variable!r} from.{suggest(column, list(data.columns))}"
-            )
+        require_source_column(given, variable, column, data.columns)
     columns = {variable: data[column] for variable, column in given.columns.items()}
     return given, joined_columns(columns, data.index)
 

@@ -19,7 +19,7 @@ import pandas as pd
 
 from statsmodels_synth.core.arrays import Bools, Positions
 from statsmodels_synth.core.messages import count, format_units, option_label
-from statsmodels_synth.data.absorbing import refuse_unknown_exog
+from statsmodels_synth.data.absorbing import numbered_groups, refuse_unknown_exog
 from statsmodels_synth.data.forms import GivenSource
 from statsmodels_synth.data.formula.uses import ColumnUses
 from statsmodels_synth.data.frames import AlignedFrames, align_frames, keyed_by
@@ -436,7 +436,8 @@ def _of_units(arguments: Arguments, frames: AlignedFrames, mask: Bools) -> Argum
         label = "fpc of survey"
         found["survey_fpc"] = columns.complete(options["survey_fpc"], label).to_numpy()
     found["fixed"] = [
-        pd.factorize(columns.complete(name, f"fixed effect={name!r}"))[0] + 1
+        numbered_groups(columns.complete(name, f"fixed effect={name!r}").to_numpy())[0]
+        + 1
         for name in arguments["fixed"]
     ]
     if arguments["fixed"]:

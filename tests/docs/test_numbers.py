@@ -47,9 +47,9 @@ def test_speed_is_that_of_the_page_on_costs() -> None:
 def test_coverage_is_that_of_the_study() -> None:
     related = (DOCS / "explanation" / "related.md").read_text(encoding="utf-8")
     shown = (DOCS / "compared.md").read_text(encoding="utf-8")
-    for figure in (".955", ".909", ".942"):
-        assert figure in related
-        assert figure in shown
+    for said in (".955", ".909", ".942"):
+        assert said in related
+        assert said in shown
     few = (DOCS / "explanation" / "few-labels.md").read_text(encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "91 to\n100 %" in readme
@@ -146,7 +146,9 @@ def test_sentences_on_coverage_are_those_of_its_cells() -> None:
     assert "intervals are at most .1 % longer than those of the labels alone" in text
     assert int(100 - 100 * width["ordinary"]) == 7
     assert "ordinary ones at least 7 % shorter" in text
-    assert f"at most {low(100 * usual['mse'].max() - 100, 1)} % above" in text
+    said = f"at most {low(100 * usual['mse'].max() - 100, 1)} % above those of the"
+    assert said in text
+    assert said in words("faq.md")
 
 
 def test_sentences_on_squared_errors_are_those_of_the_cells() -> None:

@@ -88,6 +88,15 @@ def test_ratios_of_times_hold_within_a_factor() -> None:
         assert bool(list(record.differences(found, 1))) == differs
 
 
+def test_draws_that_agree_say_nothing_of_chance() -> None:
+    found = {("k",): [Measured(500.0, 0.0)]}
+    unknown, none = made(".0f", [460.0, None]), made(".0f", [460.0, 0.0])
+    assert not list(unknown.differences(found, 4))
+    assert list(none.differences(found, 4))
+    unknown.filled(found, 4)
+    assert unknown.rows[0][1] == [460.0, None]
+
+
 def test_records_are_filled_and_kept() -> None:
     record = made(".2f / .2f", [0.9, None, 0.5, 0.1])
     found = {("k",): [Measured(0.8, 0.04), Measured(0.7, 0.2)]}

@@ -228,5 +228,5 @@ def test_an_arm_with_too_few_labels_is_named() -> None:
     units = frame()
     few = units.assign(t=units["t"].where(units["t"] != 1.0, 0.0))
     few.loc[few["y"].dropna().index[0], "t"] = 1.0
-    with pytest.raises(DataError, match="1 labelled unit were treated, for 2"):
+    with pytest.raises(DataError, match="1 labelled unit was treated, for 2"):
         model_of(few, proxy=SOURCES)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.linalg
 import scipy.optimize
 
 from statsmodels_synth.core.arrays import Floats
@@ -30,6 +31,11 @@ STEP = float(np.finfo(float).eps ** (1 / 3))
 DERIVATIVE_TOLERANCE = 1e-4
 #: Mean of the moments, in units of their root mean square, that counts as zero.
 SOLVED = 1e-7
+#: Residuals below this share of the outcome's range are rounding of zero, and so are
+#: those below that share of its level.
+ZERO_RESIDUAL, ROUNDING = 1e-9, 1e-13
+#: Length of what is left of a column, as a share of it, that is rounding.
+DEPENDENT = 1e-10
 #: Condition number of the derivative from which moments do not identify parameters.
 SINGULAR = 1e12
 #: Condition number from which regressors count as far from zero.
@@ -154,8 +160,16 @@ class MomentScore(TargetScore):
         told.turn = told.point = told.fixed_predictors = None
         guess = told.first_guess(endog, exog, own)
         params, solved = _solved(told, guess, endog, exog, own)
-        told._check_solution(params, solved, len(endog))
         moments = told.moments(params, endog, exog)
+        if not solved and np.all(np.isfinite(moments)):
+            before = np.abs(told.moments(guess, endog, exog)).max(axis=0)
+            if np.all(np.abs(moments).max(axis=0) <= ZERO_RESIDUAL * before):
+                raise DataError(
+                    f"The equations of {told.name} hold exactly for each of the "
+                    f"{count(len(endog), 'labelled unit')}, so no standard error can "
+                    "be estimated. Is the outcome constant, or an exact function?"
+                )
+        told._check_solution(params, solved, len(endog))
         slope = np.tensordot(own, told.slopes(params, endog, exog), 1) / own.sum()
         to = told.coordinates(exog, own)
         told._check_slope(slope @ to, len(endog))
@@ -258,6 +272,37 @@ def inverse_parts(slope: Floats) -> tuple[Floats, Floats, float]:
     condition = values[0] / values[-1] if values[-1] > 0.0 else np.inf
     values = np.where(values > 0.0, values, 1.0)
     return (left / values).T / down, right.T / across[:, None], float(condition)
+
+
+def refuse_exact(endog: Floats, error: Floats) -> None:
+    """Raise if every label is fitted exactly: no interval has a width then."""
+    level, spread = np.abs(endog).max(initial=0.0), np.ptp(endog)
+    if np.abs(error).max() <= ZERO_RESIDUAL * spread + ROUNDING * level:
+        raise DataError(
+            f"The regressors fit all {len(endog)} labels exactly, so no standard error "
+            "can be estimated. Is the outcome an exact function of the regressors, or "
+            "constant?"
+        )
+
+
+def refuse_dependent(
+    columns: Floats, names: Sequence[str], what: str, of: Floats | None = None
+) -> None:
+    """Raise if a column is a combination of the others, as far as can be told."""
+    length = np.linalg.norm(columns, axis=0) if of is None else of
+    scaled = columns / np.where(length > 0.0, length, 1.0)
+    upper, pivots = scipy.linalg.qr(scaled, mode="r", pivoting=True)
+    size = np.zeros(len(names))
+    diagonal = np.abs(np.diag(upper))
+    size[: len(diagonal)] = diagonal
+    if size.min() <= DEPENDENT:
+        name = names[pivots[-1]]
+        others = ", ".join(repr(other) for other in names if other != name)
+        raise CollinearityError(
+            f"On the {count(len(columns), 'labelled unit')} {name!r} is a linear "
+            f"combination of the other {what} ({others}), so that its coefficient is "
+            "not identified. Leave it out, or label more units."
+        )
 
 
 def _solved(

@@ -21,6 +21,8 @@ FIRST_ROWS, OPEN = 3.0, 4.0
 MAX_ROUNDS = 20
 #: Residuals below this share of the spread are zero: rows that the line goes through.
 ON_THE_LINE = 1e-9
+#: Spread below this share of the level is rounding of none.
+ROUNDING = 1e-13
 #: Interquartile range of a normal distribution with a standard deviation of one.
 NORMAL_RANGE = 1.34
 
@@ -185,7 +187,8 @@ def bandwidth(
         h /= 2.0
     scales = np.array([np.std(endog), (high - low) / NORMAL_RANGE, np.std(residual)])
     # Where half of the rows are on the line the quartiles are one value.
-    positive = scales[:2][scales[:2] > ON_THE_LINE * scales[2]]
+    least = max(ON_THE_LINE * scales[2], ROUNDING * np.abs(endog).max(initial=0.0))
+    positive = scales[:2][scales[:2] > least]
     # A constant outcome is refused elsewhere, with its reason.
     scale = positive.min() if len(positive) else max(1.0, np.abs(endog).max())
     return float(scale * (stats.norm.ppf(tau + h) - stats.norm.ppf(tau - h)))
@@ -221,7 +224,8 @@ def regression_quantile(
     x = exog @ own
     scale = np.sqrt(np.mean(x**2, axis=0))
     scale[scale == 0.0] = 1.0  # a rare dummy may be absent
-    spread = float(np.std(endog)) or 1.0
+    level, spread = float(np.abs(endog).max(initial=0.0)), float(np.std(endog))
+    spread = spread if spread > ROUNDING * level else level or 1.0
     found = _solved(tau, endog / spread, x / scale, w) / scale * spread
     return np.asarray(own @ found)
 
