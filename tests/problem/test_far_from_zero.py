@@ -129,6 +129,18 @@ def test_the_numbers_are_those_of_centred_regressors(name: str, design: str) -> 
         )
 
 
+@pytest.mark.parametrize("name", ["over", "AIPW", "median"])
+def test_ten_times_as_far_it_is_still_close(name: str) -> None:
+    make, terms = MODELS[name]
+    with muted(SynthWarning):
+        near, far = (make(at).fit() for at in (0.0, 10.0 * FAR))
+    assert far.source_names == ["llm"]
+    # Rounding is a hundred times as large.
+    error = np.abs(far.params[terms] - near.params[terms]) / near.bse[terms]
+    assert error.max() < 1e-2
+    np.testing.assert_allclose(far.bse[terms], near.bse[terms], rtol=1e-2)
+
+
 @pytest.mark.parametrize("design", ["simple", "both"])
 def test_the_test_of_anderson_and_rubin(design: str) -> None:
     options, fit = DESIGNS[design]

@@ -171,8 +171,8 @@ class MomentScore(TargetScore):
                 )
         told._check_solution(params, solved, len(endog))
         slope = np.tensordot(own, told.slopes(params, endog, exog), 1) / own.sum()
-        told._check_slope(slope, len(endog))
         to = told.coordinates(exog, own)
+        told._check_slope(slope @ to, len(endog))
         told._set_metric(moments, slope @ to, to, own / own.sum())
         told.point = params
         return told
@@ -237,7 +237,8 @@ class MomentScore(TargetScore):
             raise CollinearityError(
                 f"The equations of {self.name} do not identify {least!r} from the "
                 f"{count(n, 'labelled unit')}: in a direction of it they hardly "
-                "change. Leave a parameter out, or add an equation."
+                "change. Leave a parameter out, or add an equation. Take the mean off "
+                "columns that are far from zero."
             )
 
 
