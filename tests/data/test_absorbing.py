@@ -425,6 +425,28 @@ def test_what_cannot_be_absorbed_is_named() -> None:
     assert "'z' is the same" in raised("y ~ [x ~ z] | group", constant)
 
 
+def test_a_plan_of_labels_alone_knows_of_no_source() -> None:
+    model = AugmentedGMM.from_formula("y ~ x | group", study(), PROXY)
+    result = model.fit()
+    expected = result.plan().expect([150, 300])
+    alone = result.plan().expect([150, 300], sources=[])
+    np.testing.assert_allclose(
+        alone["std_err"].iloc[0], result.real_only.bse["x"], rtol=1e-6
+    )
+    # What is predicted for the present labels is what there is.
+    np.testing.assert_allclose(expected["std_err"].iloc[0], result.bse["x"], rtol=0.15)
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_synth.exceptions.RareLevelWarning")
+def test_units_of_levels_that_are_left_out_are_named() -> None:
+    frame = study()
+    frame.loc[frame.index[frame["y"].isna()][:4], "k"] = "rare"
+    with pytest.raises(SynthError, match="rare_levels='lump' keeps their units"):
+        AugmentedGMM.from_formula(FORMULA, frame, PROXY, rare_levels="drop")
+    lumped = AugmentedGMM.from_formula(FORMULA, frame, PROXY, rare_levels="lump")
+    assert np.isfinite(lumped.fit().bse).all()
+
+
 @pytest.mark.parametrize("engine", ["patsy", "formulaic"])
 def test_tests_of_terms_find_their_coefficients(engine: Any) -> None:
     model = AugmentedGMM.from_formula("y ~ C(k) | group", study(), PROXY, engine=engine)

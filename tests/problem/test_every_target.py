@@ -393,6 +393,51 @@ def test_the_same_whatever_the_order_the_ids_and_the_forms(name: str) -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
+@every_target
+def test_units_of_measure_change_nothing(name: str) -> None:
+    frame = units(name)
+    result = model_of(name, frame).fit()
+    found = model_of(name, frame.assign(x=1e-3 * frame["x"])).fit()
+    of_x = [n.split(":")[-1] == "x" and name != "moments" for n in result.params.index]
+    scale = np.where(of_x, 1e3, 1.0)
+    if name == "moments":
+        scale[0] = 1e-3
+    np.testing.assert_allclose(found.bse, scale * result.bse, rtol=1e-5)
+    np.testing.assert_allclose(
+        found.params, scale * result.params, rtol=1e-5, atol=1e-6 * scale.max()
+    )
+    if TARGETS[name].kind != "number" or name == "moments":
+        return
+    columns = ["y", "llm", "second"]
+    found = model_of(name, frame.assign(**(1e3 * frame[columns]))).fit()
+    logit = np.array([n.startswith("propensity") for n in result.params.index])
+    scale = np.where(logit, 1.0, 1e3)
+    np.testing.assert_allclose(found.bse, scale * result.bse, rtol=1e-6)
+    np.testing.assert_allclose(found.params, scale * result.params, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["ordered logit", "multinomial"])
+def test_what_levels_are_called_and_compared_with_changes_nothing(name: str) -> None:
+    frame = units(name)
+    result = model_of(name, frame).fit()
+    columns = ["y", "llm", "second"]
+    if name == "ordered logit":
+        turned = model_of(name, frame.assign(**(2.0 - frame[columns]))).fit()
+        expected = result.params.iloc[[0, 2, 1]].to_numpy()
+        np.testing.assert_allclose(turned.params, -expected, rtol=1e-7)
+        expected = result.bse.iloc[[0, 2, 1]].to_numpy()
+        np.testing.assert_allclose(turned.bse, expected, rtol=1e-7)
+        return
+    other = scores.MultinomialLogit(base="top")
+    based = AugmentedGMM.from_formula("y ~ x", frame, BOTH, score=other).fit()
+    apart = result.t_test("mid:x - top:x = 0")
+    assert based.params["mid:x"] == pytest.approx(float(apart.effect[0]))
+    assert based.bse["mid:x"] == pytest.approx(float(apart.sd.item()))
+    renamed = frame.replace({"low": "A", "mid": "B", "top": "C"})
+    again = model_of(name, renamed).fit()
+    np.testing.assert_allclose(numbers(again), numbers(result), rtol=1e-12)
+
+
 def frames(frame: pd.DataFrame) -> dict[str, Any]:
     """The same rows in other libraries, with ids in a column."""
     pl, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
