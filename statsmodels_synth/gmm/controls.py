@@ -379,8 +379,6 @@ def floor_excess(gram: Floats, least: Floats) -> Floats:
            [0., 0.]])
     """
     root = inverse_root(least)
-    if root.shape[1] < len(least):
-        return np.zeros_like(gram)
     values, vectors = np.linalg.eigh(root.T @ gram @ root)
-    back = np.linalg.solve(root.T, vectors)
+    back = least @ root @ vectors
     return np.asarray((back * np.maximum(1.0 - values, 0.0)) @ back.T)

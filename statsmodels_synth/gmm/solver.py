@@ -352,7 +352,7 @@ def _few_label_solution(
             # give the same numbers as this one.
             known = _state_of(state)
             state.start_at(known)
-    redundant = redundant_sources(design, state.sums) if converged else {}
+    redundant = redundant_sources(design, state.sums, in_part=True) if converged else {}
     few_labels = None
     if converged and not redundant and steps > 1:
         few_labels = few_label_estimate(

@@ -171,8 +171,16 @@ def scaled_lstsq(matrix: Floats, target: Floats) -> Floats:
     return np.asarray((solution.T / length).T)
 
 
-def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]:
-    """Sources whose moments are zero or repeat those of the sources before them."""
+def redundant_sources(
+    design: AlignedDesign, sums: MomentSums, *, in_part: bool = False
+) -> dict[int, str]:
+    """
+    Sources whose moments are zero or repeat those of the sources before them.
+
+    `in_part`: a source that repeats some of them has others to add, and stays. Where an
+    effect is the difference of two regressions its equation says the same of the
+    covariates in each source, and nothing of a constant.
+    """
     p, k_sources = design.k_params, design.k_sources
     own = sums.source_outer()
     per_label = design.n_units / design.n_labeled
@@ -182,6 +190,7 @@ def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]
     outer = change @ own.reshape(size, size) @ change.T
     redundant: dict[int, str] = {}
     kept: list[int] = []
+    rank = 0
     for m in range(k_sources):
         here = np.arange(m * p, (m + 1) * p)
         rms = np.sqrt(np.diag(own[m, :, m])) / design.column_scale
@@ -192,13 +201,22 @@ def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]
             )
             continue
         both = np.r_[np.array(kept, dtype=int), here]
-        scale = np.sqrt(np.diag(outer)[both])
-        scale[scale == 0.0] = 1.0
-        values = np.linalg.eigvalsh(outer[np.ix_(both, both)] / np.outer(scale, scale))
-        if values[0] <= REDUNDANT_SHARE:
+        found = _rank(outer[np.ix_(both, both)])
+        if found == rank or (found < len(both) and not in_part):
             others = ", ".join(repr(design.names[k // p]) for k in kept[::p])
             them = f"those of {others}" if others else "each other"
             redundant[m] = f"its moments are collinear with {them}"
             continue
+        rank = found
         kept.extend(here.tolist())
     return redundant
+
+
+def _rank(outer: Floats) -> int:
+    """Number of moments that others do not explain, of their second moment."""
+    scale = np.sqrt(np.diag(outer))
+    some = scale > ZERO_SCORE * scale.max(initial=0.0)
+    values = np.linalg.eigvalsh(
+        outer[np.ix_(some, some)] / np.outer(scale[some], scale[some])
+    )
+    return int(np.count_nonzero(values > REDUNDANT_SHARE))
