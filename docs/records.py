@@ -37,6 +37,7 @@ RERUN = {
     "fixed_effects": "benchmarks.fixed_effects",
     "partly_covered": "benchmarks.partly_covered",
     "targets": "benchmarks.targets",
+    "targets_designs": "benchmarks.target_designs",
 }
 
 Cells = Iterator[tuple[tuple[str, ...], list[tuple[float, float]]]]
