@@ -75,6 +75,7 @@ RERUN = {
     "slope_two": "benchmarks.coverage:slope_cells",
     "speed": "benchmarks.speed",
     "targets": "benchmarks.targets",
+    "targets_designs": "benchmarks.target_designs",
     "tasks": "benchmarks.tasks",
     "tasks_real": "benchmarks.tasks:real_cells",
     "weak_instruments": "benchmarks.weak_instruments",

@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import busy, conditioning, designs, generation_study, rivals, scaling
+from benchmarks import (
+    busy,
+    conditioning,
+    designs,
+    generation_study,
+    rivals,
+    scaling,
+    targets,
+)
 from benchmarks.peers import StockModel, linear_stack
 from benchmarks.problems import Row, make_problem
 from benchmarks.scaling import CELL, Cell
@@ -188,3 +196,12 @@ def test_gain_is_a_ratio_of_squared_errors() -> None:
     # sqrt(2 / n + 2 / n).
     factor, error = generation_study.gain(rng.normal(size=4_000), own)
     assert error == pytest.approx(np.sqrt(4 / 4_000), rel=0.15)
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_every_target_is_estimated_and_its_parameters_found(name: str) -> None:
+    found = targets.one_draw(targets.TARGETS[name], 300, "useful", 0)
+    assert found is not None
+    error, _, width = found["default"]
+    # Half a width is two standard errors; four of them are one draw in 15,000.
+    assert np.all(np.sqrt(error) < width)

@@ -11,7 +11,12 @@ from scipy.special import expit
 import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
-from statsmodels_synth.exceptions import DataError, OptionError, SynthError
+from statsmodels_synth.exceptions import (
+    CollinearSourceWarning,
+    DataError,
+    OptionError,
+    SynthError,
+)
 from statsmodels_synth.scores import AverageTreatmentEffect
 from tests.reference.dense import Array
 
@@ -51,6 +56,39 @@ def test_without_covariates_it_is_the_difference_in_means() -> None:
     # Neyman's variance, with n in place of n - 1.
     expected = np.sqrt((groups.var(ddof=0) / groups.size()).sum())
     assert found.bse["ATE"] == pytest.approx(expected, rel=1e-8)
+
+
+def test_without_covariates_a_source_counts_as_in_least_squares() -> None:
+    # The equation of the effect is zero for every row of a source: it says nothing, and
+    # the others say what they say. Shrinkage counts parameters: three here, two there.
+    units = frame().assign(t=lambda u: u["t_true"])
+    found = model_of(units, formula="y ~ t", proxy={"y": "y_llm"}).fit()
+    other = AugmentedGMM.from_formula("y ~ t", units, proxy={"y": "y_llm"}).fit()
+    assert not found.dropped_sources
+    assert found.bse["ATE"] < 0.7 * found.real_only.bse["ATE"]
+    assert found.bse["ATE"] == pytest.approx(other.bse["t"], rel=0.03)
+    error = abs(found.params["ATE"] - other.params["t"])
+    assert error < 0.1 * other.bse["t"]
+
+
+@pytest.mark.parametrize("propensity", [None, 0.5])
+def test_two_sources_that_say_the_same_of_covariates_both_count(
+    propensity: Any,
+) -> None:
+    # With one covariate the equation of the effect is its distance from the mean, by a
+    # factor, in every source.
+    units = frame().assign(t=lambda u: u["t_true"])
+    rng = np.random.default_rng(1)
+    units["second"] = units["y_true"] + 0.5 * rng.normal(size=len(units))
+    every = {"llm": {"y": "y_llm"}, "second": {"y": "second"}}
+    both = model_of(units, propensity, proxy=every).fit()
+    assert not both.dropped_sources
+    for name, columns in every.items():
+        one = model_of(units, propensity, proxy={name: columns}).fit()
+        assert both.bse["ATE"] < 0.97 * one.bse["ATE"]
+    # One that repeats another has nothing to add, and is left out.
+    with pytest.warns(CollinearSourceWarning, match="those of 'llm'"):
+        model_of(units, propensity, proxy=every | {"second": {"y": "y_llm"}}).fit()
 
 
 def test_regression_adjustment_is_that_of_lin() -> None:
