@@ -4,7 +4,8 @@
 # make r       the bridge to R: set-up, its tests, R CMD check
 # make docs    the documentation, in docs/_build/html, opened in a browser
 # make figures  pictures, tables and printed numbers of README and documentation, made
-#              again; with BENCH=1 simulations too, in few draws, against their errors
+#              again; with BENCH=1 simulations and times, too, against their errors:
+#              with MINUTES=40 for all of it, DRAWS=40 of each at most, JOBS=2
 # make smoke   what would be published, installed and run in a bare environment
 # make bench   ratios of speed and memory against named peers
 # All of them need python3 (3.10 or newer) and make; they build their own .venv.
@@ -65,10 +66,16 @@ docs: $(VENV)/docs.stamp browser
 	$(BIN)/python tools/check_pages.py docs/_build/html --screens docs/_build/screens
 	@echo "Documentation: docs/_build/html/index.html"
 
+# Simulations of the pages with other seeds; tables that cost much get fewer draws.
+MINUTES ?= 40
+DRAWS ?= 40
+JOBS ?= 2
+RERUN = --rerun --minutes $(MINUTES) --draws $(DRAWS) --jobs $(JOBS)
+
 # Then it fails if anything else that a page prints is not what the code prints.
 figures: r-setup
 	$(BIN)/python docs/figures.py
-	$(BIN)/python docs/records.py $(if $(BENCH),--rerun --jobs 2)
+	$(BIN)/python docs/records.py $(if $(BENCH),$(RERUN))
 	UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests/docs tests/r/test_docs_page.py
 	git diff --exit-code --stat -- README.md docs
 

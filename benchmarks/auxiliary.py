@@ -20,7 +20,7 @@ Cells on real labels need ``--data``, a folder with politeness.csv and alphafold
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -41,6 +41,7 @@ import statsmodels.api as sm
 from tqdm import tqdm
 
 from benchmarks.designs import FAMILIES, Rng, Study, columns, some
+from benchmarks.measured import Measured, Span, ratio_of, share_of, span_of
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SynthError, SynthWarning
 
@@ -304,6 +305,30 @@ def one_draw(
     return found, used
 
 
+#: Where real labels are, if nothing else is said.
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured | Span]]]:
+    """Rows of the table of the documentation: values with their errors."""
+    own = real_cells(SHARED if SHARED.exists() else None)
+    for name, make in {**CELLS, **own}.items():
+        done = Parallel(jobs)(
+            delayed(one_draw)(name, make, seed) for seed in range(first, first + draws)
+        )
+        kept = [found for found in done if found is not None]
+        error = {m: np.array([found[m][0] for found, _ in kept]) for m in METHODS}
+        row: list[Measured | Span] = [
+            ratio_of(error[method], error["labels only"]) for method in METHODS[1:]
+        ]
+        row += [ratio_of(error["with"], error[k]) for k in ("without", "oracle")]
+        row.append(share_of([used for _, used in kept]).times(100.0))
+        row.append(span_of([found["with"][1] for found, _ in kept]))
+        yield (name,), row
+
+
 def run(
     name: str, make: Callable[[Rng, int], Cell], draws: int, jobs: int, folder: Path
 ) -> pd.DataFrame:
@@ -364,4 +389,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Not its own main(): the workers must find the functions by name.
+    import benchmarks.auxiliary  # noqa: PLW0406
+
+    benchmarks.auxiliary.main()

@@ -29,6 +29,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
+from itertools import product
 from pathlib import Path
 from typing import Any
 import warnings
@@ -41,7 +42,7 @@ from scipy.special import expit
 import statsmodels.api as sm
 from tqdm import tqdm
 
-from benchmarks.measured import Measured, ratio_of, share_of
+from benchmarks.measured import Measured, Span, ratio_of, share_of, span_of, together
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SeparationError
 
@@ -208,6 +209,50 @@ def cells(
         yield (cell.family, str(cell.n), cell.quality), row
 
 
+def _shares(
+    cells: list[Cell], names: list[str], seeds: list[int], jobs: int
+) -> dict[str, Span]:
+    """Lowest, highest and mean share of draws that are covered, over some cells."""
+    found = [simulated(cell, seeds, jobs) for cell in cells]
+    return {
+        name: together([share_of([getattr(d, name) for d in own]) for own in found])
+        for name in names
+    }
+
+
+def grid_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Span]]]:
+    """Rows of the table of the grid: coverage over numbers of sources and units."""
+    seeds = list(range(first, first + draws))
+    qualities = ["none", "useless", "ordinary", "5 %", "2 %"]
+    usual = [cell for cell in grid() if cell.columns == 2 and cell.slope == 1.0]
+    for family, n in product(FAMILIES, (30, 50, 100, 200)):
+        row, paper = [], []
+        for quality in qualities:
+            part = [
+                c for c in usual if (c.family, c.n, c.quality) == (family, n, quality)
+            ]
+            found = _shares(part, ["covered", "covered_paper"], seeds, jobs)
+            row.append(found["covered"])
+            paper += [found["covered_paper"]] * (quality != "none")
+        ends = [p.low for p in paper], [p.high for p in paper]
+        mean = together([p.mean for p in paper]).mean
+        yield (family, str(n)), [*row, Span(min(ends[0]), max(ends[1]), mean)]
+
+
+def slope_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Span]]]:
+    """Rows of the table of a slope of 2: coverage over numbers of sources."""
+    seeds = list(range(first, first + draws))
+    steep = [cell for cell in grid() if cell.slope != 1.0]
+    for family, quality, n in product(FAMILIES, ("5 %", "2 %"), (30, 50, 100, 200)):
+        part = [c for c in steep if (c.family, c.n, c.quality) == (family, n, quality)]
+        found = _shares(part, ["covered", "covered_paper"], seeds, jobs)
+        yield (family, quality, str(n)), list(found.values())
+
+
 def run(cells: list[Cell], draws: int, path: Path, jobs: int) -> pd.DataFrame:
     """Simulate what is not in the file yet."""
     names = [f.name for f in fields(Cell)]
@@ -315,18 +360,9 @@ def real_draw(
     return pd.concat(rows)
 
 
-def real_study(draws: int, jobs: int) -> pd.DataFrame:
-    """
-    Repeated labelling of real data, against the estimate from all labels.
-
-    The truth is that of the T units, not of a population they come from. The interval
-    is for the latter, so that it covers more often than it says, the more the larger
-    n / T: of its variance the part that comes from drawing the units, about V_T = the
-    variance with all T labelled, does not count. ``coverage_fpc`` is that of the
-    interval without this part, whose half-width is shortened by
-    ``sqrt(1 - V_T / V)``.
-    """
-    problems = {
+def real_problems() -> dict[str, tuple[pd.DataFrame, str, dict[str, Any]]]:
+    """Frame, formula and options of each regression of real data."""
+    return {
         "politeness, hashedge": _politeness("hashedge"),
         "politeness, first_person_pl": _politeness("first_person_pl"),
         "politeness, 3 regressors": _politeness(
@@ -334,37 +370,136 @@ def real_study(draws: int, jobs: int) -> pd.DataFrame:
         ),
         "twins": _twins(),
     }
+
+
+def real_full(frame: pd.DataFrame, formula: str, options: dict[str, Any]) -> Any:
+    """The fit with all labels."""
+    family = options.get("family", FAMILIES["gaussian"])
+    return AugmentedGMM.from_formula(formula, frame, family=family).fit()
+
+
+def real_measures(
+    good: list[pd.DataFrame], full: Any, coefficient: str
+) -> dict[str, Floats]:
+    """
+    What is found of a coefficient in each draw: covered, and squared errors.
+
+    The truth is that of the T units, not of a population they come from. The interval
+    is for the latter, so that it covers more often than it says, the more the larger
+    n / T: of its variance the part that comes from drawing the units, about V_T = the
+    variance with all T labelled, does not count. ``fpc`` is the interval without this
+    part, whose half-width is shortened by ``sqrt(1 - V_T / V)``.
+    """
+    truth = full.params[coefficient]
+    part = {
+        kind: pd.DataFrame([f.loc[(kind, coefficient)] for f in good])
+        for kind in ("default", "labels")
+    }
+    found = {}
+    for kind, values in part.items():
+        found[f"covers, {kind}"] = (
+            (values["low"] <= truth) & (truth <= values["high"])
+        ).to_numpy(float)
+        found[f"squared, {kind}"] = ((values["estimate"] - truth) ** 2).to_numpy()
+    half = (part["default"]["high"] - part["default"]["low"]) / 2
+    variance = (half / 1.96) ** 2
+    share = np.sqrt((1 - full.bse[coefficient] ** 2 / variance).clip(0))
+    error = part["default"]["estimate"] - truth
+    found["fpc"] = (error.abs() <= half * share).to_numpy(float)
+    return found
+
+
+def real_study(draws: int, jobs: int) -> pd.DataFrame:
+    """Repeated labelling of real data, against the estimate from all labels."""
     rows = []
-    for name, (frame, formula, options) in problems.items():
-        family = options.get("family", FAMILIES["gaussian"])
-        full = AugmentedGMM.from_formula(formula, frame, family=family).fit()
+    for name, (frame, formula, options) in real_problems().items():
+        full = real_full(frame, formula, options)
         for n in (100, 200, 500):
             found = Parallel(jobs)(
                 delayed(real_draw)(frame, formula, options, n, seed)
                 for seed in tqdm(range(draws), desc=f"{name}, n={n}")
             )
             good = [f for f in found if isinstance(f, pd.DataFrame)]
-            refused = [f for f in found if isinstance(f, str)]
-            for coefficient, truth in full.params.items():
-                row = {"data": name, "n": n, "coefficient": coefficient}
-                row |= {"draws": len(good), "refused": len(refused)}
-                part = {
-                    kind: pd.DataFrame([f.loc[(kind, coefficient)] for f in good])
-                    for kind in ("default", "labels")
-                }
-                for kind, values in part.items():
-                    inside = (values["low"] <= truth) & (truth <= values["high"])
-                    row[f"coverage_{kind}"] = inside.mean()
-                half = (part["default"]["high"] - part["default"]["low"]) / 2
-                variance = (half / 1.96) ** 2
-                share = np.sqrt((1 - full.bse[coefficient] ** 2 / variance).clip(0))
-                error = part["default"]["estimate"] - truth
-                row["coverage_fpc"] = (error.abs() <= half * share).mean()
-                row["mse"] = (error**2).mean() / (
-                    (part["labels"]["estimate"] - truth) ** 2
-                ).mean()
-                rows.append(row)
+            for coefficient in full.params.index:
+                told = real_measures(good, full, coefficient)
+                mean = {k: v.mean() for k, v in told.items()}
+                rows.append(
+                    {
+                        **{"data": name, "n": n, "coefficient": coefficient},
+                        **{"draws": len(good), "refused": draws - len(good)},
+                        **{"coverage_default": mean["covers, default"]},
+                        **{"coverage_labels": mean["covers, labels"]},
+                        "coverage_fpc": mean["fpc"],
+                        "mse": mean["squared, default"] / mean["squared, labels"],
+                    }
+                )
     return pd.DataFrame(rows)
+
+
+#: Rows of the table of real labels, and the beginnings of names of their regressions.
+REAL = {
+    "politeness of 5,480 requests, three models, 8 coefficients": "politeness",
+    "survey of 1,784 respondents, 4 coefficients, proxy and synthetic rows": "twins",
+}
+
+
+def real_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Span]]]:
+    """Rows of the table of real labels, over coefficients."""
+    if not SHARED.is_dir():
+        return
+    seeds = range(first, first + draws)
+    problems = real_problems()
+    for (shown, begins), n in product(REAL.items(), (100, 200, 500)):
+        covered, fpc, ratios = [], [], []
+        for name in [name for name in problems if name.startswith(begins)]:
+            own, full = problems[name], real_full(*problems[name])
+            found = Parallel(jobs)(delayed(real_draw)(*own, n, seed) for seed in seeds)
+            good = [f for f in found if isinstance(f, pd.DataFrame)]
+            told = [real_measures(good, full, k) for k in full.params.index]
+            covered.append(span_of(np.array([t["covers, default"] for t in told]).T))
+            fpc.append(span_of(np.array([t["fpc"] for t in told]).T))
+            ratios.append(
+                [
+                    ratio_of(
+                        t["squared, default"][:, None], t["squared, labels"][:, None]
+                    )
+                    for t in told
+                ]
+            )
+        every = [own for part in ratios for own in part]
+        # Coefficients of the same draws go together.
+        error = float(np.mean([own.error for own in every]))
+        mean = Measured(float(np.mean([own.value for own in every])), error)
+        low, high = min(o.value for o in every), max(o.value for o in every)
+        yield (shown, str(n)), [over(covered), over(fpc), Span(low, high, mean)]
+
+
+def refused_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Per cent of the draws of 100 requests in which the fit is refused."""
+    if not SHARED.is_dir():
+        return
+    problems = [own for name, own in real_problems().items() if "politeness" in name]
+    found = [
+        own
+        for problem in problems
+        for own in Parallel(jobs)(
+            delayed(real_draw)(*problem, 100, seed)
+            for seed in range(first, first + draws)
+        )
+    ]
+    yield ("refused",), [share_of([isinstance(own, str) for own in found]).times(100.0)]
+
+
+def over(spans: list[Span]) -> Span:
+    """The span of spans of the same draws."""
+    value = float(np.mean([own.mean.value for own in spans]))
+    error = float(np.mean([own.mean.error for own in spans]))
+    low, high = min(own.low for own in spans), max(own.high for own in spans)
+    return Span(low, high, Measured(value, error))
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from scipy import stats
 import statsmodels.api as sm
 from tqdm import tqdm
 
-from benchmarks.measured import UNKNOWN, Measured, ratio_of
+from benchmarks.measured import Measured, Span, ratio_of, ratio_of_medians, span_of
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.estimators import predict_then_debias
 from statsmodels_synth.exceptions import SynthError, SynthWarning
@@ -350,7 +350,7 @@ def simulated(name: str, seeds: range, jobs: int) -> list[dict[str, Array]]:
 
 def cells(
     draws: int, first: int = 0, jobs: int = 1
-) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+) -> Iterator[tuple[tuple[str, ...], list[Measured | Span]]]:
     """Rows of the table of the documentation: values with their errors."""
     for name in CELLS:
         kept = simulated(name, range(first, first + draws), jobs)
@@ -358,16 +358,9 @@ def cells(
             np.array([found[method] for found in kept])
             for method in ("labels only", "default", "paper")
         )
-        width = np.median(own[:, 2], axis=0) / np.median(base[:, 2], axis=0)
-        # The error of a median is about 1.25 times that of a mean.
-        each = (own[:, 2] / np.median(base[:, 2], axis=0)).mean(axis=1)
-        spread = 1.25 * float(each.std() / np.sqrt(len(each)))
         errors = [ratio_of(made[:, 0], base[:, 0]) for made in (own, paper)]
-        # Of few draws the least and the most of several coverages say nothing.
-        yield (
-            (name,),
-            [*errors, Measured(float(width.mean()), spread), UNKNOWN, UNKNOWN],
-        )
+        width = ratio_of_medians(own[:, 2], base[:, 2])
+        yield (name,), [*errors, width, span_of(own[:, 1])]
 
 
 def run(name: str, draws: int, jobs: int, folder: Path) -> pd.DataFrame:

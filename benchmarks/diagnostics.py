@@ -41,8 +41,11 @@ from joblib import Parallel, cpu_count, delayed
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
+from scipy.special import expit
+import statsmodels.api as sm
 from tqdm import tqdm
 
+from benchmarks.measured import UNKNOWN, Measured, share_of
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.diagnostics import Diagnostics
 from statsmodels_synth.diagnostics.coverage import Drawn, coverage_gap
@@ -239,6 +242,109 @@ def grid() -> Iterator[Cell]:
         for wrong in WRONG:
             gaps = "common" if wrong == "coverage" else "rare"
             yield Cell(design, gaps, True, wrong)
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the documentation: per cent of draws with p < .05."""
+    for cell in [own for own in grid() if own.wrong == "nothing"]:
+        seeds = range(first, first + draws)
+        parts = Parallel(jobs)(delayed(_draws)(cell, seeds[k::8]) for k in range(8))
+        values = np.array([v for part in parts for v in part if v is not None])
+        row = [
+            share_of(values[:, k] < 0.05).times(100.0) for k in range(len(TESTS) - 1)
+        ]
+        row[0] = UNKNOWN
+        if cell.gaps != "none":
+            seeds = range(10 * first, 10 * (first + draws))
+            found = Parallel(jobs)(
+                delayed(_coverage)(cell, seeds[k::8]) for k in range(8)
+            )
+            hits = [p < 0.05 for part in found for p in part]
+            row[0] = share_of(hits).times(100.0)
+        yield (cell.design, cell.gaps, "yes" if cell.missing else "no"), row
+
+
+#: What is wrong, in the words of the documentation, and the test that should see it.
+POWER = {
+    "lacks labelled units three times as often": ("coverage", "coverage"),
+    "is .5 off for unlabelled units only": ("shown", "J"),
+    "is made alike, but labels prefer high outcomes": ("selection", "J"),
+    "has a slope that is .4 off": ("biased", "bias"),
+}
+
+
+def power_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of power: per cent of draws with p < .05, by design."""
+    for shown, (wrong, test) in POWER.items():
+        row = []
+        for design in DESIGNS:
+            gaps = "common" if wrong == "coverage" else "rare"
+            cell = Cell(design, gaps, True, wrong)
+            seeds = range(first, first + draws)
+            parts = Parallel(jobs)(delayed(_draws)(cell, seeds[k::8]) for k in range(8))
+            kept = [v for part in parts for v in part if v is not None]
+            hits = [v[TESTS.index(test)] < 0.05 for v in kept]
+            # Where most are refused there is no test.
+            told = share_of(hits).times(100.0) if len(kept) > draws / 2 else UNKNOWN
+            row.append(told)
+        yield (shown, test), row
+
+
+#: Sources that agree nearly perfectly: share that is right, and whether labels were
+#: copied into it.
+AGREE = {
+    "labels copied, others right in 85 %": (0.85, True),
+    "made alike, right in 90 %": (0.90, False),
+    "made alike, right in 97 %": (0.97, False),
+    "made alike, right in 98 %": (0.98, False),
+    "made alike, right in 99 %": (0.99, False),
+}
+
+
+#: Constants of the logit: an outcome of 1 in half of the units, or in one of eight.
+OFTEN, RARE = 0.0, -2.3
+
+
+def agreeing(
+    right: float, copied: bool, constant: float, seed: int
+) -> tuple[bool, bool]:
+    """Whether the verdict asks if labels were shown, and whether it says "Rely"."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=UNITS)
+    y = (rng.random(UNITS) < expit(constant + x)).astype(float)
+    labeled = rng.permutation(UNITS) < LABELS
+    guess = np.where(rng.random(UNITS) < right, y, 1.0 - y)
+    guess = np.where(labeled & copied, y, guess)
+    design = np.column_stack([np.ones(UNITS), x])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = AugmentedGMM(
+            np.where(labeled, y, np.nan),
+            design,
+            proxy={"s": (guess, design)},
+            family=sm.families.Binomial(),
+        ).fit()
+        verdict = " ".join(result.diagnostics().verdict)
+    return "labels were copied into the source" in verdict, "Rely on" in verdict
+
+
+def agreeing_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of sources that agree nearly perfectly, in per cent."""
+    for shown, (right, copied) in AGREE.items():
+        row = []
+        for constant in (OFTEN, RARE):
+            found = Parallel(jobs)(
+                delayed(agreeing)(right, copied, constant, seed)
+                for seed in range(first, first + draws)
+            )
+            row += [share_of(k).times(100.0) for k in zip(*found, strict=True)]
+        yield (shown,), row
 
 
 def run(cells: list[Cell], draws: int, path: Path, jobs: int) -> pd.DataFrame:

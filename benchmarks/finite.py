@@ -18,6 +18,7 @@ it; and the mean over coefficients of the half-width of the first over that of t
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -31,6 +32,7 @@ import pandas as pd
 import statsmodels.api as sm
 from tqdm import tqdm
 
+from benchmarks.measured import Measured, Span, ratio_of, span_of
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.estimators import predict_then_debias
 from statsmodels_synth.exceptions import SynthError
@@ -158,7 +160,7 @@ def one(name: str, how: str, n: int, seed: int) -> Array | None:
     return np.stack([inside, (ends[:, :, 1] - ends[:, :, 0]) / 2.0])
 
 
-def cells() -> list[tuple[str, str, int]]:
+def grid() -> list[tuple[str, str, int]]:
     """Data, way of labelling, and number of labels."""
     found = []
     for name, corpus in CORPORA.items():
@@ -167,6 +169,34 @@ def cells() -> list[tuple[str, str, int]]:
         found += [(name, how, n) for how in ("strata", "unequal") for n in (150, 500)]
         found += [(name, "40 % covered", n) for n in (200, half)]
     return found
+
+
+#: Words of the table of the documentation.
+SHOWN = {
+    "politeness": "politeness, 1,200 requests, logit",
+    "alphafold": "proteins, 2,000 residues, share",
+    "twins": "survey, linear, 4 coefficients",
+    "simple": "at random",
+    "strata": "strata",
+    "unequal": "unequal probabilities",
+    "40 % covered": "at random, 40 % covered",
+}
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured | Span]]]:
+    """Rows of the table of the documentation: coverage over coefficients, and width."""
+    if not SHARED.exists():
+        return
+    for name, how, n in grid():
+        found = Parallel(jobs)(
+            delayed(one)(name, how, n, seed) for seed in range(first, first + draws)
+        )
+        good = np.stack([own for own in found if own is not None])
+        covered = [span_of(good[:, 0, k]) for k in range(len(METHODS))]
+        width = ratio_of(good[:, 1, 0], good[:, 1, -1])
+        yield (SHOWN[name], SHOWN[how], f"{n:,}"), [*covered, width]
 
 
 def table_row(draws: list[Array | None]) -> dict[str, str]:
@@ -193,7 +223,7 @@ def main() -> None:
         parser.error(f"the real data are not in {SHARED}")
     given.out.mkdir(parents=True, exist_ok=True)
     rows = {}
-    for name, how, n in cells():
+    for name, how, n in grid():
         if given.only and name not in given.only:
             continue
         path = given.out / f"{name}-{how}-{n}-{given.draws}.csv"
@@ -208,4 +238,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Not its own main(): the workers must find the functions by name.
+    import benchmarks.finite  # noqa: PLW0406
+
+    benchmarks.finite.main()

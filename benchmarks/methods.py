@@ -28,6 +28,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 import warnings
@@ -40,7 +41,7 @@ from scipy.special import expit
 import statsmodels.api as sm
 from tqdm import tqdm
 
-from benchmarks.measured import ratio_of
+from benchmarks.measured import UNKNOWN, Measured, Span, rate_of, ratio_of, together
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SynthError
 
@@ -168,7 +169,7 @@ def draw(data: Data, rate: float, size: int, seed: int) -> pd.DataFrame | str:
     return pd.concat([found, own], ignore_index=True)
 
 
-def cells() -> Iterator[tuple[str, float, int]]:
+def grid() -> Iterator[tuple[str, float, int]]:
     """Data set, labelling rate and number of units."""
     for name, read in DATA.items():
         if not (SHARED.is_dir() or name.startswith("simulated")):
@@ -179,12 +180,97 @@ def cells() -> Iterator[tuple[str, float, int]]:
                 yield name, rate, size
 
 
+#: Methods in the order of the table of the documentation.
+COLUMNS = (
+    *("GMM-Synth", "GMM-Synth, paper", "PPI (proxy)", "PPI++ (proxy)", "PPI++Synth"),
+    *("predict-then-debias (proxy)", "DSL (proxy)", "RePPI"),
+)
+
+
+def _truth(data: Data) -> Any:
+    """Coefficients of the population."""
+    full = AugmentedGMM.from_formula(data.formula, data.frame, family=data.family)
+    return full.fit().params
+
+
+@cache
+def _tables(
+    name: str, rate: float, size: int, draws: int, first: int, jobs: int
+) -> list[pd.DataFrame]:
+    """Draws of a cell that are not refused, without the constant, with the truth."""
+    data = DATA[name]()
+    truth = _truth(data)
+    found = Parallel(jobs)(
+        delayed(draw)(data, rate, size, seed) for seed in range(first, first + draws)
+    )
+    tables = [own for own in found if not isinstance(own, str)]
+    return [
+        own.assign(truth=own["coefficient"].map(truth))
+        .set_index(["method", "coefficient"])
+        .drop(index="Intercept", level="coefficient")
+        for own in tables
+    ]
+
+
+def _wide(tables: list[pd.DataFrame], values: Callable[[pd.DataFrame], Any]) -> Any:
+    """What is said of each method and coefficient (columns) in each draw (rows)."""
+    return pd.concat([values(own) for own in tables], axis=1).T.reset_index(drop=True)
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the documentation: squared errors, labels alone = 1."""
+    for name, rate, size in grid():
+        fewest = 0.05 if name == "twins" else 0.02
+        if rate not in (fewest, 0.10, 0.30):
+            continue
+        tables = _tables(name, rate, size, draws, first, jobs)
+        squared = _wide(tables, lambda own: (own["estimate"] - own["truth"]) ** 2)
+        row = [_relative(squared, method) for method in COLUMNS]
+        yield (name.replace("simulated ", "simulated, "), f"{100 * rate:.0f} %"), row
+
+
+def coverage_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured | Span]]]:
+    """Numbers of the documentation: mean coverage of each method over all cells."""
+    if not SHARED.is_dir():
+        return
+    found: dict[str, list[Measured]] = {}
+    for name, rate, size in grid():
+        tables = _tables(name, rate, size, draws, first, jobs)
+        covered = _wide(
+            tables, lambda own: own["truth"].between(own["lower"], own["upper"])
+        ).astype(float)
+        for method in covered.columns.unique("method"):
+            each = covered[method].dropna().mean(axis=1)
+            if len(each) > 1:
+                found.setdefault(method, []).append(rate_of(each))
+    over = {method: together(own).mean for method, own in found.items()}
+    for method in ("labels only", *COLUMNS[:2], "PPI++ (proxy)", *COLUMNS[4:6]):
+        yield (method,), [over[method]]
+    others = [over[k] for k in ("RePPI", "DSL (proxy)", "PPI (proxy)")]
+    yield ("others",), [together(others)]
+
+
+def _relative(squared: pd.DataFrame, method: str) -> Measured:
+    """Squared error over that of the labels, in draws in which the method has one."""
+    if method not in squared.columns.get_level_values(0):
+        return UNKNOWN
+    own = squared[method].dropna()
+    if len(own) < 2:
+        return UNKNOWN
+    base = squared["labels only"].loc[own.index, own.columns]
+    return ratio_of(own.to_numpy(), base.to_numpy())
+
+
 def run(draws: int, folder: Path, jobs: int) -> None:
     """Simulate what is not in the folder yet; every chunk of draws is a file."""
     todo = [
         (name, rate, size, chunk)
         for chunk in range(-(-draws // CHUNK))
-        for name, rate, size in cells()
+        for name, rate, size in grid()
         if not _file(folder, name, rate, chunk).exists()
     ]
     read = {name: DATA[name]() for name in {name for name, *_ in todo}}
@@ -228,8 +314,7 @@ def report(folder: Path) -> pd.DataFrame:
     truth = {}
     for name in draws["data"].unique():
         data = DATA[name]()
-        full = AugmentedGMM.from_formula(data.formula, data.frame, family=data.family)
-        truth |= {(name, k): v for k, v in full.fit().params.items()}
+        truth |= {(name, k): v for k, v in _truth(data).items()}
     draws = draws[~is_refused & (draws["coefficient"] != "Intercept")].copy()
     pairs = zip(draws["data"], draws["coefficient"], strict=True)
     draws["truth"] = [truth[pair] for pair in pairs]
@@ -370,4 +455,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Not its own main(): the workers must find the functions by name.
+    import benchmarks.methods  # noqa: PLW0406
+
+    benchmarks.methods.main()

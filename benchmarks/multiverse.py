@@ -39,6 +39,7 @@ from scipy.special import expit
 import statsmodels.api as sm
 from tqdm import tqdm
 
+from benchmarks.measured import Measured, rate_of
 from statsmodels_synth import AugmentedGMM
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -178,23 +179,45 @@ def _found(table: pd.DataFrame, truth: float) -> Floats:
     return np.column_stack([below[:, 0], above[:, 0], below[:, 1], above[:, 1]])
 
 
-def run(name: str, draws: int, size: int, jobs: int) -> dict[str, str]:
-    """A row of the table."""
+#: Variants of a draw.
+TESTED = 10
+
+
+def _some(name: str, size: int, seeds: range) -> list[tuple[Floats, Floats, Floats]]:
+    """Draws of a study, which is read once if it is the same in all of them."""
     make = STUDIES[name]
     once = make(0)
+    return [one(make(k) if name == "simulated" else once, size, k) for k in seeds]
 
-    def draw(seed: int) -> tuple[Floats, Floats, Floats]:
-        return one(make(seed) if name == "simulated" else once, size, seed)
 
-    every = list(
-        tqdm(
-            Parallel(jobs, return_as="generator")(
-                delayed(draw)(seed) for seed in range(draws)
-            ),
-            name,
-            total=draws,
-        )
+def every_draw(
+    name: str, seeds: range, size: int, jobs: int
+) -> list[tuple[Floats, Floats, Floats]]:
+    """Draws of a study."""
+    parts = [seeds[k : k + 25] for k in range(0, len(seeds), 25)]
+    found = Parallel(jobs, return_as="generator")(
+        delayed(_some)(name, size, part) for part in parts
     )
+    return [own for part in tqdm(found, name, total=len(parts)) for own in part]
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the documentation: shares of false findings."""
+    for name in STUDIES:
+        if name != "simulated" and not DATA.exists():
+            continue
+        every = every_draw(name, range(first, first + draws), TESTED, jobs)
+        rates = np.array([own.mean(axis=0) for _, own, _ in every])
+        both = np.concatenate([own for *_, own in every])
+        totals = (rates[:, :2], rates[:, 2:], both[:, 2:])
+        yield (name,), [rate_of(own.sum(axis=1)) for own in totals]
+
+
+def run(name: str, draws: int, size: int, jobs: int) -> dict[str, str]:
+    """A row of the table."""
+    every = every_draw(name, range(draws), size, jobs)
     used = np.concatenate([own for own, *_ in every])
     rates = np.array([own.mean(axis=0) for _, own, _ in every])
     both = np.concatenate([own for *_, own in every])
@@ -216,7 +239,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="False findings of many variants")
     parser.add_argument("--study", choices=[*STUDIES], action="append")
     parser.add_argument("--draws", type=int, default=3000)
-    parser.add_argument("--variants", type=int, default=10, help="of each draw")
+    parser.add_argument("--variants", type=int, default=TESTED, help="of each draw")
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
     rows = {}
@@ -227,4 +250,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Not its own main(): the workers must find the functions by name.
+    import benchmarks.multiverse  # noqa: PLW0406
+
+    benchmarks.multiverse.main()

@@ -24,6 +24,7 @@ common, part is that of the row; every other source has a noisy x, anew in each 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from scipy.special import expit
 import statsmodels.api as sm
 from tqdm import tqdm
 
+from benchmarks.measured import Measured, Span
 from statsmodels_synth import AugmentedGMM
 
 Floats = NDArray[np.float64]
@@ -124,9 +126,12 @@ def observe(cell: Cell, seeds: list[int]) -> list[tuple[Floats, Floats]]:
     return [(np.asarray(r.bse), np.asarray(r.params)) for r in found]
 
 
-def study(cell: Cell, draws: int, pilots: int, jobs: int = 1) -> pd.DataFrame:
+def study(
+    cell: Cell, draws: int, pilots: int, jobs: int = 1, first: int = 0
+) -> pd.DataFrame:
     """Compare prediction and outcome: one row per coefficient."""
-    early, late = list(range(pilots)), list(range(10**6, 10**6 + draws))
+    early = list(range(first, first + pilots))
+    late = list(range(10**6 + first, 10**6 + first + draws))
     parts = 1 if jobs == 1 else 4 * jobs
     work = [delayed(predict)(cell, early[i::parts]) for i in range(parts)]
     work += [delayed(observe)(cell, late[i::parts]) for i in range(parts)]
@@ -143,6 +148,9 @@ def study(cell: Cell, draws: int, pilots: int, jobs: int = 1) -> pd.DataFrame:
             "coefficient": [f"b{j}" for j in range(len(BETA))],
             "predicted": mean,
             "error": predicted.std(axis=0) / np.sqrt(pilots) / mean,
+            "error of reported": reported.std(axis=0)
+            / np.sqrt(draws)
+            / reported.mean(axis=0),
             "to_reported": mean / reported.mean(axis=0),
             "to_sd": mean / estimates.std(axis=0, ddof=1),
         }
@@ -176,6 +184,38 @@ def run(draws: int, pilots: int, path: Path, jobs: int) -> pd.DataFrame:
         rows = study(cell, draws, pilots, jobs)
         rows.to_csv(path, mode="a", header=not path.exists(), index=False)
     return pd.read_csv(path)
+
+
+def _span(values: Any, errors: Any) -> Span:
+    """Lowest and highest of ratios, and their mean, as if draws were the same."""
+    mean = Measured(float(np.mean(values)), float(np.mean(errors)))
+    return Span(float(np.min(values)), float(np.max(values)), mean)
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured | Span]]]:
+    """Numbers of the documentation, over cells and coefficients."""
+    parts = [
+        study(cell, draws, draws // 2, jobs, first).assign(family=cell.family)
+        for cell in grid()
+    ]
+    table = pd.concat(parts)
+    error = np.hypot(table["error"], table["error of reported"])
+    yield ("over reported",), [_span(table["to_reported"], error)]
+    spread = np.hypot(table["error"], 1.0 / np.sqrt(2.0 * draws))
+    yield ("over spread",), [_span(table["to_sd"], spread)]
+    for family in FAMILIES:
+        for name, part in (
+            ("more", table["n"] > PILOT_N),
+            ("fewer", table["n"] < PILOT_N),
+        ):
+            own = table[part & (table["family"] == family)]
+            off = 100.0 * (own["to_reported"].mean() - 1.0)
+            if (family, name) == ("binomial", "fewer"):
+                off = -off  # the page says by how much it is too small
+            wrong = 100.0 * float(error[part & (table["family"] == family)].mean())
+            yield (f"{family}, {name}",), [Measured(float(off), wrong)]
 
 
 def main() -> None:

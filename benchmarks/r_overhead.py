@@ -10,6 +10,7 @@ of it, and end with a result whose covariance is known. Needs R with the package
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 import subprocess
 import sys
@@ -20,7 +21,9 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
+from benchmarks.measured import UNKNOWN, Measured
 from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.exceptions import SynthError
 from statsmodels_synth.r.locate import clean_environment, find_r
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -78,8 +81,8 @@ def python_seconds(frame: pd.DataFrame) -> float:
     return min(times[1:])
 
 
-def main() -> int:
-    """Print the table."""
+def both() -> tuple[dict[int, float], list[list[str]]]:
+    """Seconds in Python, and lines of what R prints."""
     r = find_r()
     python = {}
     with tempfile.TemporaryDirectory() as place:
@@ -99,9 +102,30 @@ def main() -> int:
             check=False,
         )
     if done.returncode:
-        print(done.stderr)
-        return 1
-    lines = [line.split() for line in done.stdout.splitlines()]
+        raise RuntimeError(done.stderr)
+    return python, [line.split() for line in done.stdout.splitlines()]
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the documentation; of seconds only the ratio is compared."""
+    del draws, first, jobs
+    try:
+        find_r()
+    except SynthError:
+        return
+    python, lines = both()
+    for line in lines:
+        if line[0] == "fit":
+            size, seconds = int(line[1]), float(line[2])
+            ratio = Measured(seconds / python[size], float("nan"))
+            yield (f"{size:,}",), [UNKNOWN, UNKNOWN, ratio]
+
+
+def main() -> int:
+    """Print the table."""
+    python, lines = both()
     found = {line[0]: line[1:] for line in lines if line[0] != "fit"}
     print(f"library(statsmodelssynth): {float(found['library'][0]):.2f} s, no Python")
     print(f"first call, Python's start included: {float(found['first'][0]):.2f} s")

@@ -27,16 +27,18 @@ intervals, and their width relative to those of the labels alone.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 import warnings
 
+from joblib import Parallel, delayed
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 
+from benchmarks.measured import UNKNOWN, Measured, ratio_of, share_of
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.estimators import ppi
 
@@ -248,18 +250,55 @@ def installed() -> list[Callable[[dict[str, Any], str], dict[str, Line]]]:
     return [lines for name, lines in rivals.items() if find_spec(name)]
 
 
+def lines_of(cell: str, seed: int, rivals: list[Any]) -> pd.DataFrame:
+    """What all methods say of one draw."""
+    sample = draw(cell, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = ours(sample, cell)
+        for rival in rivals:
+            found |= rival(sample, cell)
+    frame = pd.DataFrame(found, index=["estimate", "low", "high"]).T
+    return frame.assign(truth=sample["truth"], seed=seed)
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the documentation, of the packages that are there."""
+    rivals, told = installed(), {}
+    for cell in CELLS:
+        found = Parallel(jobs)(
+            delayed(lines_of)(cell, seed, rivals)
+            for seed in range(first, first + draws)
+        )
+        every = pd.concat(found).rename_axis("method").set_index("seed", append=True)
+        base = every.xs("labels only")
+        for method in every.index.unique("method"):
+            told[method, cell] = _measured(every.xs(method), base)
+    methods = dict.fromkeys(method for method, _ in told if method != "labels only")
+    for method in methods:
+        yield (
+            (method,),
+            [own for cell in CELLS for own in told.get((method, cell), [UNKNOWN] * 3)],
+        )
+
+
+def _measured(own: pd.DataFrame, base: pd.DataFrame) -> list[Measured]:
+    """Squared error and width over those of the labels alone, and coverage."""
+    truth = own["truth"]
+    squared = [((k["estimate"] - truth) ** 2).to_numpy() for k in (own, base)]
+    width = [(k["high"] - k["low"]).to_numpy() for k in (own, base)]
+    covered = (own["low"] <= truth) & (truth <= own["high"])
+    ratios = [ratio_of(a[:, None], b[:, None]) for a, b in (squared, width)]
+    return [*ratios, share_of(covered)]
+
+
 def study(
     cell: str, draws: int, rivals: list[Any]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of both tables."""
-    lines: list[pd.DataFrame] = []
-    for seed in range(draws):
-        sample = draw(cell, seed)
-        found = ours(sample, cell)
-        for rival in rivals:
-            found |= rival(sample, cell)
-        frame = pd.DataFrame(found, index=["estimate", "low", "high"]).T
-        lines.append(frame.assign(truth=sample["truth"], seed=seed))
+    lines = [lines_of(cell, seed, rivals) for seed in range(draws)]
     every = pd.concat(lines).rename_axis("method").set_index("seed", append=True)
     every["width"] = every["high"] - every["low"]
     error = (every["estimate"] - every["truth"]) ** 2
@@ -289,5 +328,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    main()
+    # Not its own main(): the workers must find the functions by name.
+    import benchmarks.rivals  # noqa: PLW0406
+
+    benchmarks.rivals.main()

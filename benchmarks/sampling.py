@@ -18,7 +18,7 @@ at random. With ``--figure FILE`` the widths are drawn. Finished cells are kept 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ import pandas as pd
 import statsmodels.api as sm
 from tqdm import tqdm
 
+from benchmarks.measured import UNKNOWN, Measured, ratio_of_means, share_of
 from statsmodels_synth import AugmentedGMM, draw_labels
 from statsmodels_synth.exceptions import SynthError
 
@@ -337,6 +338,58 @@ def row(name: str, design: str, draws: int, jobs: int) -> dict[str, Any]:
     }
 
 
+#: Studies in the words of the table of the documentation.
+SHOWN = {
+    "flat": "errors alike everywhere",
+    "quarter": "errors in a quarter of the units",
+    "adverse": "errors small at the ends of x",
+    "skewed": "log-normal x",
+    "two": "two proxies",
+    "weighted": "survey weights",
+    "clustered": "clusters of ten",
+    "coded": "x coded by people, too",
+    "mean": "a mean",
+    "prevalence": "a share, sure in three quarters",
+    "rare": "logit, dummy of 1 in 20",
+    "politeness": "politeness, first person plural",
+    "hedges": "politeness, hedges",
+    "twins": "digital twins",
+}
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the documentation: width and coverage of each design."""
+    for name, shown in SHOWN.items():
+        if name in _REAL and not SHARED.exists():
+            continue
+        found = {}
+        for design in DESIGNS:
+            every = Parallel(jobs)(
+                delayed(one)(name, design, seed) for seed in range(first, first + draws)
+            )
+            kept = [own for own in every if own is not None]
+            found[design] = np.array(kept, dtype=float).reshape(-1, 4)
+        base, row = found.pop("random")[:, 1], []
+        for own in found.values():
+            if not len(own):  # this design is refused here
+                row += [UNKNOWN, UNKNOWN]
+                continue
+            row += [ratio_of_means(own[:, 1], base), share_of(own[:, 2])]
+        yield (shown,), row
+
+
+def refused_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Per cent of the draws in which a pilot with a rare dummy cannot be fitted."""
+    found = Parallel(jobs)(
+        delayed(one)("rare", "influence", seed) for seed in range(first, first + draws)
+    )
+    yield ("refused",), [share_of([own is None for own in found]).times(100.0)]
+
+
 def rows_of(name: str, draws: int, jobs: int) -> pd.DataFrame:
     """The rows of a cell, from a file where they are finished."""
     file = OUTPUT / f"{name}-{draws}.csv"
@@ -387,4 +440,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Not its own main(): the workers must find the functions by name.
+    import benchmarks.sampling  # noqa: PLW0406
+
+    benchmarks.sampling.main()

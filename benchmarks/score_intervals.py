@@ -27,7 +27,7 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
-from benchmarks.measured import UNKNOWN, Measured, mean_share
+from benchmarks.measured import UNKNOWN, Measured, rate_of
 from benchmarks.targets import (
     DESIGNS,
     LABELS,
@@ -126,11 +126,11 @@ def measured(found: Floats) -> list[Measured]:
         ratio(found[rng.integers(len(found), size=len(found))]) for _ in range(100)
     ]
     return [
-        mean_share(score),
+        rate_of(score.mean(axis=1)),
         UNKNOWN,
-        mean_share(wald),
-        mean_share(score_labels),
-        mean_share(wald_labels),
+        rate_of(wald.mean(axis=1)),
+        rate_of(score_labels.mean(axis=1)),
+        rate_of(wald_labels.mean(axis=1)),
         Measured(ratio(found), max(float(np.std(again)), 0.5 / len(found))),
     ]
 

@@ -21,24 +21,24 @@ coverage of 95 % intervals with its Monte Carlo error.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 import warnings
 
+from joblib import Parallel, delayed
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
-from ppi_py import (
-    ppi_mean_ci,
-    ppi_mean_pointestimate,
-    ppi_quantile_ci,
-    ppi_quantile_pointestimate,
-)
 from scipy import stats
 from tqdm import tqdm
 
+from benchmarks.measured import Measured, ratio_of, ratio_of_medians, share_of
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.scores import Quantile
 
@@ -107,8 +107,13 @@ def trial() -> pd.DataFrame:
 def mean(labels: pd.DataFrame, others: pd.DataFrame) -> Found:
     """Mean of ppi-python, tuned."""
     arrays = [own.to_numpy() for own in (labels["y"], labels["guess"], others["guess"])]
-    low, high = ppi_mean_ci(*arrays, alpha=LEVEL)
-    return float(ppi_mean_pointestimate(*arrays)[0]), float(low[0]), float(high[0])
+    ppi_py = import_module("ppi_py")
+    low, high = ppi_py.ppi_mean_ci(*arrays, alpha=LEVEL)
+    return (
+        float(ppi_py.ppi_mean_pointestimate(*arrays)[0]),
+        float(low[0]),
+        float(high[0]),
+    )
 
 
 def quantile(tau: float) -> Callable[[pd.DataFrame, pd.DataFrame], Found]:
@@ -118,8 +123,9 @@ def quantile(tau: float) -> Callable[[pd.DataFrame, pd.DataFrame], Found]:
         arrays = [
             own.to_numpy() for own in (labels["y"], labels["guess"], others["guess"])
         ]
-        at = ppi_quantile_pointestimate(*arrays, tau, exact_grid=True)
-        ends = ppi_quantile_ci(*arrays, tau, alpha=LEVEL, exact_grid=True)
+        ppi_py = import_module("ppi_py")
+        at = ppi_py.ppi_quantile_pointestimate(*arrays, tau, exact_grid=True)
+        ends = ppi_py.ppi_quantile_ci(*arrays, tau, alpha=LEVEL, exact_grid=True)
         low, high = (float(np.squeeze(end)) for end in ends)
         return float(np.squeeze(at)), low, high
 
@@ -221,6 +227,60 @@ def table_of(draws: list[dict[str, Found]], truth: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+#: Targets in the words of the table of the documentation.
+SHOWN = {
+    "share of polite requests": "share of polite requests",
+    "share of proteins": "share of modified proteins",
+    "mean of a survey": "mean of a survey",
+    "quantile .5": "median",
+    "quantile .9": ".9 quantile",
+    "effect": "treatment effect",
+}
+
+
+def _quiet(name: str, n: int, seed: int) -> dict[str, Found]:
+    """One draw without warnings; frames are read where it is made."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return draw(TARGETS[name], frame_of(name), n, seed)
+
+
+@cache
+def frame_of(name: str) -> pd.DataFrame:
+    """The population of a target."""
+    return TARGETS[name].frame()
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the documentation: values with their errors."""
+    for name, n in product(SHOWN if find_spec("ppi_py") else (), LABELS):
+        if not readable(name):
+            continue
+        truth = TARGETS[name].truth(frame_of(name))
+        found = Parallel(jobs)(
+            delayed(_quiet)(name, n, seed) for seed in range(first, first + draws)
+        )
+        told = {method: np.array([own[method] for own in found]) for method in found[0]}
+        base, row = told["labels only"], []
+        for method in ("default", "ppi-python"):
+            own = told[method]
+            error = ratio_of((own[:, :1] - truth) ** 2, (base[:, :1] - truth) ** 2)
+            width = ratio_of_medians(own[:, 2] - own[:, 1], base[:, 2] - base[:, 1])
+            row += [error, width, share_of((own[:, 1] <= truth) & (truth <= own[:, 2]))]
+        covered = share_of((base[:, 1] <= truth) & (truth <= base[:, 2]))
+        yield (SHOWN[name], str(n)), [*row, covered]
+
+
+def readable(name: str) -> bool:
+    """Whether the data of a target are here."""
+    try:
+        return len(frame_of(name)) > 0
+    except FileNotFoundError:
+        return False
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
@@ -250,4 +310,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Not its own main(): the workers must find the functions by name.
+    import benchmarks.target_rivals  # noqa: PLW0406
+
+    benchmarks.target_rivals.main()

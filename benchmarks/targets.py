@@ -44,7 +44,7 @@ from statsmodels.miscmodels.ordinal_model import OrderedModel
 from statsmodels.treatment.treatment_effects import TreatmentEffect
 from tqdm import tqdm
 
-from benchmarks.measured import UNKNOWN, Measured, mean_share
+from benchmarks.measured import UNKNOWN, Measured, rate_of
 from benchmarks.problems import Row, say, table, timed, versions
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SynthError
@@ -548,9 +548,9 @@ def cells(
         yield (
             (shown, str(n), source),
             [
-                mean_share(own[:, 1]),
+                rate_of(own[:, 1].mean(axis=1)),
                 UNKNOWN,
-                mean_share(alone[:, 1]),
+                rate_of(alone[:, 1].mean(axis=1)),
                 Measured(told["width"], max(float(np.std(again)), 0.5 / len(kept))),
                 Measured(told["mse"], told["its mc error"]),
             ],

@@ -16,15 +16,17 @@ scaled to their range, and pairs of chatbots with three LLM judges.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
 import warnings
 
+from joblib import Parallel, delayed
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
 
+from benchmarks.measured import Measured, mean_of, share_of
 from statsmodels_synth import TaskExchangeability
 
 Floats = NDArray[np.float64]
@@ -32,6 +34,8 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 ALGORITHMS = (1, 2, "finite")
 ALPHAS = (0.10, 0.15, 0.20)
 N_REAL, N_SYNTHETIC = 1000, 2000
+#: Judges in the words of the documentation.
+JUDGES = ("GPT-4", "Claude 3", "GPT-3.5")
 
 
 def simulate(
@@ -52,11 +56,10 @@ def simulate(
     return table, float(p[-1]), unseen
 
 
-def coverage(n_tasks: int, alpha: float, draws: int, seed: int) -> dict[str, float]:
-    """Share of draws that each algorithm, and the synthetic data alone, cover."""
+def simulated(n_tasks: int, alpha: float, draws: int, seed: int) -> pd.DataFrame:
+    """Whether each algorithm, and the synthetic data alone, cover; and widths."""
     rng = np.random.default_rng([seed, n_tasks, round(1000 * alpha)])
-    hits = dict.fromkeys([*map(str, ALGORITHMS), "synthetic only"], 0)
-    widths = dict.fromkeys(hits, 0.0)
+    rows = []
     for _ in range(draws):
         table, theta, unseen = simulate(n_tasks, rng)
         model = TaskExchangeability.from_estimates(
@@ -66,16 +69,55 @@ def coverage(n_tasks: int, alpha: float, draws: int, seed: int) -> dict[str, flo
             # A share of 0 or 1 has no standard error; that is part of the simulation.
             warnings.simplefilter("ignore")
             fits = {str(a): model.fit(a, alpha) for a in ALGORITHMS}
-        for name, fit in fits.items():
+        ends = {
+            name: (fit.exchange.lower[0], fit.exchange.upper[0])
+            for name, fit in fits.items()
+        }
+        low, high = fits["1"].exchange.naive
+        ends["synthetic only"] = (low[0], high[0])
+        row = {}
+        for name, (low, high) in ends.items():
             target = unseen if name == "finite" else theta
-            low, high = fit.exchange.lower[0], fit.exchange.upper[0]
-            hits[name] += bool(low <= target <= high)
-            widths[name] += high - low
-        low, high = (ends[0] for ends in fits["1"].exchange.naive)
-        hits["synthetic only"] += bool(low <= theta <= high)
-        widths["synthetic only"] += high - low
-    found = {name: count / draws for name, count in hits.items()}
-    return found | {f"width {name}": w / draws for name, w in widths.items()}
+            row[name] = float(low <= target <= high)
+            row[f"width {name}"] = high - low
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def coverage(n_tasks: int, alpha: float, draws: int, seed: int) -> dict[str, float]:
+    """Share of draws that each algorithm, and the synthetic data alone, cover."""
+    found = simulated(n_tasks, alpha, draws, seed)
+    return {str(name): float(value) for name, value in found.mean().items()}
+
+
+def cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of the simulation: coverage, then widths."""
+    keys = [(t, a) for t in (40, 100) for a in ALPHAS]
+    names = [*map(str, ALGORITHMS), "synthetic only"]
+    every = Parallel(jobs)(delayed(simulated)(t, a, draws, first) for t, a in keys)
+    for (t, a), found in zip(keys, every, strict=True):
+        widths = [mean_of(found[f"width {name}"]) for name in names]
+        row = [*(share_of(found[name]) for name in names), *widths]
+        yield (str(t), f"{a:.2f}".lstrip("0")), row
+
+
+def real_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of real tasks, in which nothing is left to chance."""
+    del draws, first, jobs
+    if not SHARED.exists():
+        return
+    names = dict(
+        zip(DATASETS, ["twins", *(f"arena, {k}" for k in JUDGES)], strict=True)
+    )
+    for (name, alpha), found in leave_one_out().iterrows():
+        columns = [f"coverage {a}" for a in ALGORITHMS]
+        columns += ["synthetic only", *(f"width {a}" for a in ALGORITHMS)]
+        row = [Measured(float(found[k]), 0.0) for k in columns]
+        yield (names[name], f"{alpha:.2f}".lstrip("0")), row
 
 
 def twin_tasks() -> pd.DataFrame:

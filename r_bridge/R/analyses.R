@@ -3,18 +3,8 @@
 
 ask_python <- function(name, object, options = list()) {
   force(options)
+  refuse_without_arrays(if (name == "estimator") options$name else name, object)
   again <- object$again
-  if (is.null(again)) {
-    synth_stop(
-      paste0(
-        name_of_analysis(name, options), "() needs the arrays of the fit, which it does not have. ",
-        "Fit it anew with keep = TRUE, the default",
-        if (inherits(object, "augmented_gmm")) " (one by an earlier version has none)",
-        "."
-      ),
-      "OptionError"
-    )
-  }
   asked <- c(again[c("token", "alone")], options)
   value <- call_python(name, c(asked, list(arrays = NULL)))
   if (isTRUE(value$again)) {
@@ -23,8 +13,18 @@ ask_python <- function(name, object, options = list()) {
   value
 }
 
-name_of_analysis <- function(name, options = list()) {
-  if (name == "estimator") options$name else sub("^plan_", "", name)
+refuse_without_arrays <- function(name, object) {
+  if (is.null(object$again)) {
+    synth_stop(
+      paste0(
+        sub("^plan_", "", name), "() needs the arrays of the fit, which it does not have. ",
+        "Fit it anew with keep = TRUE, the default",
+        if (inherits(object, "augmented_gmm")) " (one by an earlier version has none)",
+        "."
+      ),
+      "OptionError"
+    )
+  }
 }
 
 # A data frame of the columns that Python sends, under the names that broom has for them.

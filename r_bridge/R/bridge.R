@@ -117,6 +117,19 @@ r_words <- c(
   "(^|[ (])\\.table\\b" = "\\1$table",
   "\\b(proxy|synthetic)=\\{'([^']*)': \\{'([^']*)': '([^']*)'\\}\\}" =
     "\\1 = list(\\2 = c(\\3 = \"\\4\"))",
+  "=\\{'([^']*)': ['\"]?([^'\"}]*)['\"]?\\}" = " = c(\\1 = \"\\2\")",
+  "\\bendog(\\['[^']*'\\])?(?= has )" = "labels\\1",
+  # Tasks.
+  "\\bThe frame has\\b" = "data has",
+  "\\(dtype [^;()]*; such as " = "(such as ",
+  "has no row in column 'the index'" = "is not among the row names",
+  "'the index' has rows" = "data has rows",
+  "\\b(real|synthetic) result of\\b" = "\\1 fit of",
+  "Results with keys" = "Lists with names",
+  "\\bhas keys, the other is a list\\b" = "has names, the other has none",
+  "as dicts \\(or Series\\) by task, or both as lists" = "lists named by task, or both",
+  "\\bThe index of ([a-z]+)= must" = "The names of \\1 must",
+  "Its index must name every task" = "Its row names must be the tasks",
   # Columns and row names.
   "or set on= to" = "or set on to",
   "Set on= to the column" = "Name the column",

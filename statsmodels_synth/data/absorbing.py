@@ -349,6 +349,9 @@ def _without_effects(
     Shapes: (n,), (n,).
     """
     means, of_sources = between
+    if of_sources.shape[1] > _columns_for(group):
+        # Too few groups to weigh each: the first must not stand for all.
+        of_sources = of_sources.mean(axis=1, keepdims=True)
     both = np.column_stack([of_sources, means])
     ways = [_out_of_fold(endog, within, means, group, weights, folds)]
     if not of_sources.shape[1]:
@@ -373,6 +376,11 @@ def _without_effects(
     return slope, rest
 
 
+def _columns_for(group: Positions) -> int:
+    """Columns of means that labelled groups are enough for, besides a constant."""
+    return max(len(np.unique(group)) // GROUPS_PER_COLUMN - 1, 0)
+
+
 def _out_of_fold(
     endog: Floats,
     within: Floats,
@@ -387,7 +395,7 @@ def _out_of_fold(
     Shapes: (n,), (n,).
     """
     numbers, rank = np.unique(group, return_inverse=True)
-    k = min(between.shape[1], max(len(numbers) // GROUPS_PER_COLUMN - 1, 0))
+    k = min(between.shape[1], _columns_for(group))
     columns = np.column_stack([within, np.ones(len(endog)), between[:, :k]])
     root = np.sqrt(weights)[:, None]
     p = within.shape[1]
@@ -428,14 +436,38 @@ def read_groupings(names: Sequence[str], frames: AlignedFrames, text: str) -> Gr
         label = f"The fixed effect {name!r} of the formula {text!r}"
         values = frames.columns.complete(name, label).to_numpy()
         check_labels_of_groups(values, label)
-        code, levels = pd.factorize(values)
-        codes.append(code.astype(np.intp))
-        sizes.append(len(levels))
+        code, size = numbered_groups(values)
+        codes.append(code)
+        sizes.append(size)
     return Groups(tuple(codes), tuple(sizes))
 
 
-def refuse_unknown_exog(frames: AlignedFrames, text: str) -> None:
-    """Raise if the regressors of a unit are not known: means are over all of them."""
+def numbered_groups(values: Any) -> tuple[Positions, int]:
+    """
+    Groups counted from 0, and how many: the same whatever the order of rows is.
+
+    Folds are of groups by number. Labels that have no order count as they come.
+
+    Examples
+    --------
+    >>> numbered_groups(np.array(["b", "a", "b"]))
+    (array([1, 0, 1]), 2)
+    """
+    try:
+        codes, levels = pd.factorize(values, sort=True)
+    except TypeError:
+        codes, levels = pd.factorize(values)
+    return codes.astype(np.intp), len(levels)
+
+
+def refuse_unknown_exog(
+    frames: AlignedFrames, text: str, *, drops_levels: bool = False
+) -> None:
+    """
+    Raise if the regressors of a unit are not known: means are over all of them.
+
+    `drops_levels`: whether those of levels without a label count as not known.
+    """
     n_data, units = len(frames.data), frames.units
     absent = np.zeros(len(units), dtype=bool)
     absent[n_data:] = True
@@ -452,6 +484,8 @@ def refuse_unknown_exog(frames: AlignedFrames, text: str) -> None:
         "units out of data and sources, if it does not depend on the labels which "
         "these are. Where regressors are known for labelled units only, write "
         f"{dummies} in place of the bar, which needs several labels in each group."
+        + " Levels that rare_levels='drop' leaves out are not known either; "
+        "rare_levels='lump' keeps their units." * drops_levels
     )
 
 
@@ -502,6 +536,11 @@ def absorb(
     alone = number[first[rows]] == 1
     number = np.maximum(number, 2)
     shares = weight * (number / (number - 1) / total)[first]
+    if np.ptp(endog.to_numpy()) == 0.0:
+        raise DataError(
+            f"All {count(len(endog), 'label')} of {endog.name!r} are "
+            f"{endog.iloc[0]:g}, so that there is nothing to regress. Label more units."
+        )
     outcomes = WithinLabels(
         endog.to_numpy(),
         within[rows],

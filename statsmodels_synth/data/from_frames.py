@@ -152,6 +152,7 @@ def align_tables(
     absorbed = outcomes = None
     if fixed:
         labeling = labeling or find_labeling(labeling_prob, strata, mask, frames.units)
+        refuse_unknown_exog(frames, text, drops_levels=options.rare_levels == "drop")
         labels, sources, absorbed, outcomes = _absorbed(
             text, fixed, frames, learned, labels, sources, labeling
         )
@@ -202,7 +203,6 @@ def _absorbed(
     labeling: Labeling,
 ) -> tuple[Labels, list[SourceArrays], Absorbed, WithinLabels]:
     """Labels and sources less what is constant in groups."""
-    refuse_unknown_exog(frames, text)
     borrows = [_borrows(source, learned.parsed) for source in frames.sources]
     endog, exog, done, absorbed, outcomes = absorb(
         text,

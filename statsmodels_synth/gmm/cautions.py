@@ -62,7 +62,7 @@ _CONTINUOUS = 0.9
 #: outcome of a quantile has few values.
 TIED = 0.02
 #: Labels beyond a quantile up to which its standard errors are said to be uncertain: in
-#: a long tail intervals covered in .81 to .93 with 10 to 30, and those of a median in
+#: a long tail intervals covered in .85 to .92 with 10 to 30, and those of a median in
 #: .98 with 50 (``python -m benchmarks.score_intervals``).
 FEW_BEYOND = 50
 #: Labels that may be wrong where none was seen to be, with 95 % confidence.

@@ -192,7 +192,7 @@ def fit_design(
     Shapes: `theta` (p,), `eta` (M, p).
     """
     dropped: dict[str, str] = {}
-    _refuse_in_partitions(design, settings)
+    _refuse_updating(design, target, settings)
     settings = replace(settings, rescaled=is_ill_conditioned(design.basis))
     if settings.maxiter == 1 and design.outcomes is not None:
         design = design.with_outcomes(design.outcomes.with_sources([]))
@@ -276,11 +276,18 @@ def fit_labels(
     )
 
 
-def _refuse_in_partitions(design: AlignedDesign, settings: FitSettings) -> None:
-    """Raise if an option needs something of every unit, which is not in memory."""
-    if design.partitions is None:
+def _refuse_updating(
+    design: AlignedDesign, target: Target, settings: FitSettings
+) -> None:
+    """Raise if the weight cannot be updated continuously."""
+    if settings.maxiter != "cue":
         return
-    if settings.maxiter == "cue":
+    if not target.score.is_smooth:
+        raise OptionError(
+            f"maxiter='cue' needs a score without jumps, and that of "
+            f"{target.score.called} has some. Leave maxiter= out."
+        )
+    if design.partitions is not None:
         raise OptionError(
             "maxiter='cue' needs something of every unit in memory, and the rows are "
             "in Dask partitions. If they fit, give frame.compute() instead; else "

@@ -45,6 +45,7 @@ from statsmodels_synth.gmm.moments import MomentSums, labeled_scores
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.gmm.sums import cluster_scores
 from statsmodels_synth.gmm.weights import (
+    NEGLIGIBLE,
     Weight,
     block_jacobian,
     inverse_root,
@@ -82,7 +83,8 @@ def hansen_j(
     else:
         residual = efficient.whiten @ sums.mean[len(sums.target) :]
         # What the estimation of eta absorbs, whatever weight it used.
-        space = scipy.linalg.orth(efficient.whiten @ block_jacobian(sums.auxiliary))
+        jacobian = efficient.whiten @ block_jacobian(sums.auxiliary)
+        space = scipy.linalg.orth(jacobian, rcond=NEGLIGIBLE)
         residual = residual - space @ (space.T @ residual)
         criterion = n_units * float(residual @ residual)
         df = efficient.rank - space.shape[1]

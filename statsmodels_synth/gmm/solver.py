@@ -43,6 +43,7 @@ from statsmodels_synth.gmm.target import (
     solve_target,
 )
 from statsmodels_synth.gmm.weights import (
+    ZERO_SCORE,
     Weight,
     all_units_weight,
     block_jacobian,
@@ -300,7 +301,7 @@ def solve(
         _refuse_dependent(state)
     weight = first_weight(design)
     converged &= state.solve(weight)
-    redundant = redundant_sources(design, state.sums) if converged else {}
+    redundant = redundant_sources(design, score, state.sums) if converged else {}
     iterations, settled = 1, continuous or steps <= 2
     while converged and not redundant and iterations < (2 if continuous else steps):
         weight = optimal_weight(state.sums.omega(centered), design.basis)
@@ -348,7 +349,7 @@ def _refuse_dependent(state: _Auxiliary) -> None:
     design, eta = state.design, state.eta
     if not state.solve(all_units_weight(design)):
         return
-    if redundant_sources(design, state.sums):
+    if redundant_sources(design, state.score, state.sums):
         return  # which are left out, and the others solved anew
     size = eta.size
     change = repeated_block(design.basis.T, len(eta))
@@ -380,7 +381,7 @@ def _few_label_solution(
             # give the same numbers as this one.
             known = _state_of(state)
             state.start_at(known)
-    redundant = redundant_sources(design, state.sums) if converged else {}
+    redundant = redundant_sources(design, state.score, state.sums) if converged else {}
     few_labels = None
     if converged and not redundant and steps > 1:
         few_labels = few_label_estimate(
@@ -459,8 +460,11 @@ def _is_stuck(state: _Auxiliary) -> bool:
     """
     sums = state.sums.source_sums()
     assert sums.outer is not None
-    error = np.sqrt(np.diag(sums.outer) / state.design.n_units)
-    return bool(np.any(np.abs(sums.mean.ravel()) > SETTLED * error + 1e-300))
+    scale = np.tile(state.design.column_scale, len(state.eta))
+    error = np.sqrt(np.diag(sums.outer) / state.design.n_units) / scale
+    # An equation that holds in every row has rounding only.
+    least = SETTLED * error + ZERO_SCORE * error.max(initial=0.0) + 1e-300
+    return bool(np.any(np.abs(sums.mean.ravel()) / scale > least))
 
 
 def _state_of(state: _Auxiliary) -> SourceState:

@@ -98,7 +98,7 @@ _IN_CALL = {"formula", "data", *_FORMULA_KEYS} - {"missing", "eval_env"}
 _MOMENT_CALL = ("psi", "data", "proxy", "synthetic", "start", "params", "derivative")
 _MOMENT_KEYS = [
     *("on", "labeled", "labeling_prob", "strata", "weights", "auxiliary", "learner"),
-    *("missing", "engine"),
+    *("missing", "engine", "coder", "coding"),
 ]
 _FIT_MANY_KEYS = [*FIT_KEYS, "exog", "labeling_prob", "strata"]
 _INIT_KEYS = [
@@ -587,7 +587,7 @@ class AugmentedGMM(StackedMomentsGMM):
             often; in Dask partitions the first.
         **kwargs
             `on`, `labeled`, `labeling_prob`, `strata`, `weights`, `missing`, `engine`,
-            as in :meth:`from_formula`.
+            `auxiliary`, `learner`, `coder` and `coding`, as in :meth:`from_formula`.
 
         Returns
         -------

@@ -38,6 +38,7 @@ from statsmodels_synth.r.tasks import (
     task_coverage_gap,
     task_exchangeability,
     task_interval,
+    task_order,
     task_split,
     task_trend,
 )
@@ -63,6 +64,7 @@ HANDLERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "collapse_coders": collapse_coders,
     "task_exchangeability": task_exchangeability,
     "task_interval": task_interval,
+    "task_order": task_order,
     "task_trend": task_trend,
     "task_split": task_split,
     "task_coverage_gap": task_coverage_gap,

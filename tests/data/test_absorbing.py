@@ -92,8 +92,7 @@ def dense(
     proxy = frame["guess"] - by_group(frame["guess"], frame)
     rows = frame.index[frame["y"].notna()]
     group = frame.loc[rows, "group"]
-    order = {name: k for k, name in enumerate(frame["group"].unique())}
-    groups = sorted(group.unique(), key=order.__getitem__)
+    groups = sorted(group.unique())
     fold = group.map({name: k % 10 for k, name in enumerate(groups)})
     columns = pd.DataFrame(
         {
@@ -187,7 +186,7 @@ def two_step(
 def test_a_source_is_as_in_the_dense_derivation(prob: str | None) -> None:
     frame = study()
     # What the proxy alone knows of a group.
-    codes = pd.factorize(frame["group"])[0]
+    codes = pd.factorize(frame["group"], sort=True)[0]
     known = np.random.default_rng(1).normal(size=60)[codes]
     frame[["y", "guess"]] = frame[["y", "guess"]].add(known, axis=0)
     a = np.ones(150)
@@ -424,6 +423,28 @@ def test_what_cannot_be_absorbed_is_named() -> None:
         text = raised("y ~ x | group", **{name: "w"})
         assert f"{name}= is not available with the fixed effects" in text
     assert "'z' is the same" in raised("y ~ [x ~ z] | group", constant)
+
+
+def test_a_plan_of_labels_alone_knows_of_no_source() -> None:
+    model = AugmentedGMM.from_formula("y ~ x | group", study(), PROXY)
+    result = model.fit()
+    expected = result.plan().expect([150, 300])
+    alone = result.plan().expect([150, 300], sources=[])
+    np.testing.assert_allclose(
+        alone["std_err"].iloc[0], result.real_only.bse["x"], rtol=1e-6
+    )
+    # What is predicted for the present labels is what there is.
+    np.testing.assert_allclose(expected["std_err"].iloc[0], result.bse["x"], rtol=0.15)
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_synth.exceptions.RareLevelWarning")
+def test_units_of_levels_that_are_left_out_are_named() -> None:
+    frame = study()
+    frame.loc[frame.index[frame["y"].isna()][:4], "k"] = "rare"
+    with pytest.raises(SynthError, match="rare_levels='lump' keeps their units"):
+        AugmentedGMM.from_formula(FORMULA, frame, PROXY, rare_levels="drop")
+    lumped = AugmentedGMM.from_formula(FORMULA, frame, PROXY, rare_levels="lump")
+    assert np.isfinite(lumped.fit().bse).all()
 
 
 @pytest.mark.parametrize("engine", ["patsy", "formulaic"])

@@ -125,9 +125,12 @@ def test_sources_count_as_in_equations_by_hand(
     hand = AugmentedGMM.from_moments(
         by_hand, units, SOURCES, start=np.zeros(7), **options
     ).fit(**fit)
-    # Derivatives are exact here, and differences there.
-    np.testing.assert_allclose(found.params, hand.params.to_numpy(), rtol=0, atol=1e-7)
-    np.testing.assert_allclose(found.bse, hand.bse.to_numpy(), rtol=1e-5)
+    # Derivatives are exact here, and differences there. The first step of the paper's
+    # estimator has the weight of another basis, as nobody knows of equations by hand
+    # which column is to be centred.
+    atol, rtol = (1e-4, 1e-3) if "use_correction" in fit else (1e-7, 1e-5)
+    np.testing.assert_allclose(found.params, hand.params.to_numpy(), rtol=0, atol=atol)
+    np.testing.assert_allclose(found.bse, hand.bse.to_numpy(), rtol=rtol)
     assert found.effective_nobs["ATE"] > 1.2 * found.n_labeled
 
 
@@ -225,5 +228,5 @@ def test_an_arm_with_too_few_labels_is_named() -> None:
     units = frame()
     few = units.assign(t=units["t"].where(units["t"] != 1.0, 0.0))
     few.loc[few["y"].dropna().index[0], "t"] = 1.0
-    with pytest.raises(DataError, match="1 labelled unit were treated, for 2"):
+    with pytest.raises(DataError, match="1 labelled unit was treated, for 2"):
         model_of(few, proxy=SOURCES)

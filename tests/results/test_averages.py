@@ -9,14 +9,13 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
 import statsmodels.api as sm
 
+from benchmarks.margins import FAMILY, covered, fitted, frame, labelled, study, truth
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.estimators import ppi
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.scores import NegativeBinomial2, Quantile
-from tests.results.test_margins import FAMILY, fitted, frame, labelled
 
 
 def test_averages_are_those_of_statsmodels() -> None:
@@ -64,26 +63,15 @@ def test_errors_are_those_of_stacked_equations() -> None:
 @pytest.mark.parametrize("how", ["random", "unequal", "strata"])
 def test_coverage_over_the_population(how: str) -> None:
     """The truth is the average of very many units."""
-    many = frame(999, 400_000)
-    chance = expit(0.3 + many["x"] - 0.5 * many["g"] + 0.1 * many["c"])
-    truth = np.r_[chance.mean(), chance.groupby(many["g"]).mean()]
-    options: dict[str, Any] = {"unequal": {"labeling_prob": "p"}}.get(how, {})
-    options |= {"strata": "s"} if how == "strata" else {}
-    draws, covered, off_labels = 200, np.zeros(3), []
+    draws, hits, off_labels = 200, np.zeros(3), []
     for seed in range(draws):
-        units = frame(seed, 3000)
-        units["p"] = np.where(units["s"] == 1, 0.6, 0.03)
-        units = labelled(units, how, seed)
-        result = fitted(units, **options)
-        whole = result.get_prediction(average=True)
-        parts = result.get_prediction(average=True, by="g")
-        low, high = np.vstack([whole.conf_int(), parts.conf_int()]).T
-        covered += (low <= truth) & (truth <= high)
-        off_labels.append(result.predict(units[units["y"].notna()]).mean() - truth[0])
-    # 3 Monte Carlo standard errors of a coverage of .95; with 2,000 draws it is .95 to
-    # .97 throughout.
+        result, units = study(how, seed)
+        hits += covered(result)
+        labels = units[units["y"].notna()]
+        off_labels.append(result.predict(labels).mean() - truth()[0])
+    # 3 Monte Carlo standard errors of a coverage of .95; `benchmarks.margins` has more.
     off = 3 * np.sqrt(0.95 * 0.05 / draws)
-    assert np.all(np.abs(covered / draws - 0.95) <= off), covered / draws
+    assert np.all(np.abs(hits / draws - 0.95) <= off), hits / draws
     if how == "unequal":  # what an average over labelled rows is off by
         assert np.mean(off_labels) > 0.1
 

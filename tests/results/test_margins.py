@@ -5,52 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.special import expit
 import statsmodels.api as sm
 
+from benchmarks.margins import FAMILY, fitted, frame, labelled
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.scores import MultinomialLogit
-
-FAMILY = sm.families.Binomial()
-
-
-def frame(seed: int = 0, n_units: int = 1500) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    x, g = rng.normal(size=n_units), rng.integers(0, 2, n_units)
-    units = pd.DataFrame({"x": x, "g": g, "c": rng.poisson(2.0, n_units)})
-    chance = expit(0.3 + x - 0.5 * g + 0.1 * units["c"])
-    units["y_true"] = (rng.uniform(size=n_units) < chance).astype(float)
-    right = rng.uniform(size=n_units) < 0.85
-    units["llm"] = np.where(right, units["y_true"], 1.0 - units["y_true"])
-    units["k"], units["w"] = np.arange(n_units) // 10, rng.uniform(0.5, 2.0, n_units)
-    units["s"] = (x > 0.5).astype(int)
-    units["p"] = np.where(units["s"] == 1, 0.6, 0.06)
-    return units
-
-
-def labelled(units: pd.DataFrame, how: str, seed: int = 0) -> pd.DataFrame:
-    """Outcome where a unit is labelled: simple random, by probability, by stratum."""
-    rng = np.random.default_rng([seed, 1])
-    n = len(units)
-    if how == "unequal":
-        drawn = rng.uniform(size=n) < units["p"].to_numpy()
-    elif how == "strata":
-        order = pd.Series(rng.permutation(n), units.index)
-        rank = order.groupby(units["s"]).rank()
-        drawn = (rank <= np.where(units["s"] == 1, 150, 100)).to_numpy()
-    else:
-        drawn = rng.permutation(n) < 250
-    return units.assign(y=units["y_true"].where(drawn))
-
-
-def fitted(units: pd.DataFrame, fit: Any = None, **options: Any) -> Any:
-    model = AugmentedGMM.from_formula(
-        "y ~ x + g + c", units, proxy={"y": "llm"}, family=FAMILY, **options
-    )
-    return model.fit(**(fit or {}))
 
 
 @pytest.mark.parametrize(
