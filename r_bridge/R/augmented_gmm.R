@@ -60,7 +60,7 @@
 #' @param na.action As for [stats::glm()], in place of `missing`: `na.omit` and `na.exclude`
 #'   are `"drop"`, `na.fail` is `"raise"`.
 #' @param missing `"drop"`: incomplete labelled units count as unlabelled, and
-#'   incomplete rows of sources as not covered; the summary gives the numbers.
+#'   incomplete rows of sources as not available; the summary gives the numbers.
 #'   `"raise"`: they are errors.
 #' @param rare_levels What to do with levels of regressors that no labelled unit has: refuse
 #'   them; `"drop"`: leave their units and rows of sources out, like incomplete ones;

@@ -77,7 +77,7 @@ print.method_comparison <- function(x, digits = max(3L, getOption("digits") - 3L
       paste0(part$method, ifelse(part$valid, "", " *")),
       c(
         "Estimate", "Std. Error", percent((1 + c(-1, 1) * x$level) / 2), "Width",
-        "Eff. labels"
+        "Eff. sample"
       )
     )
     print_table(shown)

@@ -548,7 +548,7 @@ print.many_fits <- function(x, digits = max(3L, getOption("digits") - 3L), ...) 
       paste0(part$fit, ifelse(about$converged, "", " !")),
       c(
         "Estimate", "Std. Error", percent((1 + c(-1, 1) * x$level) / 2), "p-value",
-        "Labels", "Eff. labels"
+        "Labels", "Eff. sample"
       )
     )
     print_table(shown)
@@ -556,7 +556,7 @@ print.many_fits <- function(x, digits = max(3L, getOption("digits") - 3L), ...) 
   }
   print_notes(c(
     paste(
-      "Eff. labels: how many labels would give the same standard error without the",
+      "Eff. sample: how many labels would give the same standard error without the",
       "sources. Intervals are of each fit by itself."
     ),
     if (!all(x$sets$converged)) "!: not converged. Do not use these numbers.",

@@ -233,7 +233,7 @@ print.synth_plan <- function(x, digits = max(3L, getOption("digits") - 3L), ...)
         shown, sprintf("%.0f", part$effective_labels), alone,
         sprintf("%.2f", part$power.alone)
       )
-      heads <- c(heads, "Eff. labels", "SE alone", "Width alone", "Power alone")
+      heads <- c(heads, "Eff. sample", "SE alone", "Width alone", "Power alone")
     }
     dimnames(shown) <- list(part$term, heads)
     cat(count(n, "label"), if (n == x$n_labeled) " (the pilot)", "\n", sep = "")
@@ -265,7 +265,7 @@ plan_notes <- function(x) {
     ),
     if (length(x$sources)) {
       paste(
-        "alone: the labels without the sources. Eff. labels: labels that would give the",
+        "alone: the labels without the sources. Eff. sample: labels that would give the",
         "same standard error without them."
       )
     },

@@ -1,6 +1,6 @@
 #' Summary of a regression with sources
 #'
-#' The coefficients as in [stats::summary.glm()], and then what the sources bought and
+#' The coefficients as in [stats::summary.glm()], and then the efficiency gain from the sources and
 #' what they are.
 #'
 #' @param object,x An object of class `augmented_gmm`, and its summary.
@@ -98,7 +98,7 @@ gains_table <- function(object) {
     "labels only" = real$coefficients,
     "std. error" = standard_errors(real$vcov),
     "var. reduction" = object$variance_reduction,
-    "eff. labels" = object$effective_nobs
+    "eff. sample" = object$effective_nobs
   )
   rownames(table) <- names(object$coefficients)
   table
@@ -122,7 +122,7 @@ print.summary.augmented_gmm <- function(x,
     x$coefficients, digits = digits, signif.stars = signif.stars, na.print = "NA", ...
   )
   if (has_sources(x)) {
-    cat("\nWhat the sources bought:\n")
+    cat("\nEfficiency gain from the sources:\n")
     print_text(format_gains(x$gains, digits))
     cat("\nSources:\n")
     print_text(format_sources(x$sources))
@@ -178,7 +178,7 @@ format_sources <- function(sources) {
     units = whole(sources$units),
     labelled = whole(sources$labelled),
     "rows/unit" = sprintf("%.3g", sources$rows_per_unit),
-    "score explained" = sprintf("%.1f%%", 100 * sources$explained)
+    "share explained" = sprintf("%.1f%%", 100 * sources$explained)
   )
   rownames(table) <- row.names(sources)
   table

@@ -251,6 +251,6 @@ def _refuse_gaps(name: str, gaps: Bools, units: pd.Index, missing: Missing) -> N
     if len(absent) and missing == "raise":
         raise DataError(
             f"auxiliary=: column {name!r} is missing for {name_units(absent)}. "
-            "Complete it, or set missing='drop', which counts these units as not "
-            "covered by the source that is made of it."
+            "Complete it, or set missing='drop', with which the source that is "
+            "made of it is not available for these units."
         )

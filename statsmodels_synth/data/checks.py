@@ -440,22 +440,23 @@ def check_coverage(
     absent = labeled_units[~covered[labeled_units]]
     if len(absent) == len(labeled_units):
         raise DataError(
-            f"Source {name!r} covers none of the {len(labeled_units)} labelled "
-            "units, so its errors cannot be learned. Run the model on the labelled "
-            "units too, or check that units have the same identifiers."
+            f"Source {name!r} is available for none of the {len(labeled_units)} "
+            "labelled units, so its errors cannot be learned. Run the model on the "
+            "labelled units too, or check that units have the same identifiers."
         )
     covered_labeled = len(labeled_units) - len(absent)
     if covered_labeled <= p:
         raise DataError(
-            f"Source {name!r} covers {count(covered_labeled, 'labelled unit')}, too "
-            f"few to learn its errors in {count(p, 'coefficient')}. Run the model on "
-            "more of the labelled units, or leave the source out."
+            f"Source {name!r} is available for "
+            f"{count(covered_labeled, 'labelled unit')}, too few to learn its errors "
+            f"in {count(p, 'coefficient')}. Run the model on more of the labelled "
+            "units, or leave the source out."
         )
     if len(labeled_units) < len(index) and covered.sum() == covered_labeled:
         raise DataError(
-            f"Source {name!r} covers no unlabelled unit, so it adds nothing to the "
-            "labels. Give its rows for unlabelled units (a variable that it lacks is "
-            "taken from data, and may be missing there), or leave it out."
+            f"Source {name!r} is available for no unlabelled unit, so it adds nothing "
+            "to the labels. Give its rows for unlabelled units (a variable that it "
+            "lacks is taken from data, and may be missing there), or leave it out."
         )
     # Where every unit is labelled, it is said that frames may be swapped.
     if len(absent) and len(labeled_units) < len(index):

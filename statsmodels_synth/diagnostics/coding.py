@@ -183,6 +183,13 @@ class AgreementTable:
         ------
         ImportError
             If great_tables is not installed.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> found = fit_study(make_study())[1].agreement()
+        >>> table = found.to_gt()  # doctest: +SKIP
+        >>> html = table.as_raw_html()  # doctest: +SKIP
         """
         shown = self.tidy()
         columns = ["source", "term", "measure", "estimate", "std_error"]

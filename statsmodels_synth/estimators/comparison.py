@@ -138,7 +138,7 @@ class Comparison:
             f"[{low:g}",
             f"{high:g}]",
             "width",
-            "eff. labels",
+            "eff. sample",
         ]
         for name in self.table.index.unique("coefficient"):
             part = self.table.loc[name]
@@ -160,7 +160,7 @@ class Comparison:
         notes = [
             f"{self.n_labeled} labelled of {self.n_units} units. Width: of the "
             f"{100 * (1 - self.alpha):g} % interval, over that of labels only. "
-            "Eff. labels: how many would give the same standard error without any "
+            "Eff. sample: how many would give the same standard error without any "
             "source."
         ]
         if self.n_population is not None:
@@ -190,8 +190,8 @@ class Comparison:
             notes.append(
                 "Labels only and GMM-Synth are as they were fitted; the intervals of "
                 "the others are asymptotic, as published, and too narrow where labels "
-                "are few. Effective labels compare every method with its own formula "
-                "without any source."
+                "are few. The effective sample size compares every method with its own "
+                "formula without any source."
             )
             notes.append(
                 "Do not pick the narrowest: an interval that was chosen among many "
@@ -251,6 +251,13 @@ class Comparison:
         ------
         ImportError
             If great_tables is not installed.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> found = fit_study(make_study())[1].compare(["labels only", "GMM-Synth"])
+        >>> table = found.to_gt()  # doctest: +SKIP
+        >>> html = table.as_raw_html()  # doctest: +SKIP
         """
         columns = ["term", "method", "estimate", "std_error", "conf_low", "conf_high"]
         shown = self.tidy()[[*columns, "width_ratio", "effective_labels"]]

@@ -74,6 +74,21 @@ class Model(Protocol):
         ------
         ModelError
             If there is none.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import Answer, Binary, Codebook, Study
+        >>> class Rule:  # by a word
+        ...     name = "rule"
+        ...     def complete(self, request):
+        ...         own = "yes" if "Could" in request.messages[-1]["content"] else "no"
+        ...         return Answer(f'{{"polite": "{own}"}}', model="rule-1")
+        >>> posts = pd.DataFrame({"text": ["Could you help?", "Fix this."]}, ["a", "b"])
+        >>> codebook = Codebook("a request", ["text"], {"polite": Binary("Polite?")})
+        >>> sources = Study(posts, codebook, model=Rule(), store=":memory:").run()
+        >>> sources.proxy["rule"]["polite"].tolist()
+        [1.0, 0.0]
         """
 
 
@@ -207,6 +222,23 @@ class OpenAIModel:
         ------
         ModelError
             If the endpoint gives none.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import Binary, Codebook, Study
+        >>> from statsmodels_synth.generation import OpenAIModel
+        >>> posts = pd.DataFrame({"text": ["Could you help?"]}, ["a"])
+        >>> codebook = Codebook("a request", ["text"], {"polite": Binary("Polite?")})
+        >>> requests = []
+        >>> def keep(request):  # in place of a language model
+        ...     requests.append(request)
+        ...     return '{"polite": "yes"}'
+        >>> made = Study(posts, codebook, model=keep, store=":memory:").run()
+        >>> model = OpenAIModel("qwen3", base_url="http://localhost:8000/v1")
+        >>> answer = model.complete(requests[0])  # doctest: +SKIP
+        >>> answer.text  # what the server says  # doctest: +SKIP
+        '{"polite": "yes"}'
         """
         if self._mode is not None:
             return self._ask(request, self._mode)
@@ -240,6 +272,24 @@ class OpenAIModel:
         -------
         dict
             The body.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import Binary, Codebook, Study
+        >>> from statsmodels_synth.generation import OpenAIModel
+        >>> posts = pd.DataFrame({"text": ["Could you help?"]}, ["a"])
+        >>> codebook = Codebook("a request", ["text"], {"polite": Binary("Polite?")})
+        >>> requests = []
+        >>> def keep(request):  # in place of a language model
+        ...     requests.append(request)
+        ...     return '{"polite": "yes"}'
+        >>> made = Study(posts, codebook, model=keep, store=":memory:").run()
+        >>> body = OpenAIModel("gpt-4o-mini").body(requests[0])
+        >>> sorted(body)
+        ['messages', 'model', 'response_format', 'seed', 'temperature']
+        >>> body["messages"][-1]["role"]
+        'user'
         """
         settings, own = request.settings, mode or self._mode or "schema"
         found: dict[str, Any] = {"model": self.name, "messages": request.messages}

@@ -155,9 +155,10 @@ def _on_steps(
         if failures is not None and lost:
             test = failures[failures["step"] == step].iloc[0]
             yield (
-                f"Not covered are {test['lost_labeled']} of {test['n_labeled']} "
-                f"labelled units and {test['lost_unlabeled']} of {test['n_unlabeled']} "
-                f"others (Fisher's exact test: p = {test['pvalue']:.2g})."
+                f"Without a usable row are {test['lost_labeled']} of "
+                f"{test['n_labeled']} labelled units and {test['lost_unlabeled']} of "
+                f"{test['n_unlabeled']} others (Fisher's exact test: p = "
+                f"{test['pvalue']:.2g})."
             )
     answers, money = int(costs["answers"].sum()), costs["money"].sum(skipna=False)
     into, out, thought = (

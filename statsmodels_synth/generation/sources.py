@@ -1,4 +1,4 @@
-"""Sources: frames for the model, what is not covered and why, and the report."""
+"""Sources: frames for the model, which units have no row and why, and the report."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Sources:
         Raises
         ------
         DataError
-            If a source covers no unit.
+            If a source is available for no unit.
 
         Examples
         --------
@@ -127,7 +127,8 @@ class Sources:
             for name, frame in frames.items():
                 if not len(frame):
                     raise DataError(
-                        f"{kind} source {name!r} covers no unit: {self._reasons(name)}."
+                        f"{kind} source {name!r} is available for no unit: "
+                        f"{self._reasons(name)}."
                     )
         if self.on is not None:
             found["on"] = self.on
@@ -188,10 +189,10 @@ class Sources:
 
     def failures(self, labeled: object = None) -> pd.DataFrame:
         """
-        Test whether units are not covered more often where they are labelled.
+        Test whether a source is missing more often where units are labelled.
 
-        The estimator needs that coverage does not depend on being labelled. The test is
-        that of Fisher, of each source and step.
+        The estimator needs that availability does not depend on being labelled. The
+        test is that of Fisher, of each source and step.
 
         Parameters
         ----------
@@ -209,6 +210,21 @@ class Sources:
         ------
         DataError
             If data holds no codes and `labeled` is not given.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import Binary, Codebook, Study
+        >>> texts = ["Could you help?", "Fix this."]
+        >>> posts = pd.DataFrame({"text": texts, "polite": [1, None]}, ["a", "b"])
+        >>> codebook = Codebook("a request", ["text"], {"polite": Binary("Polite?")})
+        >>> def model(request):  # in place of a language model
+        ...     yes = "Could" in request.text
+        ...     return '{"polite": "yes"}' if yes else '{"polite": "no"}'
+        >>> sources = Study(posts, codebook, model=model, store=":memory:").run()
+        >>> sources.failures()
+          source  step  lost_labeled  n_labeled  lost_unlabeled  n_unlabeled  pvalue
+        0  model  code             0          1               0            1     1.0
         """
         who = self._labeled(labeled)
         rows = []
@@ -266,6 +282,22 @@ class Sources:
         -------
         dict of TextChecks
             By source.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import Binary, Codebook, Study
+        >>> texts = ["Could you help?", "Fix this."]
+        >>> posts = pd.DataFrame({"text": texts}, ["a", "b"])
+        >>> codebook = Codebook("a request", ["text"], {"polite": Binary("Polite?")})
+        >>> def model(request):  # in place of a language model
+        ...     if request.step == "write":
+        ...         return '{"text": "Would you mind?"}'
+        ...     return '{"polite": "yes"}'
+        >>> study = Study(posts, codebook, model=model, store=":memory:", synthetic=1)
+        >>> checks = study.run().checks()["model"]
+        >>> print(checks.sentence()[:65])
+        Of 2 counterparts, 0.0% are near-copies of their original (cosine
         """
         found = {}
         for made in self._made:
@@ -294,6 +326,20 @@ class Sources:
         -------
         str
             A paragraph on the units, and one per source.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import Binary, Codebook, Study
+        >>> texts = ["Could you help?", "Fix this."]
+        >>> posts = pd.DataFrame({"text": texts, "polite": [1, None]}, ["a", "b"])
+        >>> codebook = Codebook("a request", ["text"], {"polite": Binary("Polite?")})
+        >>> def model(request):  # in place of a language model
+        ...     yes = "Could" in request.text
+        ...     return '{"polite": "yes"}' if yes else '{"polite": "no"}'
+        >>> sources = Study(posts, codebook, model=model, store=":memory:").run()
+        >>> print(sources.report()[:60])
+        2 units (a request) were coded for 'polite' by 1 source made
         """
         known = labeled is not None or self._units.labeled is not None
         return report_of(
@@ -320,7 +366,22 @@ class Sources:
         Raises
         ------
         DataError
-            If prices of a source are not known, or it covers no unit.
+            If prices of a source are not known, or it is available for no unit.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import Answer, Binary, Codebook, Study
+        >>> texts = ["Could you help?", "Fix this."]
+        >>> posts = pd.DataFrame({"text": texts, "polite": [1, None]}, ["a", "b"])
+        >>> codebook = Codebook("a request", ["text"], {"polite": Binary("Polite?")})
+        >>> def model(request):  # in place of a language model
+        ...     return Answer('{"polite": "yes"}', input_tokens=300, output_tokens=20)
+        >>> study = Study(
+        ...     posts, codebook, model=model, store=":memory:", prices=(0.15, 0.60)
+        ... )
+        >>> study.run().plan_prices()  # money for a row
+        {'price_proxy': {'model': 5.7e-05}}
         """
         costs = self.costs.set_index(["source", "step"])["money"]
         found: dict[str, dict[str, float]] = {}
@@ -331,7 +392,11 @@ class Sources:
             for name, frame in frames.items():
                 money = float(sum(costs[name, step] for step in steps))
                 if np.isnan(money) or not len(frame):
-                    why = "covers no unit" if not len(frame) else "has no known prices"
+                    why = (
+                        "is available for no unit"
+                        if not len(frame)
+                        else "has no known prices"
+                    )
                     raise DataError(
                         f"{kind} source {name!r} {why}. Give prices=(input, output) to "
                         "the study."
@@ -368,7 +433,7 @@ class Sources:
             ].itertuples():
                 warn(
                     f"Source {row.source!r}, step {row.step!r}: {row.lost_labeled} of "
-                    f"{row.n_labeled} labelled units are not covered, and "
+                    f"{row.n_labeled} labelled units have no row, and "
                     f"{row.lost_unlabeled} of {row.n_unlabeled} others (p = "
                     f"{row.pvalue:.2g}). Coverage must not depend on being labelled: "
                     "look for what tells labelled units apart.",

@@ -209,7 +209,7 @@ class Study:
         Money for a million tokens read and written, of each model if need be. Those of
         genai-prices if omitted.
     max_chars : int
-        Units that show more characters are not covered.
+        Units that show more characters have no row.
 
     Raises
     ------
@@ -372,7 +372,7 @@ class Study:
         Warns
         -----
         GenerationWarning
-            If the endpoint changed the model, or units are not covered more often where
+            If the endpoint changed the model, or units have no row more often where
             they are labelled.
 
         Examples
@@ -508,6 +508,20 @@ class Study:
         ------
         OptionError
             If a model is not behind an endpoint with the interface of OpenAI.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import Binary, Codebook, Study
+        >>> from statsmodels_synth.generation import OpenAIModel
+        >>> posts = pd.DataFrame({"text": ["Could you help?", "Fix this."]}, ["a", "b"])
+        >>> codebook = Codebook("a request", ["text"], {"polite": Binary("Polite?")})
+        >>> model = OpenAIModel("gpt-4o-mini")
+        >>> study = Study(posts, codebook, model=model, store=":memory:")
+        >>> with TemporaryDirectory() as folder:
+        ...     [path.name for path in study.export_batch(folder)]
+        ['gpt-4o-mini-code-001.jsonl']
         """
         paths: list[Path] = []
         with self._opened() as store:
@@ -547,6 +561,31 @@ class Study:
         -----
         GenerationWarning
             If requests failed.
+
+        Examples
+        --------
+        >>> import json
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import pandas as pd
+        >>> from statsmodels_synth.generation import Binary, Codebook, Study
+        >>> from statsmodels_synth.generation import OpenAIModel
+        >>> posts = pd.DataFrame({"text": ["Could you help?", "Fix this."]}, ["a", "b"])
+        >>> codebook = Codebook("a request", ["text"], {"polite": Binary("Polite?")})
+        >>> model = OpenAIModel("gpt-4o-mini")
+        >>> study = Study(posts, codebook, model=model, store=":memory:")
+        >>> message = {"content": '{"polite": "yes"}'}
+        >>> choices = [{"message": message, "finish_reason": "stop"}]
+        >>> body = {"model": "gpt-4o-mini", "choices": choices}
+        >>> with TemporaryDirectory() as folder:
+        ...     asked = study.export_batch(folder)[0].read_text().splitlines()
+        ...     answers = Path(folder, "answers.jsonl")
+        ...     with answers.open("w") as file:
+        ...         for line in asked:  # what an endpoint returns
+        ...             own = {"custom_id": json.loads(line)["custom_id"]}
+        ...             print(json.dumps(own | {"response": {"body": body}}), file=file)
+        ...     study.import_batch(answers)
+        2
         """
         lines = list(read_batch(batch_files(paths)))
         with self._opened() as store:

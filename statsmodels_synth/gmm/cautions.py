@@ -110,7 +110,7 @@ def warn_of(
             )
         else:
             found = (
-                f"agrees with all {covered} labels that it covers, so nothing is known "
+                f"agrees with all {covered} labels of its units, so nothing is known "
                 f"of its errors but that they are rare: up to {3 / covered:.1%} of its "
                 "rows may be wrong (95 %, rule of three)"
             )

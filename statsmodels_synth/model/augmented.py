@@ -142,8 +142,8 @@ class AugmentedGMM(StackedMomentsGMM):
         Regressors as people observed them, the constant included. Rows of
         unlabelled units are not used.
     proxy : mapping, optional
-        From name to ``(endog, exog)`` with T rows, NaN where a unit is not
-        covered, or to ``(endog, exog, units)`` with any number of rows, where
+        From name to ``(endog, exog)`` with T rows, NaN where it is
+        not available, or to ``(endog, exog, units)`` with any number of rows, where
         `units` gives the position of each row's unit; several rows of one unit
         are replicates.
     synthetic : mapping, optional
@@ -176,7 +176,7 @@ class AugmentedGMM(StackedMomentsGMM):
         The outcome is predicted from it and from what the proxies say, each fold of the
         units by the labels of the others, and that is one more source, named
         "auxiliary". It takes part where it predicts the labels better than the proxies
-        do. NaN where the source shall not cover a unit.
+        do. NaN where the source shall not be available.
     learner : object, optional
         What predicts: a regressor of scikit-learn, or a classifier with
         ``predict_proba``. If omitted, a ridge regression with curvature and products,
@@ -188,10 +188,8 @@ class AugmentedGMM(StackedMomentsGMM):
     ----------
     endog, exog : ndarray (n,), (n, p)
         The labelled rows.
-    aligned : AlignedDesign
-        All arrays, aligned by unit.
     n_units : int
-        Number of units T that are labelled or covered.
+        Number of units T that are labelled or have a source.
     nmoms, k_params : int
         Moment conditions ``p + 2 M p`` and target coefficients p.
 
@@ -199,7 +197,7 @@ class AugmentedGMM(StackedMomentsGMM):
     ------
     DataError
         If lengths disagree, values are infinite or outside the family's range,
-        labels are too few, a source covers no labelled or no unlabelled unit.
+        labels are too few, a source is available for no labelled or no unlabelled unit.
     CollinearityError
         If the columns of the labelled rows or of a source are dependent.
     OptionError
@@ -258,6 +256,7 @@ class AugmentedGMM(StackedMomentsGMM):
         learner: Any = None,
         **kwargs: Any,
     ) -> None:
+        """Take arrays; :meth:`from_formula` takes data frames."""
         check_keywords("AugmentedGMM", kwargs, _INIT_KEYS)
         refuse_formula(endog, exog)
         check_choice("missing", missing, Missing)
@@ -438,7 +437,7 @@ class AugmentedGMM(StackedMomentsGMM):
             products, logistic for outcomes of 0 and 1.
         missing : {"drop", "raise"}
             Whether incomplete labelled units count as unlabelled, and incomplete
-            rows of sources as not covered (the summary gives the numbers), or
+            rows of sources as not available (the summary gives the numbers), or
             raise.
         coder : str, optional
             Column that says who coded a row, where `data` has several rows per unit.

@@ -237,12 +237,12 @@ class PrevalenceResults:
             "std_err": "std err",
             "lower": f"[{low:g}",
             "upper": f"{high:g}]",
-            "effective_labels": "eff. labels",
+            "effective_labels": "eff. sample",
             "pvalue": "P (same odds)",
         }
         shown = table.rename(columns=headers)
-        if "eff. labels" in shown:
-            shown["eff. labels"] = shown["eff. labels"].round().astype(int)
+        if "eff. sample" in shown:
+            shown["eff. sample"] = shown["eff. sample"].round().astype(int)
         return shown
 
     @property
@@ -256,7 +256,7 @@ class PrevalenceResults:
         ]
         if fit.source_names:
             notes.append(
-                f"{VALIDITY} Eff. labels: how many would give the same standard error "
+                f"{VALIDITY} Eff. sample: how many would give the same standard error "
                 "without any source."
             )
         rare = np.minimum(self.table["ones"], self.table["labels"] - self.table["ones"])
@@ -279,7 +279,7 @@ class PrevalenceResults:
     @with_filters_kept
     def plot(self, ax: Any = None) -> Any:
         """
-        Draw the shares with their intervals; grey are those of the labels alone.
+        Draw the shares with their intervals, and below them those of the labels alone.
 
         Parameters
         ----------
@@ -310,11 +310,16 @@ class PrevalenceResults:
             below = np.arange(number) + 0.16
             ax.hlines(below, alone["lower"], alone["upper"], color=_GREY, linewidth=1.6)
             ax.plot(
-                alone["share"], below, "o", color=_GREY, markersize=4, label="labels"
+                *(alone["share"], below, "D"),
+                **{"color": _GREY, "markersize": 4, "label": "labels only"},
             )
         at = np.arange(number)
         ax.hlines(at, self.table["lower"], self.table["upper"], color=BLUE)
-        ax.plot(self.table["share"], at, "o", color=BLUE, markersize=5)
+        ax.plot(
+            self.table["share"], at, "o", color=BLUE, markersize=5, label="augmented"
+        )
+        if self.overall.source_names:
+            ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
         ax.set_yticks(at, [str(name) for name in self.table.index])
         ax.set_ylim(number - 0.5, -0.5)
         ax.set_xlabel(f"Share of {self.outcome}, {100 * (1 - self.alpha):g} % interval")

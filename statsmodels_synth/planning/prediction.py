@@ -56,10 +56,12 @@ class Gain:
     pays : ndarray of bool (p,)
         Whether the pilot reports less variance with the sources than without.
     df_lost : float
-        Degrees of freedom that the sources cost.
+        Degrees of freedom that the sources cost, however many labels there are.
     df_per_log : ndarray (p,)
         The most that one over the degrees of freedom rises per unit of the logarithm
         of ``V_0 / V``: an interval that is narrower in the pilot stays so.
+    df_factor : ndarray (p,) or float
+        Share of those without sources that they cost besides, in proportion.
     """
 
     first: Floats
@@ -68,6 +70,11 @@ class Gain:
     pays: NDArray[np.bool_]
     df_lost: Floats | float
     df_per_log: Floats
+    df_factor: Floats | float = 0.0
+
+    def lost(self, alone: Floats) -> Floats:
+        """Degrees of freedom that the sources cost, of those without, (k, p)."""
+        return np.asarray(np.maximum(self.df_lost + self.df_factor * alone, 0.0))
 
 
 @dataclass(frozen=True)
@@ -218,7 +225,7 @@ class VarianceParts:
             return alone
         gain = self.gain
         room = np.minimum(self._left(gain.share, n, n_units), 1.0)
-        lost = gain.df_lost * np.where(gain.pays, 1.0, room)
+        lost = gain.lost(alone) * np.where(gain.pays, 1.0, room)
         more = 1.0 / np.maximum(alone - lost, 1.0) - 1.0 / alone
         without, found = self._variances(n, n_units)
         some = found > 0.0  # none is left where all units of a population are labelled
@@ -298,6 +305,7 @@ def with_gain(
     share: Floats,
     df_lost: Floats | float,
     fewest: int,
+    df_factor: Floats | float = 0.0,
 ) -> VarianceParts:
     """
     Variance with sources, coherent with that of the labels alone.
@@ -332,6 +340,7 @@ def with_gain(
             pays=pays,
             df_lost=df_lost,
             df_per_log=np.full(len(gain), np.inf),
+            df_factor=df_factor,
         ),
     )
     return _with_order_of_widths(parts)
@@ -343,7 +352,7 @@ def _with_order_of_widths(parts: VarianceParts) -> VarianceParts:
     here = np.array([float(parts.n)]), np.array([float(parts.n_units)])
     without, found = (variance[0] for variance in parts._variances(*here))
     df = parts._df_alone(here[0], len(parts.labels))[0]
-    more = 1.0 / np.maximum(df - parts.gain.df_lost, 1.0) - 1.0 / df
+    more = 1.0 / np.maximum(df - parts.gain.lost(df), 1.0) - 1.0 / df
     log = np.where(parts.gain.pays, np.log(without / found), 1.0)
     per_log = np.maximum(1.0 / _T_SLOPE, more / log)
     return replace(parts, gain=replace(parts.gain, df_per_log=per_log))

@@ -37,7 +37,7 @@ def plan_summary(plan: Any, alpha: float, effect: Any) -> Summary:
         alone = plan.expect(sizes, sources=[], **options)[columns]
         alone.columns = pd.Index([f"{head}, alone" for head in heads])
         shown = pd.concat(
-            [shown, table["effective_labels"].rename("eff. labels"), alone], axis=1
+            [shown, table["effective_labels"].rename("eff. sample"), alone], axis=1
         )
     rows = [
         [_cell(str(name), value) for name, value in zip(shown, row, strict=True)]
@@ -62,7 +62,7 @@ def plan_summary(plan: Any, alpha: float, effect: Any) -> Summary:
 
 
 def _cell(column: str, value: float) -> str:
-    if column in ("labels", "eff. labels"):
+    if column in ("labels", "eff. sample"):
         return f"{value:.0f}"
     return f"{value:.2f}" if "power" in column else f"{value:#.4g}"
 
@@ -75,7 +75,7 @@ def _notes(plan: Any, alpha: float, estimated: bool, cut: bool) -> list[str]:
     ]
     if plan.source_names:
         notes.append(
-            "alone: the labels without the sources. eff. labels: labels that would "
+            "alone: the labels without the sources. eff. sample: labels that would "
             "give the same standard error without them. For the pilot's own number "
             "they differ from its summary: here they are predicted."
         )

@@ -146,8 +146,9 @@ class Taken:
             first + change,
             self.reported - change,
             share,
-            alone.pilot_df - self.blank.pilot_df,
+            (self.blank.df_lost - alone.df_lost) * np.asarray(self.blank.df_share),
             fewest,
+            1.0 - np.asarray(self.blank.df_share) / np.asarray(alone.df_share),
         )
 
     @property

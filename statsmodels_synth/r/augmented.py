@@ -326,7 +326,7 @@ def variance_df(result: Any) -> Floats:
     """
     Degrees of freedom of the variance of labelled minus all units.
 
-    For all sources, and for each: labels that it covers.
+    For all sources, and for each: labels of its units.
 
     Shapes: (1 + M,).
     """

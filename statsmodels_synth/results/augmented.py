@@ -1404,6 +1404,13 @@ class AugmentedGMMResults(
 
         With ``use_correction=False``, no clusters and two or more steps this is the
         minimised GMM criterion. The default minimises none.
+
+        Examples
+        --------
+        >>> from statsmodels_synth.demo import fit_study, make_study
+        >>> result = fit_study(make_study())[1]
+        >>> round(result.q * result.n_units / result.jtest().statistic, 10)
+        1.0
         """
         return self.jtest().statistic / self.n_units
 
@@ -1454,7 +1461,7 @@ class AugmentedGMMResults(
         alpha: float = 0.05,
     ) -> Any:
         """
-        Tables for people: the estimate, and what the sources bought.
+        Tables for people: the estimate, and the efficiency gain from the sources.
 
         Parameters
         ----------
@@ -1652,8 +1659,8 @@ class AugmentedGMMResults(
         Returns
         -------
         str
-            What was estimated, from which labels and sources, how, what the sources
-            bought, and what the estimates rest on. Square brackets mark what the fit
+            What was estimated, from which labels and sources, how, the efficiency
+            gain, and what the estimates rest on. Square brackets mark what the fit
             cannot know, such as who labelled and which prompt a model was given.
 
         Examples

@@ -97,7 +97,7 @@ def _estimates(results: Any) -> str:
         columns |= {
             "labels only": alone.params,
             "std err, labels only": alone.bse,
-            "eff. labels": results.effective_nobs,
+            "eff. sample": results.effective_nobs,
         }
         for name, row in results.naive_params.iterrows():
             columns[f"{name}, naive"] = row
@@ -105,7 +105,7 @@ def _estimates(results: Any) -> str:
     frame = pd.DataFrame({k: np.asarray(v) for k, v in columns.items()}, names)
     return table(frame, "Estimates with 95 % intervals") + paragraphs(
         [
-            "Naive: the source taken for real. Eff. labels: how many labels would give "
+            "Naive: the source taken for real. Eff. sample: how many labels would give "
             "the same standard error without sources."
         ]
     )

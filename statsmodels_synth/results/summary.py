@@ -120,12 +120,12 @@ def _show_small_errors(table: SimpleTable, results: Any, alpha: float) -> None:
             row[column].data = fixed(float(value), digits + (column == 1))
 
 
-_GAINS_COLUMNS = ["labels only", "std err", "var. reduction", "eff. labels"]
+_GAINS_COLUMNS = ["labels only", "std err", "var. reduction", "eff. sample"]
 
 
 def gains(results: Any) -> Floats:
     """
-    Labelled-only estimate beside what the sources bought.
+    Labelled-only estimate beside the efficiency gain from the sources.
 
     Shapes: (p, 4).
     """
@@ -135,7 +135,7 @@ def gains(results: Any) -> Floats:
     )
 
 
-_SOURCE_COLUMNS = ["kind", "units", "labelled", "rows/unit", "score explained"]
+_SOURCE_COLUMNS = ["kind", "units", "labelled", "rows/unit", "share explained"]
 
 
 def source_rows(results: Any) -> list[tuple[str, str, str, float, float]]:
@@ -211,7 +211,7 @@ def _gains_table(results: Any, names: list[str]) -> SimpleTable:
         rows,
         _GAINS_COLUMNS,
         names,
-        title="What the sources bought",
+        title="Efficiency gain from the sources",
         txt_fmt=fmt_params,
     )
 
@@ -256,12 +256,12 @@ def summary_notes(results: Any) -> list[str]:
     if results.source_names:
         notes.append(
             "Labels only: the same model without the sources. Var. reduction: the "
-            "share of its variance that the sources remove. Eff. labels: how many "
+            "share of its variance that the sources remove. Eff. sample: how many "
             "labels would give the same standard error without them."
         )
         if np.any(np.asarray(results.variance_reduction) <= -0.0005):  # as printed
             notes.append(
-                "Where the variance reduction is negative the sources bought nothing: "
+                "Where the variance reduction is negative the sources added nothing: "
                 "both variances are estimates, at different coefficients."
             )
     groups = results.n_clusters or results.n_labeled

@@ -63,12 +63,12 @@ def brief(results: Any) -> str:
         "0.975]": interval[:, 1],
     }
     if results.source_names:
-        columns["eff. labels"] = results.effective_nobs
+        columns["eff. sample"] = results.effective_nobs
     names = pd.Index(results.model.param_names)
     frame = pd.DataFrame({k: np.asarray(v) for k, v in columns.items()}, names)
     digits = decimals(frame["std err"].to_numpy(), least=4)
     shown = dict.fromkeys(list(columns)[:4], f"{{:.{digits}f}}".format)
-    shown |= {"eff. labels": "{:.0f}".format} if results.source_names else {}
+    shown |= {"eff. sample": "{:.0f}".format} if results.source_names else {}
     sources = ", ".join(results.source_names) or "none"
     method = results.settings.method if results.source_names else "labels only"
     return (
@@ -224,7 +224,7 @@ def _estimator(results: Any) -> list[str]:
 
 
 def _gains(results: Any) -> list[str]:
-    """What the sources bought, over all coefficients."""
+    """The efficiency gain from the sources, over all coefficients."""
     if not results.source_names or results.settings.maxiter == 1:
         return []
     labels = np.asarray(results.effective_nobs)

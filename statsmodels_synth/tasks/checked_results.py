@@ -93,7 +93,32 @@ class CheckedResults:
 
     @property
     def weights(self) -> pd.Series:
-        """Weight of each historical task; that of the current one is 1."""
+        """
+        Weight of each historical task; that of the current one is 1.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from statsmodels_synth import TaskExchangeability
+        >>> table = pd.DataFrame(
+        ...     {
+        ...         "real": [0.42, 0.51, 0.38, 0.46, 0.44, None],
+        ...         "synthetic": [0.45, 0.55, 0.46, 0.48, 0.49, 0.47],
+        ...         "real_se": [0.02, 0.02, 0.02, 0.02, 0.02, None],
+        ...         "synthetic_se": 0.01,
+        ...     },
+        ...     index=["a", "b", "c", "d", "e", "now"],
+        ... )
+        >>> tasks = TaskExchangeability.from_estimates(table, current="now")
+        >>> result = tasks.fit(alpha=0.6, weights=[0.8, 0.8, 0.9, 0.9, 1.0])
+        >>> result.weights
+        a    0.8
+        b    0.8
+        c    0.9
+        d    0.9
+        e    1.0
+        Name: weight, dtype: float64
+        """
         ones = np.ones(self.n_tasks) if self._weights is None else self._weights
         return pd.Series(ones, index=self.model.data.tasks, name="weight")
 

@@ -54,7 +54,7 @@ def binary(n_differing: int, where: str = "outcome") -> tuple[AugmentedGMM, int]
 @pytest.mark.parametrize(
     ("differing", "text"),
     [
-        (0, "agrees with all 70 labels that it covers"),
+        (0, "agrees with all 70 labels of its units"),
         (1, "in 1 of the 70 units that have both, .* comes from this one"),
         (3, "in 3 of the 70 units that have both, .* comes from these"),
     ],

@@ -242,7 +242,7 @@ def test_a_source_that_covers_hardly_any_label() -> None:
     problem = dense.simulate("gaussian", seed=10)
     y_0, x_0 = problem.sources[0]
     seen = np.r_[np.flatnonzero(problem.labeled)[:3], np.flatnonzero(~problem.labeled)]
-    with pytest.raises(DataError, match="covers 3 labelled units, too few"):
+    with pytest.raises(DataError, match="is available for 3 labelled units, too few"):
         AugmentedGMM(
             problem.endog, problem.x, proxy={"p": (y_0[seen], x_0[seen], seen)}
         )

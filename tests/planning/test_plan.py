@@ -16,6 +16,7 @@ import statsmodels.api as sm
 
 from benchmarks.plan import BETA, PILOT_UNITS, Cell, fit, observe, simulate, study
 from statsmodels_synth import AugmentedGMM
+from statsmodels_synth.datasets import load_posts
 from statsmodels_synth.demo import fit_study, make_study
 from statsmodels_synth.exceptions import DataError, LabelAgreementWarning, OptionError
 from statsmodels_synth.planning.mixes import _check_number
@@ -703,7 +704,7 @@ def test_summary(plan: Plan) -> None:
         "gpt, sim",
         "100",
         "400",
-        "eff. labels",
+        "eff. sample",
         "predicted",
         "600 units",
     ):
@@ -940,3 +941,18 @@ def test_the_effect_of_a_treatment_is_no_constant() -> None:
     plan = result.plan()
     assert "ATE" in plan.labels_needed(width=1.0).index
     assert "ATE" in plan.designs(200).index.get_level_values(0)
+
+
+def test_half_the_labels_have_no_jump_in_width() -> None:
+    """A coefficient has its share of the degrees of freedom at any number of labels."""
+    result = AugmentedGMM.from_formula(
+        "polite ~ hedge + length",
+        load_posts(),
+        proxy={"polite": "polite_llm"},
+        family=sm.families.Binomial(),
+    ).fit()
+    plan = result.plan()
+    own = [plan.expect(n, coefficients="hedge").iloc[0] for n in (140, 160, 300)]
+    quantiles = [row["width"] / (2.0 * row["std_err"]) for row in own]
+    # 104 degrees of freedom of 300 labels leave about a half with half the labels.
+    assert quantiles[2] < quantiles[1] < quantiles[0] < stats.t.ppf(0.975, 45)

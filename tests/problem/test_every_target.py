@@ -497,7 +497,7 @@ WRONG: dict[str, tuple[Callable[[Frame], Frame], str, set[str]]] = {
     "no guess": (lambda f: f.assign(llm=f["llm"].where(f["x"].isna())), "'llm'", set()),
     "guesses of labels": (
         lambda f: f.assign(llm=f["llm"].where(f["y"].notna())),
-        "'llm' covers no unlabelled",
+        "'llm' is available for no unlabelled",
         set(),
     ),
     "a unit twice": (lambda f: pd.concat([f, f.head(1)]), "more than one row", set()),

@@ -263,7 +263,7 @@ def test_what_is_printed_is_short_and_has_the_coefficients(result: Any) -> None:
         line = next(row for row in text.splitlines() if row.startswith(name))
         assert f"{value:.4f}" in line
     assert result._repr_html_() == result.summary().as_html()
-    assert "eff. labels" not in str(result.real_only)
+    assert "eff. sample" not in str(result.real_only)
 
 
 def test_small_standard_errors_have_digits() -> None:

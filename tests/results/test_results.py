@@ -68,8 +68,8 @@ def test_summary_says_what_was_done() -> None:
         "Hansen J:",
         "(df 3)",
         "Prob (Hansen J):",
-        "labels only    std err var. reduction eff. labels",
-        "score explained",
+        "labels only    std err var. reduction eff. sample",
+        "share explained",
         "whether the labelled units look like the rest",
         "P>|t|",
     ):
@@ -79,7 +79,7 @@ def test_summary_says_what_was_done() -> None:
     assert f"{statistic:#.4g} (df {df})" in text
     assert f"{pvalue:#.3g}" in text
     second = str(result.summary2())
-    assert "score explained" in second
+    assert "share explained" in second
     assert "whether the" in second
 
 
@@ -547,4 +547,4 @@ def test_a_reduction_of_nothing_has_no_sign() -> None:
         text = " ".join(result.summary().as_text().split())
         assert shown in text
         assert "-0.0%" not in text
-        assert ("the sources bought nothing" in text) == noted
+        assert ("the sources added nothing" in text) == noted

@@ -42,7 +42,7 @@ test_that("each set of labels gives the fit that has them", {
   expect_identical(as.data.frame(found), found$table)
   expect_identical(nrow(glance(found)), 2L)
   expect_false("conf.low" %in% names(tidy(found, conf.int = FALSE)))
-  expect_output(print(found), "Eff. labels")
+  expect_output(print(found), "Eff. sample")
   grDevices::pdf(NULL)
   on.exit(grDevices::dev.off())
   expect_identical(plot(found)$term, c("x", "x"))
