@@ -44,10 +44,11 @@ from statsmodels.miscmodels.ordinal_model import OrderedModel
 from statsmodels.treatment.treatment_effects import TreatmentEffect
 from tqdm import tqdm
 
-from benchmarks.measured import UNKNOWN, Measured, mean_of, share_of
+from benchmarks.measured import UNKNOWN, Measured, rate_of
 from benchmarks.problems import Row, say, table, timed, versions
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import SynthError
+from statsmodels_synth.results.augmented import AugmentedGMMResults
 from statsmodels_synth.scores import (
     AverageTreatmentEffect,
     Huber,
@@ -430,10 +431,10 @@ DESIGNS: dict[str, Callable[[Rng, Target, int], Sample]] = {
 }
 
 
-def one_draw(
+def fitted(
     target: Target, n: int, source: str, seed: int, design: str = "simple"
-) -> dict[str, Array] | None:
-    """Squared errors, coverage and widths, (3, p) per method; None where refused."""
+) -> tuple[AugmentedGMMResults, dict[str, float]] | None:
+    """Result of a study and the parameters of the population; None where refused."""
     sample = DESIGNS[design](np.random.default_rng([seed, n]), target, n)
     data = sample.frame.drop(columns=["useful", "useless"])
     data["llm"] = sample.frame[source]
@@ -441,22 +442,34 @@ def one_draw(
         data["llm"] = data["llm"].where(sample.covered)
     data.loc[~sample.labeled, target.replaces] = np.nan
     proxy = {"llm": {target.replaces: "llm"}}
-    wanted, names = np.array(list(sample.truth.values())), list(sample.truth)
-    found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             model = AugmentedGMM.from_formula(
                 target.formula, data, proxy=proxy, **target.options, **sample.options
             )
-            result = model.fit(**sample.fit)
-            for method, own in (("default", result), ("labels", result.real_only)):
-                low, high = own.conf_int().loc[names].to_numpy().T
-                error = (own.params[names].to_numpy() - wanted) ** 2
-                covered = (low <= wanted) & (wanted <= high)
-                found[method] = np.array([error, covered, high - low])
+            return model.fit(**sample.fit), sample.truth
         except SynthError:
             return None
+
+
+def one_draw(
+    target: Target, n: int, source: str, seed: int, design: str = "simple"
+) -> dict[str, Array] | None:
+    """Squared errors, coverage and widths, (3, p) per method; None where refused."""
+    study = fitted(target, n, source, seed, design)
+    if study is None:
+        return None
+    result, truth = study
+    wanted, names = np.array(list(truth.values())), list(truth)
+    found = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for method, own in (("default", result), ("labels", result.real_only)):
+            low, high = own.conf_int().loc[names].to_numpy().T
+            error = (own.params[names].to_numpy() - wanted) ** 2
+            covered = (low <= wanted) & (wanted <= high)
+            found[method] = np.array([error, covered, high - low])
     return found
 
 
@@ -535,20 +548,13 @@ def cells(
         yield (
             (shown, str(n), source),
             [
-                mean_share(own[:, 1]),
+                rate_of(own[:, 1].mean(axis=1)),
                 UNKNOWN,
-                mean_share(alone[:, 1]),
+                rate_of(alone[:, 1].mean(axis=1)),
                 Measured(told["width"], max(float(np.std(again)), 0.5 / len(kept))),
                 Measured(told["mse"], told["its mc error"]),
             ],
         )
-
-
-def mean_share(covered: Array) -> Measured:
-    """Mean share of coefficients that are covered, whose draws go together."""
-    value, error = mean_of(covered.mean(axis=1))
-    # Where all are covered it is as for one coefficient.
-    return Measured(value, max(error, share_of(covered[:, 0] > -1.0).error))
 
 
 def cost(name: str, units: int, repeats: int) -> Row:

@@ -69,6 +69,7 @@ RERUN = {
     "rivals": "benchmarks.rivals",
     "sampling": "benchmarks.sampling",
     "sampling_refused": "benchmarks.sampling:refused_cells",
+    "score_intervals": "benchmarks.score_intervals",
     "sequential": "benchmarks.sequential",
     "shares": "benchmarks.shares",
     "slope_two": "benchmarks.coverage:slope_cells",
@@ -76,6 +77,7 @@ RERUN = {
     "targets": "benchmarks.targets",
     "tasks": "benchmarks.tasks",
     "tasks_real": "benchmarks.tasks:real_cells",
+    "weak_instruments": "benchmarks.weak_instruments",
 }
 
 Cells = Iterator[tuple[tuple[str, ...], list[Measured | Span]]]

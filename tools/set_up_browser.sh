@@ -3,17 +3,14 @@
 # without windows, from the system's package manager where that is permitted. Where it
 # is not, or fails, the pages are built and how they look is not checked.
 set -euo pipefail
+. "$(dirname "$0")/as_root.sh"
 
 for name in chromium chromium-headless-shell chromium-browser google-chrome chrome; do
     if command -v "${CHROMIUM:-$name}" > /dev/null; then
         exit 0
     fi
 done
-as_root=(env DEBIAN_FRONTEND=noninteractive)
-if [[ $(id -u) != 0 ]]; then
-    as_root=(sudo -n "${as_root[@]}")
-fi
-if ! command -v apt-get > /dev/null || ! "${as_root[@]}" true 2> /dev/null; then
+if ! may_install; then
     echo "skipped: no browser; install Chromium, or name one in the variable CHROMIUM"
     exit 0
 fi

@@ -9,6 +9,7 @@
 # at that, since the R tests then skip themselves; with CI=true it fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tools/as_root.sh
 venv=${1:-.venv}
 
 # Without these there is no bridge; with the others more of it is tested.
@@ -34,15 +35,6 @@ missing() {
         wanted <- commandArgs(TRUE)
         writeLines(wanted[!nzchar(vapply(wanted, function(name)
           system.file(package = name), ""))])' --args "$@"
-}
-
-# How to run a command as root, in the array `as_root`; fails where that is not permitted.
-may_install() {
-    command -v apt-get > /dev/null || return 1
-    as_root=(env DEBIAN_FRONTEND=noninteractive)
-    [[ $(id -u) == 0 ]] && return
-    command -v sudo > /dev/null && sudo -n true 2> /dev/null || return 1
-    as_root=(sudo -n "${as_root[@]}")
 }
 
 # Install R packages, and R, quietly; what was printed is shown if it fails. Packages

@@ -3,18 +3,8 @@
 
 ask_python <- function(name, object, options = list()) {
   force(options)
+  refuse_without_arrays(if (name == "estimator") options$name else name, object)
   again <- object$again
-  if (is.null(again)) {
-    synth_stop(
-      paste0(
-        name_of_analysis(name, options), "() needs the arrays of the fit, which it does not have. ",
-        "Fit it anew with keep = TRUE, the default",
-        if (inherits(object, "augmented_gmm")) " (one by an earlier version has none)",
-        "."
-      ),
-      "OptionError"
-    )
-  }
   asked <- c(again[c("token", "alone")], options)
   value <- call_python(name, c(asked, list(arrays = NULL)))
   if (isTRUE(value$again)) {
@@ -23,8 +13,18 @@ ask_python <- function(name, object, options = list()) {
   value
 }
 
-name_of_analysis <- function(name, options = list()) {
-  if (name == "estimator") options$name else sub("^plan_", "", name)
+refuse_without_arrays <- function(name, object) {
+  if (is.null(object$again)) {
+    synth_stop(
+      paste0(
+        sub("^plan_", "", name), "() needs the arrays of the fit, which it does not have. ",
+        "Fit it anew with keep = TRUE, the default",
+        if (inherits(object, "augmented_gmm")) " (one by an earlier version has none)",
+        "."
+      ),
+      "OptionError"
+    )
+  }
 }
 
 # A data frame of the columns that Python sends, under the names that broom has for them.
@@ -50,7 +50,8 @@ broom_names <- c(
   pvalue = "p.value", labeled = "labelled", unlabeled = "unlabelled",
   naive_std_err = "naive.std.error", augmented_std_err = "augmented.std.error",
   df_num = "df", df_denom = "df2", c_statistic = "c.statistic", c_pvalue = "c.p.value",
-  fvalue = "f", c_fvalue = "c.f", c_df = "c.df", c_df_denom = "c.df2"
+  conf_low = "conf.low", conf_high = "conf.high", p_value = "p.value",
+  conf_level = "conf.level", fvalue = "f", c_fvalue = "c.f", c_df = "c.df", c_df_denom = "c.df2"
 )
 
 check_alpha <- function(level) {

@@ -21,7 +21,7 @@
 #' @export
 anova.augmented_gmm <- function(object, ..., test = NULL) {
   test <- default_test(object, test)
-  test <- check_choice(test, "test", c("F", "Chisq"))
+  test <- choose_option(test, c("F", "Chisq"), "test")
   others <- list(...)
   named <- dots_names(...)
   if (any(nzchar(named))) {

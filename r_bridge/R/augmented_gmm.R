@@ -191,12 +191,13 @@ augmented_gmm <- function(formula, data, proxy = NULL, synthetic = NULL,
   arrays$coders <- coded$coders
   value <- call_python("augmented_gmm", arrays)
   fit <- new_augmented_gmm(value, design, target, call)
-  fit$coders <- if (!is.null(coded$coders)) table_of(coded$coders)
+  fit$coders <- if (!is.null(coded$coders)) table_of(coded$coders$table)
   if (keep == 1L) {
     # Of the formula and frames nothing is needed again: Python's own result is made anew
     # from these, where this session no longer has it.
     fit$again <- list(
-      token = value$token, alone = 0L, arrays = arrays, on = unit_column(on, substitute(on))
+      token = value$token, alone = 0L, arrays = arrays,
+      on = unit_column(on, substitute(on)), coded = coded$asked
     )
   }
   fit

@@ -53,47 +53,31 @@ one_row_per_unit <- function(data, coder, coding, on, target, parts, given, sour
     return(list(data = data))
   }
   check_frame(data, "data")
-  if (is.null(on)) {
-    synth_stop(
-      "coder needs ids: several rows are of one unit. Name the column of the id in on."
-    )
-  }
-  for (name in c(coder, on)) {
-    if (!name %in% names(data)) {
-      stop_no_column(if (identical(name, coder)) "coder" else "on", name, names(data))
-    }
-  }
-  keys <- stats::setNames(lapply(on, function(name) as_values(column(data, name))), on)
-  unit <- do.call(paste, c(unname(lapply(keys, as.character)), sep = separator))
-  first <- which(!duplicated(unit))
-  outcome <- deparse1(parts$formula[[2L]])
-  others <- setdiff(names(data), c(on, coder))
-  differ <- Filter(function(name) differs_within(column(data, name), unit), others)
-  sent <- union(differ, intersect(outcome, others))
-  who <- as_values(column(data, coder))
-  value <- reworded(call_python("collapse_coders", list(
-    keys = lapply(keys, key_to_send), key_names = utf8(on, "on"),
-    coder = code_to_send(who), coder_name = utf8(coder, "coder"),
-    columns = lapply(sent, function(name) column_to_send(column(data, name))),
-    column_names = utf8(sent, "Names of columns"),
-    coding = coding_to_send(coding), formula = utf8(deparse1(parts$formula), "formula"),
-    score = target$score$name, has_levels = as.integer(has_levels(target)),
-    fixed = fixed_columns(given, sources)
-  )), coding_words)
-  if (length(first) < n_rows(data)) {
+  asked <- list(
+    on = check_on(on), coder = utf8(coder, "coder"), coding = coding_to_send(coding),
+    formula = utf8(deparse1(parts$formula), "formula"), score = target$score$name,
+    has_levels = as.integer(has_levels(target)), fixed = fixed_columns(given, sources)
+  )
+  coded <- collapse_coders(data, asked)
+  if (n_rows(coded$data) < n_rows(data)) {
     refuse_values_by_row(given, data)
   }
-  collapsed <- take_rows(data, first)
-  for (name in setdiff(others, sent)) {
-    collapsed[[name]] <- known_values(column(data, name), unit, first)
-  }
-  for (k in seq_along(sent)) {
-    collapsed[[sent[[k]]]] <- labels_of_codes(
-      value$labels[[k]], column(data, sent[[k]])
-    )
-  }
-  collapsed[[coder]] <- NULL
-  list(data = collapsed, coders = value$table)
+  c(coded, list(asked = asked))
+}
+
+# list(data, coders = what Python knows of them, asked).
+collapse_coders <- function(data, asked) {
+  value <- call_python("collapse_coders", c(asked, list(
+    data = frame_to_send(data, asked$coder, "data", asked$on, TRUE)
+  )))
+  columns <- lapply(stats::setNames(nm = names(value$columns)), function(name) {
+    own <- value$columns[[name]]
+    if (is.null(own$rows)) own$values else take(column(data, name), own$rows)
+  })
+  list(
+    data = plain_frame(columns, NROW(columns[[1L]])),
+    coders = value[c("table", "left_out")]
+  )
 }
 
 # Vectors are not brought to the unit, as columns of data are.
@@ -113,69 +97,6 @@ refuse_values_by_row <- function(given, data) {
       ))
     }
   }
-}
-
-coding_words <- function(text) {
-  in_r_words(gsub(
-    "=\\{(['\"])([^'\"]*)\\1: ['\"]?([^'\"}]*)['\"]?\\}", " = c(\\2 = \"\\3\")", text
-  ))
-}
-
-differs_within <- function(x, unit) {
-  if (length(dim(x)) > 1L || is.list(x)) {
-    return(FALSE)
-  }
-  known <- !is.na(x)
-  pairs <- unique(data.frame(unit = unit[known], code = match(x[known], unique(x))))
-  anyDuplicated(pairs$unit) > 0L
-}
-
-# The value that rows of a unit share, from whichever has it.
-known_values <- function(x, unit, first) {
-  if (length(dim(x)) > 1L || is.list(x)) {
-    return(take(x, first))
-  }
-  rows <- c(which(!is.na(x)), which(is.na(x)))
-  take(x, rows[match(unit[first], unit[rows])])
-}
-
-# Text by codes, or numbers; whole numbers as such, by which ties are drawn.
-key_to_send <- function(x) {
-  if (is.character(x)) {
-    return(code_to_send(x))
-  }
-  whole <- !anyNA(x) && all(x == round(x)) && all(abs(x) < 2^31)
-  list(values = if (whole) as.integer(x) else as.double(x))
-}
-
-code_to_send <- function(x) {
-  known <- unique(x[!is.na(x)])
-  codes <- match(x, known, nomatch = 0L)
-  list(codes = codes, levels = utf8(as.character(known), "coder"))
-}
-
-column_to_send <- function(x) {
-  if (is.numeric(x) && !is.object(x) || is.logical(x)) {
-    return(list(values = as.double(x)))
-  }
-  known <- values_to_code(x)
-  list(
-    codes = match(x, known, nomatch = 0L), levels = utf8(as.character(known), "levels")
-  )
-}
-
-values_to_code <- function(x) unique(x[!is.na(x)])
-
-labels_of_codes <- function(label, x) {
-  if (is.null(label)) {
-    return(NULL) # not a label: the column goes
-  }
-  if (is.null(label$codes)) {
-    values <- label$values
-    values[is.nan(values)] <- NA
-    return(if (is.logical(x) && all(values %in% c(0, 1, NA))) values == 1 else values)
-  }
-  values_to_code(x)[ifelse(label$codes == 0L, NA, label$codes)]
 }
 
 coding_to_send <- function(coding) {

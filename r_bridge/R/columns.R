@@ -33,7 +33,7 @@ unclass_list <- function(frame) {
   unclass(frame)
 }
 
-check_frame <- function(frame, where) {
+check_frame <- function(frame, where, rows = "per unit") {
   if (inherits(frame, c("survey.design", "svyrep.design")) && where == "data") {
     synth_stop(paste(
       "data is a design of package survey. Give its frame and the design:",
@@ -42,7 +42,7 @@ check_frame <- function(frame, where) {
   }
   if (!is.data.frame(frame)) {
     synth_stop(sprintf(
-      "%s is %s. Give a data frame with one row per unit.", where, describe_type(frame)
+      "%s is %s. Give a data frame with one row %s.", where, describe_type(frame), rows
     ))
   }
   if (!n_rows(frame)) {
@@ -153,7 +153,19 @@ id_to_send <- function(x, label) {
     return(crossing(x))
   }
   known <- unique(x[!is.na(x)])
-  level_list(match(x, known), format(known), 0L, class = class(x)[[1L]])
+  level_list(match(x, known), shown_ids(known), 0L, class = class(x)[[1L]])
+}
+
+# Each by itself, in whatever company: format() pads TRUE, and shows of times what they
+# differ in, in their time zone.
+shown_ids <- function(x) {
+  if (!inherits(x, "POSIXct")) {
+    return(as.character(x))
+  }
+  parts <- as.double(x) %% 1 != 0
+  text <- format(x, "%Y-%m-%d %H:%M:%S", tz = "UTC")
+  text[parts] <- format(x[parts], "%Y-%m-%d %H:%M:%OS6", tz = "UTC")
+  text
 }
 
 # Levels go by their names: their codes depend on which of them a frame has.

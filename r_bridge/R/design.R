@@ -10,7 +10,7 @@ build_design <- function(formula, data, proxy = NULL, synthetic = NULL,
                          contrasts = NULL, subset = NULL, rare_levels = "raise",
                          parts = formula_parts(formula),
                          target = read_target(NULL, family, FALSE, parts)) {
-  missing <- check_choice(missing, "missing", c("drop", "raise"))
+  missing <- choose_option(missing, c("drop", "raise"), "missing")
   formula <- parts$formula
   refuse_with_absorbed(parts, auxiliary)
   check_frame(data, "data")

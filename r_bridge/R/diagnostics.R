@@ -99,41 +99,44 @@ diagnostics.augmented_gmm <- function(object, by = NULL, n_influential = 5,
   )
 }
 
-# Values that part the units, as they cross: numbers, or codes of text.
+# Values that part the units, as they cross.
 group_values <- function(object, given) {
   if (is.null(given) || identical(given$expr, quote(NULL))) {
     return(NULL)
   }
-  n <- object$again$arrays$n_data
-  data <- data_of_call(object, n)
-  resolved <- resolve_option(given, "by", data)
+  arrays <- object$again$arrays
+  data <- data_of_call(object, arrays$n_data)
+  # Of the columns of coders Python says why they are none of units.
+  gone <- as.character(arrays$coders$left_out)
+  resolved <- resolve_option(given, "by", data, list(stats::setNames(gone, gone)))
   if (is.null(resolved)) {
     return(NULL)
   }
   values <- resolved$values
   name <- resolved$column
   if (!is.null(name)) {
+    if (!name %in% names(data)) {
+      return(list(name = utf8(name, "by"), column = NULL))
+    }
     values <- column(data, name)
   } else {
     text <- paste(deparse(given$expr), collapse = " ")
     name <- if (nchar(text) <= 30L) text else "group"
+    values <- values_of_subset(object, values)
   }
-  kept <- object$again$arrays$subset
-  if (length(kept) && length(values) != n && length(values) >= max(kept)) {
-    values <- take(values, kept)
-  }
-  if (!is.null(n)) {
-    values <- check_row_values(values, "by", n)
+  if (!is.null(arrays$n_data)) {
+    values <- check_row_values(values, "by", arrays$n_data)
   }
   values <- if (is.logical(values)) as.character(values) else comparable(values)
-  more <- length(object$again$arrays$labeled) - length(values)
-  values <- c(values, rep(NA, max(more, 0L)))
-  if (is.numeric(values)) {
-    return(list(name = utf8(name, "by"), values = as.double(values), levels = NULL))
-  }
-  levels <- unique(values[!is.na(values)])
-  codes <- match(values, levels, nomatch = 0L)
-  list(name = utf8(name, "by"), codes = codes, levels = utf8(levels, "by"))
+  more <- length(arrays$labeled) - length(values)
+  list(name = utf8(name, "by"), column = crossing(c(values, rep(NA, max(more, 0L)))))
+}
+
+# Values by row of data for those of the subset of the fit.
+values_of_subset <- function(object, values) {
+  kept <- object$again$arrays$subset
+  longer <- length(values) != object$again$arrays$n_data && length(values) >= max(kept, 0L)
+  if (length(kept) && longer) take(values, kept) else values
 }
 
 # The data frame of the call, where it is still there with the rows of the fit; else one
@@ -141,12 +144,9 @@ group_values <- function(object, given) {
 data_of_call <- function(object, n) {
   none <- plain_frame(list(), if (is.null(n)) 0L else n)
   data <- tryCatch(
-    eval(object$call$data, environment(object$terms)), error = function(e) NULL
+    rows_of_fit(object, eval(object$call$data, environment(object$terms))),
+    error = function(e) NULL
   )
-  kept <- object$again$arrays$subset
-  if (is.data.frame(data) && length(kept) && n_rows(data) >= max(kept)) {
-    data <- take_rows(data, kept)
-  }
   if (!is.data.frame(data) || !identical(as.integer(n_rows(data)), as.integer(n))) {
     return(none)
   }
@@ -157,6 +157,22 @@ data_of_call <- function(object, n) {
     if (!is.null(now) && !is.null(then) && !identical(now, then)) {
       return(none)
     }
+  }
+  data
+}
+
+# Data as the fit has read them: one row for a unit of several coders, and the subset.
+rows_of_fit <- function(object, data) {
+  check_frame(data, "data")
+  coded <- object$again$coded
+  if (!is.null(coded) && coded$coder %in% names(data)) {
+    data <- suppressWarnings(collapse_coders(data, coded)$data, classes = "SynthWarning")
+  }
+  kept <- object$again$arrays$subset
+  if (length(kept) && n_rows(data) >= max(kept)) {
+    rows <- attr(data, "row.names")[kept]
+    data <- take_rows(data, kept)
+    attr(data, "row.names") <- rows
   }
   data
 }
@@ -218,7 +234,7 @@ diagnostic_tables <- c(
 #' @export
 tidy.diagnostics <- function(x, table = "bias", ...) {
   refuse_arguments("tidy", ...)
-  table <- check_choice(table, "table", diagnostic_tables)
+  table <- choose_option(table, diagnostic_tables, "table")
   found <- x[[table]]
   if (is.null(found)) {
     synth_stop("No source has several rows for a unit, to be combined.", "OptionError")

@@ -63,7 +63,7 @@ labeled_to_send <- function(resolved, data) {
 frame_to_send <- function(frame, needed, where, on, whole = FALSE,
                           as = function(x, name) x) {
   rows <- .row_names_info(frame, 0L)
-  whole <- whole && !is.character(rows)
+  whole <- whole && !(is.null(on) && is.character(rows))
   columns <- lapply(names(frame), function(name) {
     x <- column(frame, name)
     label <- sprintf("%s: column '%s'", where, name)

@@ -92,23 +92,12 @@ many_fits.augmented_gmm <- function(object, labels, data = NULL, level = 0.95, .
     )
   }
   refuse_other_sets(object)
-  arrays <- object$again$arrays
-  sets <- read_label_sets(labels, object)
   design <- regressors_of_data(object, data)
-  if (!is.null(object$offset) &&
-    any(rowSums(!is.na(sets)) > 0 & arrays$labeled[seq_len(nrow(sets))] == 0L)) {
-    synth_stop(paste(
-      "The formula has an offset, which the fit keeps for its labelled units only. Leave",
-      "other units out of labels, or give formulas in place of the fit."
-    ))
-  }
   value <- ask_python("many_fits", object, c(
-    list(
-      endog = unname_matrix(sets), names = utf8(colnames(sets), "Names of labels"),
-      exog = unname_matrix(design), alpha = check_alpha(level)
-    ),
-    arrays[c("settings", "cluster", "survey_strata", "survey_fpc", "absorbed",
-      "levels")]
+    read_label_sets(labels, object),
+    list(exog = unname_matrix(design), alpha = check_alpha(level)),
+    object$again$arrays[c("settings", "cluster", "survey_strata", "survey_fpc",
+      "absorbed", "levels", "subset")]
   ))
   about <- lapply(value$about, function(row) {
     data.frame(
@@ -150,13 +139,10 @@ many_fits.list <- function(object, data, proxy = NULL, synthetic = NULL, by = NU
 
 refuse_other_sets <- function(object) {
   asked <- object$call$rare_levels
-  if (isTRUE(object$again$alone == 1L) || is.null(object$again)) {
+  refuse_without_arrays("many_fits", object)
+  if (object$again$alone == 1L) {
     synth_stop(
-      if (is.null(object$again)) {
-        "many_fits() needs the arrays of the fit. Fit it anew with keep = TRUE, the default."
-      } else {
-        "many_fits() takes the fit with its sources, not its labels_only()."
-      }, "OptionError"
+      "many_fits() takes the fit with its sources, not its labels_only().", "OptionError"
     )
   }
   if (NCOL(object$model[[1L]]) > 1L) {
@@ -188,7 +174,7 @@ refuse_other_sets <- function(object) {
   }
 }
 
-# A column of numbers for each set, a row for each row of the data of the fit.
+# Sets of labels as they cross: numbers, and what says which units they are of.
 read_label_sets <- function(labels, object) {
   if (is.matrix(labels)) {
     labels <- as.data.frame(labels, stringsAsFactors = FALSE)
@@ -199,121 +185,32 @@ read_label_sets <- function(labels, object) {
       describe_type(labels)
     ))
   }
-  place <- NULL
-  if (is.data.frame(labels)) {
-    on <- object$again$on
-    place <- rows_of_sets(labels, on, object)
-    labels <- unclass_list(labels)[setdiff(names(labels), on)]
-  }
-  names <- names(labels)
-  if (is.null(names) || anyNA(names) || any(names == "") || anyDuplicated(names)) {
+  on <- object$again$on
+  framed <- is.data.frame(labels)
+  own <- if (framed && all(on %in% names(labels))) on
+  names <- setdiff(names(labels), if (framed) on)
+  if (!length(names) || anyNA(names) || any(names == "") || anyDuplicated(names(labels))) {
     synth_stop("Every set of labels needs a name of its own: give labels names.")
   }
-  vapply(stats::setNames(nm = names), function(name) {
-    one_label_set(labels[[name]], name, place, object)
-  }, numeric(object$again$arrays$n_data))
-}
-
-# Rows of the data of the fit that the rows of a frame are; NULL: all, in order.
-rows_of_sets <- function(labels, on, object) {
-  if (!is.null(on) && all(on %in% names(labels))) {
-    ids <- do.call(paste, c(
-      lapply(on, function(name) as_unit_labels(column(labels, name))), sep = ", "
-    ))
-    what <- if (length(on) == 1L) "column" else "columns"
-    return(rows_of_ids(
-      ids, object, sprintf("labels: %s '%s'", what, paste(on, collapse = "', '"))
-    ))
+  rows_of <- function(frame) frame_to_send(frame, character(), "labels", own)
+  data <- if (framed && is.null(own) && !is.null(on)) {
+    data_of_call(object, object$again$arrays$n_data)
   }
-  if (.row_names_info(labels) <= 0L) {
-    return(NULL)
-  }
-  own <- attr(labels, "row.names")
-  if (is.null(on)) {
-    return(rows_of_ids(own, object, "labels: a row name"))
-  }
-  rows_by_name(own, on, object)
-}
-
-# Rows of labels without ids: by the row names of data, which may also be the ids.
-rows_by_name <- function(own, on, object) {
-  n <- object$again$arrays$n_data
-  data <- data_of_call(object, n)
-  known <- list(
-    if (length(data)) attr(data, "row.names"), units_of_data(object)
+  list(
+    on = own, id = on, frame = if (framed) rows_of(check_frame(labels, "labels")),
+    data_rows = if (length(data)) rows_of(data)$row_names,
+    sets = lapply(stats::setNames(nm = names), function(name) {
+      x <- .subset2(labels, name)
+      list(
+        values = one_label_set(x, name, object),
+        units = if (!framed && !is.null(names(x))) joined(utf8(names(x), "Names of labels"))
+      )
+    })
   )
-  for (names in Filter(Negate(is.null), known)) {
-    rows <- match(as_unit_labels(own), as_unit_labels(names))
-    if (!anyNA(rows) && !anyDuplicated(rows)) {
-      return(rows)
-    }
-  }
-  synth_stop(sprintf(
-    paste(
-      "labels has row names (%s ...) that are not those of data, and no column '%s', by",
-      "which the fit knows its units. Give labels this column, or a list of vectors",
-      "whose values are in the order of data."
-    ), format_units(utils::head(own, 3L)), on[[1L]]
-  ), "AlignmentError")
 }
 
-# Labels of the units of data, in the order of its rows.
-units_of_data <- function(object) {
-  arrays <- object$again$arrays
-  known <- arrays$units
-  if (is.null(known)) {
-    known <- seq_along(arrays$labeled)
-  } else if (is.character(known)) {
-    known <- strsplit(known, separator, fixed = TRUE)[[1L]]
-  }
-  known[seq_len(arrays$n_data)]
-}
-
-# Ids as text, numbers with all their digits.
-as_unit_labels <- function(x) {
-  x <- as_values(x)
-  if (is.double(x)) ifelse(is.na(x), NA, sprintf("%.15g", x)) else as.character(x)
-}
-
-rows_of_ids <- function(ids, object, what) {
-  ids <- as_values(ids)
-  if (anyDuplicated(ids)) {
-    synth_stop(sprintf(
-      "%s is there twice (%s). Give one row per unit.", what,
-      name_units(ids[duplicated(ids)])
-    ), "AlignmentError")
-  }
-  rows <- match(as_unit_labels(ids), as_unit_labels(units_of_data(object)))
-  if (anyNA(rows)) {
-    synth_stop(sprintf(
-      "%s is no unit of data (%s). Leave these out.", what, name_units(ids[is.na(rows)])
-    ), "AlignmentError")
-  }
-  rows
-}
-
-one_label_set <- function(values, name, place, object) {
-  arrays <- object$again$arrays
-  n <- arrays$n_data
-  kept <- arrays$subset
+one_label_set <- function(values, name, object) {
   label <- sprintf("labels: '%s'", name)
-  if (is.null(place) && !is.null(names(values))) {
-    place <- rows_of_ids(names(values), object, sprintf("%s: a name", label))
-  }
-  if (is.null(place)) {
-    if (length(kept) && length(values) != n && length(values) >= max(kept)) {
-      values <- take(values, kept)
-    }
-    place <- seq_len(n)
-    if (length(values) != n) {
-      synth_stop(sprintf(
-        paste(
-          "%s has %s; the data of the fit have %s. Give one value per row, NA where there",
-          "is no label, or values with names."
-        ), label, count(length(values), "value"), count(n, "row")
-      ), "AlignmentError")
-    }
-  }
   values <- check_column(values, label)
   if (is.character(values) && is.factor(object$model[[1L]])) {
     values <- factor(values)
@@ -322,11 +219,15 @@ one_label_set <- function(values, name, place, object) {
   learned <- list(
     formula = object$formula, target = list(family = object$family,
       predicts = object$predicts, score = object$score),
-    ylevels = if (has_levels(object)) arrays$levels else levels(object$model[[1L]])
+    ylevels = if (has_levels(object)) {
+      object$again$arrays$levels
+    } else {
+      levels(object$model[[1L]])
+    }
   )
-  result <- rep(NA_real_, n)
-  result[place[given]] <- response_numbers(
-    take(values, given), learned, label, function(rows) place[given[rows]]
+  result <- rep(NA_real_, length(values))
+  result[given] <- response_numbers(
+    take(values, given), learned, label, function(rows) given[rows]
   )
   result
 }
@@ -334,7 +235,6 @@ one_label_set <- function(values, name, place, object) {
 # The regressors of all rows of the data of the fit, instruments included.
 regressors_of_data <- function(object, data) {
   n <- object$again$arrays$n_data
-  kept <- object$again$arrays$subset
   if (is.null(data)) {
     data <- data_of_call(object, n)
     if (!length(data)) {
@@ -343,10 +243,7 @@ regressors_of_data <- function(object, data) {
       ))
     }
   } else {
-    check_frame(data, "data")
-    if (length(kept) && n_rows(data) >= max(kept)) {
-      data <- take_rows(data, kept)
-    }
+    data <- rows_of_fit(object, data)
     if (n_rows(data) != n) {
       synth_stop(sprintf(
         "data has %s; the data of the fit had %s. Give the same data.",

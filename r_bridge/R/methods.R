@@ -76,6 +76,43 @@ confint.augmented_gmm <- function(object, parm, level = 0.95, ...) {
   interval
 }
 
+#' Intervals of quantile regressions from score tests
+#'
+#' The standard error of a quantile needs the density of the outcome there, of which a
+#' hundred labels say little. These intervals need none: they have the values of a
+#' coefficient with which labels lie below the line as often as they should, given what
+#' sources say of them.
+#'
+#' @param object A fit by [augmented_gmm()] with `score = quantile_score()`.
+#' @param parm Coefficients, by name or number; all by default.
+#' @param level Level of the intervals.
+#'
+#' @return A matrix as of [confint()]. An end is infinite where too few labels lie beyond
+#'   the quantile to tell one.
+#' @details Without sources and regressors they are the intervals of the sign test. With
+#'   regressors they are of the kind of `summary(rq(), se = "rank")` of package quantreg.
+#' @references Gutenbrunner, C., Jureckova, J., Koenker, R. and Portnoy, S. (1993). Tests of
+#'   linear hypotheses based on regression rank scores. *Journal of Nonparametric
+#'   Statistics* 2, 307-331.
+#' @examplesIf synth_available()
+#' set.seed(1)
+#' units <- data.frame(x = rnorm(900))
+#' y <- units$x + rnorm(900)
+#' units$guess <- y + rnorm(900, sd = 0.5)
+#' units$y <- ifelse(seq_len(900) <= 100, y, NA)
+#' fit <- augmented_gmm(y ~ x, units, proxy = c(y = "guess"), score = quantile_score(0.9))
+#' score_confint(fit)
+#' @export
+score_confint <- function(object, parm, level = 0.95) {
+  check_fit(object)
+  names <- names(object$coefficients)
+  parm <- if (missing(parm)) names else check_parm(parm, names)
+  value <- ask_python("score_confint", object, list(alpha = check_alpha(level)))
+  tails <- c((1 - level) / 2, (1 + level) / 2)
+  interval <- matrix(value$interval, ncol = 2L, dimnames = list(names, percent(tails)))
+  interval[parm, , drop = FALSE]
+}
+
 check_parm <- function(parm, names) {
   if (is.numeric(parm)) {
     unknown <- parm[!(parm %in% seq_along(names))]

@@ -26,12 +26,16 @@ describe_type <- function(x) {
   sprintf("%s %s%s", article, name, what)
 }
 
-# One of several words, or an error that lists them.
-check_choice <- function(value, option, choices) {
-  if (!is_string(value) || !value %in% choices) {
-    shown <- if (is_string(value)) sprintf("\"%s\"", value) else describe_type(value)
+# One of several words, or an error that lists them; all of them, as in a signature, are
+# the first.
+choose_option <- function(value, known, name) {
+  if (identical(value, known)) {
+    return(known[[1L]])
+  }
+  if (!is_string(value) || !value %in% known) {
     synth_stop(sprintf(
-      "%s is %s.%s", option, shown, suggest(value, choices)
+      if (is_string(value)) "%s = %s does not exist.%s" else "%s is %s.%s", name,
+      describe_type(value), suggest(value, known)
     ), "OptionError")
   }
   value

@@ -1,19 +1,6 @@
 # Options of the fit: checked here where R would otherwise send something odd; what they
 # mean is Python's.
 
-choose_option <- function(value, known, name) {
-  if (identical(value, known)) {
-    return(known[[1L]])
-  }
-  if (!is.character(value) || length(value) != 1L || !(value %in% known)) {
-    synth_stop(
-      sprintf("%s = %s does not exist.%s", name, deparsed(value), suggest(value, known)),
-      "OptionError"
-    )
-  }
-  value
-}
-
 # `missing`, or what na.action of glm() says of it.
 as_missing <- function(missing, na.action) {
   if (is.null(na.action)) {

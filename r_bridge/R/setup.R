@@ -108,7 +108,7 @@ doctor <- function() {
 #' @export
 run_study <- function(path, command = "run", paths = character()) {
   known <- c("run", "estimate", "export-batch", "import-batch", "report", "forget")
-  command <- check_choice(command, "command", known)
+  command <- choose_option(command, known, "command")
   if (!is_string(path) || !file.exists(path)) {
     synth_stop(
       sprintf("There is no file %s. Give the file of the study.", deparsed(path)),

@@ -83,10 +83,9 @@ leave_one_out <- function(object) {
 #' @export
 trend_test <- function(object, by = NULL, n_permutations = 999, seed = 0) {
   check_task_fit(object)
-  order <- task_order(object, by)
   found <- ask_again(
     object, "task_trend",
-    by = order$values, n_permutations = whole_number(n_permutations, "n_permutations"),
+    by = by_to_send(by), n_permutations = whole_number(n_permutations, "n_permutations"),
     seed = whole_number(seed, "seed")
   )
   table <- structure(
@@ -103,7 +102,7 @@ trend_test <- function(object, by = NULL, n_permutations = 999, seed = 0) {
       alternative = "two.sided",
       method = "Permutation test of a trend of the gaps (Spearman)",
       data.name = sprintf(
-        "gaps of %s by %s", count(object$n_tasks, "task"), order$name
+        "gaps of %s by %s", count(object$n_tasks, "task"), found$by
       ),
       table = table
     ),
@@ -115,16 +114,15 @@ trend_test <- function(object, by = NULL, n_permutations = 999, seed = 0) {
 #' @export
 temporal_split <- function(object, by = NULL, share = 0.5) {
   check_task_fit(object)
-  order <- task_order(object, by)
   found <- ask_again(
-    object, "task_split", by = order$values, share = one_number(share, "share")
+    object, "task_split", by = by_to_send(by), share = one_number(share, "share")
   )
   structure(
     list(
       coverage = found$coverage,
       level = found$level,
       p.value = found$pvalue,
-      by = order$name,
+      by = found$by,
       n_early = found$n_early,
       n_late = found$n_late,
       table = covered_table(found$table, object$tasks[found$tasks], object$coordinates)
@@ -137,13 +135,12 @@ temporal_split <- function(object, by = NULL, share = 0.5) {
 #' @export
 coverage_gap <- function(object, distance) {
   check_task_fit(object)
-  if (!(is.numeric(distance) && length(distance) == 1L && is.null(names(distance)))) {
-    distance <- past_values(object, distance, "distance")
-    if (anyNA(distance)) {
-      synth_stop("distance is missing for some historical tasks.")
-    }
-  }
-  ask_again(object, "task_coverage_gap", distance = as.double(distance))$bound
+  ask_again(object, "task_coverage_gap", distance = task_values(distance, "distance"))$bound
+}
+
+# What tasks are ordered by: the name of a covariate, or numbers.
+by_to_send <- function(by) {
+  if (is.null(by)) NULL else if (is_bare_string(by)) utf8(by, "by") else task_values(by, "by")
 }
 
 #' @rdname task_checks
@@ -184,57 +181,4 @@ check_task_fit <- function(object) {
     )
   }
   object
-}
-
-# Name and values of what tasks are ordered by, the current task last (NaN if unknown).
-task_order <- function(object, by) {
-  if (is.null(by)) {
-    return(list(name = "order of the tasks", values = NULL))
-  }
-  if (is.character(by) && length(by) == 1L) {
-    names <- colnames(object$covariates)
-    if (!(by %in% names)) {
-      hint <- suggest(by, names)
-      synth_stop(
-        sprintf(
-          "There is no covariate '%s'.%s", by,
-          if (nzchar(hint)) hint else " There are none: name columns with covariates."
-        ),
-        "OptionError"
-      )
-    }
-    return(list(name = by, values = unname(object$covariates[, by])))
-  }
-  past <- past_values(object, by, "by")
-  now <- NaN
-  if (!is.null(names(by))) {
-    now <- as.double(by)[match(label_text(object$current), names(by))]
-  }
-  if (anyNA(past)) {
-    synth_stop("by is missing for some historical tasks.")
-  }
-  list(name = "by", values = c(past, if (is.na(now)) NaN else now))
-}
-
-# Numbers by historical task, in the order of `object$tasks`.
-past_values <- function(object, values, what) {
-  if (!is.numeric(values) || is.object(values)) {
-    synth_stop(
-      sprintf("%s must be numbers, one for each historical task.", what), "OptionError"
-    )
-  }
-  if (!is.null(names(values))) {
-    known <- c(object$tasks, object$current)
-    return(by_name(values, known, what)[seq_along(object$tasks)])
-  }
-  if (length(values) != object$n_tasks) {
-    synth_stop(
-      sprintf(
-        "%s has %s; there are %s. Give one for each, best named by task.",
-        what, count(length(values), "value"), count(object$n_tasks, "historical task")
-      ),
-      "AlignmentError"
-    )
-  }
-  as.double(values)
 }

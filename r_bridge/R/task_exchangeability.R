@@ -93,36 +93,21 @@ task_exchangeability <- function(data, current, task = "task", source = "source"
                                  weights = NULL, bandwidth = 1, bounds = NULL,
                                  n_boot = 1999, seed = 0) {
   refuse_unknown("task_exchangeability", ..., known = names(formals()))
-  check_data_frame(data)
-  roles <- list(
-    task = column_names(task, "task", data),
-    source = column_names(source, "source", data),
-    value = column_names(value, "value", data, many = TRUE),
-    weight = column_names(weight, "weight", data, optional = TRUE),
-    unit = column_names(unit, "unit", data, optional = TRUE),
-    covariates = column_names(covariates, "covariates", data, TRUE, TRUE)
-  )
-  known <- occurring(as_labels(data[[roles$task]], roles$task))
-  crossing <- c(
-    list(
-      kind = "frame",
-      columns = task_columns(
-        data, roles$task, c(roles$source, roles$unit),
-        c(roles$value, roles$weight, roles$covariates), known
-      ),
-      current = find_task(current, known, "current", "current task"),
-      statistic = as_statistic(statistic),
-      missing = choose_option(missing, c("raise", "drop"), "missing")
-    ),
-    cross_names(roles)
+  roles <- task_roles(
+    c("task", "source", "value", "weight", "unit", "covariates"), c("value", "covariates")
   )
   fit_tasks(
-    crossing, known,
-    settings = task_settings(
-      algorithm, alpha, alphas, interval, weights, bandwidth, bounds, n_boot, seed,
-      known
+    c(
+      list(
+        kind = "frame",
+        frame = task_frame(data, roles, roles[c("task", "source", "unit")]),
+        current = one_label(current, "current"), statistic = as_statistic(statistic),
+        missing = choose_option(missing, c("raise", "drop"), "missing")
+      ),
+      roles
     ),
-    coordinates = roles$value, covariates = roles$covariates, call = match.call()
+    task_settings(algorithm, alpha, alphas, interval, weights, bandwidth, bounds, n_boot, seed),
+    match.call()
   )
 }
 
@@ -174,50 +159,23 @@ task_exchangeability_estimates <- function(data, current, task = NULL,
                                            bandwidth = 1, bounds = NULL, n_boot = 1999,
                                            seed = 0) {
   refuse_unknown("task_exchangeability_estimates", ..., known = names(formals()))
-  check_data_frame(data)
-  roles <- list(
-    task = column_names(task, "task", data, optional = TRUE),
-    coordinate = column_names(coordinate, "coordinate", data, optional = TRUE),
-    real = column_names(real, "real", data),
-    real_se = column_names(real_se, "real_se", data),
-    real_n = column_names(real_n, "real_n", data, optional = TRUE),
-    synthetic = column_names(synthetic, "synthetic", data),
-    synthetic_se = column_names(synthetic_se, "synthetic_se", data),
-    synthetic_n = column_names(synthetic_n, "synthetic_n", data, optional = TRUE),
-    correlation = column_names(correlation, "correlation", data, optional = TRUE),
-    covariates = column_names(covariates, "covariates", data, TRUE, TRUE)
+  roles <- task_roles(
+    c(
+      "task", "coordinate", "real", "real_se", "real_n", "synthetic", "synthetic_se",
+      "synthetic_n", "correlation", "covariates"
+    ), "covariates"
   )
-  named <- is.null(task)
-  labels <- if (named) row_labels(data) else as_labels(data[[roles$task]], roles$task)
-  known <- occurring(labels)
-  numeric <- unlist(roles[setdiff(names(roles), c("task", "coordinate"))])
-  crossing <- c(
-    list(
-      kind = "estimates",
-      columns = task_columns(
-        data, roles$task, roles$coordinate, unname(numeric), known
-      ),
-      rows = if (named) match(labels, known),
-      current = find_task(
-        current, known, "current",
-        if (named) "row of the current task" else "current task"
-      ),
-      missing = choose_option(missing, c("raise", "drop"), "missing")
-    ),
-    cross_names(roles)
-  )
-  coordinates <- if (is.null(coordinate)) {
-    "theta"
-  } else {
-    label_text(occurring(as_labels(data[[roles$coordinate]], roles$coordinate)))
-  }
   fit_tasks(
-    crossing, known,
-    settings = task_settings(
-      algorithm, alpha, alphas, interval, weights, bandwidth, bounds, n_boot, seed,
-      known
+    c(
+      list(
+        kind = "estimates", frame = task_frame(data, roles, roles["task"]),
+        current = one_label(current, "current"),
+        missing = choose_option(missing, c("raise", "drop"), "missing")
+      ),
+      roles
     ),
-    coordinates = coordinates, covariates = roles$covariates, call = match.call()
+    task_settings(algorithm, alpha, alphas, interval, weights, bandwidth, bounds, n_boot, seed),
+    match.call()
   )
 }
 
@@ -270,34 +228,36 @@ task_exchangeability_fits <- function(real, synthetic, current, params = NULL,
                                       weights = NULL, bandwidth = 1, bounds = NULL,
                                       n_boot = 1999, seed = 0) {
   refuse_unknown("task_exchangeability_fits", ..., known = names(formals()))
-  synthetic <- match_fits(real, synthetic)
-  tasks <- if (is.null(names(real))) as.character(seq_along(real)) else names(real)
-  known <- c(tasks, task_name(name, tasks))
-  read <- function(fit, where) read_fit(fit, where, params, vcov, df)
-  fits <- function(list, kind) {
-    unname(Map(
-      function(fit, task) read(fit, sprintf("%s fit of task '%s'", kind, task)),
-      list, tasks
-    ))
+  fits <- function(given, kind) {
+    if (!is.list(given) || is.object(given)) {
+      synth_stop(sprintf(
+        "%s is %s. Give a list of fits, one for each historical task.", kind,
+        describe_type(given)
+      ), "OptionError")
+    }
+    tasks <- if (is.null(names(given))) seq_along(given) else names(given)
+    list(
+      fits = unname(Map(function(fit, task) {
+        read_fit(fit, sprintf("%s fit of task '%s'", kind, task), params, vcov, df)
+      }, given, tasks)),
+      names = if (!is.null(names(given))) joined(utf8(names(given), "Names of tasks"))
+    )
   }
-  real <- fits(real, "real")
-  synthetic <- fits(synthetic, "synthetic")
-  table <- covariate_table(covariates, known)
-  crossing <- list(
-    kind = "fits", real = real, synthetic = synthetic,
-    current = read(current, "fit of the current task"),
-    params = if (!is.null(params)) utf8(params, "params"),
-    covariates = if (!is.null(table)) unname_matrix(table),
-    covariate_names = if (!is.null(table)) utf8(colnames(table), "Names of covariates")
-  )
+  params <- some_names(params, "params")
+  if (!is.null(covariates)) {
+    check_frame(covariates, "covariates", "per task")
+  }
   fit_tasks(
-    crossing, known,
-    settings = task_settings(
-      algorithm, alpha, alphas, interval, weights, bandwidth, bounds, n_boot, seed,
-      known
+    list(
+      kind = "fits", real = fits(real, "real"), synthetic = fits(synthetic, "synthetic"),
+      fit = read_fit(current, "fit of the current task", params, vcov, df),
+      params = params, current = one_label(name, "name"),
+      covariates = if (!is.null(covariates)) {
+        frame_to_send(covariates, names(covariates), "covariates", NULL)
+      }
     ),
-    coordinates = if (is.null(params)) real[[1L]]$names else unname(params),
-    covariates = colnames(table), call = match.call()
+    task_settings(algorithm, alpha, alphas, interval, weights, bandwidth, bounds, n_boot, seed),
+    match.call()
   )
 }
 
@@ -348,41 +308,20 @@ task_exchangeability_votes <- function(data, current, first = "model_a",
                                        alphas = NULL, interval = NULL, weights = NULL,
                                        n_boot = 1999, seed = 0) {
   refuse_unknown("task_exchangeability_votes", ..., known = names(formals()))
-  check_data_frame(data)
-  roles <- list(
-    first = column_names(first, "first", data),
-    second = column_names(second, "second", data),
-    real = column_names(real, "real", data),
-    synthetic = column_names(synthetic, "synthetic", data)
-  )
-  known <- occurring(player_labels(data, roles$first, roles$second))
-  crossing <- c(
-    list(
-      kind = "votes",
-      columns = task_columns(
-        data, c(roles$first, roles$second), NULL, c(roles$real, roles$synthetic), known
-      ),
-      current = find_task(current, known, "current", "current player"),
-      reference = if (!is.null(reference)) {
-        find_task(reference, known, "reference", "reference")
-      },
-      prior = one_number(prior, "prior")
-    ),
-    cross_names(roles)
-  )
+  roles <- task_roles(c("first", "second", "real", "synthetic"))
   fit_tasks(
-    crossing, known,
-    settings = task_settings(
-      algorithm, alpha, alphas, interval, weights, 1, NULL, n_boot, seed, known
+    c(
+      list(
+        kind = "votes", frame = task_frame(data, roles, roles[c("first", "second")]),
+        current = one_label(current, "current"),
+        reference = if (!is.null(reference)) one_label(reference, "reference"),
+        prior = one_number(prior, "prior")
+      ),
+      roles
     ),
-    coordinates = "log-strength", covariates = NULL, call = match.call()
+    task_settings(algorithm, alpha, alphas, interval, weights, 1, NULL, n_boot, seed),
+    match.call()
   )
-}
-
-cross_names <- function(roles) {
-  lapply(roles, function(role) {
-    if (!is.null(role)) utf8(role, "Name of a column")
-  })
 }
 
 as_statistic <- function(statistic) {
@@ -402,91 +341,6 @@ as_statistic <- function(statistic) {
   one_number(statistic, "statistic")
 }
 
-# Row names as labels; rows without names are numbered.
-row_labels <- function(data) {
-  if (.row_names_info(data) < 0L) as.double(seq_len(nrow(data))) else row.names(data)
-}
-
-player_labels <- function(data, first, second) {
-  a <- as_labels(data[[first]], first)
-  b <- as_labels(data[[second]], second)
-  if (is.numeric(a) != is.numeric(b)) {
-    synth_stop(sprintf(
-      paste(
-        "Columns '%s' and '%s' must both name players by text or both by numbers, so",
-        "that it is clear which is which."
-      ),
-      first, second
-    ))
-  }
-  c(a, b)
-}
-
-# Synthetic fits in the order of the real ones.
-match_fits <- function(real, synthetic) {
-  for (fits in list(real = real, synthetic = synthetic)) {
-    if (!is.list(fits) || is.object(fits)) {
-      synth_stop(
-        "real and synthetic must be lists of fits, one for each historical task.",
-        "OptionError"
-      )
-    }
-  }
-  if (length(real) != length(synthetic)) {
-    synth_stop(
-      sprintf(
-        paste(
-          "There are %d real and %d synthetic fits. Give one of each for every",
-          "historical task."
-        ),
-        length(real), length(synthetic)
-      ),
-      "AlignmentError"
-    )
-  }
-  if (!length(real)) {
-    synth_stop("There is no historical task. Give at least one pair of fits.")
-  }
-  names <- names(real)
-  if (is.null(names) != is.null(names(synthetic))) {
-    synth_stop(
-      "Only one of real and synthetic has names of tasks. Name both or none.",
-      "AlignmentError"
-    )
-  }
-  if (is.null(names)) {
-    return(synthetic)
-  }
-  if (anyNA(names) || !all(nzchar(names)) || anyDuplicated(names)) {
-    synth_stop("Names of real must be different and not empty.", "AlignmentError")
-  }
-  alone <- setdiff(names, names(synthetic))
-  if (length(alone)) {
-    synth_stop(
-      sprintf(
-        "There is no synthetic fit for %s (%s). Name both lists alike.",
-        count(length(alone), "task"), format_units(alone)
-      ),
-      "AlignmentError"
-    )
-  }
-  synthetic[names]
-}
-
-task_name <- function(name, tasks) {
-  if (is.null(name) || !is.atomic(name) || length(name) != 1L || is.na(name)) {
-    synth_stop("name must be the name of one task.", "OptionError")
-  }
-  name <- label_text(as_labels(name, "name"))
-  if (name %in% tasks) {
-    synth_stop(
-      sprintf("name = '%s' is a historical task. Give the current one another.", name),
-      "OptionError"
-    )
-  }
-  name
-}
-
 # Coefficients, variances and degrees of freedom of a fit.
 read_fit <- function(fit, where, params, vcov, df) {
   estimate <- tryCatch(stats::coef(fit), error = function(e) NULL)
@@ -500,37 +354,11 @@ read_fit <- function(fit, where, params, vcov, df) {
     ))
   }
   names <- names(estimate)
-  if (!is.null(params)) {
-    if (!is.character(params) || anyNA(params) || anyDuplicated(params)) {
-      synth_stop("params must be different names of coefficients.", "OptionError")
-    }
-    absent <- setdiff(params, names)
-    if (length(absent)) {
-      synth_stop(
-        sprintf(
-          "The %s has no coefficient '%s'.%s", where, absent[[1L]],
-          suggest(absent[[1L]], names)
-        ),
-        "AlignmentError"
-      )
-    }
-    names <- unname(params)
-  }
-  variances <- diag(as.matrix(vcov(fit)))[names]
-  bad <- names[!is.finite(estimate[names]) | !is.finite(variances) | variances < 0]
-  if (length(bad)) {
-    synth_stop(sprintf(
-      paste(
-        "The %s has no estimate or variance of %s. Leave out what cannot be estimated,",
-        "or choose with params."
-      ),
-      where, format_units(bad)
-    ))
-  }
+  known <- if (is.null(params)) names else intersect(params, names)
   list(
-    names = utf8(names, "Names of the coefficients"),
-    params = as.double(estimate[names]), variances = as.double(variances),
-    df = fit_df(fit, df, names)
+    names = utf8(names, "Names of the coefficients"), params = as.double(estimate),
+    variances = as.double(diag(as.matrix(vcov(fit)))[names]),
+    df = fit_df(fit, df, if (length(known)) known else names)
   )
 }
 
@@ -564,56 +392,19 @@ usual_df <- function(fit, names) {
   if (is.null(df) || is.na(df) || df <= 0) Inf else df
 }
 
-# Covariates in the order of the tasks.
-covariate_table <- function(covariates, known) {
-  if (is.null(covariates)) {
-    return(NULL)
-  }
-  if (!is.data.frame(covariates) || !length(covariates)) {
-    synth_stop("covariates must be a data frame with a row per task.", "OptionError")
-  }
-  columns <- Map(number_column, covariates, names(covariates))
-  table <- matrix(
-    unlist(columns), nrow(covariates), dimnames = list(NULL, names(covariates))
-  )
-  if (.row_names_info(covariates) < 0L) {
-    if (nrow(table) != length(known)) {
-      synth_stop(
-        sprintf(
-          "covariates has %s, and there are %d tasks with the current one. %s",
-          count(nrow(table), "row"), length(known), "Name its rows by task."
-        ),
-        "AlignmentError"
-      )
-    }
-    return(table)
-  }
-  absent <- setdiff(known, row.names(covariates))
-  if (length(absent)) {
-    synth_stop(
-      sprintf(
-        "covariates has no row for %s. Its row names must be the tasks, %s.",
-        format_units(absent), "the current one included"
-      ),
-      "AlignmentError"
-    )
-  }
-  table[match(known, row.names(covariates)), , drop = FALSE]
-}
-
-fit_tasks <- function(crossing, known, settings, coordinates, covariates, call) {
-  arguments <- list(
-    data = crossing, tasks = cross_labels(known, "Names of the tasks"), fit = settings
-  )
+fit_tasks <- function(data, settings, call) {
+  arguments <- list(data = data, fit = settings)
   value <- call_python("task_exchangeability", arguments)
-  new_task_exchangeability(value, arguments, known, coordinates, covariates, call)
+  new_task_exchangeability(value, arguments, call)
 }
 
-new_task_exchangeability <- function(value, arguments, known, coordinates, covariates,
-                                     call) {
-  tasks <- known[value$tasks]
-  current <- arguments$data$current
-  current <- if (is.list(current)) known[[length(known)]] else known[[current]]
+# Labels of tasks: numbers, or text.
+task_labels <- function(sent) if (is.numeric(sent)) as.double(sent) else split_labels(sent)
+
+new_task_exchangeability <- function(value, arguments, call) {
+  tasks <- task_labels(value$tasks)
+  current <- task_labels(value$current)
+  coordinates <- value$coordinates
   ends <- function(x) structure(x, dimnames = list(coordinates, c("lower", "upper")))
   gaps <- as.data.frame(value$gaps)
   names(gaps) <- c("real", "synthetic", "gap", "lower", "upper", "weight")
@@ -630,7 +421,7 @@ new_task_exchangeability <- function(value, arguments, known, coordinates, covar
       ),
       allocation = stats::setNames(value$allocation, c("alpha1", "alpha2", "alpha3")),
       ranks = stats::setNames(value$ranks, c("lower", "upper")),
-      alpha = arguments$fit$alpha,
+      alpha = value$alpha,
       algorithm = arguments$fit$algorithm,
       gap_interval = value$gap_interval,
       tasks = tasks,
@@ -642,13 +433,13 @@ new_task_exchangeability <- function(value, arguments, known, coordinates, covar
       covariates = if (!is.null(value$covariates)) {
         structure(
           value$covariates,
-          dimnames = list(label_text(c(tasks, current)), covariates)
+          dimnames = list(label_text(c(tasks, current)), value$covariate_names)
         )
       },
       typicality = stats::setNames(value$typicality, coordinates),
       verdict = in_r_words(value$verdict),
       notes = in_r_words(unlist(value$notes)),
-      held_out = held_out_tasks(value, tasks, coordinates, arguments$fit$alpha),
+      held_out = held_out_tasks(value, tasks, coordinates, value$alpha),
       call = call,
       arguments = arguments
     ),

@@ -43,7 +43,11 @@ plot.task_exchangeability <- function(x, by = NULL, coordinate = x$coordinates, 
       "OptionError"
     )
   }
-  order <- if (!is.null(by)) task_order(x, by)
+  order <- if (is_string(by) && by %in% colnames(x$covariates)) {
+    list(by = by, values = unname(x$covariates[, by]))
+  } else if (!is.null(by)) {
+    ask_again(x, "task_order", by = by_to_send(by))
+  }
   before <- graphics::par(no.readonly = TRUE)
   on.exit(graphics::par(before))
   if (length(at) > 1L) {
@@ -162,7 +166,7 @@ plot_gaps_by <- function(x, name, order, ...) {
   }
   graphics::axis(1L)
   graphics::axis(2L, las = 1L)
-  graphics::mtext(order$name, side = 1L, line = 2.3)
+  graphics::mtext(order$by, side = 1L, line = 2.3)
   graphics::mtext(sprintf("gap of %s", name), side = 2L, line = 3)
   draw_task_legend(
     c("historical gaps", "gap band", if (is.finite(now)) "current task"),

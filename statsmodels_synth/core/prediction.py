@@ -198,18 +198,7 @@ class PredictedResults(TestedResults):
             raise OptionError(
                 f"which={which!r} does not exist. There are: 'mean', 'linear'."
             )
-        score = self.model.target_score
-        if not score.predictors:
-            raise OptionError(
-                "get_prediction() gives intervals for a linear predictor, and there is "
-                f"no linear predictor in {score.called}."
-            )
-        if not (score.is_single or score.mean_of_first):
-            raise OptionError(
-                "get_prediction() gives an interval for one linear predictor, and "
-                f"{score.called} has several. predict() gives the "
-                "predictions; t_test() and cov_params() what errors of linear ones are."
-            )
+        self._require_prediction()
         check_flag("average", average)
         if by is not None and not average:
             raise OptionError("by= makes groups of an average: give average=True too.")
@@ -241,11 +230,28 @@ class PredictedResults(TestedResults):
         elif self.use_t:
             rows = self.model.exog if exog is None else exog
             rows = np.asarray(rows, dtype=float)
-            others = len(self.params) - rows.shape[1]  # such as a dispersion
-            df = self._df_of(np.pad(rows, ((0, 0), (0, others))))
+            df = self._df_of(self.model.target_score.prediction_columns(rows))
             # Statsmodels' class for a mean without a link is made for normal quantiles.
             found.df, found.dist, found.dist_args = df, stats.t, (df,)
         return with_levels_checked(found, check_alpha)
+
+    def _require_prediction(self) -> None:
+        """Raise where predictions have no interval, saying what to do."""
+        score = self.model.target_score
+        none = np.empty((0, len(self.model.exog_names)))
+        if score.prediction_columns(none) is not None:
+            return
+        if score.predictors:
+            raise OptionError(
+                "get_prediction() gives an interval for one linear predictor, and "
+                f"{score.called} has several. predict() gives the "
+                "predictions; t_test() and cov_params() what errors of linear ones are."
+            )
+        raise OptionError(
+            "get_prediction() gives intervals for a linear predictor, and with "
+            f"{score.called} there is none. t_test() has intervals of combinations of "
+            "the parameters."
+        )
 
     def _averages(self, asked: RowsToPredict, which: str, by: Any) -> Any:
         """Averages over the units, or by group."""

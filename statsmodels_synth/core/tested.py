@@ -27,6 +27,7 @@ from statsmodels_synth.core.statsmodels import (
     formula_engine,
     with_levels_checked,
 )
+from statsmodels_synth.core.terms import TermsOfCoefficients
 from statsmodels_synth.core.tidy import ForMaketables, tidy_frame
 from statsmodels_synth.exceptions import (
     DataError,
@@ -332,16 +333,32 @@ class TestedResults(
         income     16.181  0.000              1   165.316
         """
         check_keywords("wald_test_terms", kwargs, _TERMS_OPTIONS)
-        score = self.model.target_score
-        if not score.is_single:
+        own = self._by_terms("wald_test_terms() tests")
+        with formula_engine(self.model.engine):
+            return super(TestedResults, own).wald_test_terms(*args, **kwargs)
+
+    def _by_terms(self, what: str) -> TestedResults:
+        """The same results, whose formula's terms point at their coefficients."""
+        model, names = self.model, self._coefficient_names
+        spec = None if model.learned is None else model.learned.spec
+        if spec is None and model.target_score.is_single:
+            return self
+        if spec is not None:
+            columns = [str(name) for name in spec.column_names]
+            if columns == names[: len(columns)]:
+                return self
+            spec = TermsOfCoefficients(spec, names)
+        if spec is None or not spec.terms:
             raise OptionError(
-                "wald_test_terms() tests the terms of a formula, each with its own "
-                f"coefficients, and {score.called} has others: "
-                f"{', '.join(map(repr, self._coefficient_names[:6]))}... "
+                f"{what} the terms of a formula, each with its own "
+                f"coefficients, and {model.target_score.called} has others: "
+                f"{', '.join(map(repr, names[:6]))}... "
                 "wald_test() takes constraints on these, by name."
             )
-        with formula_engine(self.model.engine):
-            return super().wald_test_terms(*args, **kwargs)
+        own = copy(self)
+        own.model = copy(model)  # with data of its own
+        own.model.data.model_spec = spec
+        return own
 
     @with_filters_kept
     def t_test_pairwise(self, term_name: str, *args: Any, **kwargs: Any) -> Any:
@@ -385,9 +402,11 @@ class TestedResults(
             )
         if "alpha" in kwargs:
             check_alpha(kwargs["alpha"])
+        own = self._by_terms("t_test_pairwise() compares levels of")
         with formula_engine(self.model.engine):
             try:
-                return super().t_test_pairwise(term_name, *args, **kwargs)
+                pairs: Any = super(TestedResults, own)
+                return pairs.t_test_pairwise(term_name, *args, **kwargs)
             except (SynthError, KeyboardInterrupt):
                 raise
             except Exception as error:

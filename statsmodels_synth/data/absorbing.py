@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,7 @@ class Absorbed:
         return (
             f"Absorbed: a constant for each of {of_each}. Regressors are taken less "
             "their means over all units of a group, and the outcome less what the "
-            "sources, and other labels, say of the group; without sources too, so that "
-            f"'labels only' uses their means.{alone}"
+            f"sources, and other labels, say of the group.{alone}"
         )
 
 
@@ -230,34 +230,21 @@ def within_source(
     return replace(source, endog=endog, exog=exog), means
 
 
-def within_labels(
-    endog: Floats,
-    within: Floats,
-    between: tuple[Floats, Floats],
-    group: Positions,
-    weights: Floats,
-    shares: Floats,
-    folds: int = FOLDS,
-) -> Floats:
+@dataclass(frozen=True)
+class WithinLabels:
     """
-    Outcome of labelled units less what is known of their group, Eq. (group-constant).
-
-    What means between groups say is learned from other groups, in folds, those of
-    sources as far as they predict more than chance; what remains is taken off as far as
-    other labels of the group show it. No label has a part in what is taken off itself,
-    but through how much is made of the others, and of the sources.
-
-    Shapes: `endog` (n,), `within` (n, p), `between` (n, k), (n, M), `group` (n,),
-    `weights` (n,), `shares` (n,) -> (n,).
+    Labelled units, and what is known of their groups.
 
     Parameters
     ----------
-    endog : ndarray (n,)
+    labels : ndarray (n,)
         Outcome.
     within : ndarray (n, p)
         Regressors less their means by group.
-    between : tuple of ndarray (n, k), (n, M)
-        What is the same for all units of a group: means of regressors, and of sources.
+    means : ndarray (n, k)
+        Means of regressors by group.
+    of_sources : tuple of ndarray (n, columns)
+        Means of the outcome of each source by group.
     group : ndarray (n,)
         Group of each.
     weights : ndarray (n,)
@@ -269,20 +256,59 @@ def within_labels(
         Folds of groups. One where groups are of several kinds: coefficients that differ
         by fold would make of ``a_g + b_h`` what is no such sum.
     """
-    slope, rest = _without_effects(endog, within, between, group, weights, folds)
-    n = np.bincount(group)[group]
-    weighted = weights * rest
-    sums, total = np.bincount(group, weighted), np.bincount(group, weights)
-    pairs = sums**2 - np.bincount(group, weighted**2)
-    of_pairs = total**2 - np.bincount(group, weights**2)
-    spread = weighted @ rest / weights.sum()
-    alike = 0.0
-    if (n > 1).any():
-        alike = min(max(pairs.sum() / of_pairs.sum(), 0.0), spread)
-    # As a best linear prediction weighs the mean of the n - 1 others.
-    noise = max(spread - alike, 1e-3 * spread)
-    shrunken = n * alike / ((n - 1) * alike + noise) if noise else np.zeros(len(n))
-    return slope + without_others(rest, shrunken, group, weights, shares)
+
+    labels: Floats
+    within: Floats
+    means: Floats
+    of_sources: tuple[Floats, ...]
+    group: Positions
+    weights: Floats
+    shares: Floats
+    folds: int = FOLDS
+
+    def with_sources(self, keep: Sequence[int]) -> WithinLabels:
+        """The same, where only some of the sources are known, of those that were."""
+        if not self.of_sources:
+            return self
+        return replace(self, of_sources=tuple(self.of_sources[m] for m in keep))
+
+    def together(self) -> WithinLabels:
+        """The same, where all sources have become one."""
+        return replace(self, of_sources=(self._all_means,))
+
+    @property
+    def _all_means(self) -> Floats:
+        """Means of all sources, (n, M)."""
+        return np.column_stack([self.means[:, :0], *self.of_sources])
+
+    @cached_property
+    def endog(self) -> Floats:
+        """
+        Outcome less what is known of the group, (n,), Eq. (group-constant).
+
+        What means between groups say is learned from other groups, in folds, those of
+        sources as far as they predict more than chance; what remains is taken off as
+        far as other labels of the group show it. No label has a part in what is taken
+        off itself, but through how much is made of the others, and of the sources.
+        """
+        group, weights = self.group, self.weights
+        slope, rest = _without_effects(
+            *(self.labels, self.within, (self.means, self._all_means)),
+            *(group, weights, self.folds),
+        )
+        n = np.bincount(group)[group]
+        weighted = weights * rest
+        sums, total = np.bincount(group, weighted), np.bincount(group, weights)
+        pairs = sums**2 - np.bincount(group, weighted**2)
+        of_pairs = total**2 - np.bincount(group, weights**2)
+        spread = weighted @ rest / weights.sum()
+        alike = 0.0
+        if (n > 1).any():
+            alike = min(max(pairs.sum() / of_pairs.sum(), 0.0), spread)
+        # As a best linear prediction weighs the mean of the n - 1 others.
+        noise = max(spread - alike, 1e-3 * spread)
+        shrunken = n * alike / ((n - 1) * alike + noise) if noise else np.zeros(len(n))
+        return slope + without_others(rest, shrunken, group, weights, self.shares)
 
 
 def without_others(
@@ -295,7 +321,7 @@ def without_others(
     """
     Residuals less what the other labels of the group say, Eq. (group-constant).
 
-    Shapes: (n,) each; see :func:`within_labels`.
+    Shapes: (n,) each; see :class:`WithinLabels`.
     """
     n = np.bincount(group)[group]
     weighted = weights * rest
@@ -323,6 +349,9 @@ def _without_effects(
     Shapes: (n,), (n,).
     """
     means, of_sources = between
+    if of_sources.shape[1] > _columns_for(group):
+        # Too few groups to weigh each: the first must not stand for all.
+        of_sources = of_sources.mean(axis=1, keepdims=True)
     both = np.column_stack([of_sources, means])
     ways = [_out_of_fold(endog, within, means, group, weights, folds)]
     if not of_sources.shape[1]:
@@ -347,6 +376,11 @@ def _without_effects(
     return slope, rest
 
 
+def _columns_for(group: Positions) -> int:
+    """Columns of means that labelled groups are enough for, besides a constant."""
+    return max(len(np.unique(group)) // GROUPS_PER_COLUMN - 1, 0)
+
+
 def _out_of_fold(
     endog: Floats,
     within: Floats,
@@ -361,7 +395,7 @@ def _out_of_fold(
     Shapes: (n,), (n,).
     """
     numbers, rank = np.unique(group, return_inverse=True)
-    k = min(between.shape[1], max(len(numbers) // GROUPS_PER_COLUMN - 1, 0))
+    k = min(between.shape[1], _columns_for(group))
     columns = np.column_stack([within, np.ones(len(endog)), between[:, :k]])
     root = np.sqrt(weights)[:, None]
     p = within.shape[1]
@@ -402,14 +436,38 @@ def read_groupings(names: Sequence[str], frames: AlignedFrames, text: str) -> Gr
         label = f"The fixed effect {name!r} of the formula {text!r}"
         values = frames.columns.complete(name, label).to_numpy()
         check_labels_of_groups(values, label)
-        code, levels = pd.factorize(values)
-        codes.append(code.astype(np.intp))
-        sizes.append(len(levels))
+        code, size = numbered_groups(values)
+        codes.append(code)
+        sizes.append(size)
     return Groups(tuple(codes), tuple(sizes))
 
 
-def refuse_unknown_exog(frames: AlignedFrames, text: str) -> None:
-    """Raise if the regressors of a unit are not known: means are over all of them."""
+def numbered_groups(values: Any) -> tuple[Positions, int]:
+    """
+    Groups counted from 0, and how many: the same whatever the order of rows is.
+
+    Folds are of groups by number. Labels that have no order count as they come.
+
+    Examples
+    --------
+    >>> numbered_groups(np.array(["b", "a", "b"]))
+    (array([1, 0, 1]), 2)
+    """
+    try:
+        codes, levels = pd.factorize(values, sort=True)
+    except TypeError:
+        codes, levels = pd.factorize(values)
+    return codes.astype(np.intp), len(levels)
+
+
+def refuse_unknown_exog(
+    frames: AlignedFrames, text: str, *, drops_levels: bool = False
+) -> None:
+    """
+    Raise if the regressors of a unit are not known: means are over all of them.
+
+    `drops_levels`: whether those of levels without a label count as not known.
+    """
     n_data, units = len(frames.data), frames.units
     absent = np.zeros(len(units), dtype=bool)
     absent[n_data:] = True
@@ -426,6 +484,8 @@ def refuse_unknown_exog(frames: AlignedFrames, text: str) -> None:
         "units out of data and sources, if it does not depend on the labels which "
         "these are. Where regressors are known for labelled units only, write "
         f"{dummies} in place of the bar, which needs several labels in each group."
+        + " Levels that rare_levels='drop' leaves out are not known either; "
+        "rare_levels='lump' keeps their units." * drops_levels
     )
 
 
@@ -441,9 +501,11 @@ def absorb(
     sources: Sequence[tuple[SourceArrays, bool]],
     exog_of_data: Floats,
     labeling: Labeling,
-) -> tuple[pd.Series, pd.DataFrame, list[SourceArrays], Absorbed]:
+) -> tuple[pd.Series, pd.DataFrame, list[SourceArrays], Absorbed, WithinLabels]:
     """
     Take off what is constant in groups: of labelled rows, and of every source.
+
+    Last comes what makes the outcomes of labelled rows with fewer sources.
 
     `sources`: with whether its regressors are those of data.
 
@@ -467,18 +529,23 @@ def absorb(
             its = within if source.units is None else within[source.units]
         made, of_groups = within_source(source, its, groups, weights)
         done.append(made)
-        means.append(of_groups.at(groups.of(rows)))
-    of_sources = np.array(means).reshape(len(means), len(rows)).T
+        means.append(of_groups.at(groups.of(rows)).reshape(len(rows), 1))
     first = groups.codes[0]
     weight = np.ones(len(within)) if weights is None else weights
     total, number = np.bincount(first, weight), np.bincount(first)
     alone = number[first[rows]] == 1
     number = np.maximum(number, 2)
     shares = weight * (number / (number - 1) / total)[first]
-    changed = within_labels(
+    if np.ptp(endog.to_numpy()) == 0.0:
+        raise DataError(
+            f"All {count(len(endog), 'label')} of {endog.name!r} are "
+            f"{endog.iloc[0]:g}, so that there is nothing to regress. Label more units."
+        )
+    outcomes = WithinLabels(
         endog.to_numpy(),
         within[rows],
-        ((exog - within)[rows], of_sources),
+        (exog - within)[rows],
+        tuple(means),
         first[rows],
         weight[rows] * design_weights(labeling, len(rows)),
         shares[rows],
@@ -486,8 +553,9 @@ def absorb(
     )
     absorbed = Absorbed(text, tuple(names), groups.sizes, int(alone.sum()))
     return (
-        pd.Series(changed, endog.index, name=endog.name),
+        pd.Series(outcomes.endog, endog.index, name=endog.name),
         pd.DataFrame(within[rows], endog.index, columns),
         done,
         absorbed,
+        outcomes,
     )

@@ -329,8 +329,8 @@ def told_columns(
     """
     if offset is not None and not score.predictors:
         raise OptionError(
-            f"offset and exposure are added to a linear predictor, and {score.called} "
-            "have none. Use a column of the frame instead."
+            f"offset= is added to a linear predictor, and with {score.called} there is "
+            "none. Subtract it from the outcome beforehand, in data and every source."
         )
     return score.told_names(names)
 
@@ -342,7 +342,8 @@ def require_log_link(score: TargetScore) -> None:
             "exposure needs a log link, and the link is "
             f"{type(score.link).__name__}. Use offset."
             if score.link is not None
-            else f"exposure needs a log link, and {score.called} has none. Use offset."
+            else f"exposure needs a log link, and with {score.called} there is none. "
+            + ("Use offset." if score.predictors else "Leave it out.")
         )
 
 

@@ -26,6 +26,7 @@ from statsmodels_synth.core.messages import (
     warn,
 )
 from statsmodels_synth.core.options import check_choice
+from statsmodels_synth.data.frames import keyed_by, unit_keys
 from statsmodels_synth.data.kinds import (
     is_other_frame,
     names_of_columns,
@@ -50,9 +51,20 @@ class Coders:
         pairs of codes of a unit that are the same, Krippendorff's `alpha`, its
         `metric`, `label`, what made one of several codes, and `ties`, the units without
         a majority.
+    left_out : tuple of str
+        The column of coders, and those that differ within a unit and are no label.
     """
 
     table: pd.DataFrame
+    left_out: tuple[str, ...] = ()
+
+    def refuse_left_out(self, name: str, label: str) -> None:
+        """Raise where a column is asked for that belongs to codes, not to units."""
+        if name in self.left_out:
+            raise DataError(
+                f"{label} has several values for one unit, one for each coder. A unit "
+                "goes into one group: name a column that is the same in all its rows."
+            )
 
     @property
     def note(self) -> str:
@@ -83,10 +95,13 @@ class Collapsed:
         It.
     coders : Coders
         How far they agree.
+    units : ndarray (rows,)
+        Row of `data` that each row of a coder went into.
     """
 
     data: pd.DataFrame
     coders: Coders
+    units: Positions
 
 
 @dataclass(frozen=True)
@@ -162,7 +177,17 @@ def collapse(data: Any, coder: Any, on: Any, coding: Coding) -> Collapsed:
     rows = _read(data)
     if not isinstance(coder, str) or coder not in rows:
         raise unknown_column(f"coder={show(coder)}", str(coder), rows.columns)
-    keys, ids = _keyed(rows, on, coder)
+    keys = unit_keys(on)
+    if on is None and isinstance(rows.index, pd.RangeIndex):
+        raise DataError(
+            "coder= needs ids: several rows are of one unit. Make the id the index of "
+            "data, or name its column in on=."
+        )
+    if coder in keys:
+        raise OptionError(
+            f"coder={coder!r} is in on=, which names units. Leave it out."
+        )
+    ids = keyed_by(rows, on).index
     for name in coding.asked if isinstance(coding.asked, Mapping) else ():
         if name not in rows:
             raise unknown_column(f"coding={{{show(name)}: ...}}", name, rows.columns)
@@ -196,7 +221,8 @@ def collapse(data: Any, coder: Any, on: Any, coding: Coding) -> Collapsed:
             _warn_of_ties(name, ties)
     table = pd.DataFrame.from_dict(described, orient="index")
     table.index.name = "variable"
-    return Collapsed(result, Coders(table))
+    gone = tuple(str(name) for name in rows.columns if name not in result)
+    return Collapsed(result, Coders(table, gone), units)
 
 
 def _warn_of_ties(name: Any, ties: int) -> None:
@@ -220,38 +246,6 @@ def _read(data: Any) -> pd.DataFrame:
             "unit and coder. Collect them."
         )
     return given
-
-
-def _keyed(table: pd.DataFrame, on: Any, coder: str) -> tuple[list[Any], pd.Index]:
-    """The columns of ids, and the id of each row."""
-    if on is None:
-        if isinstance(table.index, pd.RangeIndex):
-            raise DataError(
-                "coder= needs ids: several rows are of one unit. Make the id the index "
-                "of data, or name its column in on=."
-            )
-        keys: list[Any] = []
-        ids = table.index
-    else:
-        keys = list(on) if isinstance(on, (list, tuple)) else [on]
-        for key in keys:
-            if key not in table:
-                raise unknown_column(f"on={on!r}", str(key), table.columns)
-        if coder in keys:
-            raise OptionError(
-                f"coder={coder!r} is in on=, which names units. Leave it out."
-            )
-        own = table[keys]
-        ids = (
-            pd.Index(own[keys[0]]) if len(keys) == 1 else pd.MultiIndex.from_frame(own)
-        )
-    absent = np.asarray(pd.isna(ids)) if ids.nlevels == 1 else np.zeros(len(ids), bool)
-    if absent.any():
-        raise DataError(
-            f"data: the id of {count(int(absent.sum()), 'row')} is missing. Complete "
-            "the ids, or leave these rows out."
-        )
-    return keys, ids
 
 
 def _refuse_twice(rows: pd.DataFrame, units: Positions, coder: str) -> None:
@@ -299,7 +293,7 @@ class _Codes:
         """The one value that each unit has, missing where it has none, (U,)."""
         place = first.copy()
         given = np.flatnonzero(self.given)
-        place[self.units[given]] = given
+        place[self.units[given][::-1]] = given[::-1]
         return self.values.iloc[place].array
 
     def label(self, how: How, chance: Floats) -> tuple[Any, int]:

@@ -19,7 +19,7 @@ from statsmodels_synth.data.kinds import (
     opened,
     to_pandas,
 )
-from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.exceptions import DataError, OptionError, SynthError
 from statsmodels_synth.problem.scores.moments import UserMoments
 
 #: Rows that psi is called with to see which columns it asks for.
@@ -136,12 +136,35 @@ def _variables(
                 f"psi asks for a column {name!r}, which data does not have."
                 f"{suggest(name, known)}"
             ) from error
+        except SynthError:
+            raise
+        except Exception as error:
+            raise DataError(_failed(error, data[list(asked)])) from error
     if not asked:
         raise OptionError(
             "psi asked for no column of its frame by name. Name those that it uses: "
             "variables=[...]."
         )
     return list(asked)
+
+
+def _failed(error: Exception, frame: pd.DataFrame) -> str:
+    """What is said where psi fails, with columns that it may have stumbled over."""
+    odd = [
+        repr(name)
+        for name in frame.columns
+        if not pd.api.types.is_numeric_dtype(frame[name])
+    ]
+    text = (
+        f"psi fails with the first rows of data: {type(error).__name__}: {error}. "
+        "Try psi(start, data.head()) by itself."
+    )
+    if not odd:
+        return text
+    return (
+        f"{text} Not numeric is {', '.join(odd)}: compute an indicator beforehand, "
+        "such as 1.0 * (column == level), or correct cells with pd.to_numeric()."
+    )
 
 
 class _Asked(pd.DataFrame):

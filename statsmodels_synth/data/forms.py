@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from statsmodels_synth.core.messages import type_name
+from statsmodels_synth.core.messages import suggest, type_name
 from statsmodels_synth.core.options import Kind
 from statsmodels_synth.data.kinds import is_other_frame, opened, refuse_unread
 from statsmodels_synth.exceptions import DataError
@@ -96,6 +96,17 @@ def given_sources(proxy: object, synthetic: object) -> list[GivenSource]:
                     f"{kind}={{{key!r}: ...}} is a {type_name(value)}. {_FORMS}"
                 )
     return result
+
+
+def require_source_column(
+    source: GivenSource, variable: str, column: str, known: Iterable[object]
+) -> None:
+    """Raise if data has no such column for a variable of a source."""
+    if column not in known:
+        raise DataError(
+            f"Source {source.name!r}: data has no column {column!r} to take "
+            f"{variable!r} from.{suggest(column, list(map(str, known)))}"
+        )
 
 
 def _is_by_level(value: object) -> bool:

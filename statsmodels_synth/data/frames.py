@@ -47,7 +47,7 @@ from statsmodels_synth.data.columns import (
     uses_beside,
 )
 from statsmodels_synth.data.compared import CountedFrame
-from statsmodels_synth.data.forms import GivenSource
+from statsmodels_synth.data.forms import GivenSource, require_source_column
 from statsmodels_synth.data.formula.uses import ColumnUses
 from statsmodels_synth.data.ids import (
     refuse_ids_of_two_types,
@@ -162,7 +162,7 @@ def align_frames(
     check_frame(data)
     variables = list(dict.fromkeys([*response, *regressors, *extra]))
     labeled_mask = _labeled_mask(data, labeled)
-    keyed = _keyed(data, on, "data", types is None)
+    keyed = keyed_by(data, on, whole=types is None)
     for name in variables:
         if name not in keyed.columns:
             purpose = " (offset or exposure)" if name in extra else ""
@@ -258,8 +258,10 @@ def _typed(plain: PlainColumns, types: pd.DataFrame) -> PlainColumns:
     return PlainColumns(joined_columns(columns, plain.frame.index), plain.gaps)
 
 
-def _keyed(frame: pd.DataFrame, on: On, where: str, whole: bool) -> pd.DataFrame:
-    """The frame indexed by unit."""
+def keyed_by(
+    frame: pd.DataFrame, on: On, where: str = "data", *, whole: bool = True
+) -> pd.DataFrame:
+    """The frame indexed by unit; where it is the whole one, some row must be there."""
     if on is not None:
         keys = unit_keys(on)
         if list(frame.index.names) == keys and not set(keys) & set(frame.columns):
@@ -290,16 +292,11 @@ def _keyed(frame: pd.DataFrame, on: On, where: str, whole: bool) -> pd.DataFrame
     return frame
 
 
-def keyed_by(frame: pd.DataFrame, on: On, where: str = "data") -> pd.DataFrame:
-    """The frame indexed by unit, looked at as frames are that users give."""
-    return _keyed(frame, on, where, True)
-
-
 def keyed_rows(
     frame: pd.DataFrame, columns: UnitColumns, on: On, where: str
 ) -> pd.DataFrame:
     """One row per unit of a frame that is no source, matched as sources are."""
-    keyed = _keyed(frame, on, where, True)
+    keyed = keyed_by(frame, on, where)
     if not keyed.index.is_unique:
         repeated = keyed.index[keyed.index.duplicated()].unique()
         raise AlignmentError(
@@ -342,7 +339,7 @@ def _source_columns(
 ) -> tuple[GivenSource, pd.DataFrame]:
     """The columns that a source brings itself, keyed by unit."""
     if given.frame is not None:
-        keyed = _keyed(given.frame, on, f"Source {given.name!r}", whole)
+        keyed = keyed_by(given.frame, on, f"Source {given.name!r}", whole=whole)
         if not any(name in keyed for name in variables):
             raise DataError(
                 f"Source {given.name!r} has none of the formula's columns "
@@ -367,11 +364,7 @@ def _source_columns(
                 f"({', '.join(map(repr, column))}), which is for the outcome of a model"
                 " of levels, such as score=MultinomialLogit()."
             )
-        if column not in data:
-            raise DataError(
-                f"Source {given.name!r}: data has no column {column!r} to take "
-                f"{variable!r} from.{suggest(column, list(data.columns))}"
-            )
+        require_source_column(given, variable, column, data.columns)
     columns = {variable: data[column] for variable, column in given.columns.items()}
     return given, joined_columns(columns, data.index)
 

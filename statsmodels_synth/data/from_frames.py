@@ -20,6 +20,7 @@ from statsmodels_synth.core.options import Engine
 from statsmodels_synth.core.process import with_one_blas_thread
 from statsmodels_synth.data.absorbing import (
     Absorbed,
+    WithinLabels,
     absorb,
     refuse_options,
     refuse_unknown_exog,
@@ -148,10 +149,11 @@ def align_tables(
     if labeling_prob is not None and lacking.any():
         # These could not have been labelled, nor counted if they were.
         labeling = find_labeling(labeling_prob, strata, mask, frames.units, lacking)
-    absorbed = None
+    absorbed = outcomes = None
     if fixed:
         labeling = labeling or find_labeling(labeling_prob, strata, mask, frames.units)
-        labels, sources, absorbed = _absorbed(
+        refuse_unknown_exog(frames, text, drops_levels=options.rare_levels == "drop")
+        labels, sources, absorbed, outcomes = _absorbed(
             text, fixed, frames, learned, labels, sources, labeling
         )
     aligned = align_arrays(
@@ -182,7 +184,7 @@ def align_tables(
     eligible[len(columns.data) :] = False
     return replace(
         aligned,
-        design=with_frame(aligned.design, eligible),
+        design=with_frame(aligned.design, eligible).with_outcomes(outcomes),
         n_incomplete=frames.n_incomplete,
         columns=columns,
         frame=data,
@@ -199,11 +201,10 @@ def _absorbed(
     labels: Labels,
     sources: Sequence[SourceArrays],
     labeling: Labeling,
-) -> tuple[Labels, list[SourceArrays], Absorbed]:
+) -> tuple[Labels, list[SourceArrays], Absorbed, WithinLabels]:
     """Labels and sources less what is constant in groups."""
-    refuse_unknown_exog(frames, text)
     borrows = [_borrows(source, learned.parsed) for source in frames.sources]
-    endog, exog, done, absorbed = absorb(
+    endog, exog, done, absorbed, outcomes = absorb(
         text,
         names,
         frames,
@@ -212,7 +213,7 @@ def _absorbed(
         learned.exog_of_data(),
         labeling,
     )
-    return labels._replace(endog=endog, exog=exog), done, absorbed
+    return labels._replace(endog=endog, exog=exog), done, absorbed, outcomes
 
 
 def _names(*options: Any) -> list[str]:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from statsmodels_synth.core.arrays import Floats, as_floats
 from statsmodels_synth.core.messages import count, name_units, show
-from statsmodels_synth.data.forms import GivenSource
+from statsmodels_synth.data.forms import GivenSource, require_source_column
 from statsmodels_synth.data.kinds import values_of
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.problem.scores.levels import SPREAD, LevelScore
@@ -57,22 +57,19 @@ class Codebook:
 
         Shapes: (rows,).
         """
+        check_known(values, self, where, is_source=is_source)
         codes = values.astype(object).map(self.code).to_numpy(dtype=float)
         known = values.notna().to_numpy()
-        unknown = known & np.isnan(codes)
-        if unknown.any():
-            first = values[unknown].iloc[0]
-            levels = ", ".join(show(level) for level in self.levels)
-            what = "levels= does not have" if not is_source else "no label has"
-            raise DataError(
-                f"{where} has the level {show(first)}, which {what} "
-                f"({count(int(unknown.sum()), 'row')}: "
-                f"{name_units(values.index[unknown])}). Levels are {levels}. Recode "
-                "these rows, leave them out, or label units of that level."
-            )
         if is_source and len(np.unique(codes[known])) < len(self.levels):
             codes = codes + len(self.levels)  # with a little of those it never uses
         return codes
+
+    def codes_of(self, *, is_short: bool) -> dict[Any, float]:
+        """Code of each level; `is_short`: in a source that never uses some."""
+        return {
+            level: code + len(self.levels) * is_short
+            for level, code in self.code.items()
+        }
 
     def of_probabilities(self, values: Floats, index: Any, where: str) -> Floats:
         """
@@ -110,10 +107,54 @@ class Codebook:
         return codes
 
 
+def check_known(
+    values: pd.Series,
+    book: Codebook,
+    where: str,
+    *,
+    is_source: bool,
+    counts: pd.Series | None = None,
+) -> None:
+    """Raise for a level that is not known. `counts`: rows of each value, of many."""
+    unknown = values.notna() & ~values.astype(object).isin(book.levels)
+    if not unknown.any():
+        return
+    rows = values.index[unknown]
+    said = f"{count(len(rows), 'row')}: {name_units(rows)}"
+    if counts is not None:
+        said = count(int(counts[unknown.to_numpy()].sum()), "row")
+    levels = ", ".join(show(level) for level in book.levels)
+    what = "levels= does not have" if not is_source else "no label has"
+    raise DataError(
+        f"{where} has the level {show(values[unknown].iloc[0])}, which {what} "
+        f"({said}). Levels are {levels}. Recode these rows, leave them out, or label "
+        "units of that level."
+    )
+
+
+def require_column(response: Sequence[str], left: str, score: LevelScore) -> None:
+    """Raise if the outcome is more than a column."""
+    if list(response) != [left]:
+        raise OptionError(
+            f"The outcome {left!r} must be a column: {score.called} has levels, which "
+            "a function of them would change. Compute the column beforehand."
+        )
+
+
 def learn_levels(values: pd.Series, score: LevelScore, yname: str) -> list[Any]:
     """Levels of what people gave: those of the score, of a categorical, or sorted."""
     present = values.dropna()
     own = list(pd.unique(present.astype(object)))
+    if not own:
+        raise DataError(
+            f"There is no labelled unit: no row has the outcome {yname!r}. Check the "
+            "outcome column, and missing values."
+        )
+    if any(isinstance(v, (float, np.floating)) and np.isinf(v) for v in own):
+        raise DataError(
+            f"The outcome {yname!r} is infinite for some labels, which is no level. "
+            "Recode them, or leave them missing."
+        )
     if len(own) == 1:
         raise DataError(
             f"The outcome {yname!r} has one level among the labels, {show(own[0])}. "
@@ -221,21 +262,6 @@ def _by_level(frame: pd.DataFrame, book: Codebook, where: str) -> Floats:
     return np.column_stack([as_floats(column, where) for column in columns])
 
 
-def levels_in_partitions(score: LevelScore) -> LevelScore:
-    """
-    The score of outcomes that are codes already, as they must be in partitions.
-
-    Levels are known before rows are, and no row is changed.
-    """
-    if score.given is None or score.given != list(range(len(score.given))):
-        raise OptionError(
-            f"With rows in Dask partitions {score.called} needs outcomes that are "
-            "0, 1, 2, ..., and levels=[0, 1, 2, ...] that says how many there are. "
-            "Recode them with map_partitions, or give data.compute() if it fits."
-        )
-    return score.told_levels(score.given, np.eye(len(score.given)))
-
-
 def coded_sets(given: Any, score: LevelScore) -> Any:
     """Sets of labels with their levels as codes, in whichever form they came."""
     if isinstance(given, Mapping):
@@ -282,11 +308,7 @@ def code_frames(
     score: LevelScore,
 ) -> tuple[pd.DataFrame, list[GivenSource], LevelScore]:
     """The outcome in every frame as codes, and the score that knows them."""
-    if list(response) != [left]:
-        raise OptionError(
-            f"The outcome {left!r} must be a column: {score.called} has levels, which "
-            "a function of them would change. Compute the column beforehand."
-        )
+    require_column(response, left, score)
     book = Codebook(learn_levels(data[left], score, left))
     coded = book.of_levels(data[left], "data", is_source=False)
     columns: dict[str, Any] = {left: coded}
@@ -303,7 +325,11 @@ def code_frames(
         own: Any = dict(source.columns)
         if left in own:
             name = f"{left} ({source.name})"
-            columns[name] = _codes_of_columns(data, own[left], book, where)
+            named = own[left]
+            several = named.values() if isinstance(named, Mapping) else [named]
+            for column in several:
+                require_source_column(source, left, column, data.columns)
+            columns[name] = _codes_of_columns(data, named, book, where)
             own[left] = name
         sources.append(replace(source, columns=own))
     told = score.told_levels(book.levels, book.table)

@@ -127,7 +127,7 @@ def dsl(
     Raises
     ------
     DataError
-        If there is no such source, or there are too few labels.
+        If there is no such source, there are too few labels, or the outcome has levels.
     OptionError
         If `learner` cannot learn.
     ImportError
@@ -154,9 +154,9 @@ def dsl(
     """
     problem = problem_of(model)
     if problem.score.has_levels:
-        raise OptionError(
+        raise DataError(
             f"DSL predicts a number, and the outcome of {problem.score.called} has "
-            "levels."
+            "levels. RePPI predicts scores."
         )
     _check_learner(learner)
     check_count("seed", seed, 0)

@@ -18,6 +18,7 @@ from statsmodels_synth.exceptions import (
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, Labeling
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.quantile import Quantile
 
 #: A source that explains less than this share of the labels' score is called useless,
 USELESS = 0.02
@@ -60,6 +61,10 @@ _CONTINUOUS = 0.9
 #: Share of rows on the fitted line, besides as many as coefficients, from which the
 #: outcome of a quantile has few values.
 TIED = 0.02
+#: Labels beyond a quantile up to which its standard errors are said to be uncertain: in
+#: a long tail intervals covered in .85 to .92 with 10 to 30, and those of a median in
+#: .98 with 50 (``python -m benchmarks.score_intervals``).
+FEW_BEYOND = 50
 #: Labels that may be wrong where none was seen to be, with 95 % confidence.
 UNSEEN = 3
 
@@ -181,6 +186,22 @@ def warn_of_ties(
         f"Discrete outcome: {listed} are on the fitted line; standard errors of a "
         "quantile are not valid for few values.",
     )
+
+
+def note_of_density(design: AlignedDesign, score: TargetScore) -> None:
+    """Note that few labels lie beyond a quantile, whose density is needed there."""
+    if not isinstance(score, Quantile):
+        return
+    weights = design.row_weights(design.labeled)
+    equal = weights.sum() ** 2 / (weights @ weights)  # Kish
+    beyond = min(score.tau, 1.0 - score.tau) * equal
+    if beyond <= FEW_BEYOND:
+        note(
+            f"Few labels beyond the quantile: about {count(round(beyond), 'label')}. "
+            "Standard errors need the density there, of which they say little; "
+            "score_conf_int() has intervals that need none.",
+            FewUnitsWarning,
+        )
 
 
 def tied_rows(rows: DesignRows, score: TargetScore, params: Floats) -> tuple[int, int]:

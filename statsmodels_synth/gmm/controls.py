@@ -10,7 +10,7 @@ has exactly the influence of the labels, whatever its coefficients are over all 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -78,6 +78,15 @@ class LabeledRows:
     def room(self) -> Floats:
         """One less the leverage, positive, (n,)."""
         return np.maximum(1.0 - self.leverage, 1e-10)
+
+    def at_scores(self, design: AlignedDesign, h: Floats) -> LabeledRows:
+        """
+        The same with scores at another point, and the information of this one.
+
+        Shapes: `h` (n, p).
+        """
+        turned = _turned(design, h, self.inverse)
+        return replace(self, rows=turned @ design.basis.T, turned=turned)
 
 
 @dataclass(frozen=True)
@@ -156,11 +165,21 @@ def _labeled_rows(
     if of_rows is None:
         of_rows = leverages(rows.exog, information, inverse, score, basis)
     shares = np.bincount(rows.unit_positions, of_rows, design.n_labeled)
-    # The derivative of estimating equations need not be symmetric.
-    turned = (h * design.design_weights[:, None]) @ basis @ inverse.T
     leverage: Floats = np.clip(shares.astype(float), 0.0, score.most_leverage)
-    rows_ = turned @ basis.T
-    return LabeledRows(rows_, turned, leverage, inverse, information, total)
+    turned = _turned(design, h, inverse)
+    return LabeledRows(turned @ basis.T, turned, leverage, inverse, information, total)
+
+
+def _turned(design: AlignedDesign, h: Floats, inverse: Floats) -> Floats:
+    """
+    Contributions of scores by unit in the basis of the design.
+
+    The derivative of estimating equations need not be symmetric.
+
+    Shapes: `h` (n, p), `inverse` (p, p) -> (n, p).
+    """
+    weighted = h * design.design_weights[:, None]
+    return np.asarray(weighted @ design.basis @ inverse.T)
 
 
 def control_of(
@@ -302,11 +321,11 @@ def unrelated_scores(
 
     if score.is_linear_in_outcome:
         factors = [at(mean), at(mean + 1.0) - at(mean)]
-        chances, size = np.array([1.0, outcomes.var()]), _lengths(factors[1])
+        chances, size = np.array([1.0, outcomes.var()]), _lengths(factors[1], score)
     else:
         values, chances = _spread_outcomes(source.endog, share)
         factors = [at(value) for value in values]
-        size = np.sqrt(chances @ np.array([_lengths(f) ** 2 for f in factors]))
+        size = np.sqrt(chances @ np.array([_lengths(f, score) ** 2 for f in factors]))
     # With a link that is not canonical a row whose mean is near the end of its
     # range has a weight without bound, and would stand for all.
     order = np.argsort(size, kind="stable")
@@ -326,9 +345,13 @@ def unrelated_scores(
     return _bounded(moment, UNRELATED_BOUND * own.T @ own) / len(outcomes)
 
 
-def _lengths(factor: Floats) -> Floats:
-    """Size of the score of each row, (R,)."""
-    return np.abs(factor) if factor.ndim == 1 else np.linalg.norm(factor, axis=1)
+def _lengths(factor: Floats, score: TargetScore) -> Floats:
+    """Size of the score of each row, whatever the units of parameters are, (R,)."""
+    if factor.ndim == 1:
+        return np.abs(factor)
+    if not score.predictors and score.param_scale is not None:
+        factor = factor / score.param_scale
+    return np.asarray(np.linalg.norm(factor, axis=1))
 
 
 def _spread_outcomes(endog: Floats, share: Floats) -> tuple[Floats, Floats]:
@@ -379,8 +402,9 @@ def floor_excess(gram: Floats, least: Floats) -> Floats:
            [0., 0.]])
     """
     root = inverse_root(least)
-    if root.shape[1] < len(least):
-        return np.zeros_like(gram)
     values, vectors = np.linalg.eigh(root.T @ gram @ root)
-    back = np.linalg.solve(root.T, vectors)
+    if root.shape[1] < len(least):
+        back = least @ root @ vectors  # some directions have nothing to lack
+    else:
+        back = np.linalg.solve(root.T, vectors)
     return np.asarray((back * np.maximum(1.0 - values, 0.0)) @ back.T)

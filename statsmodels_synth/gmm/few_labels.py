@@ -110,6 +110,66 @@ class FewLabels:
     df_by_coefficient: Floats
 
 
+@dataclass(frozen=True)
+class ControlVariates:
+    """
+    The sources as control variates, whatever the labels say.
+
+    Parameters
+    ----------
+    controls : list of Control
+        One per source.
+    clusters : Clusters or None
+        Clusters of several units.
+    scores : ndarray (C, M p) or None
+        Scores of the sources by cluster.
+    """
+
+    controls: list[Control]
+    clusters: Clusters | None
+    scores: Floats | None
+
+
+def control_variates(
+    design: AlignedDesign,
+    score: TargetScore,
+    eta: Floats,
+    sums: MomentSums,
+    clusters: Clusters | None,
+) -> ControlVariates:
+    """
+    Sources as control variates.
+
+    Shapes: `eta` (M, p).
+    """
+    if clusters is not None and clusters.n_all == design.n_units:
+        clusters = None  # one unit in each
+    controls = [
+        control_of(design, score, m, eta[m], sums, covered)
+        for m, (_, _, covered, *_) in enumerate(source_facts(design))
+    ]
+    scores = None if clusters is None else cluster_scores(design, score, eta, clusters)
+    return ControlVariates(controls, clusters, scores)
+
+
+def stacked_rows(
+    design: AlignedDesign,
+    score: TargetScore,
+    labels: LabeledRows,
+    variates: ControlVariates,
+) -> tuple[Rows, Stacked]:
+    """Rows that vary as the estimate does, and what of the sources is taken off."""
+    controls, clusters = variates.controls, variates.clusters
+    if clusters is None or variates.scores is None:
+        groups = strata_groups(design.labeling)
+        rows = unit_rows(design, labels, controls, groups, score)
+        return rows, stack(rows)
+    rows = cluster_rows(design, labels, controls, variates.scores, clusters, score)
+    groups = single_together(clusters.of_labeled)
+    units = unit_rows(design, labels, controls, groups, score)
+    return rows, stack(rows, stack(units))
+
+
 def few_label_estimate(
     design: AlignedDesign,
     score: TargetScore,
@@ -126,23 +186,10 @@ def few_label_estimate(
     Shapes: `theta` (p,), `eta` (M, p).
     """
     p = design.k_params
-    if clusters is not None and clusters.n_all == design.n_units:
-        clusters = None  # one unit in each
+    variates = control_variates(design, score, eta, sums, clusters)
+    clusters, controls = variates.clusters, variates.controls
     labels = labels_alone(design, score, theta)
-    controls = [
-        control_of(design, score, m, eta[m], sums, covered)
-        for m, (_, _, covered, *_) in enumerate(source_facts(design))
-    ]
-    if clusters is None:
-        groups = strata_groups(design.labeling)
-        rows = unit_rows(design, labels, controls, groups, score)
-        stacked = stack(rows)
-    else:
-        scores = cluster_scores(design, score, eta, clusters)
-        rows = cluster_rows(design, labels, controls, scores, clusters, score)
-        groups = single_together(clusters.of_labeled)
-        units = unit_rows(design, labels, controls, groups, score)
-        stacked = stack(rows, stack(units))
+    rows, stacked = stacked_rows(design, score, labels, variates)
     basis = design.basis
     missed = missed_spread(rows, basis)
     covariance = basis @ corrected_covariance(rows, stacked, controls) @ basis.T

@@ -24,7 +24,12 @@ from statsmodels_synth.gmm.alone import (
     naive_estimate,
     naive_with_clusters,
 )
-from statsmodels_synth.gmm.cautions import warn_of, warn_of_strata, warn_of_ties
+from statsmodels_synth.gmm.cautions import (
+    note_of_density,
+    warn_of,
+    warn_of_strata,
+    warn_of_ties,
+)
 from statsmodels_synth.gmm.covariance import Inference, infer
 from statsmodels_synth.gmm.instruments import warn_of_weak_instruments
 from statsmodels_synth.gmm.jtest import JTest, representativeness
@@ -187,8 +192,10 @@ def fit_design(
     Shapes: `theta` (p,), `eta` (M, p).
     """
     dropped: dict[str, str] = {}
-    _refuse_in_partitions(design, settings)
+    _refuse_updating(design, target, settings)
     settings = replace(settings, rescaled=is_ill_conditioned(design.basis))
+    if settings.maxiter == 1 and design.outcomes is not None:
+        design = design.with_outcomes(design.outcomes.with_sources([]))
     design = replace(design, is_finite=settings.is_finite)
     if design.n_labeled == design.n_units and design.k_sources:
         dropped = dict.fromkeys(design.names, "every unit is labelled")
@@ -236,6 +243,7 @@ def fit_design(
     warn_of(said, solution, target.names, corrected=settings.use_correction)
     warn_of_weak_instruments(design, target.score, clusters)
     warn_of_ties(design, target.score, solution.theta_real, target.yname)
+    note_of_density(design, target.score)
     inference = infer(design, target.score, solution, settings, clusters)
     if clusters is None:
         warn_of_strata(design.labeling, inference.df)
@@ -268,11 +276,18 @@ def fit_labels(
     )
 
 
-def _refuse_in_partitions(design: AlignedDesign, settings: FitSettings) -> None:
-    """Raise if an option needs something of every unit, which is not in memory."""
-    if design.partitions is None:
+def _refuse_updating(
+    design: AlignedDesign, target: Target, settings: FitSettings
+) -> None:
+    """Raise if the weight cannot be updated continuously."""
+    if settings.maxiter != "cue":
         return
-    if settings.maxiter == "cue":
+    if not target.score.is_smooth:
+        raise OptionError(
+            f"maxiter='cue' needs a score without jumps, and that of "
+            f"{target.score.called} has some. Leave maxiter= out."
+        )
+    if design.partitions is not None:
         raise OptionError(
             "maxiter='cue' needs something of every unit in memory, and the rows are "
             "in Dask partitions. If they fit, give frame.compute() instead; else "

@@ -79,6 +79,7 @@ def warn_of_weak_instruments(
     if not isinstance(score, InstrumentalVariables):
         return
     table = first_stage(design, score, clusters)
+    holds = " anderson_rubin() has a set that holds nonetheless." * (len(table) == 1)
     for name, value in table["fvalue"].items():
         if value >= WEAK:
             continue
@@ -88,7 +89,7 @@ def warn_of_weak_instruments(
             f"{WEAK:g}. The estimate is then biased towards least squares and its "
             "interval too short, with sources or without; they do not make an "
             "instrument stronger. Label more units, or find a stronger instrument. "
-            "first_stage() has the table.",
+            f"first_stage() has the table.{holds}",
             WeakInstrumentWarning,
             f"Weak instruments of {name}: F = {value:.3g} in the first stage; the "
             "estimate may be biased and its interval too short.",

@@ -45,6 +45,7 @@ from statsmodels_synth.gmm.moments import MomentSums, labeled_scores
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.gmm.sums import cluster_scores
 from statsmodels_synth.gmm.weights import (
+    NEGLIGIBLE,
     Weight,
     block_jacobian,
     inverse_root,
@@ -76,13 +77,14 @@ def hansen_j(
     k_auxiliary = sums.auxiliary.shape[0] * sums.auxiliary.shape[-1]
     if not k_auxiliary:
         return 0.0, float("nan"), 0
-    if optimal:
-        df = weight.rank - k_auxiliary
+    efficient = optimal_weight(sums.omega(centered), basis)
+    if optimal and efficient.rank == weight.rank == 2 * k_auxiliary:
+        df = k_auxiliary
     else:
-        efficient = optimal_weight(sums.omega(centered), basis)
         residual = efficient.whiten @ sums.mean[len(sums.target) :]
         # What the estimation of eta absorbs, whatever weight it used.
-        space = scipy.linalg.orth(efficient.whiten @ block_jacobian(sums.auxiliary))
+        jacobian = efficient.whiten @ block_jacobian(sums.auxiliary)
+        space = scipy.linalg.orth(jacobian, rcond=NEGLIGIBLE)
         residual = residual - space @ (space.T @ residual)
         criterion = n_units * float(residual @ residual)
         df = efficient.rank - space.shape[1]

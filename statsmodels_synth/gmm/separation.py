@@ -17,16 +17,12 @@ from statsmodels_synth.exceptions import (
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, SourceArrays
 from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.moments import ROUNDING, ZERO_RESIDUAL
 from statsmodels_synth.problem.scores.predictors import (
     add_offset,
     linear_predictors,
     scale_of,
 )
-
-#: Residuals below this share of the outcome's range are rounding of zero, and so
-#: are those below that share of its level, which is all that a number keeps.
-ZERO_RESIDUAL = 1e-9
-ROUNDING = 1e-13
 
 
 def check_exact_fit(

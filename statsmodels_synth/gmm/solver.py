@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.gmm.cue import _continuously_update, _tilted_target
 from statsmodels_synth.gmm.few_labels import FewLabels, few_label_estimate
 from statsmodels_synth.gmm.moments import (
@@ -42,10 +43,12 @@ from statsmodels_synth.gmm.target import (
     solve_target,
 )
 from statsmodels_synth.gmm.weights import (
+    ZERO_SCORE,
     Weight,
     all_units_weight,
     block_jacobian,
     first_weight,
+    independent_moments,
     inverse_in_basis,
     optimal_weight,
     redundant_sources,
@@ -294,9 +297,11 @@ def solve(
     state = _Auxiliary(design, score, theta_real, eta, known if len(eta) else None)
     if shrink and len(eta):
         return _few_label_solution(state, converged, steps, clusters, known)
+    if continuous and len(eta) and not score.predictors:
+        _refuse_dependent(state)
     weight = first_weight(design)
     converged &= state.solve(weight)
-    redundant = redundant_sources(design, state.sums) if converged else {}
+    redundant = redundant_sources(design, score, state.sums) if converged else {}
     iterations, settled = 1, continuous or steps <= 2
     while converged and not redundant and iterations < (2 if continuous else steps):
         weight = optimal_weight(state.sums.omega(centered), design.basis)
@@ -334,6 +339,30 @@ def solve(
     )
 
 
+def _refuse_dependent(state: _Auxiliary) -> None:
+    """
+    Raise if moments of sources depend on each other, where the weight is not fixed.
+
+    A combination that is the same in all rows has a criterion of T wherever it is not
+    zero, however close.
+    """
+    design, eta = state.design, state.eta
+    if not state.solve(all_units_weight(design)):
+        return
+    if redundant_sources(design, state.score, state.sums):
+        return  # which are left out, and the others solved anew
+    size = eta.size
+    change = repeated_block(design.basis.T, len(eta))
+    outer = state.sums.source_outer().reshape(size, size)
+    rank = independent_moments(change @ outer @ change.T)
+    if rank < size:
+        raise OptionError(
+            "maxiter='cue' needs moments that do not follow from each other, and the "
+            f"sources have {rank} such of {size}: what sources do not change is the "
+            "same in each. Leave maxiter= out."
+        )
+
+
 def _few_label_solution(
     state: _Auxiliary,
     converged: bool,
@@ -352,7 +381,7 @@ def _few_label_solution(
             # give the same numbers as this one.
             known = _state_of(state)
             state.start_at(known)
-    redundant = redundant_sources(design, state.sums) if converged else {}
+    redundant = redundant_sources(design, state.score, state.sums) if converged else {}
     few_labels = None
     if converged and not redundant and steps > 1:
         few_labels = few_label_estimate(
@@ -431,8 +460,11 @@ def _is_stuck(state: _Auxiliary) -> bool:
     """
     sums = state.sums.source_sums()
     assert sums.outer is not None
-    error = np.sqrt(np.diag(sums.outer) / state.design.n_units)
-    return bool(np.any(np.abs(sums.mean.ravel()) > SETTLED * error + 1e-300))
+    scale = np.tile(state.design.column_scale, len(state.eta))
+    error = np.sqrt(np.diag(sums.outer) / state.design.n_units) / scale
+    # An equation that holds in every row has rounding only.
+    least = SETTLED * error + ZERO_SCORE * error.max(initial=0.0) + 1e-300
+    return bool(np.any(np.abs(sums.mean.ravel()) / scale > least))
 
 
 def _state_of(state: _Auxiliary) -> SourceState:

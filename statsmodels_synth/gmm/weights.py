@@ -9,6 +9,8 @@ import numpy as np
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.gmm.moments import MomentSums
 from statsmodels_synth.problem.design import AlignedDesign
+from statsmodels_synth.problem.scores import TargetScore
+from statsmodels_synth.problem.scores.moments import ROUNDING
 
 #: Condition number of the labelled design above which the first step is taken in
 #: an orthonormal basis. On the survey of the demo, with x in other units, the
@@ -22,8 +24,9 @@ RANK_TOLERANCE = 1e-12
 SINGULAR = 1e14
 #: A source is redundant when others explain all but this share of a moment.
 REDUNDANT_SHARE = 1e-10
-#: Singular values below this share are zero.
-EPSILON = float(np.finfo(float).eps)
+#: Singular values below this share are zero: what whitening makes of rounding, where
+#: sources have moments in common, is above the rounding error itself.
+NEGLIGIBLE = 1e-10
 #: Scores of a source below this share of the labels' scores are rounding of zero.
 ZERO_SCORE = 1e-9
 
@@ -130,19 +133,21 @@ def optimal_weight(omega: Floats, basis: Floats) -> Weight:
     blocks = (len(omega) - p) // p
     change = repeated_block(basis.T, blocks)
     omega_22 = change @ omega[p:, p:] @ change.T
-    whiten = inverse_root(omega_22, RANK_TOLERANCE).T @ change
+    whiten = inverse_root(omega_22).T @ change
     return Weight(whiten, (omega[:p, p:] @ whiten.T) @ whiten)
 
 
-def inverse_root(matrix: Floats, negligible: float = 0.0) -> Floats:
+def inverse_root(matrix: Floats) -> Floats:
     """
     Root of the generalised inverse of a second moment.
+
+    What varies by rounding alone, in its own units, has no part in it.
 
     Shapes: `matrix` (k, k) -> (k, rank).
     """
     scale = np.sqrt(np.diag(matrix))
     inverse = np.zeros_like(scale)
-    some = scale > negligible * scale.max(initial=0.0)
+    some = scale > RANK_TOLERANCE * scale.max(initial=0.0)
     np.divide(1.0, scale, out=inverse, where=some)
     values, vectors = np.linalg.eigh(matrix * np.outer(inverse, inverse))
     keep = values > RANK_TOLERANCE * values.max(initial=0.0)
@@ -167,12 +172,41 @@ def scaled_lstsq(matrix: Floats, target: Floats) -> Floats:
     """
     length = np.linalg.norm(matrix, axis=0)
     length[length == 0.0] = 1.0
-    solution = np.linalg.lstsq(matrix / length, target, rcond=EPSILON)[0]
+    solution = np.linalg.lstsq(matrix / length, target, rcond=NEGLIGIBLE)[0]
     return np.asarray((solution.T / length).T)
 
 
-def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]:
-    """Sources whose moments are zero or repeat those of the sources before them."""
+def _is_exact(design: AlignedDesign, m: int) -> bool:
+    """Whether regressors tell the outcome of a source, whose score is then a jump."""
+    partitions = design.partitions
+    rows = (partitions.samples if partitions else design.sources)[m]
+    endog = rows.endog if rows.offset is None else rows.endog - rows.offset
+    found = np.linalg.lstsq(rows.exog, endog, rcond=None)[0]
+    least = ZERO_SCORE * np.ptp(endog) + ROUNDING * np.abs(endog).max()
+    return bool(np.abs(endog - rows.exog @ found).max() <= least)
+
+
+def independent_moments(outer: Floats) -> int:
+    """
+    How many moments do not follow from others, by their second moment.
+
+    Shapes: `outer` (k, k).
+    """
+    scale = np.sqrt(np.diag(outer))
+    scale[scale == 0.0] = 1.0
+    values = np.linalg.eigvalsh(outer / np.outer(scale, scale))
+    return int(np.count_nonzero(values > REDUNDANT_SHARE))
+
+
+def redundant_sources(
+    design: AlignedDesign, score: TargetScore, sums: MomentSums
+) -> dict[int, str]:
+    """
+    Sources whose moments are zero or all repeat those of the sources before them.
+
+    One of which some moments are its own takes part: of estimating equations some may
+    not have what a source says in them, and are then the same in every source.
+    """
     p, k_sources = design.k_params, design.k_sources
     own = sums.source_outer()
     per_label = design.n_units / design.n_labeled
@@ -182,23 +216,24 @@ def redundant_sources(design: AlignedDesign, sums: MomentSums) -> dict[int, str]
     outer = change @ own.reshape(size, size) @ change.T
     redundant: dict[int, str] = {}
     kept: list[int] = []
+    rank = 0
     for m in range(k_sources):
         here = np.arange(m * p, (m + 1) * p)
         rms = np.sqrt(np.diag(own[m, :, m])) / design.column_scale
-        if rms.max() <= ZERO_SCORE * labels_rms.max():
+        if rms.max() <= ZERO_SCORE * labels_rms.max() or (
+            not score.is_smooth and _is_exact(design, m)
+        ):
             redundant[m] = (
                 "its outcome is an exact function of its regressors, so that its "
                 "scores are all zero"
             )
             continue
         both = np.r_[np.array(kept, dtype=int), here]
-        scale = np.sqrt(np.diag(outer)[both])
-        scale[scale == 0.0] = 1.0
-        values = np.linalg.eigvalsh(outer[np.ix_(both, both)] / np.outer(scale, scale))
-        if values[0] <= REDUNDANT_SHARE:
+        found = independent_moments(outer[np.ix_(both, both)])
+        if found <= rank:
             others = ", ".join(repr(design.names[k // p]) for k in kept[::p])
-            them = f"those of {others}" if others else "each other"
-            redundant[m] = f"its moments are collinear with {them}"
+            redundant[m] = f"its moments are collinear with those of {others}"
             continue
+        rank = found
         kept.extend(here.tolist())
     return redundant

@@ -42,7 +42,7 @@ from statsmodels_synth.data.coders import Coding, Collapsed, collapse
 from statsmodels_synth.data.dask import partitioned
 from statsmodels_synth.data.equations import read_equations
 from statsmodels_synth.data.forms import given_sources
-from statsmodels_synth.data.formula.instruments import without_brackets
+from statsmodels_synth.data.formula.instruments import as_written, without_brackets
 from statsmodels_synth.data.formula.parse import (
     calling_namespace,
     check_formula,
@@ -98,7 +98,7 @@ _IN_CALL = {"formula", "data", *_FORMULA_KEYS} - {"missing", "eval_env"}
 _MOMENT_CALL = ("psi", "data", "proxy", "synthetic", "start", "params", "derivative")
 _MOMENT_KEYS = [
     *("on", "labeled", "labeling_prob", "strata", "weights", "auxiliary", "learner"),
-    *("missing", "engine"),
+    *("missing", "engine", "coder", "coding"),
 ]
 _FIT_MANY_KEYS = [*FIT_KEYS, "exog", "labeling_prob", "strata"]
 _INIT_KEYS = [
@@ -518,16 +518,21 @@ class AugmentedGMM(StackedMomentsGMM):
         if collapsed is not None:
             data = collapsed.data
         door = partitioned() if in_parts else align_tables
-        problem = door(
-            learned,
-            data,
-            labeled,
-            target,
-            options,
-            namespace=calling_namespace(sys._getframe(1), eval_env),
-            engine=engine,
-            on=on,
-        )
+        namespace = calling_namespace(sys._getframe(1), eval_env)
+        with as_written(formula, learned):
+            problem = door(
+                learned,
+                data,
+                labeled,
+                target,
+                options,
+                namespace=namespace,
+                engine=engine,
+                on=on,
+            )
+        if problem.absorbed is not None:
+            absorbed = replace(problem.absorbed, text=formula)
+            problem = replace(problem, absorbed=absorbed)
         return cls.from_problem(
             replace(
                 problem,
@@ -583,7 +588,7 @@ class AugmentedGMM(StackedMomentsGMM):
             often; in Dask partitions the first.
         **kwargs
             `on`, `labeled`, `labeling_prob`, `strata`, `weights`, `missing`, `engine`,
-            as in :meth:`from_formula`.
+            `auxiliary`, `learner`, `coder` and `coding`, as in :meth:`from_formula`.
 
         Returns
         -------
@@ -882,11 +887,6 @@ class AugmentedGMM(StackedMomentsGMM):
         See Also
         --------
         fit : All sources at once, each with a weight of its own.
-
-        Notes
-        -----
-        With absorbed fixed effects what is taken off the groups of the labels is
-        learned from all sources, also where one is used alone.
 
         References
         ----------

@@ -34,7 +34,10 @@ from statsmodels_synth.model.augmented import AugmentedGMM
 #: Name of the line of all units.
 OVERALL = "overall"
 #: Options of the fit; all others are those of the model.
-_OF_FIT = ("cov_type", "cov_kwds", "use_correction", "population", "maxiter", "use_t")
+_OF_FIT = (
+    *("cov_type", "cov_kwds", "use_correction", "population", "maxiter", "use_t"),
+    *("centered", "weights_method"),
+)
 #: Labels with the rarer outcome below which a note says how few they are.
 _FEW = 5
 _GREY = "0.6"
@@ -448,7 +451,9 @@ def _check_labels(
         raise DataError(
             f"data: {outcome!r} is {show(labels.endog[strange][0])} for "
             f"{count(int(strange.sum()), 'labelled unit')} ({format_units(units)}). A "
-            "prevalence is of an outcome of 0 and 1: recode it. The mean of another "
+            "prevalence is of an outcome of 0 and 1: recode it"
+            + (", or give coding='majority'" if model.coders is not None else "")
+            + ". The mean of another "
             f"one is AugmentedGMM.from_formula('{outcome} ~ 1', data, ...)."
         )
     member = labels.exog != 0.0

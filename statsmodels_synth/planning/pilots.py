@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from statsmodels_synth.gmm.fit import Fit, fit_design
 from statsmodels_synth.planning.arguments import read_replicates
 from statsmodels_synth.planning.prediction import VarianceParts
 from statsmodels_synth.planning.variance import Pilot, explained_more, pilot_of
+from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.sampling.pilots import UnitsToDraw, design_ratio
 
 #: What a row of a table calls a design without sources.
@@ -80,6 +81,7 @@ class Pilots:
         self._design, self._solution, self._target = design, fit.solution, fit.target
         self._settings, self._clusters = fit.settings, fit.clusters
         self._known: dict[tuple[int, ...], Pilot] = {}
+        self._bare: dict[tuple[int, ...], VarianceParts] = {}
         self.kinds = list(design.kinds)
         self.covered = [
             len(np.unique(source.unit_positions)) / n_units for source in design.sources
@@ -101,26 +103,43 @@ class Pilots:
         """The pilot with some of its sources."""
         key = tuple(used)
         if key not in self._known:
-            with muted(SynthWarning):  # said when the pilot was fitted
-                fit = fit_design(
-                    self._design.with_sources(key),
-                    self._target,
-                    self._solution.theta_real,
-                    self._solution.eta[list(key)],
-                    self._settings,
-                    self._clusters,
-                )
-            variances = np.diag(fit.inference.covariance)
-            solved = fit.solution.converged and not fit.dropped_sources
-            if not (solved and np.all(variances > 0.0)):
-                raise DataError(
-                    f"The pilot has no estimate with {self.label(key)}: its moment "
-                    "conditions were not solved. Plan without this choice of sources."
-                )
-            self._known[key] = pilot_of(
-                fit, self._target.score, self._settings, self._n_units
-            )
+            self._known[key] = self._pilot(self._design.with_sources(key), key)
         return self._known[key]
+
+    def _pilot(self, design: AlignedDesign, used: tuple[int, ...]) -> Pilot:
+        """The pilot with a design of some of its sources."""
+        with muted(SynthWarning):  # said when the pilot was fitted
+            fit = fit_design(
+                design,
+                self._target,
+                self._solution.theta_real,
+                self._solution.eta[list(used)],
+                self._settings,
+                self._clusters,
+            )
+        variances = np.diag(fit.inference.covariance)
+        solved = fit.solution.converged and not fit.dropped_sources
+        if not (solved and np.all(variances > 0.0)):
+            raise DataError(
+                f"The pilot has no estimate with {self.label(used)}: its moment "
+                "conditions were not solved. Plan without this choice of sources."
+            )
+        return pilot_of(fit, self._target.score, self._settings, self._n_units)
+
+    def _beside(self, used: Sequence[int]) -> VarianceParts:
+        """
+        Labels alone whose variance the moments of sources lower.
+
+        Where outcomes are less what sources say of groups, theirs are so as well.
+        """
+        if self._design.outcomes is None:
+            return self.alone
+        key = tuple(used)
+        if key not in self._bare:
+            design = replace(self._design.with_sources(key), outcomes=None)
+            pilot = self._pilot(design.with_sources(()), ())
+            self._bare[key] = pilot.taken.alone()
+        return self._bare[key]
 
     def parts(self, used: Sequence[int], replicates: Any) -> VarianceParts:
         """Variance with some sources and numbers of replicates."""
@@ -134,7 +153,7 @@ class Pilots:
             return self._drawn(self.alone, pilot)
         changed = {place[m]: r for m, r in asked.items()}
         more = explained_more(pilot, changed) if changed else 0.0
-        parts = pilot.taken.beside(self.alone, self.min_labels, more)
+        parts = pilot.taken.beside(self._beside(used), self.min_labels, more)
         return self._drawn(parts, pilot)
 
     def _drawn(self, parts: VarianceParts, pilot: Pilot) -> VarianceParts:

@@ -225,6 +225,20 @@ class Partitions(Protocol):
         ...
 
 
+class Outcomes(Protocol):
+    """Outcomes of the labelled units, where they depend on which sources there are."""
+
+    @property
+    def endog(self) -> Floats:
+        """Those with these sources, (n,)."""
+
+    def with_sources(self, keep: Sequence[int]) -> Outcomes:
+        """Those with some of the sources."""
+
+    def together(self) -> Outcomes:
+        """The same, where all sources have become one."""
+
+
 @dataclass(frozen=True)
 class AlignedDesign:
     """
@@ -259,6 +273,8 @@ class AlignedDesign:
         but are not, and that no source covers.
     is_finite : bool
         Whether these units are the population; set by the fit.
+    outcomes : Outcomes or None
+        What makes the outcomes of the labelled units, where sources have a part in it.
     """
 
     labeled: DesignRows
@@ -273,6 +289,7 @@ class AlignedDesign:
     labeling: Labeling
     n_frame: int
     is_finite: bool = False
+    outcomes: Outcomes | None = None
 
     @property
     def sources(self) -> tuple[SourceArrays, ...]:
@@ -327,8 +344,9 @@ class AlignedDesign:
 
     def with_sources(self, keep: Sequence[int]) -> AlignedDesign:
         """The same design with some of the sources."""
+        outcomes = None if self.outcomes is None else self.outcomes.with_sources(keep)
         return replace(
-            self,
+            self.with_outcomes(outcomes),
             source_rows=(
                 tuple(self.sources[m] for m in keep)
                 if self.partitions is None
@@ -336,6 +354,13 @@ class AlignedDesign:
             ),
             labeled_sources=tuple(self.labeled_sources[m] for m in keep),
         )
+
+    def with_outcomes(self, outcomes: Outcomes | None) -> AlignedDesign:
+        """The same design with what these are; itself if nothing makes them."""
+        if outcomes is None:
+            return self
+        labeled = replace(self.labeled, endog=outcomes.endog, told=None)
+        return replace(self, labeled=labeled, outcomes=outcomes)
 
 
 def with_outcomes(
@@ -346,7 +371,9 @@ def with_outcomes(
         replace(rows, endog=outcomes(rows.endog))
         for rows in (design.labeled, *design.labeled_sources)
     )
-    return replace(design, labeled=labeled, labeled_sources=tuple(sources))
+    return replace(
+        design, labeled=labeled, labeled_sources=tuple(sources), outcomes=None
+    )
 
 
 #: Rows that a target model is told of, evenly spread, where a source has more.
@@ -627,7 +654,10 @@ def as_replicates(design: AlignedDesign, name: str) -> AlignedDesign:
         parts[0].kind,
     )
     labels = rows_of_labeled(source, design.labeled_units)
-    return replace(design, source_rows=(source,), labeled_sources=(labels,))
+    outcomes = None if design.outcomes is None else design.outcomes.together()
+    return replace(
+        design, source_rows=(source,), labeled_sources=(labels,), outcomes=outcomes
+    )
 
 
 def rows_of_labeled(source: SourceArrays, labeled_units: Positions) -> DesignRows:

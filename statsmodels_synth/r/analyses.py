@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_synth.r.augmented import fitted_before
+from statsmodels_synth.r.columns import read_column
 from statsmodels_synth.r.convert import frame_columns
 
 Arguments = dict[str, Any]
@@ -74,17 +75,15 @@ def diagnostics(result: Any, arguments: Arguments) -> dict[str, Any]:
     }
 
 
-def _groups(result: Any, given: Any) -> pd.Series | None:
-    """Values that part the units into groups: numbers, or codes of text."""
+def _groups(result: Any, given: Any) -> pd.Series | str | None:
+    """Values that part the units into groups; a name where only codes have it."""
     if given is None:
         return None
-    if given["levels"] is None:
-        values = pd.Series(given["values"])
-    else:
-        levels = np.array([*given["levels"], None], dtype=object)
-        values = pd.Series(levels[given["codes"] - 1])
-    values.index = result.model.given_units
-    return values.rename(given["name"][0])
+    name: str = given["name"][0]
+    if given["column"] is None:
+        return name
+    units = result.model.given_units
+    return read_column(given["column"], len(units)).set_axis(units).rename(name)
 
 
 @of_fit
@@ -206,3 +205,19 @@ def _number(given: Any) -> float | None:
 
 def _whole(given: Any) -> int | None:
     return None if given is None else int(given[0])
+
+
+@of_fit
+def score_intervals(result: Any, arguments: Arguments) -> dict[str, Any]:
+    """Intervals of quantile regressions by inverting score tests."""
+    return {"interval": result.score_conf_int(float(arguments["alpha"][0]))}
+
+
+@of_fit
+def anderson_rubin(result: Any, arguments: Arguments) -> dict[str, Any]:
+    """Test and confidence set of an endogenous regressor."""
+    alpha = arguments["alpha"]
+    found = result.anderson_rubin(
+        float(arguments["null"][0]), alpha=None if alpha is None else float(alpha[0])
+    )
+    return {"table": frame_columns(found.tidy(), index=False)}

@@ -138,10 +138,10 @@ def read_problem(arguments: dict[str, Any]) -> AlignedProblem:
     endog, sources, target = read_target(arguments, sources, units)
     labels = pd.Series(endog, name=arguments["yname"][0])
     regressors = pd.DataFrame(exog, columns=names, copy=False)
-    absorbed = None
+    absorbed = outcomes = None
     if arguments.get("absorbed") is not None:
         labeling = labeling or find_labeling(prob, strata, labeled, units)
-        labels, regressors, sources, absorbed = absorb_effects(
+        labels, regressors, sources, absorbed, outcomes = absorb_effects(
             arguments, labels, regressors, sources, labeling
         )
     problem = align_arrays(
@@ -165,7 +165,7 @@ def read_problem(arguments: dict[str, Any]) -> AlignedProblem:
     )
     return replace(
         problem,
-        design=with_frame(problem.design, eligible),
+        design=with_frame(problem.design, eligible).with_outcomes(outcomes),
         n_incomplete=int(arguments["n_incomplete"][0]),
         lacking=~eligible,
         absorbed=absorbed,

@@ -7,43 +7,39 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from statsmodels_synth.core.arrays import Positions
 from statsmodels_synth.data.coders import Coders, Coding, collapse
+from statsmodels_synth.exceptions import DataError
 from statsmodels_synth.problem import scores
 from statsmodels_synth.r.convert import frame_columns
+from statsmodels_synth.r.frames import on_of, read_values
 
 Arguments = dict[str, Any]
 
 
 def collapse_coders(arguments: Arguments) -> Arguments:
     """
-    Labels of the columns that R has sent, and the table of the coders' agreement.
+    Columns with one value per unit, and the table of the coders' agreement.
 
-    Numbers come back as numbers, others as codes of the levels, 0 where there is none.
+    A column comes back as the rows of R that have its values; means as numbers.
     """
-    names = arguments["column_names"] or []
-    columns = dict(zip(names, arguments["columns"], strict=True))
-    keys = dict(zip(arguments["key_names"], arguments["keys"].values(), strict=True))
-    rows = pd.DataFrame(
-        {
-            **{name: _column(given) for name, given in keys.items()},
-            arguments["coder_name"][0]: _column(arguments["coder"]),
-            **{name: _column(given) for name, given in columns.items()},
-        }
-    )
+    on, coder = arguments["on"], arguments["coder"]
+    if on is None:
+        raise DataError(
+            "coder needs ids: several rows are of one unit. Name the column of the id "
+            "in on."
+        )
+    rows = read_values(arguments["data"], on)
     rows.index += 1  # as R numbers them
-    on = list(keys)
-    found = collapse(
-        rows,
-        arguments["coder_name"][0],
-        on[0] if len(on) == 1 else on,
-        _coding(arguments),
-    )
+    coder = coder[0] if len(coder) == 1 else coder
+    found = collapse(rows, coder, on_of(arguments), _coding(arguments))
     return {
-        "labels": [
-            _label(pd.Series(found.data[name]), given) if name in found.data else None
-            for name, given in columns.items()
-        ],
+        "columns": {
+            name: _label(found.data[name], rows[name], found.units)
+            for name in found.data
+        },
         "table": frame_columns(found.coders.table),
+        "left_out": list(found.coders.left_out),
     }
 
 
@@ -53,9 +49,10 @@ def read_coders(given: Arguments | None) -> Coders | None:
         return None
     columns = {
         name: values if isinstance(values, list) else np.asarray(values)
-        for name, values in given.items()
+        for name, values in given["table"].items()
     }
-    return Coders(pd.DataFrame(columns).set_index("variable"))
+    table = pd.DataFrame(columns).set_index("variable")
+    return Coders(table, tuple(given["left_out"]))
 
 
 def _coding(arguments: Arguments) -> Coding:
@@ -80,17 +77,14 @@ def _coding(arguments: Arguments) -> Coding:
     )
 
 
-def _column(given: Arguments) -> Any:
-    """Numbers, or text where there are levels."""
-    if given.get("levels") is None and given.get("codes") is None:
-        return given["values"]
-    levels = np.array([None, *(given["levels"] or [])], dtype=object)
-    return levels[given["codes"]]
-
-
-def _label(label: pd.Series, given: Arguments) -> Arguments:
-    if given.get("codes") is None:
-        return {"values": label.to_numpy(dtype=float)}
-    place = {level: k + 1 for k, level in enumerate(given["levels"] or [])}
-    codes = [place.get(value, 0) for value in label.astype(object)]
-    return {"codes": np.array(codes, dtype=np.intp)}
+def _label(label: pd.Series, codes: pd.Series, units: Positions) -> Arguments:
+    """Rows with the label of each unit, or the labels where no row has them."""
+    kinds, levels = pd.factorize(codes)
+    has = 1 + units * (len(levels) + 1) + kinds
+    own = pd.Index(levels).get_indexer(pd.Index(label))
+    wanted = 1 + np.arange(len(label)) * (len(levels) + 1) + own
+    known, first = np.unique(has, return_index=True)
+    place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    if np.array_equal(known[place], wanted):
+        return {"rows": first[place] + 1}
+    return {"values": label.to_numpy(dtype=float)}

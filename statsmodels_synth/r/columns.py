@@ -21,6 +21,8 @@ from statsmodels_synth.exceptions import AlignmentError, DataError
 
 #: Separates unit labels and levels, which cross as one string.
 LABEL_SEPARATOR = "\x1f"
+#: Classes whose numbers are times, as R stores them.
+TIMES = ("Date", "POSIXct", "difftime")
 #: Levels that a message names.
 _SHOWN = 10
 

@@ -15,6 +15,7 @@ from typing import Any
 from statsmodels_synth.exceptions import SynthError, SynthWarning
 from statsmodels_synth.r.analyses import (
     agreement,
+    anderson_rubin,
     compare,
     diagnostics,
     plan,
@@ -22,6 +23,7 @@ from statsmodels_synth.r.analyses import (
     plan_designs,
     plan_expect,
     plan_labels_needed,
+    score_intervals,
 )
 from statsmodels_synth.r.augmented import augmented_gmm
 from statsmodels_synth.r.coders import collapse_coders
@@ -36,6 +38,7 @@ from statsmodels_synth.r.tasks import (
     task_coverage_gap,
     task_exchangeability,
     task_interval,
+    task_order,
     task_split,
     task_trend,
 )
@@ -53,12 +56,15 @@ HANDLERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "plan_labels_needed": plan_labels_needed,
     "plan_cheapest": plan_cheapest,
     "agreement": agreement,
+    "score_confint": score_intervals,
+    "anderson_rubin": anderson_rubin,
     "draw_labels": draw_labels,
     "estimator": estimator,
     "many_fits": many_fits,
     "collapse_coders": collapse_coders,
     "task_exchangeability": task_exchangeability,
     "task_interval": task_interval,
+    "task_order": task_order,
     "task_trend": task_trend,
     "task_split": task_split,
     "task_coverage_gap": task_coverage_gap,

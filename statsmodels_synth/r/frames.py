@@ -19,7 +19,7 @@ import pandas as pd
 
 from statsmodels_synth.core.arrays import Bools, Positions
 from statsmodels_synth.core.messages import count, format_units, option_label
-from statsmodels_synth.data.absorbing import refuse_unknown_exog
+from statsmodels_synth.data.absorbing import numbered_groups, refuse_unknown_exog
 from statsmodels_synth.data.forms import GivenSource
 from statsmodels_synth.data.formula.uses import ColumnUses
 from statsmodels_synth.data.frames import AlignedFrames, align_frames, keyed_by
@@ -29,6 +29,7 @@ from statsmodels_synth.data.rare_levels import check_rare_levels, settle_rare_le
 from statsmodels_synth.exceptions import AlignmentError, DataError
 from statsmodels_synth.r.columns import (
     LABEL_SEPARATOR,
+    TIMES,
     alike,
     kind_of,
     read_column,
@@ -45,7 +46,7 @@ Arguments = dict[str, Any]
 def align(arguments: Arguments) -> Arguments:
     """Positions of labelled rows and of the rows of sources, and columns of units."""
     on = arguments["on"]
-    data = _read_frame(arguments["data"], on)
+    data = read_frame(arguments["data"], on)
     given = [_read_source(source, on) for source in arguments["sources"]]
     if on is None:
         _refuse_row_names(arguments, data, given)
@@ -78,13 +79,13 @@ def align(arguments: Arguments) -> Arguments:
 
 def unit_ids(arguments: Arguments) -> Arguments:
     """Labels of the rows of one frame, each a unit of its own."""
-    frame = _read_frame(arguments["data"], arguments["on"])
-    frame = keyed_by(frame, _on(arguments))
+    frame = read_frame(arguments["data"], arguments["on"])
+    frame = keyed_by(frame, on_of(arguments))
     _refuse_repeated(frame.index)
     return {"units": labels_to_r(frame.index)}
 
 
-def _on(arguments: Arguments) -> Any:
+def on_of(arguments: Arguments) -> Any:
     """The column that identifies units, or several."""
     on = arguments["on"]
     return on[0] if on is not None and len(on) == 1 else on
@@ -108,18 +109,24 @@ def labels_to_r(units: pd.Index) -> Any:
     whole = units.nlevels == 1 and pd.api.types.is_integer_dtype(units.dtype)
     if whole and np.all(np.abs(units.to_numpy()) < 2**31):
         return units.to_numpy()
-    parts = [_texts(units.get_level_values(k)) for k in range(units.nlevels)]
-    texts = parts[0] if len(parts) == 1 else map(", ".join, zip(*parts, strict=True))
-    return LABEL_SEPARATOR.join(texts)
+    return LABEL_SEPARATOR.join(texts_of(units))
 
 
-def _texts(level: pd.Index) -> list[str]:
-    if pd.api.types.is_float_dtype(level.dtype):
-        return [f"{value:.15g}" for value in level]
-    return [str(value) for value in level]
+def texts_of(units: pd.Index) -> list[str]:
+    """
+    Labels of units as text, numbers with all their digits.
+
+    Shapes: `units` (T,).
+    """
+    if units.nlevels > 1:
+        parts = [texts_of(units.get_level_values(k)) for k in range(units.nlevels)]
+        return list(map(", ".join, zip(*parts, strict=True)))
+    if pd.api.types.is_float_dtype(units.dtype):
+        return [f"{value:.15g}" for value in units]
+    return [str(value) for value in units]
 
 
-def _read_frame(given: Arguments, on: Sequence[str] | None) -> pd.DataFrame:
+def read_frame(given: Arguments, on: Sequence[str] | None) -> pd.DataFrame:
     """A frame, by its row names where no column identifies units."""
     n_rows = int(given["n_rows"][0])
     columns = {
@@ -142,8 +149,21 @@ def _read_frame(given: Arguments, on: Sequence[str] | None) -> pd.DataFrame:
     return frame
 
 
+def read_values(given: Arguments, on: Sequence[str] | None) -> pd.DataFrame:
+    """The same as numbers and text: TRUE and FALSE are numbers, and times are none."""
+    frame = read_frame(given, on)
+    for name, column in given["columns"].items():
+        if name in (on or ()) or column is None:
+            continue
+        if kind_of(column) == "logical":
+            frame[name] = column["logical"]
+        elif kind_of(column) in TIMES:
+            frame[name] = frame[name].astype(object)
+    return frame
+
+
 def _read_source(given: Arguments, on: Sequence[str] | None) -> GivenSource:
-    frame = None if given["frame"] is None else _read_frame(given["frame"], on)
+    frame = None if given["frame"] is None else read_frame(given["frame"], on)
     columns = {name: column[0] for name, column in dict(given["columns"]).items()}
     return GivenSource(given["name"][0], given["kind"][0], frame, columns)
 
@@ -188,7 +208,7 @@ def _of_subset(
     subset = arguments["subset"]
     if subset is None:
         return data, given, [None] * len(given)
-    on = _on(arguments)
+    on = on_of(arguments)
     keys = keyed_by(data, on).index
     _refuse_repeated(keys)
     left = keys.delete(subset)
@@ -326,7 +346,7 @@ def _aligned(
             response,
             regressors,
             ColumnUses(outcome=frozenset(response), operands=bare),
-            on=_on(arguments),
+            on=on_of(arguments),
             labeled=labeled,
             weights=_options(arguments).get("weights"),
             missing=arguments["missing"][0],
@@ -371,7 +391,7 @@ def _refuse_kinds(
                 continue
             frame = data if source.frame is None else source.frame
             where = f"Source {source.name!r}"
-            column = column.set_axis(keyed_by(frame, _on(arguments), where).index)
+            column = column.set_axis(keyed_by(frame, on_of(arguments), where).index)
             refuse_other_kinds(data[name], column, kinds, where)
 
 
@@ -416,7 +436,8 @@ def _of_units(arguments: Arguments, frames: AlignedFrames, mask: Bools) -> Argum
         label = "fpc of survey"
         found["survey_fpc"] = columns.complete(options["survey_fpc"], label).to_numpy()
     found["fixed"] = [
-        pd.factorize(columns.complete(name, f"fixed effect={name!r}"))[0] + 1
+        numbered_groups(columns.complete(name, f"fixed effect={name!r}").to_numpy())[0]
+        + 1
         for name in arguments["fixed"]
     ]
     if arguments["fixed"]:

@@ -7,10 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_synth.exceptions import SynthError, SynthWarning
+from statsmodels_synth.core.arrays import Floats, Positions
+from statsmodels_synth.core.messages import count, format_units
+from statsmodels_synth.data.frames import keyed_by
+from statsmodels_synth.exceptions import AlignmentError, SynthError, SynthWarning
 from statsmodels_synth.problem.scores import LevelScore
 from statsmodels_synth.r.analyses import Arguments, of_fit
-from statsmodels_synth.r.augmented import fit_options
+from statsmodels_synth.r.augmented import fit_options, unit_labels
+from statsmodels_synth.r.columns import split_text
+from statsmodels_synth.r.frames import on_of, read_frame, texts_of
 from statsmodels_synth.r.recording import Said, recorded
 
 
@@ -19,16 +24,18 @@ def many_fits(result: Any, arguments: Arguments) -> dict[str, Any]:
     """
     Coefficients of every set of labels; sets that cannot be fitted, with the reason.
 
-    Shapes: `endog` (rows, K), `exog` (rows, p), rows of data, which come first.
+    Shapes: `exog` (rows, p), rows of data, which come first.
     """
-    model = result.model
-    endog, exog = arguments["endog"], arguments["exog"]
-    units = model.given_units[: len(endog)]
-    sets = pd.DataFrame(endog, units, columns=arguments["names"])
+    model, exog = result.model, arguments["exog"]
+    units = model.given_units[: len(exog)]
+    sets = _label_sets(arguments, units)
     if isinstance(model.target_score, LevelScore):
-        levels = np.array([*arguments["levels"], None], dtype=object)
-        codes = np.where(np.isnan(endog), len(levels) - 1, endog).astype(np.intp)
-        sets = pd.DataFrame(levels[codes], units, columns=sets.columns, dtype=object)
+        levels = pd.Series([*arguments["levels"], None], dtype=object)
+        codes = {name: own.fillna(len(levels) - 1) for name, own in sets.items()}
+        sets = {
+            name: levels[own.astype(np.intp)].set_axis(own.index)
+            for name, own in codes.items()
+        }
     regressors = pd.DataFrame(exog, units, columns=model.exog_names)
     fits = model.fit_many(sets, regressors, **fit_options(arguments))
     alpha = float(arguments["alpha"][0])
@@ -56,6 +63,93 @@ def many_fits(result: Any, arguments: Arguments) -> dict[str, Any]:
         "left_out": list(left_out),
         "why": list(left_out.values()),
     }
+
+
+def _label_sets(arguments: Arguments, units: pd.Index) -> dict[str, pd.Series]:
+    """
+    Labels of each set by unit.
+
+    Shapes: `units` (rows,), those of data.
+    """
+    shared = _units_of_frame(arguments, units)
+    sets = {}
+    for name, given in dict(arguments["sets"]).items():
+        values, where = given["values"], shared
+        if given["units"] is not None:
+            where = _as_units(split_text(given["units"]), units)
+        if where is None:
+            values, where = _in_order(values, arguments["subset"], units, name), units
+        sets[name] = pd.Series(values, where)
+    return sets
+
+
+def _in_order(
+    values: Floats, subset: Positions | None, units: pd.Index, name: str
+) -> Floats:
+    """
+    Labels by row of the data of the fit, or of those that its subset is of.
+
+    Shapes: `values` (any,), `subset` (rows,), `units` (rows,) -> (rows,).
+    """
+    n_rows = len(units)
+    if subset is not None and len(values) != n_rows and len(values) >= max(subset):
+        values = values[subset - 1]
+    if len(values) != n_rows:
+        raise AlignmentError(
+            f"labels: {name!r} has {count(len(values), 'value')}; the data of the fit "
+            f"have {count(n_rows, 'row')}. Give one value per row, NA where there is "
+            "no label, or values with names."
+        )
+    return values
+
+
+def _units_of_frame(arguments: Arguments, units: pd.Index) -> pd.Index | None:
+    """
+    Units of the rows of a frame of labels; None where they go by their order.
+
+    Shapes: `units` (rows,), those of data.
+    """
+    given, on = arguments["frame"], arguments["on"]
+    if given is None:
+        return None
+    if on is not None:
+        ids = keyed_by(read_frame(given, on), on_of(arguments), "labels").index
+        return _as_units(texts_of(ids), units)
+    if given["automatic"][0]:
+        return None
+    own = texts_of(read_frame(given, None).index)
+    if arguments["id"] is None:
+        return _as_units(own, units)
+    # Row names may be those of data, or ids.
+    known = [units]
+    if arguments["data_rows"] is not None:
+        known.insert(0, unit_labels(arguments["data_rows"], len(units)))
+    for names in known:
+        place = pd.Index(texts_of(names)).get_indexer(pd.Index(own))
+        if (place >= 0).all() and len(set(place)) == len(place):
+            return units[place]
+    raise AlignmentError(
+        f"labels has row names ({format_units(own[:3])} ...) that are not those of "
+        f"data, and no column {arguments['id'][0]!r}, by which the fit knows units. "
+        "Give labels this column, or a list of vectors whose values are in the order "
+        "of data."
+    )
+
+
+def _as_units(labels: list[str], units: pd.Index) -> pd.Index:
+    """
+    Labels of units, text that is, as the model has them.
+
+    Shapes: `units` (T,) -> (rows,).
+    """
+    place = pd.Index(texts_of(units)).get_indexer(pd.Index(labels))
+    if (place >= 0).all():
+        return units[place]
+    strange = [label for label, at in zip(labels, place, strict=True) if at < 0]
+    raise AlignmentError(
+        f"labels has {count(len(strange), 'unit')} ({format_units(strange)}) that data "
+        "do not have. Leave these out."
+    )
 
 
 def _coefficients(fit: Any, name: str, alpha: float) -> pd.DataFrame:

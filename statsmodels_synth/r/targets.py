@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_synth.core.arrays import Floats
-from statsmodels_synth.data.absorbing import Absorbed, absorb
+from statsmodels_synth.data.absorbing import Absorbed, WithinLabels, absorb
 from statsmodels_synth.data.levels import Codebook
 from statsmodels_synth.exceptions import OptionError
 from statsmodels_synth.problem.design import Labeling, SourceArrays
@@ -103,7 +103,7 @@ def absorb_effects(
     exog: pd.DataFrame,
     sources: list[SourceArrays],
     labeling: Labeling,
-) -> tuple[pd.Series, pd.DataFrame, list[SourceArrays], Absorbed]:
+) -> tuple[pd.Series, pd.DataFrame, list[SourceArrays], Absorbed, WithinLabels]:
     """Labels and sources less what is constant in groups."""
     given = arguments["absorbed"]
     names, codes = (

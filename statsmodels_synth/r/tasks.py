@@ -9,17 +9,27 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_synth.core.arrays import Floats
-from statsmodels_synth.core.messages import count, format_units, muted
+from statsmodels_synth.core.messages import count, format_units, muted, suggest
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
     OptionError,
     SynthWarning,
 )
-from statsmodels_synth.r.columns import split_text
+from statsmodels_synth.r.columns import (
+    LABEL_SEPARATOR,
+    kind_of,
+    read_column,
+    split_text,
+    whole_numbers,
+)
+from statsmodels_synth.r.frames import read_values, texts_of
 from statsmodels_synth.tasks.model import TaskExchangeability
 from statsmodels_synth.tasks.results import TaskExchangeabilityResults
+from statsmodels_synth.tasks.samples import TaskData
 from statsmodels_synth.tasks.summary import summary_notes
+
+Arguments = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -53,33 +63,33 @@ class RFit:
         return np.diag(self.variances)
 
 
-def task_exchangeability(arguments: dict[str, Any]) -> dict[str, Any]:
+def task_exchangeability(arguments: Arguments) -> Arguments:
     """Fit the model to what R read."""
-    labels = task_labels(arguments["tasks"])
-    return describe(fit_model(make_model(arguments, labels), arguments, labels), labels)
+    return describe(fit_model(make_model(arguments), arguments))
 
 
-def task_interval(arguments: dict[str, Any]) -> dict[str, Any]:
+def task_interval(arguments: Arguments) -> Arguments:
     """Interval at another level."""
     result = _fitted_before(arguments)
     return {"interval": result.conf_int(alpha=float(arguments["alpha"][0]))}
 
 
-def task_trend(arguments: dict[str, Any]) -> dict[str, Any]:
+def task_trend(arguments: Arguments) -> Arguments:
     """Permutation test of a trend of the gaps."""
     result = _fitted_before(arguments)
     found = result.trend_test(
-        _by(result, arguments),
+        _by_task(arguments["by"], result.model.data, "by"),
         _whole(arguments["n_permutations"]),
         _whole(arguments["seed"]),
     )
-    return {"table": found.table, "pvalue": found.pvalue}
+    return {"table": found.table, "pvalue": found.pvalue, "by": found.by}
 
 
-def task_split(arguments: dict[str, Any]) -> dict[str, Any]:
+def task_split(arguments: Arguments) -> Arguments:
     """Cover late tasks from early ones."""
     result = _fitted_before(arguments)
-    found = result.temporal_split(_by(result, arguments), float(arguments["share"][0]))
+    by = _by_task(arguments["by"], result.model.data, "by")
+    found = result.temporal_split(by, float(arguments["share"][0]))
     late = found.table.index.get_level_values("task").unique()
     return {
         "tasks": result.model.data.tasks.get_indexer(late) + 1,
@@ -89,29 +99,41 @@ def task_split(arguments: dict[str, Any]) -> dict[str, Any]:
         "pvalue": found.pvalue,
         "n_early": found.n_early,
         "n_late": found.n_late,
+        "by": found.by,
     }
 
 
-def task_coverage_gap(arguments: dict[str, Any]) -> dict[str, Any]:
+def task_order(arguments: Arguments) -> Arguments:
+    """What tasks are ordered by, the current one last."""
+    result = _fitted_before(arguments)
+    name, values = result._known(_by_task(arguments["by"], result.model.data, "by"))
+    return {"by": name, "values": values}
+
+
+def task_coverage_gap(arguments: Arguments) -> Arguments:
     """Bound on the coverage lost where tasks are not exchangeable."""
-    distance = arguments["distance"]
-    value = float(distance[0]) if len(distance) == 1 else distance
-    return {"bound": _fitted_before(arguments).coverage_gap(value)}
+    given = arguments["distance"]
+    result = _fitted_before(arguments)
+    if given["names"] is None and len(given["values"]) == 1:
+        return {"bound": result.coverage_gap(float(given["values"][0]))}
+    distance = _by_task(given, result.model.data, "distance")
+    return {"bound": result.coverage_gap(distance)}
 
 
-def make_model(arguments: dict[str, Any], labels: pd.Index) -> TaskExchangeability:
+def make_model(arguments: Arguments) -> TaskExchangeability:
     """Model of the data that R sent."""
     data = arguments["data"]
     kind = data["kind"][0]
     if kind == "fits":
-        return _from_fits(data, labels)
-    frame = make_frame(data["columns"], labels)
-    current = labels[int(data["current"][0]) - 1]
+        return _from_fits(data)
+    roles = {"frame": ("task", "source", "unit"), "estimates": ("task",)}
+    keys = [data[r][0] for r in roles.get(kind, ("first", "second")) if data[r]]
+    frame = _frame(data["frame"], keys)
     if kind == "frame":
         given = data["statistic"][0]
         return TaskExchangeability.from_frame(
             frame,
-            current=current,
+            current=_label(data["current"], _column(frame, keys[0])),
             **_names(data, "task", "source", "weight", "unit"),
             value=data["value"],
             statistic=given if isinstance(given, str) else float(given),
@@ -119,72 +141,72 @@ def make_model(arguments: dict[str, Any], labels: pd.Index) -> TaskExchangeabili
             missing=data["missing"][0],
         )
     if kind == "estimates":
-        if data["rows"] is not None:
-            frame.index = labels[data["rows"] - 1]
-        roles = ("real", "real_se", "real_n", "synthetic", "synthetic_se")
+        labels = _column(frame, keys[0]) if keys else frame.index
+        names = ("real", "real_se", "real_n", "synthetic", "synthetic_se")
         return TaskExchangeability.from_estimates(
             frame,
-            current=current,
-            **_names(data, *roles, "synthetic_n", "task", "coordinate", "correlation"),
+            current=_label(data["current"], labels),
+            **_names(data, *names, "synthetic_n", "task", "coordinate", "correlation"),
             covariates=data["covariates"],
             missing=data["missing"][0],
         )
+    players = pd.Index([*_column(frame, keys[0]), *_column(frame, keys[1])])
     reference = data["reference"]
     return TaskExchangeability.from_votes(
         frame,
-        current=current,
+        current=_label(data["current"], players),
         **_names(data, "first", "second", "real", "synthetic"),
-        reference=None if reference is None else labels[int(reference[0]) - 1],
+        reference=None if reference is None else _label(reference, players),
         prior=float(data["prior"][0]),
         n_boot=_whole(arguments["fit"]["n_boot"]),
         seed=_whole(arguments["fit"]["seed"]),
     )
 
 
-def make_frame(columns: list[dict[str, Any]], labels: pd.Index) -> pd.DataFrame:
-    """Frame of the columns that R sent."""
-    series = {}
-    for column in columns:
-        values = column["values"]
-        if values is None:
-            codes, levels = column["codes"], column["levels"]
-            levels = labels if levels is None else task_labels(levels)
-            found = pd.Series(levels.take(np.maximum(codes - 1, 0)))
-            values = found.where(codes > 0) if (codes == 0).any() else found
-            values = values.to_numpy()
-        series[column["name"][0]] = values
-    n_rows = len(next(iter(series.values())))
-    return pd.DataFrame(series, index=pd.RangeIndex(1, n_rows + 1))
+def _frame(given: Arguments, keys: list[str] | None) -> pd.DataFrame:
+    """The frame that R sent, its rows as R numbers or names them."""
+    frame = read_values(given, keys or None)
+    for name, column in given["columns"].items():
+        if column is not None and kind_of(column) == "matrix":
+            raise DataError(
+                f"Column {name!r} is a matrix. Give columns of one value per row."
+            )
+    if keys:
+        frame.index += 1
+    return frame
 
 
-def task_labels(levels: Any) -> pd.Index:
-    """Labels that R sent."""
-    if isinstance(levels, list):
-        levels = split_text(levels)
-    elif np.array_equal(levels, whole := levels.astype(np.int64)):
-        levels = whole
-    labels: pd.Index = pd.Index(levels)
-    return labels
+def _column(frame: pd.DataFrame, name: str) -> pd.Index:
+    """Labels of a column; none where there is no such one, which is said later."""
+    return pd.Index(frame[name]) if name in frame else pd.Index([])
+
+
+def _label(given: Any, known: pd.Index) -> Any:
+    """
+    The label that is meant: text and numbers are compared as text.
+
+    Shapes: `known` (rows,).
+    """
+    value = whole_numbers(read_column(given, 1)).iloc[0]
+    labels = known[known.notna()].unique()
+    place = pd.Index(texts_of(labels)).get_indexer(
+        pd.Index(texts_of(pd.Index([value])))
+    )[0]
+    return labels[place] if place >= 0 else value
 
 
 def fit_model(
-    model: TaskExchangeability, arguments: dict[str, Any], labels: pd.Index
+    model: TaskExchangeability, arguments: Arguments
 ) -> TaskExchangeabilityResults:
     """Fit with the options that R sent."""
     options = arguments["fit"]
-    given: Any = options["algorithm"][0]
-    algorithm: Any = given if isinstance(given, str) else int(given)
-    interval, weights = options["interval"], options["weights"]
-    if isinstance(weights, list):
-        weights = weights[0]
-    elif weights is not None:
-        weights = _weights(weights, model.data.tasks, labels)
+    alpha, interval = options["alpha"], options["interval"]
     return model.fit(
-        algorithm,
-        float(options["alpha"][0]),
+        _algorithm(options["algorithm"][0]),
+        None if alpha is None else float(alpha[0]),
         options["alphas"],
-        None if interval is None else interval[0],
-        weights=weights,
+        None if interval is None else _one(interval),
+        weights=_by_task(options["weights"], model.data, "weights"),
         bandwidth=float(options["bandwidth"][0]),
         bounds=options["bounds"],
         n_boot=_whole(options["n_boot"]),
@@ -192,12 +214,27 @@ def fit_model(
     )
 
 
-def describe(result: TaskExchangeabilityResults, labels: pd.Index) -> dict[str, Any]:
+def _algorithm(given: Any) -> Any:
+    """A word, or a number, whole where it is."""
+    if isinstance(given, str):
+        return given
+    return int(given) if given == int(given) else float(given)
+
+
+def _one(given: list[str]) -> Any:
+    """The one word that was given, or what is none."""
+    return given[0] if len(given) == 1 else tuple(given)
+
+
+def describe(result: TaskExchangeabilityResults) -> Arguments:
     """All that R keeps of a result."""
     data = result.model.data
     held_out, why_not = _held_out(result)
     return {
-        "tasks": labels.get_indexer(data.tasks) + 1,
+        "tasks": _labels_to_r(data.tasks),
+        "current": _labels_to_r(pd.Index([data.current])),
+        "coordinates": texts_of(data.coordinates),
+        "alpha": float(result.settings.alpha),
         "estimate": result.estimate,
         "interval": result.conf_int(),
         "synthetic_only": result.synthetic_only,
@@ -211,6 +248,9 @@ def describe(result: TaskExchangeabilityResults, labels: pd.Index) -> dict[str, 
         "effective_tasks": result.effective_tasks,
         "gap_interval": str(result.settings.interval),
         "covariates": data.covariates,
+        "covariate_names": None
+        if data.covariates is None
+        else [str(name) for name in data.covariates],
         "typicality": result.typicality(),
         "verdict": result.verdict(),
         "notes": summary_notes(result),
@@ -233,65 +273,95 @@ def _held_out(result: TaskExchangeabilityResults) -> tuple[Any, str]:
     }, ""
 
 
-def _fitted_before(arguments: dict[str, Any]) -> TaskExchangeabilityResults:
+def _labels_to_r(labels: pd.Index) -> Any:
+    """
+    Labels of tasks: numbers, or text in one string.
+
+    Shapes: `labels` (T,).
+    """
+    plain = labels.infer_objects()
+    if pd.api.types.is_numeric_dtype(plain.dtype):
+        return plain.to_numpy(dtype=float)
+    return LABEL_SEPARATOR.join(texts_of(labels))
+
+
+def _fitted_before(arguments: Arguments) -> TaskExchangeabilityResults:
     """Fit again; R has shown the warnings the first time."""
-    labels = task_labels(arguments["tasks"])
     with muted(SynthWarning):
-        return fit_model(make_model(arguments, labels), arguments, labels)
+        return fit_model(make_model(arguments), arguments)
 
 
-def _from_fits(data: dict[str, Any], labels: pd.Index) -> TaskExchangeability:
-    real, synthetic = ([_fit(one) for one in data[k]] for k in ("real", "synthetic"))
-    table = data["covariates"]
-    covariates = None
-    if table is not None:
-        covariates = pd.DataFrame(table, index=labels, columns=data["covariate_names"])
+def _from_fits(data: Arguments) -> TaskExchangeability:
+    real, synthetic = (_fits(data[kind]) for kind in ("real", "synthetic"))
+    tasks = None
+    if not isinstance(real, pd.Series):
+        tasks = [str(k + 1) for k in range(len(real))]
+    name = texts_of(pd.Index([_label(data["current"], pd.Index([]))]))[0]
+    index = [*(real.index if tasks is None else tasks), name]
     return TaskExchangeability.from_results(
         real,
         synthetic,
-        _fit(data["current"]),
+        _fit(data["fit"]),
         params=data["params"],
-        tasks=list(labels[:-1]),
-        name=labels[-1],
-        covariates=covariates,
+        tasks=tasks,
+        name=name,
+        covariates=_covariates(data["covariates"], index),
     )
 
 
-def _fit(given: dict[str, Any]) -> RFit:
+def _fits(given: Arguments) -> Any:
+    """Fits as a Series by task, or as a list where tasks have no names."""
+    fits = [_fit(one) for one in given["fits"]]
+    names = given["names"]
+    return fits if names is None else pd.Series(fits, split_text(names), dtype=object)
+
+
+def _covariates(given: Arguments | None, tasks: list[str]) -> pd.DataFrame | None:
+    """Covariates by task; without row names they have the order of the tasks."""
+    if given is None:
+        return None
+    frame = _frame(given, None)
+    if not given["automatic"][0]:
+        return frame.set_axis(pd.Index(texts_of(frame.index)))
+    if len(frame) != len(tasks):
+        raise AlignmentError(
+            f"covariates has {count(len(frame), 'row')}, and there are {len(tasks)} "
+            "tasks with the current one. Name its rows by task."
+        )
+    return frame.set_axis(pd.Index(tasks))
+
+
+def _fit(given: Arguments) -> RFit:
     params = pd.Series(given["params"], index=given["names"])
     df = float(given["df"][0])
     return RFit(params, given["variances"], df, bool(np.isfinite(df)))
 
 
-def _weights(given: dict[str, Any], tasks: pd.Index, labels: pd.Index) -> Floats:
-    values: Floats = given["values"]
-    if not given["named"][0]:
-        if len(values) != len(tasks):
+def _by_task(given: Any, data: TaskData, what: str) -> Any:
+    """A word, or numbers of the tasks: by name as a Series, else in their order."""
+    if given is None or isinstance(given, list):
+        return None if given is None else _one(given)
+    values, names = given["values"], given["names"]
+    if names is None:
+        if len(values) != len(data.tasks):
             raise AlignmentError(
-                f"weights has {count(len(values), 'value')}; there are "
-                f"{count(len(tasks), 'historical task')}. Give one weight for each, "
-                "best named by task."
+                f"{what} has {count(len(values), 'value')}; there are "
+                f"{count(len(data.tasks), 'historical task')}. Give one for each, best "
+                "named by task."
             )
         return values
-    found = values[labels.get_indexer(tasks)]
-    absent = tasks[np.isnan(found)]
-    if len(absent):
+    labels = pd.Index([*data.tasks, data.current])
+    known = texts_of(labels)
+    unknown = [name for name in names if name not in known]
+    if unknown:
         raise AlignmentError(
-            f"weights has no value for {count(len(absent), 'historical task')} "
-            f"({format_units(absent)}). Name every historical task once."
+            f"{what} names {format_units(unknown)}, which is no task."
+            f"{suggest(unknown[0], known)}"
         )
-    return found
+    return pd.Series(values, labels[pd.Index(known).get_indexer(pd.Index(names))])
 
 
-def _by(result: TaskExchangeabilityResults, arguments: dict[str, Any]) -> Any:
-    """What tasks are ordered by: R has brought it into their order."""
-    if arguments["by"] is None:
-        return None
-    data = result.model.data
-    return pd.Series(arguments["by"], index=[*data.tasks, data.current])
-
-
-def _names(data: dict[str, Any], *roles: str) -> dict[str, Any]:
+def _names(data: Arguments, *roles: str) -> dict[str, Any]:
     """Columns that play a part, each one name or None."""
     return {r: None if data[r] is None else data[r][0] for r in roles}
 

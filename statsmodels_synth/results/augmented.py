@@ -35,9 +35,13 @@ from statsmodels_synth.core.statsmodels import (
     populate_wrapper,
 )
 from statsmodels_synth.core.tested import NamedResultsWrapper
-from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.exceptions import DataError, OptionError, WeakInstrumentWarning
 from statsmodels_synth.gmm.alone import NaiveEstimate
-from statsmodels_synth.gmm.anderson_rubin import AndersonRubin, anderson_rubin
+from statsmodels_synth.gmm.anderson_rubin import (
+    AndersonRubin,
+    anderson_rubin,
+    set_at_no_cost,
+)
 from statsmodels_synth.gmm.cautions import rarer_outcomes
 from statsmodels_synth.gmm.covariance import explained_by_source
 from statsmodels_synth.gmm.fit import labels_for_share
@@ -47,8 +51,10 @@ from statsmodels_synth.gmm.jtest import (
     hansen_j,
     reference_table,
 )
+from statsmodels_synth.gmm.score_intervals import score_intervals
 from statsmodels_synth.gmm.solver import theta_without_clusters
 from statsmodels_synth.problem.design import AlignedDesign, source_facts
+from statsmodels_synth.problem.scores import LevelScore
 from statsmodels_synth.results.figure import plot_coefficients, plot_variance
 from statsmodels_synth.results.summary import model_infos
 from statsmodels_synth.results.summary import summary as make_summary
@@ -316,6 +322,16 @@ class AugmentedGMMResults(
             lambda: theta_without_clusters(
                 self._design_or_raise, self.model.target_score, self._solution
             ),
+        )
+
+    @property
+    @with_one_blas_thread
+    def _weak_instrument_set(self) -> AndersonRubin | None:
+        """Set of 95 % for the summary: where instruments are weak, at little cost."""
+        if not any(c.category is WeakInstrumentWarning for c in self._cautions):
+            return None
+        return self._summary_cache(  # type: ignore[no-any-return]
+            "weak_instrument_set", lambda: set_at_no_cost(self._fit_or_raise(), 0.05)
         )
 
     @property
@@ -922,6 +938,69 @@ class AugmentedGMMResults(
         bounds = np.asarray(self.conf_int(alpha=level))
         return pd.DataFrame(bounds, self.model.param_names, ["lower", "upper"])
 
+    def score_conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        r"""
+        Intervals of a quantile regression that need no density: inverted score tests.
+
+        The standard error of a quantile needs the density of the outcome there, of
+        which a hundred labels say little. An interval of score tests has the values of
+        a coefficient with which labels lie below the line as often as they should,
+        given what sources say of them. It need not be symmetric.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level.
+
+        Returns
+        -------
+        DataFrame
+            `lower` and `upper` by coefficient. An end is infinite where too few labels
+            lie beyond the quantile to tell one.
+
+        Raises
+        ------
+        OptionError
+            If the target is not a quantile, or the estimator not the default.
+
+        See Also
+        --------
+        conf_int : Intervals from standard errors.
+
+        Notes
+        -----
+        Without sources and regressors the ends are labels: those of the sign test, with
+        a normal approximation and quantiles of Student's t. Other coefficients are
+        estimated anew under each hypothesis, as in ``summary.rq(se = "rank")`` of R's
+        quantreg.
+
+        References
+        ----------
+        Gutenbrunner, C., Jureckova, J., Koenker, R. and Portnoy, S. (1993). Tests of
+        linear hypotheses based on regression rank scores. Journal of Nonparametric
+        Statistics 2, 307-331.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from statsmodels_synth import AugmentedGMM
+        >>> from statsmodels_synth.scores import Quantile
+        >>> rng = np.random.default_rng(3)
+        >>> price = np.exp(rng.normal(size=2000))
+        >>> units = pd.DataFrame({"llm": price * rng.uniform(0.8, 1.4, size=2000)})
+        >>> units["price"] = np.where(np.arange(2000) < 100, price, np.nan)
+        >>> model = AugmentedGMM.from_formula("price ~ 1", units, {"price": "llm"},
+        ...                                   score=Quantile(0.9))
+        >>> result = model.fit()
+        >>> result.conf_int().round(2).to_numpy().tolist()
+        [[2.72, 3.82]]
+        >>> result.score_conf_int().round(2).to_numpy().tolist()
+        [[3.06, 4.91]]
+        """
+        ends = score_intervals(self._fit_or_raise(), check_alpha(alpha))
+        return pd.DataFrame(ends, self.model.param_names, ["lower", "upper"])
+
     def coder_agreement(self) -> pd.DataFrame:
         """
         How far several coders of a unit agree, variable by variable.
@@ -1331,7 +1410,7 @@ class AugmentedGMMResults(
     @cached_data  # type: ignore[untyped-decorator]
     def fittedvalues(self) -> Floats:
         """
-        Fitted means of the labelled units, (n,).
+        Fitted means of the labelled units, (n,); a column for each level of y.
 
         Examples
         --------
@@ -1349,7 +1428,7 @@ class AugmentedGMMResults(
     @cached_data  # type: ignore[untyped-decorator]
     def resid(self) -> Floats:
         """
-        Labels minus fitted means, (n,).
+        Labels minus fitted means, (n,); of levels whether it is the label.
 
         Examples
         --------
@@ -1362,7 +1441,9 @@ class AugmentedGMMResults(
         dtype: float64
         """
         _ = self._design_or_raise
-        return np.asarray(self.model.endog - self.fittedvalues)
+        score, endog = self.model.target_score, self.model.endog
+        own = score.chances(endog) if isinstance(score, LevelScore) else endog
+        return np.asarray(own - self.fittedvalues)
 
     @with_one_blas_thread
     def summary(
@@ -1666,7 +1747,7 @@ class AugmentedGMMResults(
         income       0.024
         dtype: float64
         """
-        _ = self._representativeness, self._without_clusters
+        _ = self._representativeness, self._without_clusters, self._weak_instrument_set
         if self.source_names:
             _ = self._naive
             self.real_only.remove_data()
@@ -1684,6 +1765,26 @@ class AugmentedGMMResultsWrapper(NamedResultsWrapper):
     }
     _wrap_attrs = NamedResultsWrapper._wrap_attrs | _attrs
     _wrap_methods = NamedResultsWrapper._wrap_methods
+
+    @property
+    def fittedvalues(self) -> Any:
+        """Fitted means of the labelled units, by row."""
+        return self._by_row(self._results.fittedvalues)
+
+    @property
+    def resid(self) -> Any:
+        """Labels minus fitted means, by row."""
+        return self._by_row(self._results.resid)
+
+    def _by_row(self, values: Floats) -> Any:
+        """Values of labelled rows, with names where the input had them."""
+        model = self._results.model
+        if values.ndim == 1:
+            return model.data.wrap_output(values, "rows")
+        index = model.data.row_labels
+        if index is None:
+            return values
+        return pd.DataFrame(values, index, model.target_score.levels)
 
     def __str__(self) -> str:
         """The coefficients, and where there is more."""

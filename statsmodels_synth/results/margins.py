@@ -273,9 +273,17 @@ def rows_to_average(model: Any, fit: Fit, offset: float | None = None) -> Averag
 def mean_and_slope(score: TargetScore, linear: Floats) -> tuple[Floats, Floats]:
     """Mean of the outcome and its derivative, (R,) each."""
     if score.link is not None:
-        return score.mean(linear), np.asarray(score.link.inverse_deriv(linear))
-    rise = score.mean(linear + STEP) - score.mean(linear - STEP)
-    return score.mean(linear), np.asarray(rise / (2.0 * STEP))
+        return mean_of(score, linear), np.asarray(score.link.inverse_deriv(linear))
+    rise = mean_of(score, linear + STEP) - mean_of(score, linear - STEP)
+    return mean_of(score, linear), np.asarray(rise / (2.0 * STEP))
+
+
+def mean_of(score: TargetScore, linear: Floats) -> Floats:
+    """Mean of the outcome by the predictor that it depends on, (R,)."""
+    if score.is_single:
+        return score.mean(linear)
+    others = np.zeros((len(linear), score.predictors + len(score.constants) - 1))
+    return score.mean(np.column_stack([linear, others]))
 
 
 def effects_of_rows(
@@ -294,6 +302,7 @@ def effects_of_rows(
     Shapes: `params` (p,) -> (R, p).
     """
     shift = 0.0 if rows.offset is None else rows.offset
+    params = params[: rows.exog.shape[1]]  # others, such as a dispersion, come last
     linear = rows.exog @ params + shift
     mean, slope = mean_and_slope(score, linear)
     effects = slope[:, None] * params
@@ -301,9 +310,10 @@ def effects_of_rows(
         own = params[j]
         if step < 0.0:
             none = linear - rows.exog[:, j] * own
-            effects[:, j] = score.mean(none + own) - score.mean(none)
+            effects[:, j] = mean_of(score, none + own) - mean_of(score, none)
         else:  # one more and one less, as statsmodels has it
-            rise = score.mean(linear + step * own) - score.mean(linear - step * own)
+            more, less = linear + step * own, linear - step * own
+            rise = mean_of(score, more) - mean_of(score, less)
             effects[:, j] = rise / (2.0 * step)
     if "ex" in method:
         effects = effects * rows.exog
@@ -320,12 +330,23 @@ def _refuse(model: Any, score: TargetScore) -> None:
             "the marginal effects: get_margeff() has nothing to add. params and "
             "conf_int() have them."
         )
-    if not score.is_single:
+    if score.is_single or score.mean_of_first:
+        return
+    what = "get_margeff() differentiates the mean of one linear predictor, and"
+    if score.predictors:
         raise OptionError(
-            "get_margeff() differentiates the mean of one linear predictor, and "
-            f"{score.called} has none or several. Compare predict() at two values of "
+            f"{what} {score.called} has several. Compare predict() at two values of "
             "the regressor."
         )
+    if score.prediction_columns(model.exog[:0]) is not None:
+        raise OptionError(
+            f"With {score.called} the coefficients are the marginal effects: "
+            "get_margeff() has nothing to add. params and conf_int() have them."
+        )
+    raise OptionError(
+        f"{what} with {score.called} there is none. params and t_test() have what was "
+        "estimated."
+    )
 
 
 def margins(

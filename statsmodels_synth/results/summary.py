@@ -14,7 +14,11 @@ from statsmodels.iolib.table import SimpleTable
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import VALIDITY, count
 from statsmodels_synth.core.tables import NotesSummary, decimals, fixed
-from statsmodels_synth.exceptions import FewClustersWarning, FewUnitsWarning
+from statsmodels_synth.exceptions import (
+    FewClustersWarning,
+    FewUnitsWarning,
+    WeakInstrumentWarning,
+)
 from statsmodels_synth.gmm.cautions import share_note, useless_note
 from statsmodels_synth.gmm.settings import FEW_LABEL_DEFAULT, PAPER
 from statsmodels_synth.gmm.weights import ILL_CONDITIONED
@@ -230,6 +234,7 @@ def summary_notes(results: Any) -> list[str]:
     """Everything a reader must know besides the numbers."""
     notes = [
         *_caution_notes(results),
+        *_instrument_notes(results),
         f"{results.settings.covariance_note} {_label_note(results)}".strip(),
     ]
     if (absorbed := results.model.absorbed) is not None:
@@ -292,7 +297,7 @@ def summary_notes(results: Any) -> list[str]:
 
 def _caution_notes(results: Any) -> list[str]:
     """A line for each warning of the fit; of the labels alone without sources."""
-    of_labels = (FewClustersWarning, FewUnitsWarning)
+    of_labels = (FewClustersWarning, FewUnitsWarning, WeakInstrumentWarning)
     return list(
         dict.fromkeys(
             caution.text
@@ -300,6 +305,23 @@ def _caution_notes(results: Any) -> list[str]:
             if results.source_names or issubclass(caution.category, of_labels)
         )
     )
+
+
+def _instrument_notes(results: Any) -> list[str]:
+    """What holds where instruments are weak."""
+    weak = (c.category is WeakInstrumentWarning for c in results._cautions)
+    if not any(weak) or len(results.model.target_score.endogenous) > 1:
+        return []
+    found = results._weak_instrument_set
+    if found is None:
+        return [
+            "anderson_rubin() has a test and a confidence set that hold with weak "
+            "instruments."
+        ]
+    return [
+        f"Anderson and Rubin's confidence set of {found.level} for {found.name}, which "
+        f"holds with weak instruments: {found.ends}."
+    ]
 
 
 def _method_notes(results: Any) -> list[str]:

@@ -70,6 +70,8 @@ def _groups(model: Any, by: Any, kept: Positions | None) -> Groups:
     if not isinstance(by, str):
         label, title = "by=", str(getattr(by, "name", None) or "group")
         check_by(by, label)
+    elif model.coders is not None:
+        model.coders.refuse_left_out(by, label)
     # A source may draw a regressor anew, which is then another variable. Units that
     # only a source has, or that data says nothing of, go by that source.
     values = model._values_by_unit(by, label, of_data_first=True)

@@ -415,6 +415,14 @@ def read_votes(
         raise OptionError(f"prior={prior!r} must be a number of votes above 0.")
     check_label("reference", reference)
     check_columns(frame, [first, second, real, synthetic])
+    kinds = [
+        pd.api.types.is_numeric_dtype(frame[c].infer_objects()) for c in (first, second)
+    ]
+    if kinds[0] != kinds[1]:
+        raise DataError(
+            f"Columns {first!r} and {second!r} must both name players by text or "
+            "both by numbers, so that it is clear which is which."
+        )
     both = pd.concat([frame[first], frame[second]], ignore_index=True)
     if both.isna().any():
         raise DataError(

@@ -92,8 +92,7 @@ def dense(
     proxy = frame["guess"] - by_group(frame["guess"], frame)
     rows = frame.index[frame["y"].notna()]
     group = frame.loc[rows, "group"]
-    order = {name: k for k, name in enumerate(frame["group"].unique())}
-    groups = sorted(group.unique(), key=order.__getitem__)
+    groups = sorted(group.unique())
     fold = group.map({name: k % 10 for k, name in enumerate(groups)})
     columns = pd.DataFrame(
         {
@@ -187,7 +186,7 @@ def two_step(
 def test_a_source_is_as_in_the_dense_derivation(prob: str | None) -> None:
     frame = study()
     # What the proxy alone knows of a group.
-    codes = pd.factorize(frame["group"])[0]
+    codes = pd.factorize(frame["group"], sort=True)[0]
     known = np.random.default_rng(1).normal(size=60)[codes]
     frame[["y", "guess"]] = frame[["y", "guess"]].add(known, axis=0)
     a = np.ones(150)
@@ -322,6 +321,46 @@ def test_designs_options_and_analyses_work() -> None:
     np.testing.assert_array_equal(twin.params, result.params)
 
 
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        (FORMULA, {}),
+        (FORMULA, {"strata": "k"}),
+        (FORMULA, {"labeling_prob": "p"}),
+        (f"{FORMULA} + year", {"weights": "w"}),
+        ("y ~ x + [d ~ z] | group", {}),
+    ],
+)
+def test_labels_alone_know_of_no_source(formula: str, options: dict[str, Any]) -> None:
+    frame = with_instruments().assign(second=lambda d: d["guess"] + d["w"])
+    both = {**PROXY, "second": {"y": "second"}}
+
+    def model(sources: dict[str, Any] | None = None) -> AugmentedGMM:
+        return AugmentedGMM.from_formula(formula, frame, sources, **options)
+
+    def same(found: Any, expected: Any, rtol: float = 1e-12) -> None:
+        np.testing.assert_allclose(found.params, expected.params, rtol, 1e-12)
+        np.testing.assert_allclose(found.bse, expected.bse, rtol, 1e-12)
+
+    fits, alone = model(both), model().fit()
+    result = fits.fit()
+    same(result.real_only, alone)
+    same(fits.fit(maxiter=1).real_only, alone)
+    np.testing.assert_allclose(fits.fit(maxiter=1).params, alone.params, rtol=1e-12)
+    table = result.compare(["labels only", "GMM-Synth"]).table
+    own = table.xs("labels only", level="method")
+    np.testing.assert_allclose(own["estimate"], alone.params, rtol=1e-12)
+    np.testing.assert_allclose(
+        result.variance_reduction, 1.0 - (result.bse / alone.bse) ** 2, rtol=1e-9
+    )
+    # Nor does a source alone know of the other.
+    one = fits.multiverse().table.xs("llm", level="variant")
+    expected = model(PROXY).fit()
+    np.testing.assert_allclose(one["augmented"], expected.params, rtol=1e-9)
+    # Equations of instruments are in a metric that the labels with all sources have.
+    np.testing.assert_allclose(one["std_err"], expected.bse, rtol=1e-4)
+
+
 def test_units_are_matched_whatever_their_order_and_frames() -> None:
     frame = study()
     expected = AugmentedGMM.from_formula("y ~ x | group", frame, PROXY).fit()
@@ -384,6 +423,41 @@ def test_what_cannot_be_absorbed_is_named() -> None:
         text = raised("y ~ x | group", **{name: "w"})
         assert f"{name}= is not available with the fixed effects" in text
     assert "'z' is the same" in raised("y ~ [x ~ z] | group", constant)
+
+
+def test_a_plan_of_labels_alone_knows_of_no_source() -> None:
+    model = AugmentedGMM.from_formula("y ~ x | group", study(), PROXY)
+    result = model.fit()
+    expected = result.plan().expect([150, 300])
+    alone = result.plan().expect([150, 300], sources=[])
+    np.testing.assert_allclose(
+        alone["std_err"].iloc[0], result.real_only.bse["x"], rtol=1e-6
+    )
+    # What is predicted for the present labels is what there is.
+    np.testing.assert_allclose(expected["std_err"].iloc[0], result.bse["x"], rtol=0.15)
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_synth.exceptions.RareLevelWarning")
+def test_units_of_levels_that_are_left_out_are_named() -> None:
+    frame = study()
+    frame.loc[frame.index[frame["y"].isna()][:4], "k"] = "rare"
+    with pytest.raises(SynthError, match="rare_levels='lump' keeps their units"):
+        AugmentedGMM.from_formula(FORMULA, frame, PROXY, rare_levels="drop")
+    lumped = AugmentedGMM.from_formula(FORMULA, frame, PROXY, rare_levels="lump")
+    assert np.isfinite(lumped.fit().bse).all()
+
+
+@pytest.mark.parametrize("engine", ["patsy", "formulaic"])
+def test_tests_of_terms_find_their_coefficients(engine: Any) -> None:
+    model = AugmentedGMM.from_formula("y ~ C(k) | group", study(), PROXY, engine=engine)
+    result = model.fit()
+    terms = result.wald_test_terms(scalar=True).table
+    assert list(terms.index) == ["C(k)"]
+    both = result.wald_test(np.eye(2), scalar=True)
+    assert terms.loc["C(k)", "statistic"] == pytest.approx(both.statistic)
+    b, c = result.params
+    pairs = result.t_test_pairwise("C(k)").result_frame["coef"]
+    np.testing.assert_allclose(pairs, [b, c, c - b], rtol=1e-9)
 
 
 def test_predictions_and_many_fits_are_refused() -> None:

@@ -251,7 +251,7 @@ def test_codes_that_agree_keep_their_categories_too():
     ("options", "says"),
     [
         ({"coding": {"yy": "majority"}}, "coding=.*yy.*Did you mean 'y'"),
-        ({"on": 3}, "on=3 is not a column"),
+        ({"on": 3}, "no column 3 .on=3."),
     ],
 )
 def test_names_that_no_column_has_are_refused(options, says):
@@ -260,3 +260,26 @@ def test_names_that_no_column_has_are_refused(options, says):
         AugmentedGMM.from_formula(
             "y ~ x", coded_levels(ordered=False), proxy={"y": "llm"}, **given
         )
+
+
+def test_groups_are_columns_of_units():
+    data, _ = study()
+    number = data["id"].str[1:].astype(int)
+    data["region"] = np.where(number % 2 == 0, "north", "south")
+    data["mood"] = np.where(np.arange(len(data)) % 3 == 0, "good", "bad")
+    result = model(data).fit()
+    found = result.diagnostics(by="region").subgroups
+    assert found["labeled"].tolist() == [100, 100]
+    by_index = model(data.set_index("id"), on=None).fit()
+    pd.testing.assert_frame_equal(by_index.diagnostics(by="region").subgroups, found)
+    for name in ("mood", "coder"):
+        with pytest.raises(DataError, match=f"by='{name}' has several values for one"):
+            result.diagnostics(by=name)
+
+
+def test_ids_that_are_missing_in_part_are_refused():
+    data, _ = study()
+    data["wave"] = 1.0
+    data.loc[3, "wave"] = np.nan
+    with pytest.raises(DataError, match="1 row whose unit is missing"):
+        model(data, on=["id", "wave"])

@@ -128,6 +128,7 @@ AUGMENTED = RESULTS | {
     "get_margeff": lambda member: member().summary_frame(),
     "overidentification": lambda member: refused(member, "no instruments"),
     "anderson_rubin": lambda member: refused(member, "no instruments"),
+    "score_conf_int": lambda member: refused(member, "of quantile regressions"),
     "compare": call(["labels only", "GMM-Synth"]),
     "diagnostics": call(n_influential=1),
     "get_bse": call(),

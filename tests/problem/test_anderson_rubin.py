@@ -210,3 +210,78 @@ def test_an_instrument_that_is_the_regressor() -> None:
     )
     with pytest.raises(OptionError, match="fit 'd' exactly on the labels"):
         result.anderson_rubin()
+
+
+def weak_frame(n_units: int = 1200) -> pd.DataFrame:
+    """The study, with an instrument that does nothing."""
+    units = frame(n_units=n_units)
+    units["weak"] = np.random.default_rng(5).normal(size=n_units)
+    return units
+
+
+def test_the_summary_has_the_set_where_instruments_are_weak() -> None:
+    model = AugmentedGMM.from_formula("y ~ 1 + [d ~ weak]", weak_frame(), SOURCES)
+    weak = pytest.warns(WeakInstrumentWarning, match=r"anderson_rubin\(\) has a set")
+    with weak, muted(FewUnitsWarning):
+        result = model.fit()
+    wanted = "set of 95% for d, which holds with weak instruments: -inf to inf."
+    for own in (result, result.real_only):
+        text = " ".join(str(own.summary()).split())
+        assert wanted in text
+        assert "Weak instruments of d" in text
+    assert wanted in " ".join(str(result.summary2()).split())
+    result.remove_data()
+    assert wanted in " ".join(str(result.summary()).split())
+    strong = AugmentedGMM.from_formula(JUST, frame(), SOURCES).fit()
+    assert "Anderson" not in str(strong.summary())
+
+
+def test_a_summary_of_many_rows_names_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("statsmodels_synth.gmm.anderson_rubin._CHEAP_ROWS", 1199)
+    units = weak_frame()
+    for formula, is_there in (
+        ("y ~ 1 + [d ~ weak]", True),
+        ("y ~ 1 + [d + x ~ weak + z1]", False),  # a test of several there is not
+    ):
+        with muted(FewUnitsWarning), pytest.warns(WeakInstrumentWarning):
+            result = AugmentedGMM.from_formula(formula, units, SOURCES).fit()
+        text = " ".join(str(result.summary()).split())
+        assert ("anderson_rubin() has a test and a confidence set" in text) == is_there
+        assert "which holds with weak" not in text
+
+
+INF = np.inf
+
+
+@pytest.mark.parametrize(
+    ("ends", "kind", "shown"),
+    [
+        (((0.2, 0.8),), "bounded", "0.2 to 0.8"),
+        (((0.2, 0.8), (2.0, 3.0)), "bounded", "0.2 to 0.8 or 2 to 3"),
+        (((-INF, 0.2), (0.8, INF)), "unbounded", "-inf to 0.2 or 0.8 to inf"),
+        (((-INF, INF),), "whole line", "-inf to inf"),
+        ((), "empty", "empty"),
+        (None, "not asked for", "empty"),
+    ],
+)
+def test_frame_and_table(
+    ends: tuple[tuple[float, float], ...] | None, kind: str, shown: str
+) -> None:
+    alpha = None if ends is None else 0.1
+    test = AndersonRubin("C(g)[T.<b>]", 0.5, 9.0, 0.01, 2, 97.0, alpha, ends)
+    found = test.tidy()
+    assert found.columns.tolist() == [
+        *("term", "statistic", "p_value", "conf_low", "conf_high"),
+        *("null", "df_num", "df_denom", "conf_level", "kind"),
+    ]
+    assert len(found) == max(1, len(ends or ()))
+    assert set(found["kind"]) == {kind}
+    assert set(found["term"]) == {test.name}
+    assert test.is_bounded == (kind == "bounded")
+    if ends:
+        np.testing.assert_array_equal(found[["conf_low", "conf_high"]], ends)
+    else:
+        assert found[["conf_low", "conf_high"]].isna().all(axis=None)
+    text = str(test.summary())
+    assert ("90% set" in text and shown in text) == (ends is not None)
+    assert "C(g)[T.&lt;b&gt;]" in test._repr_html_()

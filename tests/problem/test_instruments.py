@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import re
 from typing import Any
 
 from linearmodels.iv import IV2SLS
@@ -265,6 +266,55 @@ def test_a_weak_instrument_is_named_in_the_summary() -> None:
     assert np.all(result.bse < 1e4)
 
 
+def test_predictions_have_intervals() -> None:
+    units = frame()
+    result = AugmentedGMM.from_formula("y ~ x + [d ~ z1 + z2]", units, SOURCES).fit()
+    rows = units[["x", "d", "z1", "z2"]].dropna().head(5)
+    found = result.get_prediction(rows).summary_frame()
+    columns = np.column_stack([np.ones(5), rows["x"], rows["d"]])
+    order = [["Intercept", "x", "d"].index(name) for name in result.params.index]
+    columns = columns[:, order]
+    np.testing.assert_allclose(found["predicted"], columns @ result.params, rtol=1e-9)
+    error = np.sqrt(np.diag(columns @ result.cov_params() @ columns.T))
+    # The derivative is numeric.
+    np.testing.assert_allclose(found["se"], error, rtol=1e-6)
+    average = result.get_prediction(rows, average=True)
+    mean = columns.mean(axis=0)
+    expected = np.sqrt(mean @ result.cov_params() @ mean)
+    np.testing.assert_allclose(average.se, expected, rtol=1e-6)
+    with pytest.raises(OptionError, match="the coefficients are the marginal effects"):
+        result.get_margeff()
+
+
+@pytest.mark.parametrize("engine", ["patsy", "formulaic"])
+def test_tests_of_terms_find_their_coefficients(engine: Any) -> None:
+    units = frame().assign(k=lambda d: np.tile(list("abc"), len(d) // 3 + 1)[: len(d)])
+    formula = "y ~ C(k) + [d ~ C(z3)]"
+    units["z3"] = pd.qcut(units["z1"], 3, labels=False)
+    model = AugmentedGMM.from_formula(formula, units, SOURCES, engine=engine)
+    result = model.fit()
+    names = ["C(k)[T.b]", "C(k)[T.c]"]
+    terms = result.wald_test_terms(scalar=True).table
+    assert [*terms.index[1:]] == ["C(k)", "d"]
+    both = result.wald_test(", ".join(f"{name} = 0" for name in names), scalar=True)
+    assert terms.loc["C(k)", "statistic"] == pytest.approx(both.statistic)
+    pairs = result.t_test_pairwise("C(k)").result_frame["coef"]
+    b, c = result.params[names]
+    np.testing.assert_allclose(pairs, [b, c, c - b], rtol=1e-9)
+
+
+def test_errors_name_the_formula_that_was_written() -> None:
+    units = frame().assign(g=lambda d: np.arange(len(d)) % 30)
+    formula = "y ~ x + [d ~ zz] | g"
+    with pytest.raises(SynthError, match=re.escape(repr(formula))):
+        AugmentedGMM.from_formula(formula, units, SOURCES)
+    units["d"] = units["d_true"]
+    formula = "y ~ x + [d ~ z1] | g"
+    result = AugmentedGMM.from_formula(formula, units, {"y": "y_llm"}).fit()
+    with pytest.raises(OptionError, match=re.escape(repr(formula))):
+        result.predict()
+
+
 BAD: list[tuple[str, dict[str, Any], type[SynthError], str]] = [
     ("y ~ [d ~ z1] + [x ~ z2]", {}, FormulaError, "has 2 brackets"),
     ("y ~ 1 + [d ~ ]", {}, FormulaError, "needs endogenous regressors"),
@@ -281,7 +331,7 @@ BAD: list[tuple[str, dict[str, Any], type[SynthError], str]] = [
     ),
     ("y ~ 1 + [d ~ z1 + twin]", {}, CollinearityError, "linear combination"),
     ("y ~ 1 + x + [copy ~ z1]", {}, CollinearityError, "linear combination"),
-    ("y ~ 1 + [d ~ z1]", {"offset": "x"}, OptionError, "linear predictor"),
+    ("y ~ 1 + [d ~ z1]", {"offset": "x"}, OptionError, "Subtract it from the outcome"),
 ]
 
 

@@ -378,34 +378,73 @@ def test_many_sets_of_labels() -> None:
         model.fit_many({0: units["vote_true"].replace("left", "up")})
 
 
-def test_dask_needs_codes() -> None:
+@pytest.mark.parametrize("as_category", [False, True])
+@pytest.mark.parametrize("form", ["columns", "frames", "replicates"])
+def test_dask_finds_levels(form: str, as_category: bool) -> None:
     dd = pytest.importorskip("dask.dataframe")
-    units = frame()
-    codes = {level: float(k) for k, level in enumerate(LEVELS)}
-    coded = units[["x"]].assign(
-        vote=units["vote"].map(codes), llm=units["llm"].map(codes)
-    )
-    rank = units[["x", "rank", "rank_llm"]]
-    for data, formula, source, score, plain in (
-        (coded, "vote ~ x", {"vote": "llm"}, MultinomialLogit, units),
-        (rank, "rank ~ x", {"rank": "rank_llm"}, OrderedLogit, units),
+    units = frame()[["x", "vote", "llm", "rank", "rank_llm"]]
+    units["second"] = units["llm"].replace("left", "right")  # never uses a level
+    if as_category:
+        order = pd.CategoricalDtype(["right", "left", "centre"])
+        units["vote"] = units["vote"].astype(order)
+
+    def parts(data: pd.DataFrame) -> Any:
+        return dd.from_pandas(data, npartitions=3)
+
+    def sources(names: list[str], outcome: str) -> dict[str, Any]:
+        if form == "columns":
+            return {name: {outcome: name} for name in names}
+        own = {n: units[[n]].rename(columns={n: outcome}) for n in names}
+        if form == "replicates":
+            own = {"both": pd.concat(own.values()).sort_index(kind="stable")}
+        return own
+
+    for formula, names, score in (
+        ("vote ~ x", ["llm", "second"], MultinomialLogit(base="left")),
+        ("rank ~ x", ["rank_llm"], OrderedLogit()),
+        ("rank ~ x", ["rank_llm"], OrderedLogit([0, 1, 2, 3])),
+        ("vote ~ x", ["llm"], OrderedProbit(["left", "centre", "right"])),
     ):
-        levels = list(range(int(data[formula.split()[0]].max()) + 1))
-        found = AugmentedGMM.from_formula(
-            formula, dd.from_pandas(data, npartitions=3), source, score=score(levels)
-        ).fit()
-        expected = AugmentedGMM.from_formula(
-            formula, plain, source, score=score()
-        ).fit()
+        given = sources(names, formula.split()[0])
+        expected = AugmentedGMM.from_formula(formula, units, given, score=score).fit()
+        if form != "columns":
+            given = {name: parts(own) for name, own in given.items()}
+        model = AugmentedGMM.from_formula(formula, parts(units), given, score=score)
+        found = model.fit()
         np.testing.assert_allclose(found.params, expected.params, rtol=1e-7)
         np.testing.assert_allclose(found.bse, expected.bse, rtol=1e-6)
-    with pytest.raises(OptionError, match=r"levels=\[0, 1, 2, ...\]"):
-        AugmentedGMM.from_formula(
-            "vote ~ x",
-            dd.from_pandas(units[["x", "vote", "llm"]], npartitions=2),
-            {"vote": "llm"},
-            score=MultinomialLogit(),
+        assert list(found.params.index) == list(expected.params.index)
+        assert list(found.predict(units.head(2))) == list(
+            expected.predict(units.head(2))
         )
+        again = pickle.loads(pickle.dumps(found))
+        np.testing.assert_array_equal(again.params, found.params)
+
+
+def test_levels_in_dask_are_checked_as_in_memory() -> None:
+    dd = pytest.importorskip("dask.dataframe")
+    units = frame()[["x", "vote", "llm", "rank", "pc", "pl", "pr"]]
+    units["odd"] = units["llm"].replace("left", "lefft")
+
+    def run(formula: str = "vote ~ x", source: Any = None, **options: Any) -> Any:
+        options = {"score": MultinomialLogit()} | options
+        data = dd.from_pandas(units, npartitions=3)
+        source = {"vote": "llm"} if source is None else source
+        return AugmentedGMM.from_formula(formula, data, source, **options)
+
+    n = int((units["odd"] == "lefft").sum())
+    with pytest.raises(DataError, match=rf"'proxy' has the level 'lefft'.*\({n} rows"):
+        run(source={"vote": "odd"})
+    with pytest.raises(DataError, match="data has the level 'right', which levels="):
+        run(score=MultinomialLogit(LEVELS[:2]))
+    with pytest.raises(DataError, match="No label is 'up', which levels= has"):
+        run(score=MultinomialLogit([*LEVELS, "up"]))
+    with pytest.raises(DataError, match="'vote' have no order"):
+        run(score=OrderedLogit())
+    with pytest.raises(OptionError, match="a probability for each level of 'vote'"):
+        run(source={"llm": {"vote": SHARES}})
+    with pytest.raises(OptionError, match=r"'np.sqrt\(rank\)' must be a column"):
+        run("np.sqrt(rank) ~ x", {"rank": "rank"}, score=OrderedLogit())
 
 
 def ranking(**options: Any) -> AugmentedGMM:
@@ -492,7 +531,7 @@ BAD: list[tuple[Any, type[SynthError], str]] = [
     (lambda: ranking(auxiliary="w"), OptionError, "auxiliary= predicts a number"),
     (lambda: voting().fit().diagnostics(by="g"), OptionError, "levels have no order"),
     (lambda: voting().fit().get_prediction(), OptionError, "one linear predictor"),
-    (lambda: dsl(voting().fit()), OptionError, "DSL predicts a number"),
+    (lambda: dsl(voting().fit()), DataError, "DSL predicts a number"),
 ]
 
 
@@ -500,6 +539,27 @@ BAD: list[tuple[Any, type[SynthError], str]] = [
 def test_bad_input(run: Any, error: type[SynthError], match: str) -> None:
     with pytest.raises(error, match=match):
         run()
+
+
+def test_every_method_that_can_is_in_the_comparison() -> None:
+    for model in (voting(), ranking()):
+        found = model.fit().compare()
+        assert np.all(np.isfinite(found.table["estimate"]))
+        assert "GMM-Synth" in found.table.index.get_level_values("method")
+        assert [*found.left_out] == ["DSL (proxy)"]
+        assert "has levels" in found.left_out["DSL (proxy)"]
+
+
+@pytest.mark.parametrize("base", [None, "right"])
+def test_fitted_probabilities_and_what_they_miss(base: Any) -> None:
+    units = frame()
+    result = voting(units, MultinomialLogit(base=base)).fit()
+    labels = units.dropna()
+    pd.testing.assert_frame_equal(result.fittedvalues, result.predict(labels))
+    is_level = pd.DataFrame({k: labels["vote"] == k for k in result.resid}, dtype=float)
+    pd.testing.assert_frame_equal(result.resid, is_level - result.fittedvalues)
+    # As statsmodels', a Series where there are numbers, and arrays for arrays.
+    assert of_arrays(np.repeat([0.0, 1.0, 2.0], 60)).fit().resid.shape == (180, 3)
 
 
 def separated(column: str) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -153,6 +155,22 @@ def test_a_source_of_means_has_no_dispersion_and_helps() -> None:
     linear = np.column_stack([x @ eta[:-1], np.full(1500, eta[-1])])
     factor, _ = score.factors(sources["llm"][0], linear)
     np.testing.assert_allclose(factor.mean(axis=0), 0.0, atol=1e-8)
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "eyex"}, {"at": "mean"}])
+def test_marginal_effects_are_those_of_statsmodels(options: dict[str, Any]) -> None:
+    y, x, _, _ = data(4, 400)
+    found = AugmentedGMM(y, x, score=NegativeBinomial2()).fit(use_correction=False)
+    own = found.get_margeff(**options)
+    peer = sm.NegativeBinomial(y, x).fit(disp=0, method="newton", maxiter=500)
+    np.testing.assert_allclose(own.margeff, peer.get_margeff(**options).margeff, 1e-5)
+    # By the delta method, with the robust covariance of the coefficients.
+    cov = np.asarray(found.cov_params())
+    theirs = peer.model.fit(disp=0, method="newton", maxiter=500, cov_type="HC0")
+    np.testing.assert_allclose(cov[:2, :2], theirs.cov_params()[:2, :2], rtol=1e-4)
+    np.testing.assert_allclose(
+        own.frame["conditional"], theirs.get_margeff(**options).margeff_se, rtol=2e-2
+    )
 
 
 @pytest.mark.parametrize("spread", ["none", "Poisson"])

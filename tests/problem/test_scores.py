@@ -298,7 +298,7 @@ def test_scores_that_are_none(options: dict[str, Any], text: str) -> None:
 
 
 def test_exposure_needs_a_log_link() -> None:
-    with pytest.raises(DataError, match="the score Huber has none"):
+    with pytest.raises(DataError, match="with the score Huber there is none"):
         AugmentedGMM.from_formula(
             "y ~ x", frame().assign(e=2.0), {"y": "llm"}, score=Huber(), exposure="e"
         )

@@ -211,6 +211,10 @@ def numbers(line: list[str]) -> list[float]:
     return [np.nan if v in ("NaN", "NA") else float.fromhex(v) for v in line if v]
 
 
+#: What a line is about, if not about the fit.
+SAID = ("names", "predicted", "first stage", "test")
+
+
 def test_the_same_numbers(run_r: RunR, data: pd.DataFrame, tmp_path: Path) -> None:
     for name, frame in (("data", data), ("made_up", made_up(data))):
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
@@ -236,6 +240,9 @@ def test_the_same_numbers(run_r: RunR, data: pd.DataFrame, tmp_path: Path) -> No
         cat(name, "first stage", sprintf("%a", unlist(stage[-1])),
           sprintf("%a", c(test$statistic, test$p.value)), sep = "\\t")
         cat("\\n")
+        table <- tidy(anderson_rubin(fit, null = 0.2, level = 0.9))
+        cat(name, "test", sprintf("%a", unlist(table[2:9])), sep = "\\t")
+        cat("\\n")
       }}
     }}
     data <- utils::read.csv("data.csv", na.strings = "")
@@ -248,7 +255,7 @@ def test_the_same_numbers(run_r: RunR, data: pd.DataFrame, tmp_path: Path) -> No
     lines: dict[str, dict[str, list[str]]] = {}
     for line in done.stdout.splitlines():
         case, *rest = line.split("\t")
-        what = rest.pop(0) if rest[0] in ("names", "predicted", "first stage") else ""
+        what = rest.pop(0) if rest[0] in SAID else ""
         lines.setdefault(case, {})[what] = rest
     assert lines.keys() == CASES.keys()
     for case, own in lines.items():
@@ -280,6 +287,11 @@ def test_the_same_numbers(run_r: RunR, data: pd.DataFrame, tmp_path: Path) -> No
                 found.append(np.array(fit.overidentification())[:2])
             np.testing.assert_allclose(
                 numbers(own["first stage"]), flat(found), 1e-10, 1e-10, err_msg=case
+            )
+            test = fit.anderson_rubin(0.2, alpha=0.1).tidy().iloc[:, 1:9]
+            # The ends are searched for, to 1e-7 of an angle.
+            np.testing.assert_allclose(
+                numbers(own["test"]), flat([test.to_numpy().T]), 1e-6, err_msg=case
             )
 
 

@@ -138,7 +138,7 @@ def test_bad_input() -> None:
     several = AugmentedGMM.from_formula(
         "y ~ x", levels, {"y": "llm"}, score=MultinomialLogit()
     ).fit()
-    with pytest.raises(OptionError, match="none or several"):
+    with pytest.raises(OptionError, match="MultinomialLogit has several"):
         several.get_margeff()
 
 

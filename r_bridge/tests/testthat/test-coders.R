@@ -72,3 +72,54 @@ test_that("what coders cannot differ on, and what is missing, is said", {
     call(weights = seq_len(nrow(rows))), "weights has a value for each row of data"
   )
 })
+
+test_that("groups are columns of the units, also where coders made their labels", {
+  skip_without_python()
+  rows <- coded_units()
+  rows$region <- ifelse(as.integer(factor(rows$id)) %% 2 == 0, "north", "south")
+  rows$region[rows$coder == 1 & rows$id == "u001"] <- NA # another row has it
+  fit <- augmented_gmm(y ~ x, rows, c(y = "guess"), on = "id", coder = "coder")
+  first <- !duplicated(rows$id)
+  by_hand <- rows[first, ]
+  by_hand$y <- as.vector(tapply(rows$y, rows$id, mean)[by_hand$id])
+  by_hand$region[1] <- "south"
+  own <- augmented_gmm(y ~ x, by_hand, c(y = "guess"), on = "id")
+  expected <- diagnostics(own, by = region)$subgroups
+  expect_identical(expected$labelled, c(50L, 50L))
+  # Means of codes are sums in another order.
+  expect_equal(diagnostics(fit, by = region)$subgroups, expected, tolerance = 1e-12)
+  expect_equal(diagnostics(fit, by = "region")$subgroups, expected, tolerance = 1e-12)
+  expect_equal(
+    diagnostics(fit, by = by_hand$region)$subgroups[-1], expected[-1], tolerance = 1e-12
+  )
+  for (name in c("coder", "sure")) {
+    expect_error(diagnostics(fit, by = name), "several values for one unit")
+  }
+  expect_error(diagnostics(fit, by = "regoin"), "Did you mean 'region'")
+  part <- augmented_gmm(
+    y ~ x, rows, c(y = "guess"), on = "id", coder = "coder", subset = x > -1
+  )
+  expect_identical(
+    sum(diagnostics(part, by = region)$subgroups$labelled), nobs(part)
+  )
+  # Sets of labels have a row for each unit.
+  sets <- many_fits(fit, list(a = by_hand$y))
+  expect_equal(sets$table$estimate, unname(coef(own)), tolerance = 1e-10)
+})
+
+test_that("columns keep their classes where rows of coders become one", {
+  skip_without_python()
+  rows <- coded_units()
+  rows$many <- I(lapply(seq_len(nrow(rows)), identity))
+  rows$both <- cbind(a = rows$x, b = rows$guess)
+  rows$words <- factor(ifelse(rows$x > 0, "b", "a"), levels = c("b", "a", "c"))
+  data <- one_row_per_unit(
+    rows, "coder", NULL, "id", list(), formula_parts(y ~ x), list(), list()
+  )$data
+  expect_identical(nrow(data), 300L)
+  expect_s3_class(data$day, "Date")
+  expect_identical(levels(data$words), c("b", "a", "c"))
+  expect_identical(dim(data$both), c(300L, 2L))
+  expect_identical(data$x, rows$x[!duplicated(rows$id)])
+  expect_false(any(c("coder", "sure") %in% names(data)))
+})

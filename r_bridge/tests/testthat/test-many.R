@@ -61,7 +61,7 @@ test_that("rows of labels are matched by what names them", {
   expect_error(many_fits(fit, list(a = c(p001 = 1, nobody = 2))), "nobody",
     class = "AlignmentError")
   expect_error(many_fits(fit, list(a = full[1:9])), "9 values", class = "AlignmentError")
-  expect_error(many_fits(fit, list(a = c(p001 = 1, p001 = 2))), "twice",
+  expect_error(many_fits(fit, list(a = c(p001 = 1, p001 = 2))), "labels.* two rows",
     class = "AlignmentError")
   expect_error(many_fits(fit, list(full)), "a name of its own")
   units$id <- rev(seq_len(500))

@@ -118,6 +118,76 @@ test_that("instruments and fixed effects have what belongs to them, and no more"
   expect_error(augmented_gmm(y ~ x | z | d ~ z, units), "fixed effect", class = "FormulaError")
 })
 
+test_that("intervals of quantiles from score tests are of the kind that quantreg has", {
+  skip_without_python()
+  units <- target_units()
+  fit <- suppressWarnings(
+    augmented_gmm(y ~ x, units, proxy = c(y = "guess"), score = quantile_score(0.8))
+  )
+  ends <- score_confint(fit)
+  expect_identical(dimnames(ends), dimnames(confint(fit)))
+  expect_true(all(ends[, 1L] < coef(fit) & coef(fit) < ends[, 2L]))
+  expect_identical(score_confint(fit, "x"), ends["x", , drop = FALSE])
+  expect_gt(diff(ends[2L, ]), diff(score_confint(fit, 2, level = 0.8)[1L, ]))
+  expect_error(score_confint(fit, "z"), "no coefficient 'z'", class = "OptionError")
+  expect_error(score_confint(fit, level = 95), "between 0 and 1", class = "OptionError")
+  expect_error(
+    score_confint(augmented_gmm(y ~ x, units)), "of quantile regressions",
+    class = "OptionError"
+  )
+  expect_error(score_confint(1), "A fit by augmented_gmm", class = "OptionError")
+  skip_if_not_installed("quantreg")
+  # Both jump from label to label. There densities are equal, and quantiles normal.
+  other <- suppressWarnings(summary(
+    quantreg::rq(y ~ x, tau = 0.8, data = units), se = "rank", alpha = 0.05, iid = FALSE
+  ))$coefficients[, 2:3]
+  own <- score_confint(labels_only(fit))
+  width <- own[, 2L] - own[, 1L]
+  expect_true(all(abs(own - other) < 0.15 * width))
+})
+
+test_that("the test of Anderson and Rubin holds with weak instruments", {
+  skip_without_python()
+  units <- target_units()
+  fit <- function(formula) {
+    suppressWarnings(augmented_gmm(formula, units, proxy = c(y = "guess")))
+  }
+  iv <- fit(y ~ x | d ~ z)
+  found <- anderson_rubin(iv)
+  expect_identical(found$kind, "bounded")
+  # A value at the border is neither rejected nor accepted. The border is searched for as
+  # an angle, to 1e-7.
+  at <- anderson_rubin(iv, null = found$set[[1L, "conf.high"]], level = NULL)
+  expect_equal(at$p.value, 0.05, tolerance = 1e-4)
+  expect_identical(nrow(at$set), 0L)
+  expect_identical(tidy(at)$kind, "not asked for")
+  expect_identical(glance(at)$df, 1L)
+  expect_output(print(found), "95% confidence set: [-0-9.]+ to ")
+  expect_false(any(grepl("set", capture.output(print(at)))))
+  table <- tidy(anderson_rubin(iv, level = 0.9))
+  expect_identical(table$conf.level, 0.9)
+  expect_gt(table$conf.low, found$set[[1L, "conf.low"]])
+  units$nothing <- sin(100 * units$z)
+  weak <- fit(y ~ x | d ~ nothing)
+  expect_output(print(summary(weak)), "holds with weak")
+  expect_true(any(is.infinite(anderson_rubin(weak)$set)))
+  expect_output(print(anderson_rubin(weak)), "too weak")
+  expect_error(anderson_rubin(fit(y ~ x)), "no instruments", class = "OptionError")
+  expect_error(anderson_rubin(iv, level = 2), "between 0 and 1", class = "OptionError")
+  expect_error(anderson_rubin(iv, null = "a"), "null = \"a\"", class = "OptionError")
+  expect_error(anderson_rubin(iv, null = Inf), "no finite", class = "OptionError")
+  expect_error(anderson_rubin(fit(y ~ 1 | d + x ~ z + nothing)), "2 endogenous",
+    class = "OptionError")
+  expect_error(anderson_rubin(fit(y ~ x | d ~ I(2 * d))), "Use confint\\(\\), or level",
+    class = "OptionError")
+  path <- tempfile(fileext = ".rds")
+  on.exit(unlink(path))
+  saveRDS(iv, path)
+  iv <- readRDS(path)
+  iv$again$token <- "another"
+  expect_equal(anderson_rubin(iv)$set, found$set, tolerance = 1e-12)
+})
+
 test_that("a source may give a probability of each level", {
   skip_without_python()
   units <- target_units()

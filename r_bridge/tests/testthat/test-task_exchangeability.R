@@ -256,12 +256,12 @@ test_that("fits go through coef(), vcov() and their degrees of freedom", {
       setNames(ols$real[1:2], c("a", "b")), setNames(ols$made[1:2], c("a", "c")),
       ols$made[[3]]
     ),
-    "no synthetic fit for 1 task ('b')",
+    "real lacks 1 task of synthetic ('c')",
     fixed = TRUE, class = "AlignmentError"
   )
   expect_error(
     task_exchangeability_fits(ols$real[1], ols$made[1], ols$made[[2]], params = "w"),
-    "real fit of task '1' has no coefficient 'w'",
+    "real fit of task '1' has no parameter 'w'",
     class = "AlignmentError"
   )
   expect_error(
@@ -271,7 +271,7 @@ test_that("fits go through coef(), vcov() and their degrees of freedom", {
   aliased <- lapply(data$real[1:3], function(d) lm(y ~ x + I(2 * x), d))
   expect_error(
     task_exchangeability_fits(aliased[1], aliased[2], aliased[[3]]),
-    "no estimate or variance of 'I(2 * x)'",
+    "parameters or variances that are missing",
     fixed = TRUE, class = "DataError"
   )
   expect_error(
@@ -333,13 +333,13 @@ test_that("tasks may be numbers, text, factors or dates", {
   named <- function(year) paste("Umfrage f\u00fcr", year)
   expect_identical(as_is(named, named(2025))$current, named(2025))
   expect_error(
-    as_is(function(x) x > 2020, 2025), "does not hold labels",
+    as_is(function(x) x > 2020, 2025), "current task 2025 has no row in column 'task'",
     class = "DataError"
   )
   expect_error(
     as_is(function(x) structure(as.double(x), class = "integer64"), 2025),
-    "bit64",
-    class = "DataError"
+    "integer64. Convert it with as.numeric()",
+    fixed = TRUE, class = "DataError"
   )
   latin <- surveys
   latin$task <- iconv(named(surveys$task), "UTF-8", "latin1")
@@ -350,7 +350,7 @@ test_that("tasks may be numbers, text, factors or dates", {
   bytes$task <- named(surveys$task)
   Encoding(bytes$task) <- "bytes"
   expect_error(
-    task_exchangeability(bytes, bytes$task[nrow(bytes)]), "valid text",
+    task_exchangeability(bytes, bytes$task[nrow(bytes)]), "iconv\\(\\)",
     class = "DataError"
   )
 })
@@ -450,7 +450,8 @@ test_that("what is odd is refused with a class and a hint", {
     )
   }
   refused(alhpa = 0.1, says = "Did you mean 'alpha'?")
-  refused(algorithm = 3, says = "Give 1, 2 or \"finite\"")
+  refused(algorithm = 3, says = "algorithm = 3 does not exist")
+  refused(algorithm = 1.5, says = "algorithm = 1.5 does not exist")
   refused(alpha = 2, says = "not between 0 and 1")
   refused(alpha = NA, says = "not a number")
   refused(interval = "wlech", says = "Did you mean 'welch'")
@@ -460,15 +461,15 @@ test_that("what is odd is refused with a class and a hint", {
   refused(missing = "omit", says = "missing = \"omit\" does not exist")
   refused(value = c("value", "value"), says = "twice")
   refused(task = "tsak", class = "DataError", says = "Did you mean 'task'?")
-  refused(value = "source", class = "DataError", says = "does not hold numbers")
+  refused(value = "source", class = "DataError", says = "is not numeric (such as 'real')")
   expect_error(
-    task_exchangeability(surveys, 2026), "current task 2026 does not occur",
+    task_exchangeability(surveys, 2026), "current task 2026 has no row",
     class = "DataError"
   )
   expect_error(task_exchangeability(as.list(surveys), 2025), class = "DataError")
   expect_error(
     task_exchangeability_estimates(simulate_polls(5), "new"),
-    "row of the current task 'new'",
+    "current task 'new' is not among the row names",
     class = "DataError"
   )
   surveys$source[1] <- "human"

@@ -51,6 +51,7 @@ from statsmodels_synth.data.dask.joining import (
     joined_frames,
 )
 from statsmodels_synth.data.dask.learning import Learnable, distinct, rows_to_learn
+from statsmodels_synth.data.dask.levels import code_partitions
 from statsmodels_synth.data.dask.matching import (
     PartFrames,
     refuse_counted,
@@ -83,7 +84,6 @@ from statsmodels_synth.data.kinds import (
     to_pandas,
 )
 from statsmodels_synth.data.labeling import labeling_of_labeled, refuse_both, stratified
-from statsmodels_synth.data.levels import levels_in_partitions
 from statsmodels_synth.exceptions import (
     AlignmentError,
     DataError,
@@ -156,8 +156,10 @@ def align_partitions(
     names = set().union(*(map(str, meta.columns) for meta in metas))
     parsed = read_formula(formula, names, namespace, engine)
     if isinstance(target, LevelScore):
-        target = levels_in_partitions(target)
         parsed = replace(parsed, without_constant=target.has_own_constant)
+        coded = code_partitions(*given, parsed.response, parsed.left, target)
+        given, target = Input(*coded[:3]), coded.score
+        metas = [meta_of(frame) for frame in (given.data, *given.frames)]
     plan = PartPlan(parsed, tuple(given.given), columns, on, options.missing, metas[0])
     # Without rows, all that can be wrong with names and options shows here.
     align_part(plan, tuple(metas))
@@ -195,7 +197,8 @@ def align_partitions(
         plan = replace(plan, weight_scale=scale)
     aligned = _aligned(plan, facts, look, frames, parts, labeling_prob, target)
     # What the options name stays in the partitions.
-    kept = replace(aligned.options, score=options.score, hasconst=options.hasconst)
+    score = target if target.has_levels else options.score  # which knows the codes
+    kept = replace(aligned.options, score=score, hasconst=options.hasconst)
     return replace(aligned, options=kept)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 import re
 
 from statsmodels_synth.core.statsmodels import default_engine
 from statsmodels_synth.data.formula.absorbed import bar_of
 from statsmodels_synth.data.formula.engines import ENGINES
 from statsmodels_synth.data.formula.learn import LearnedFormula
-from statsmodels_synth.exceptions import FormulaError, OptionError
+from statsmodels_synth.exceptions import FormulaError, OptionError, SynthError
 from statsmodels_synth.problem.scores import TargetScore
 from statsmodels_synth.problem.scores.glm import GaussianIdentityScore
 from statsmodels_synth.problem.scores.instruments import InstrumentalVariables
@@ -77,6 +79,22 @@ def without_brackets(
     inside = f"{endogenous} + {instruments}"
     text = f"{left}~{_BRACKET.sub(inside, right)}{fixed}"
     return text, InstrumentalVariables(endogenous, instruments)
+
+
+@contextmanager
+def as_written(formula: str, text: str) -> Iterator[None]:
+    """Errors about the formula without brackets or bar name the one as written."""
+    try:
+        yield
+    except SynthError as error:
+        parts = [text, text[: bar_of(text)].strip()]
+        for part in parts:
+            if part != formula:
+                error.args = tuple(
+                    arg.replace(repr(part), repr(formula)) if type(arg) is str else arg
+                    for arg in error.args
+                )
+        raise
 
 
 def with_columns_of_terms(target: TargetScore, learned: LearnedFormula) -> TargetScore:

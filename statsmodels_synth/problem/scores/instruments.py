@@ -6,15 +6,16 @@ from collections.abc import Sequence
 import copy
 
 import numpy as np
-import scipy.linalg
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import count, suggest
-from statsmodels_synth.exceptions import CollinearityError, DataError, OptionError
-from statsmodels_synth.problem.scores.moments import MomentScore
-
-#: Length of what is left of a column, as a share of it, that is rounding.
-DEPENDENT = 1e-10
+from statsmodels_synth.exceptions import DataError, OptionError
+from statsmodels_synth.problem.scores.moments import (
+    MomentScore,
+    refuse_dependent,
+    refuse_exact,
+)
+from statsmodels_synth.problem.scores.predictors import centring
 
 
 class InstrumentalVariables(MomentScore):
@@ -172,16 +173,18 @@ class InstrumentalVariables(MomentScore):
         told = copy.copy(self)
         x, w = self.regressors(exog), self.all_instruments(exog)
         names = [name for name in self._names if name not in self.endogenous]
-        _refuse_dependent(w * root[:, None], names, "instruments")
-        _refuse_dependent(x * root[:, None], self.constants, "regressors")
+        refuse_dependent(w * root[:, None], names, "instruments")
+        refuse_dependent(x * root[:, None], self.constants, "regressors")
         found = np.linalg.lstsq(w * root[:, None], x * root[:, None], rcond=None)
         told._first = np.asarray(found[0], dtype=float)
-        _refuse_dependent(
+        refuse_dependent(
             told._fitted(exog) * root[:, None],
             self.constants,
             "regressors as the instruments predict them",
             of=np.linalg.norm(x * root[:, None], axis=0),
         )
+        error = endog - x @ told.first_guess(endog, exog, root**2)
+        refuse_exact(endog, error)
         return MomentScore.told_labels(told, endog, exog, offset, weights)
 
     def _fitted(self, exog: Floats) -> Floats:
@@ -196,6 +199,17 @@ class InstrumentalVariables(MomentScore):
         """Less the product of fitted and actual regressors, (rows, P, P)."""
         fitted, x = self._fitted(exog), self.regressors(exog)
         return -fitted[:, :, None] * x[:, None, :]
+
+    def slopes_between(
+        self, left: Floats, params: Floats, endog: Floats, exog: Floats, right: Floats
+    ) -> Floats:
+        """The same times a matrix on either side, (rows, P, P)."""
+        fitted, x = self._fitted(exog) @ left.T, self.regressors(exog) @ right
+        return np.asarray(-fitted[:, :, None] * x[:, None, :])
+
+    def coordinates(self, exog: Floats, weights: Floats) -> Floats:
+        """Derivative with respect to coefficients of centred regressors, (P, P)."""
+        return centring(self.regressors(exog), weights)
 
     def own_leverages(self, exog: Floats, weights: Floats) -> Floats:
         """Those of least squares on the regressors as the instruments predict them."""
@@ -213,20 +227,6 @@ class InstrumentalVariables(MomentScore):
         """Structural prediction, (rows,)."""
         return np.asarray(self.regressors(exog) @ params)
 
-
-def _refuse_dependent(
-    columns: Floats, names: Sequence[str], what: str, of: Floats | None = None
-) -> None:
-    """Raise if a column is a combination of the others, as far as can be told."""
-    length = np.linalg.norm(columns, axis=0) if of is None else of
-    scaled = columns / np.where(length > 0.0, length, 1.0)
-    upper, pivots = scipy.linalg.qr(scaled, mode="r", pivoting=True)
-    size = np.zeros(len(names))
-    diagonal = np.abs(np.diag(upper))
-    size[: len(diagonal)] = diagonal
-    if size.min() <= DEPENDENT:
-        raise CollinearityError(
-            f"On the {len(columns)} labelled units {names[pivots[-1]]!r} is a linear "
-            f"combination of the other {what} ({', '.join(map(repr, names))}), so that "
-            "its coefficient is not identified. Leave it out, or label more units."
-        )
+    def prediction_columns(self, exog: Floats) -> Floats | None:
+        """Regressors, (rows, P)."""
+        return self.regressors(exog)

@@ -3,8 +3,8 @@ Estimating equations that are no score of linear predictors.
 
 A row counts with all its columns, and each equation with a parameter of its own. As an
 equation may be multiplied by any number, and be added to another, they are written in
-the metric of the labelled rows: so that their derivative is diagonal there, and each
-equation is to its parameter what a score is.
+the metric of the labelled rows: so that their derivative is diagonal there, where
+regressors are less their means, and each equation is to its parameter what a score is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.linalg
 import scipy.optimize
 
 from statsmodels_synth.core.arrays import Floats
@@ -30,8 +31,17 @@ STEP = float(np.finfo(float).eps ** (1 / 3))
 DERIVATIVE_TOLERANCE = 1e-4
 #: Mean of the moments, in units of their root mean square, that counts as zero.
 SOLVED = 1e-7
+#: Residuals below this share of the outcome's range are rounding of zero, and so are
+#: those below that share of its level.
+ZERO_RESIDUAL, ROUNDING = 1e-9, 1e-13
+#: Length of what is left of a column, as a share of it, that is rounding.
+DEPENDENT = 1e-10
 #: Condition number of the derivative from which moments do not identify parameters.
 SINGULAR = 1e12
+#: Condition number from which regressors count as far from zero.
+FAR = 1e6
+#: Contribution of rows, as a share of what it is summed from, that is rounding.
+LEAST = 1e-12
 
 
 class MomentScore(TargetScore):
@@ -48,8 +58,9 @@ class MomentScore(TargetScore):
     learns_from_labels = True
     # Rows may pull in opposite directions: then leverages have no bound.
     most_leverage = 0.9
-    #: What the equations are multiplied by, (P, P); None: nothing, before labels.
-    metric: Floats | None = None
+    #: What the equations are multiplied by, so that their derivative is diagonal
+    #: in the basis, (P, P); None: nothing, before labels.
+    turn: Floats | None = None
     #: Estimate from the labelled rows, once known.
     point: Floats | None = None
 
@@ -63,6 +74,13 @@ class MomentScore(TargetScore):
         """What the header of a summary says of the target model."""
         return [("Moments", self.name)]
 
+    @property
+    def metric(self) -> Floats:
+        """What the equations are multiplied by to be scores, (P, P)."""
+        assert self.turn is not None
+        assert self.fixed_predictors is not None
+        return np.asarray(self.fixed_predictors.T @ self.turn)
+
     def moments(self, params: Floats, endog: Floats, exog: Floats) -> Floats:
         """Left side of the equations, row by row, (rows, P)."""
         raise NotImplementedError
@@ -71,6 +89,13 @@ class MomentScore(TargetScore):
         """Its derivative with respect to the parameters, (rows, P, P)."""
         raise NotImplementedError
 
+    def slopes_between(
+        self, left: Floats, params: Floats, endog: Floats, exog: Floats, right: Floats
+    ) -> Floats:
+        """The same times a matrix on either side, (rows, P, P)."""
+        found = self.slopes(params, endog, exog) @ right
+        return np.asarray(left @ found)
+
     def first_guess(self, endog: Floats, exog: Floats, weights: Floats) -> Floats:
         """Where to look for a solution, (P,)."""
         raise NotImplementedError
@@ -78,9 +103,14 @@ class MomentScore(TargetScore):
     def predicted(self, exog: Floats, params: Floats) -> Floats:
         """Prediction of the outcome, where the equations have one, (rows,)."""
         raise OptionError(
-            f"There is nothing to predict from {self.called}: they have parameters, "
-            "and no linear predictor. Compute it from params."
+            f"With {self.called} there is nothing to predict: there are parameters, "
+            "and no linear predictor. Compute what you need from params and "
+            "cov_params()."
         )
+
+    def prediction_columns(self, exog: Floats) -> Floats | None:
+        """None: equations predict nothing by themselves."""
+        return None
 
     def param_names(self, exog_names: Sequence[str]) -> list[str]:
         """Those of the parameters, whatever the columns are called."""
@@ -93,12 +123,13 @@ class MomentScore(TargetScore):
         size = len(self.constants)
         if not len(linear):
             return np.empty((0, size)), np.empty((0, size, size))
-        params, metric = linear[0], self.metric
+        params, turn = linear[0], self.turn
         moments = self.moments(params, endog, exog)
-        slopes = self.slopes(params, endog, exog)
-        if metric is None:
-            return moments, slopes
-        return moments @ metric.T, metric @ slopes
+        if turn is None:
+            return moments, self.slopes(params, endog, exog)
+        assert self.basis is not None
+        slopes = self.slopes_between(turn, params, endog, exog, self.basis)
+        return moments @ turn.T, slopes
 
     def start(
         self,
@@ -126,22 +157,65 @@ class MomentScore(TargetScore):
         """The same equations in the metric of the labelled rows."""
         own = np.ones(len(endog)) if weights is None else weights
         told = copy.copy(self)
-        told.metric = told.point = None
+        told.turn = told.point = told.fixed_predictors = None
         guess = told.first_guess(endog, exog, own)
         params, solved = _solved(told, guess, endog, exog, own)
-        told._check_solution(params, solved, len(endog))
         moments = told.moments(params, endog, exog)
+        if not solved and np.all(np.isfinite(moments)):
+            before = np.abs(told.moments(guess, endog, exog)).max(axis=0)
+            if np.all(np.abs(moments).max(axis=0) <= ZERO_RESIDUAL * before):
+                raise DataError(
+                    f"The equations of {told.name} hold exactly for each of the "
+                    f"{count(len(endog), 'labelled unit')}, so no standard error can "
+                    "be estimated. Is the outcome constant, or an exact function?"
+                )
+        told._check_solution(params, solved, len(endog))
         slope = np.tensordot(own, told.slopes(params, endog, exog), 1) / own.sum()
-        told._check_slope(slope, len(endog))
-        inverse = np.linalg.inv(slope)
-        influence = moments @ inverse.T
-        size = np.sqrt(own @ influence**2 / own.sum())
-        size = np.where(size > 0.0, size, 1.0)
-        told.metric = -inverse / (size**2)[:, None]
-        told.basis = np.diag(size) / np.sqrt(len(endog))
-        told.param_scale = 1.0 / size
+        to = told.coordinates(exog, own)
+        told._check_slope(slope @ to, len(endog))
+        told._set_metric(moments, slope @ to, to, own / own.sum())
         told.point = params
         return told
+
+    def coordinates(self, exog: Floats, weights: Floats) -> Floats:
+        """
+        Derivative of the parameters with respect to those of centred regressors.
+
+        What rows contribute to these hardly goes together, however far from zero the
+        regressors are. Of equations of one's own nothing is known.
+
+        Shapes: `exog` (n, p), `weights` (n,) -> (P, P).
+        """
+        return np.eye(len(self.constants))
+
+    def _set_metric(
+        self, moments: Floats, slope: Floats, own: Floats, share: Floats
+    ) -> None:
+        """
+        Units of the coordinates in which rows contribute alike to each.
+
+        Eq. (equations).
+
+        Shapes: `moments` (n, P), `slope` (P, P), derivative with respect to the
+        coordinates `own` (P, P), `share` (n,), which sum to one.
+        """
+        turn, back, condition = inverse_parts(slope)
+        rows = moments @ turn.T
+        size = _rms(rows, share)
+        if condition > FAR:  # directions that have little to do with each other
+            rows = rows / size
+            _, vectors = np.linalg.eigh((rows.T * share) @ rows)
+            own, turn = own @ back @ (size[:, None] * vectors), vectors.T / size @ turn
+            most = np.ones(len(size))
+        else:
+            turn, most = back @ turn, np.abs(back) @ size
+        size = np.sqrt(share @ (moments @ turn.T) ** 2)
+        size = np.where(size > LEAST * most, size, most)
+        length = np.sqrt(len(moments))
+        self.turn = -turn / size[:, None] / length
+        self.basis = own * size / length
+        self.fixed_predictors = np.linalg.inv(own) / size[:, None] * length
+        self.param_scale = np.linalg.norm(self.fixed_predictors, axis=0) / length
 
     def _check_solution(self, params: Floats, solved: bool, n: int) -> None:
         if not solved:
@@ -157,17 +231,78 @@ class MomentScore(TargetScore):
             )
 
     def _check_slope(self, slope: Floats, n: int) -> None:
-        scale = np.abs(slope).max(axis=1, keepdims=True)
-        scaled = slope / np.where(scale > 0.0, scale, 1.0)
-        across = np.abs(scaled).max(axis=0)
-        if across.min() == 0.0 or np.linalg.cond(scaled / across) > SINGULAR:
-            _, _, right = np.linalg.svd(scaled)
-            least = self.constants[int(np.argmax(np.abs(right[-1])))]
+        _, back, condition = inverse_parts(slope)
+        if condition > SINGULAR:
+            least = self.constants[int(np.argmax(np.abs(back[:, -1])))]
             raise CollinearityError(
                 f"The equations of {self.name} do not identify {least!r} from the "
                 f"{count(n, 'labelled unit')}: in a direction of it they hardly "
-                "change. Leave a parameter out, or add an equation."
+                "change. Leave a parameter out, or add an equation. Take the mean off "
+                "columns that are far from zero."
             )
+
+
+def _rms(rows: Floats, share: Floats) -> Floats:
+    """Root mean squares, one where they are zero, (P,)."""
+    size = np.sqrt(share @ rows**2)
+    return np.asarray(np.where(size > 0.0, size, 1.0))
+
+
+def inverse_parts(slope: Floats) -> tuple[Floats, Floats, float]:
+    """
+    Two matrices whose product, second times first, is the inverse; and the condition.
+
+    Neither has lost digits where parameters differ in size, or regressors are far from
+    zero, as the inverse has.
+
+    Shapes: `slope` (P, P) -> (P, P), (P, P).
+
+    Examples
+    --------
+    >>> slope = np.array([[1.0, 1e3], [1e3, 1e6 + 1.0]])
+    >>> first, second, condition = inverse_parts(slope)
+    >>> bool(np.allclose(first @ slope @ second, np.eye(2))), condition > 1e6
+    (True, True)
+    """
+    down = np.abs(slope).max(axis=1)
+    down = np.where(down > 0.0, down, 1.0)
+    across = np.abs(slope / down[:, None]).max(axis=0)
+    across = np.where(across > 0.0, across, 1.0)
+    left, values, right = np.linalg.svd(slope / down[:, None] / across)
+    condition = values[0] / values[-1] if values[-1] > 0.0 else np.inf
+    values = np.where(values > 0.0, values, 1.0)
+    return (left / values).T / down, right.T / across[:, None], float(condition)
+
+
+def refuse_exact(endog: Floats, error: Floats) -> None:
+    """Raise if every label is fitted exactly: no interval has a width then."""
+    level, spread = np.abs(endog).max(initial=0.0), np.ptp(endog)
+    if np.abs(error).max() <= ZERO_RESIDUAL * spread + ROUNDING * level:
+        raise DataError(
+            f"The regressors fit all {len(endog)} labels exactly, so no standard error "
+            "can be estimated. Is the outcome an exact function of the regressors, or "
+            "constant?"
+        )
+
+
+def refuse_dependent(
+    columns: Floats, names: Sequence[str], what: str, of: Floats | None = None
+) -> None:
+    """Raise if a column is a combination of the others, as far as can be told."""
+    length = np.linalg.norm(columns, axis=0) if of is None else of
+    scaled = columns / np.where(length > 0.0, length, 1.0)
+    upper, pivots = scipy.linalg.qr(scaled, mode="r", pivoting=True)
+    size = np.zeros(len(names))
+    diagonal = np.abs(np.diag(upper))
+    size[: len(diagonal)] = diagonal
+    if size.min() <= DEPENDENT:
+        name = names[pivots[-1]]
+        others = ", ".join(repr(other) for other in names if other != name)
+        raise CollinearityError(
+            f"On the {count(len(columns), 'labelled unit')} {name!r} is a linear "
+            f"combination of the other {what} ({others}), so that its coefficient is "
+            "not identified. Leave it out, or label more units."
+        )
 
 
 def _solved(
@@ -183,14 +318,20 @@ def _solved(
         own = score.slopes(params, endog, exog)
         return np.asarray(np.tensordot(weights, own, 1) / total)
 
-    def is_zero(params: Floats) -> bool:
+    def contributed(params: Floats) -> Floats:
+        # Of an equation that is the same in all rows there is no size: in units of what
+        # each row contributes to the parameters.
         moments, own = score.moments(params, endog, exog), slope(params)
-        if np.all(np.isfinite(own)) and np.linalg.cond(own) < SINGULAR:
-            # Of an equation that is the same in all rows there is no size: in units of
-            # what each row contributes to the parameters.
-            moments = np.asarray(np.linalg.solve(own, moments.T).T, dtype=float)
-        size = np.sqrt(weights @ moments**2 / total)
-        return bool(np.all(np.abs(weights @ moments / total) <= SOLVED * size))
+        if np.all(np.isfinite(own)):
+            turn, back, condition = inverse_parts(own)
+            if condition < SINGULAR:
+                moments = moments @ turn.T @ back.T
+        return moments
+
+    def is_zero(params: Floats) -> bool:
+        rows = contributed(params)
+        size = np.sqrt(weights @ rows**2 / total)
+        return bool(np.all(np.abs(weights @ rows / total) <= SOLVED * size))
 
     if np.all(np.isfinite(mean(guess))) and is_zero(guess):
         return guess, True
@@ -200,6 +341,9 @@ def _solved(
             mean, guess, jac=slope, method=method, options={"xtol": 1e-12}
         )
         found = np.asarray(result.x, dtype=float)
+        if np.all(np.isfinite(found)) and not is_zero(found):
+            # Far from zero the search has lost digits, which Newton's step has not.
+            found = found - weights @ contributed(found) / total
         if np.all(np.isfinite(found)) and is_zero(found):
             return found, True
     return found, False

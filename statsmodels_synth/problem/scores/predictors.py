@@ -65,7 +65,8 @@ def row_scores(exog: Floats, factor: Floats, score: TargetScore) -> Floats:
         return np.asarray(exog * factor[:, None])
     k, (n_rows, p) = score.predictors, exog.shape
     if not k:
-        return factor
+        fixed = score.fixed_predictors
+        return factor if fixed is None else np.asarray(factor @ fixed)
     result = np.empty((n_rows, count_params(score, p)))
     for j in range(k):
         np.multiply(exog, factor[:, j, None], out=result[:, j * p : (j + 1) * p])
@@ -84,7 +85,8 @@ def total_slope(exog: Floats, slope: Floats, score: TargetScore) -> Floats:
     if score.is_single:
         return np.asarray(exog.T @ (exog * slope[:, None]))
     if not score.predictors:
-        return np.asarray(slope.sum(axis=0))
+        fixed, total = score.fixed_predictors, np.asarray(slope.sum(axis=0))
+        return total if fixed is None else np.asarray(fixed.T @ total @ fixed)
     left, right = slope_rows(exog, slope, score)
     return np.asarray(left.T @ right)
 
@@ -114,7 +116,9 @@ def predictor_rows(exog: Floats, score: TargetScore) -> Floats:
     k, (n_rows, p) = score.predictors, exog.shape
     total = k + len(score.constants)
     if not k:
-        return np.broadcast_to(np.eye(total), (n_rows, total, total))
+        fixed = score.fixed_predictors
+        own = np.eye(total) if fixed is None else fixed
+        return np.broadcast_to(own, (n_rows, total, total))
     result = np.zeros((n_rows, total, count_params(score, p)))
     for j in range(k):
         result[:, j, j * p : (j + 1) * p] = exog
@@ -179,6 +183,32 @@ def scale_of(exog: Floats, score: TargetScore) -> Floats:
     return np.concatenate([np.tile(own, score.predictors), alone])
 
 
+def centring(columns: Floats, weights: Floats) -> Floats:
+    """
+    Derivative of coefficients with respect to those of centred regressors.
+
+    The identity, where there is no constant.
+
+    Shapes: `columns` (n, k), `weights` (n,) -> (k, k).
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 4.0], [1.0, 6.0]])
+    >>> centring(x, np.ones(2)).tolist()
+    [[1.0, -5.0], [0.0, 1.0]]
+    """
+    k = columns.shape[1]
+    result = np.eye(k)
+    if not len(columns):
+        return result
+    alike = np.flatnonzero((np.ptp(columns, axis=0) == 0.0) & (columns[0] != 0.0))
+    if len(alike):
+        mean = weights @ columns / weights.sum()
+        others = np.arange(k) != alike[0]
+        result[alike[0], others] = -mean[others] / mean[alike[0]]
+    return result
+
+
 def total_score(exog: Floats, factor: Floats, score: TargetScore) -> Floats:
     """
     Sum over rows of their scores.
@@ -187,8 +217,10 @@ def total_score(exog: Floats, factor: Floats, score: TargetScore) -> Floats:
     """
     if score.is_single:
         return np.asarray(exog.T @ factor)
-    k = score.predictors
+    k, fixed = score.predictors, score.fixed_predictors
     constants = factor[:, k:].sum(axis=0)
+    if fixed is not None:
+        return np.asarray(constants @ fixed)
     return np.concatenate([(factor[:, :k].T @ exog).ravel(), constants])
 
 

@@ -111,6 +111,9 @@ class TargetScore:
     separable : bool
         Whether a coefficient runs to infinity where regressors tell without error which
         outcomes are at `low` or `high`.
+    fixed_predictors : ndarray (P, P) or None
+        Without regressors that have a coefficient: derivative of the predictors with
+        respect to the constants, the same in all rows; None: they are these.
     basis : ndarray (P, P) or None
         Basis of the parameters in which they are about as well determined; None: that
         in which regressors are orthonormal.
@@ -165,6 +168,7 @@ class TargetScore:
     low_open: bool = False
     range_text: str = "finite"
     separable: bool = False
+    fixed_predictors: Floats | None = None
     basis: Floats | None = None
     param_scale: Floats | None = None
     mean_of_first: bool = False
@@ -318,6 +322,12 @@ class TargetScore:
     def predicted(self, exog: Floats, params: Floats) -> Floats:
         """Prediction of a model without linear predictors, (rows,)."""
         raise NotImplementedError
+
+    def prediction_columns(self, exog: Floats) -> Floats | None:
+        """What predictions are linear in, by parameter, (rows, P); None: nothing."""
+        if not (self.is_single or self.mean_of_first):
+            return None
+        return np.pad(exog, ((0, 0), (0, len(self.constants))))
 
     def start(
         self,

@@ -9,6 +9,7 @@ from scipy import optimize, stats
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.problem.scores.predictors import centring
 from statsmodels_synth.problem.scores.protocol import TargetScore
 
 #: Rows up to which the linear programme is solved as it is; of more, most are put on
@@ -20,6 +21,8 @@ FIRST_ROWS, OPEN = 3.0, 4.0
 MAX_ROUNDS = 20
 #: Residuals below this share of the spread are zero: rows that the line goes through.
 ON_THE_LINE = 1e-9
+#: Spread below this share of the level is rounding of none.
+ROUNDING = 1e-13
 #: Interquartile range of a normal distribution with a standard deviation of one.
 NORMAL_RANGE = 1.34
 
@@ -184,7 +187,8 @@ def bandwidth(
         h /= 2.0
     scales = np.array([np.std(endog), (high - low) / NORMAL_RANGE, np.std(residual)])
     # Where half of the rows are on the line the quartiles are one value.
-    positive = scales[:2][scales[:2] > ON_THE_LINE * scales[2]]
+    least = max(ON_THE_LINE * scales[2], ROUNDING * np.abs(endog).max(initial=0.0))
+    positive = scales[:2][scales[:2] > least]
     # A constant outcome is refused elsewhere, with its reason.
     scale = positive.min() if len(positive) else max(1.0, np.abs(endog).max())
     return float(scale * (stats.norm.ppf(tau + h) - stats.norm.ppf(tau - h)))
@@ -214,12 +218,16 @@ def regression_quantile(
 
     Shapes: `endog` (R,), `exog` (R, p), `weights` (R,) -> (p,), or NaN.
     """
-    scale = np.sqrt(np.mean(exog**2, axis=0))
+    w = np.ones(len(exog)) if weights is None else weights / weights.mean()
+    # Far from zero regressors are all alike to the tolerance of the solver.
+    own = centring(exog, w)
+    x = exog @ own
+    scale = np.sqrt(np.mean(x**2, axis=0))
     scale[scale == 0.0] = 1.0  # a rare dummy may be absent
-    x = exog / scale
-    spread = float(np.std(endog)) or 1.0
-    w = np.ones(len(x)) if weights is None else weights / weights.mean()
-    return np.asarray(_solved(tau, endog / spread, x, w) / scale * spread)
+    level, spread = float(np.abs(endog).max(initial=0.0)), float(np.std(endog))
+    spread = spread if spread > ROUNDING * level else level or 1.0
+    found = _solved(tau, endog / spread, x / scale, w) / scale * spread
+    return np.asarray(own @ found)
 
 
 def _solved(tau: float, y: Floats, x: Floats, w: Floats) -> Floats:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import copy
 
 import numpy as np
+import scipy.linalg
 from scipy.special import expit
 from statsmodels.genmod import families
 
@@ -13,7 +14,12 @@ from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import count, show, suggest
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.problem.scores.glm import glm_score
-from statsmodels_synth.problem.scores.moments import MomentScore
+from statsmodels_synth.problem.scores.moments import (
+    MomentScore,
+    refuse_dependent,
+    refuse_exact,
+)
+from statsmodels_synth.problem.scores.predictors import centring
 
 
 class AverageTreatmentEffect(MomentScore):
@@ -188,7 +194,8 @@ class AverageTreatmentEffect(MomentScore):
         for which, number in (("treated", d.sum()), ("not treated", (1.0 - d).sum())):
             if number <= w.shape[1]:
                 raise DataError(
-                    f"{count(int(number), 'labelled unit')} were {which}, for "
+                    f"{count(int(number), 'labelled unit')} "
+                    f"{'was' if number == 1 else 'were'} {which}, for "
                     f"{count(w.shape[1], 'coefficient')} ("
                     f"{', '.join(map(repr, self.covariates))}). Label more of them, or "
                     "use fewer covariates."
@@ -203,6 +210,12 @@ class AverageTreatmentEffect(MomentScore):
                     f"such as {outside[0]:g}. Leave out units that could only be in "
                     "one arm."
                 )
+        error = np.empty(len(endog))
+        for which, arm in (("treated", d == 1.0), ("not treated", d == 0.0)):
+            refuse_dependent(w[arm], self.covariates, f"covariates of those {which}")
+            own = np.linalg.lstsq(w[arm], endog[arm], rcond=None)[0]
+            error[arm] = endog[arm] - w[arm] @ own
+        refuse_exact(endog, error)
         return super().told_labels(endog, exog, offset, weights)
 
     def moments(self, params: Floats, endog: Floats, exog: Floats) -> Floats:
@@ -244,6 +257,13 @@ class AverageTreatmentEffect(MomentScore):
             result[:, 0, at] = w * moved[:, None]
             result[:, at, at] = -(chance * (1.0 - chance))[:, None, None] * square
         return result
+
+    def coordinates(self, exog: Floats, weights: Floats) -> Floats:
+        """Derivative with respect to coefficients of centred covariates, (P, P)."""
+        _, w = self._columns(exog)
+        own = centring(w, weights)
+        blocks = (len(self.constants) - 1) // w.shape[1]
+        return np.asarray(scipy.linalg.block_diag(1.0, *[own] * blocks))
 
     def first_guess(self, endog: Floats, exog: Floats, weights: Floats) -> Floats:
         """The estimate itself, or with a fitted propensity close to it."""
