@@ -180,6 +180,15 @@ def rerun(name: str, draws: int, jobs: int, what: str) -> list[str]:
     return [f"{name}: {text}" for text in wrong]
 
 
+def tried(name: str, draws: int, jobs: int, what: str) -> list[str]:
+    """What differs, or why nothing can be said of it: the others are still of use."""
+    try:
+        return rerun(name, draws, jobs, what)
+    except Exception as error:
+        print(f"{name}: FAILED", flush=True)
+        return [f"{name}: {type(error).__name__}: {error}"]
+
+
 def show_list() -> None:
     """Print what there is."""
     for name in names():
@@ -212,7 +221,7 @@ def main() -> int:
         draws = draws_of(which, given.draws, given.jobs, given.minutes)
         what = "keep" if given.keep else "fill" if given.fill else ""
         for name in which:
-            wrong += rerun(name, draws[name], given.jobs, what)
+            wrong += tried(name, draws[name], given.jobs, what)
     print("\n".join(wrong), end="\n" * bool(wrong))
     write_tables()
     return min(len(wrong), 1)
