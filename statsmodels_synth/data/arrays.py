@@ -34,6 +34,7 @@ from statsmodels_synth.core.options import Kind, Missing, RareLevels
 from statsmodels_synth.data.absorbing import Absorbed
 from statsmodels_synth.data.auxiliary_columns import AuxiliaryColumns, read_arrays
 from statsmodels_synth.data.checks import (
+    check_columns,
     check_coverage,
     check_endog,
     check_labeled_design,
@@ -802,6 +803,7 @@ def check_source(
     where = f"Source {source.name!r}"
     check_values(source, where, names, yname, units)
     check_endog(source.endog, score, where, yname, units)
+    check_columns(source.exog, score, where, names, units)
     warn_of_missing_code(source.endog, where, yname)
     if score.predictors:
         check_source_design(source.exog, source.name, names)

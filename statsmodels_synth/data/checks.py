@@ -81,6 +81,28 @@ def check_values(
         )
 
 
+def check_columns(
+    exog: Floats,
+    score: TargetScore,
+    where: str,
+    names: Sequence[str],
+    units: pd.Index,
+) -> None:
+    """
+    Raise if regressors of a row are none that the target model can have.
+
+    Shapes: `exog` (R, p).
+    """
+    found = score.told_names(names).strange_rows(exog)
+    if found is not None and found[0].any():
+        bad, text = found
+        number = int(bad.sum())
+        raise DataError(
+            f"{where}: {text}; {count(number, 'row')} {'is' if number == 1 else 'are'} "
+            f"not ({name_units(units[bad])}). Correct these rows, or leave them out."
+        )
+
+
 def check_endog(
     endog: Floats, score: TargetScore, where: str, yname: str, units: pd.Index
 ) -> None:

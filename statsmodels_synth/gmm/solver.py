@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from statsmodels_synth.core.arrays import Floats
-from statsmodels_synth.exceptions import OptionError
+from statsmodels_synth.exceptions import CollinearityError, OptionError
 from statsmodels_synth.gmm.cue import _continuously_update, _tilted_target
 from statsmodels_synth.gmm.few_labels import FewLabels, few_label_estimate
 from statsmodels_synth.gmm.moments import (
@@ -71,6 +71,8 @@ MANY_UNITS = 100_000
 #: between steps of this relative size that do not become smaller.
 MANY_STEPS = 8
 KINK = 1e-3
+#: Condition number of a source's equations from which it tells nothing of a parameter.
+IDENTIFIED = 1e12
 #: Iterated estimator: stop when no coefficient moves by more standard errors; and
 #: what may still move when the steps run out, without a warning.
 WEIGHT_TOLERANCE = 1e-8
@@ -158,6 +160,22 @@ class _Auxiliary:
         else:
             self.start_at(known)
         require_finite(self.sums.mean, self.sums.auxiliary)
+        if not score.predictors:
+            self._require_identified()
+
+    def _require_identified(self) -> None:
+        """Raise for a source whose rows do not tell a parameter of the equations."""
+        basis, names = self.design.basis, self.score.constants
+        for m, slope in enumerate(self.sums.auxiliary[:, 1]):
+            _, values, right = np.linalg.svd(basis.T @ slope @ basis)
+            if values[-1] <= values[0] / IDENTIFIED:
+                least = names[int(np.argmax(np.abs(right[-1])))]
+                raise CollinearityError(
+                    f"Source {self.design.names[m]!r}: its rows do not identify "
+                    f"{least!r} in {self.score.called}. Is a column of it constant, or "
+                    "a combination of others? Leave the source out, or have that "
+                    "column taken from data."
+                )
 
     def _evaluate(self, eta: Floats, second_moment: bool) -> MomentSums:
         self.passes += 1 if len(eta) else 0

@@ -345,6 +345,24 @@ def test_bad_input(
         AugmentedGMM.from_formula(formula, units, source, **options)
 
 
+@pytest.mark.parametrize("column", ["d", "z1"])
+def test_a_source_that_does_not_identify_is_named(column: str) -> None:
+    units = frame().assign(one=1.0)
+    model = AugmentedGMM.from_formula(
+        "y ~ x + [d ~ z1]", units, {"llm": {**SOURCES["llm"], column: "one"}}
+    )
+    with pytest.raises(CollinearityError, match="'llm': its rows do not identify"):
+        model.fit()
+
+
+def test_an_outcome_that_is_fitted_exactly_is_refused() -> None:
+    units = frame()
+    exact = units.assign(y=2.0 + 3.0 * units["d"] - units["x"])
+    for data in (units.assign(y=units["y"].where(units["y"].isna(), 4.0)), exact):
+        with pytest.raises(DataError, match="fit all 250 labels exactly"):
+            AugmentedGMM.from_formula("y ~ x + [d ~ z1]", data, SOURCES)
+
+
 def test_clusters_are_as_many_as_coefficients() -> None:
     units = frame().assign(one=1, three=lambda units: np.arange(len(units)) % 3)
     for groups, formula in (("one", "y ~ 1 + [d ~ z1]"), ("three", "y ~ x+[d ~ z1]")):

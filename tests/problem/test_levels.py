@@ -522,6 +522,23 @@ BAD: list[tuple[Any, type[SynthError], str]] = [
         "too many to be levels",
     ),
     (lambda: ranking(formula="rank ~ 1"), SynthError, "thresholds"),
+    (lambda: OrderedLogit("abc"), OptionError, "'abc' is one text"),
+    (lambda: voting(proxy={"vote": "lm"}), DataError, "no column 'lm' to take 'vote'"),
+    (
+        lambda: voting(proxy={"llm": {"vote": SHARES | {"left": "zz"}}}),
+        DataError,
+        "no column 'zz' to take 'vote'",
+    ),
+    (
+        lambda: voting(frame().assign(vote=None)),
+        DataError,
+        "no labelled unit: no row has the outcome 'vote'",
+    ),
+    (
+        lambda: ranking(data=frame().replace({"rank": {2.0: np.inf}})),
+        DataError,
+        "'rank' is infinite for some labels",
+    ),
     (
         lambda: ranking(formula="rank ~ 0 + g"),
         CollinearityError,

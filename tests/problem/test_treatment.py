@@ -248,6 +248,58 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], type[SynthError], str]] = [
 ]
 
 
+@pytest.mark.parametrize("formula", ["y ~ t + x", "y ~ C(t) + x"])
+@pytest.mark.parametrize("engine", ["patsy", "formulaic"])
+def test_treatments_may_be_true_and_false_or_text(formula: str, engine: Any) -> None:
+    units = frame().assign(t=lambda d: d["t_true"])
+    expected = model_of(units, proxy={"y": "y_llm"}).fit()
+    for arm in (units["t"] == 1.0, units["t"].map({0.0: "control", 1.0: "treated"})):
+        found = model_of(
+            units.assign(t=arm), formula=formula, proxy={"y": "y_llm"}, engine=engine
+        ).fit()
+        np.testing.assert_allclose(found.params, expected.params, rtol=1e-9)
+        np.testing.assert_allclose(found.bse, expected.bse, rtol=1e-8)
+    three = units.assign(t=np.array(list("abc"))[np.arange(len(units)) % 3])
+    with pytest.raises(OptionError, match=r"treatment='t' is not a column.*'t\[T.c\]'"):
+        model_of(three, proxy={"y": "y_llm"})
+
+
+WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"formula": "y ~ 0 + t"}, {}, "needs a constant among the regressors"),
+    ({"formula": "y ~ 0 + t + x", "propensity": "logit"}, {}, "needs a constant"),
+    ({"formula": "y ~ t * x"}, {}, "'t:x' is a linear combination of the other cov"),
+    ({"formula": "y ~ t + x + two"}, {"two": "x"}, "is a linear combination"),
+    ({"proxy": {"l": {"y": "y_llm", "t": "y_llm"}}}, {}, "'l': treatment 't' must be"),
+    (
+        {
+            "formula": "y ~ t + x + e",
+            "propensity": "e",
+            "proxy": {"l": {"y": "y_llm", "e": "t_llm"}},
+        },
+        {},
+        "Source 'l': propensity 'e' must be between 0 and 1, both excluded",
+    ),
+]
+
+
+def test_covariates_that_tell_who_was_treated_are_named() -> None:
+    units = frame().assign(t=lambda d: d["t_true"], x=lambda d: d["x"] + 20 * d["t"])
+    for propensity in (None, 0.5):
+        assert model_of(units, propensity, proxy={"y": "y_llm"}).fit().converged
+    with pytest.raises(DataError, match=r"'x'.* tell who was treated: propensities"):
+        model_of(units, "logit", proxy={"y": "y_llm"})
+
+
+@pytest.mark.parametrize(("options", "columns", "match"), WRONG)
+def test_what_would_be_another_effect_is_refused(
+    options: dict[str, Any], columns: dict[str, str], match: str
+) -> None:
+    units = frame().assign(t=lambda d: d["t_true"])
+    units = units.assign(**{name: units[own] for name, own in columns.items()})
+    with pytest.raises(SynthError, match=match):
+        model_of(units, **{"proxy": {"y": "y_llm"}, **options})
+
+
 @pytest.mark.parametrize(("score", "options", "error", "match"), BAD)
 def test_bad_input(
     score: dict[str, Any], options: dict[str, Any], error: type[SynthError], match: str

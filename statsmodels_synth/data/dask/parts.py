@@ -22,9 +22,10 @@ from statsmodels_synth.core.arrays import Bools, Floats, Positions
 from statsmodels_synth.core.messages import option_label
 from statsmodels_synth.core.options import Missing
 from statsmodels_synth.core.process import with_one_blas_thread
-from statsmodels_synth.data.checks import check_endog, check_values
+from statsmodels_synth.data.checks import check_columns, check_endog, check_values
 from statsmodels_synth.data.columns import plain_columns
 from statsmodels_synth.data.forms import GivenSource
+from statsmodels_synth.data.formula.instruments import with_columns_of_terms
 from statsmodels_synth.data.formula.learn import LearnedFormula
 from statsmodels_synth.data.formula.parse import ParsedFormula
 from statsmodels_synth.data.frames import AlignedFrames, On, align_frames
@@ -463,6 +464,8 @@ def _check_rows(plan: PartPlan, source: SourceArrays, frames: AlignedFrames) -> 
     units = frames.units[own.units]
     check_values(source, where, plan.learned.exog_names, yname, units)
     check_endog(source.endog, plan.score, where, yname, units)
+    score = with_columns_of_terms(plan.score, plan.learned)
+    check_columns(source.exog, score, where, plan.learned.exog_names, units)
 
 
 def _labeling(

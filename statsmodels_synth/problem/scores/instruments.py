@@ -221,7 +221,9 @@ class InstrumentalVariables(MomentScore):
         """The estimate itself."""
         fitted, x = self._fitted(exog), self.regressors(exog)
         weighted = (fitted * weights[:, None]).T
-        return np.asarray(np.linalg.solve(weighted @ x, weighted @ endog))
+        # In a source a column may be constant, which is said where its sums are.
+        found = np.linalg.lstsq(weighted @ x, weighted @ endog, rcond=None)[0]
+        return np.asarray(found)
 
     def predicted(self, exog: Floats, params: Floats) -> Floats:
         """Structural prediction, (rows,)."""

@@ -53,6 +53,11 @@ class LevelScore(TargetScore):
     is_ordered: ClassVar[bool] = False
 
     def __init__(self, levels: Sequence[Hashable] | None = None) -> None:
+        if isinstance(levels, str):
+            raise OptionError(
+                f"levels={levels!r} is one text. Give a list of levels, such as "
+                "['low', 'high']."
+            )
         self.given = None if levels is None else list(levels)
         if self.given is not None and len(set(self.given)) != len(self.given):
             raise OptionError(f"levels= has a level twice: {self.given}.")

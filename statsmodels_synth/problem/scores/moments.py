@@ -289,6 +289,8 @@ def refuse_dependent(
     columns: Floats, names: Sequence[str], what: str, of: Floats | None = None
 ) -> None:
     """Raise if a column is a combination of the others, as far as can be told."""
+    if not len(names):
+        return
     length = np.linalg.norm(columns, axis=0) if of is None else of
     scaled = columns / np.where(length > 0.0, length, 1.0)
     upper, pivots = scipy.linalg.qr(scaled, mode="r", pivoting=True)

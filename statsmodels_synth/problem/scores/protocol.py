@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.arrays import Bools, Floats
 
 
 class Score(Protocol):
@@ -317,6 +317,10 @@ class TargetScore:
 
     def own_leverages(self, exog: Floats, weights: Floats) -> Floats | None:
         """Leverages of rows, (rows,), where not by the derivative of the score."""
+        return None
+
+    def strange_rows(self, exog: Floats) -> tuple[Bools, str] | None:
+        """Rows with regressors that cannot be, (rows,), and what must be; or None."""
         return None
 
     def predicted(self, exog: Floats, params: Floats) -> Floats:

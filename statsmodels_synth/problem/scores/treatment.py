@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import copy
+import re
 
 import numpy as np
 import scipy.linalg
 from scipy.special import expit
 from statsmodels.genmod import families
 
-from statsmodels_synth.core.arrays import Floats
+from statsmodels_synth.core.arrays import Bools, Floats
 from statsmodels_synth.core.messages import count, show, suggest
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.problem.scores.glm import glm_score
 from statsmodels_synth.problem.scores.moments import (
+    ZERO_RESIDUAL,
     MomentScore,
     refuse_dependent,
     refuse_exact,
 )
 from statsmodels_synth.problem.scores.predictors import centring
+
+#: Propensity that a logistic regression has only where arms are separated.
+SURE = 1e-8
 
 
 class AverageTreatmentEffect(MomentScore):
@@ -138,14 +143,19 @@ class AverageTreatmentEffect(MomentScore):
 
     def told_names(self, exog_names: Sequence[str]) -> AverageTreatmentEffect:
         """The same model, told which column is what."""
-        asked = (("treatment", self.treatment), ("propensity", self._column))
+        told = copy.copy(self)
+        if self.treatment not in exog_names:
+            # Of text, or of True and False, the formula makes one column of two levels.
+            own = re.compile(rf"(C\()?{re.escape(self.treatment)}\)?\[.*\]")
+            made = [name for name in exog_names if own.fullmatch(name)]
+            told.treatment = made[0] if len(made) == 1 else self.treatment
+        asked = (("treatment", told.treatment), ("propensity", self._column))
         for what, name in asked:
             if name is not None and name not in exog_names:
                 raise OptionError(
                     f"{what}={name!r} is not a column of the regressors, which are "
                     f"{list(exog_names)}.{suggest(name, list(exog_names))}"
                 )
-        told = copy.copy(self)
         told._names = tuple(exog_names)
         covariates = told.covariates
         parts = ["control", "treated"]
@@ -155,6 +165,17 @@ class AverageTreatmentEffect(MomentScore):
             *(f"{part}:{name}" for part in parts for name in covariates),
         )
         return told
+
+    def strange_rows(self, exog: Floats) -> tuple[Bools, str] | None:
+        """Treatments that are no probability, and propensities of 0 or 1."""
+        d, _ = self._columns(exog)
+        bad = (d < 0.0) | (d > 1.0)
+        if bad.any() or self._column is None:
+            text = f"treatment {self.treatment!r} must be 0 or 1, or between"
+            return bad, text
+        chance = self._chance(exog, exog, np.empty(0))
+        text = f"propensity {self._column!r} must be between 0 and 1, both excluded"
+        return (chance <= 0.0) | (chance >= 1.0), text
 
     @property
     def covariates(self) -> list[str]:
@@ -210,13 +231,42 @@ class AverageTreatmentEffect(MomentScore):
                     f"such as {outside[0]:g}. Leave out units that could only be in "
                     "one arm."
                 )
+        self._check_constant(w)
         error = np.empty(len(endog))
         for which, arm in (("treated", d == 1.0), ("not treated", d == 0.0)):
             refuse_dependent(w[arm], self.covariates, f"covariates of those {which}")
             own = np.linalg.lstsq(w[arm], endog[arm], rcond=None)[0]
             error[arm] = endog[arm] - w[arm] @ own
         refuse_exact(endog, error)
+        if self.propensity == "logit":
+            self._check_overlap(d, w, weights)
         return super().told_labels(endog, exog, offset, weights)
+
+    def _check_constant(self, w: Floats) -> None:
+        """Raise if regressions through the origin would make up the effect."""
+        if isinstance(self.propensity, float) or self._column is not None:
+            return  # right whatever the regressions are
+        ones = np.ones(len(w))
+        left = ones - w @ np.linalg.lstsq(w, ones, rcond=None)[0]
+        if np.abs(left).max() > ZERO_RESIDUAL:
+            raise OptionError(
+                f"{self.called} needs a constant among the regressors "
+                f"({', '.join(map(repr, self._names))}): without one the regressions "
+                "of both arms go through the origin. Leave '0 +' or '- 1' out."
+            )
+
+    def _check_overlap(self, d: Floats, w: Floats, weights: Floats | None) -> None:
+        """Raise if covariates tell who was treated."""
+        found = glm_score(families.Binomial()).start(d, w, None, weights)
+        chance = expit(w @ found)
+        sure = np.minimum(chance, 1.0 - chance) < SURE
+        if sure.any() or not np.all(np.isfinite(chance)):
+            raise DataError(
+                f"For {count(int(sure.sum()), 'labelled unit')} the covariates ("
+                f"{', '.join(map(repr, self.covariates))}) tell who was treated: "
+                "propensities come to 0 or 1. An effect needs units in both arms that "
+                "are alike: leave a covariate or such units out."
+            )
 
     def moments(self, params: Floats, endog: Floats, exog: Floats) -> Floats:
         """Effect, then the regressions of control and treated, (rows, P)."""
