@@ -50,6 +50,21 @@ stop_unknown <- function(fun, name, known, advice = "") {
   )
 }
 
+# Arguments without a default that the calling function was not given.
+require_arguments <- function(fun) {
+  env <- parent.frame()
+  formals <- formals(sys.function(sys.parent()))
+  needed <- setdiff(names(formals)[vapply(formals, identical, NA, quote(expr = ))], "...")
+  for (name in needed) {
+    if (eval(call("missing", as.name(name)), env)) {
+      synth_stop(
+        sprintf("%s() needs %s: give %s.", fun, paste(needed, collapse = ", "), name),
+        "OptionError"
+      )
+    }
+  }
+}
+
 # Arguments of glm() that augmented_gmm() has under another name, or not at all.
 instead_of <- c(
   offset = "Write offset(...) in the formula.",

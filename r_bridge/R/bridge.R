@@ -91,6 +91,7 @@ in_r_words <- function(text) {
 
 r_words <- c(
   # Values, options and calls.
+  "\\bnp\\.(?:int|float)64\\(([^()]*)\\)" = "\\1",
   "(?<![.\\w])(\\d+)\\.0(?![.\\w]*\\d|%)" = "\\1",
   "=True\\b" = " = TRUE",
   "=False\\b" = " = FALSE",
@@ -119,7 +120,9 @@ r_words <- c(
     "\\1 = list(\\2 = c(\\3 = \"\\4\"))",
   "=\\{'([^']*)': ['\"]?([^'\"}]*)['\"]?\\}" = " = c(\\1 = \"\\2\")",
   "\\bendog(\\['[^']*'\\])?(?= has )" = "labels\\1",
+  "\\bnan\\b" = "NA",
   # Tasks.
+  ", (a number between 0 and 1 for that quantile), or a function of a sample" = " or \\1",
   "\\bThe frame has\\b" = "data has",
   "\\(dtype [^;()]*; such as " = "(such as ",
   "has no row in column 'the index'" = "is not among the row names",
@@ -149,8 +152,8 @@ r_words <- c(
   "pd\\.to_numeric\\(column\\.str\\.replace\\(',', '\\.'\\)\\)" =
     "as.numeric(sub(\",\", \".\", column))",
   # What is left of name=value.
-  "\\b([a-z_]+)=[(\\[]([^]()]*)[])]" = "\\1 = c(\\2)",
-  "\\b([a-z_]+( [a-z]+)?)='([^']*)'" = "\\1 = \"\\3\"",
+  "\\b([a-z_]+)=[(\\[]([^]()]*?),?[])]" = "\\1 = c(\\2)",
+  "\\b([a-z_]+( [a-z]+)?)=(['\"])([^'\"]*)\\3" = "\\1 = \"\\4\"",
   "\\b([a-z_]+)=(-?[.]?[0-9])" = "\\1 = \\2",
   "\\b([a-z_]+)=None\\b" = "\\1 = NULL",
   "\\b([a-z_]+)=(?=[ ,.:;)])" = "\\1"

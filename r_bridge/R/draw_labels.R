@@ -174,14 +174,18 @@ drawn_frame <- function(value, ids, design, n) {
 
 # Ids of the units, as augmented_gmm() has them.
 ids_of_units <- function(units, on) {
-  sent <- frame_to_send(check_frame(units, "units"), character(), "units", check_on(on))
-  split_labels(call_python("unit_ids", list(data = sent, on = check_on(on)))$units)
+  on <- check_on(on)
+  sent <- frame_to_send(check_frame(units, "units"), character(), "units", on)
+  split_labels(call_python("unit_ids", list(data = sent, on = on, where = "units"))$units)
 }
 
 # The units with what the first proxy says in place of labels, and all outcomes.
 said_by_proxies <- function(units, formula, proxy) {
   if (is.null(formula) || is.null(proxy)) {
     synth_stop("Give formula and proxy, or a pilot.", "OptionError")
+  }
+  if (!inherits(formula, "formula") || length(formula) != 3L) {
+    expand_formula(formula, units, character()) # says what is wrong
   }
   sources <- if (is.list(proxy)) proxy else list(proxy)
   response <- all.vars(formula[[2L]])

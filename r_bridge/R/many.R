@@ -72,6 +72,7 @@ many_fits <- function(object, ...) UseMethod("many_fits")
 #' @rdname many_fits
 #' @export
 many_fits.default <- function(object, ...) {
+  require_arguments("many_fits")
   synth_stop(
     sprintf(
       "object is %s. Give a fit by augmented_gmm(), a formula or a list of formulas.",
@@ -122,6 +123,7 @@ many_fits.augmented_gmm <- function(object, labels, data = NULL, level = 0.95, .
 many_fits.formula <- function(object, data, proxy = NULL, synthetic = NULL, by = NULL,
                               level = 0.95, ...) {
   call <- match.call()
+  require_arguments("many_fits")
   fit_formulas(list(object), data, proxy, synthetic, capture(substitute(by), parent.frame()),
     level, call, parent.frame())
 }
@@ -131,6 +133,7 @@ many_fits.formula <- function(object, data, proxy = NULL, synthetic = NULL, by =
 many_fits.list <- function(object, data, proxy = NULL, synthetic = NULL, by = NULL,
                            level = 0.95, ...) {
   call <- match.call()
+  require_arguments("many_fits")
   fit_formulas(object, data, proxy, synthetic, capture(substitute(by), parent.frame()),
     level, call, parent.frame())
 }

@@ -355,13 +355,52 @@ notes_on_labels <- function(notes) {
   notes[errors | grepl(of_labels, notes)]
 }
 
-check_fit <- function(object) {
-  if (!inherits(object, "augmented_gmm")) {
+check_fit <- function(object, maker = "augmented_gmm") {
+  if (!inherits(object, maker)) {
     synth_stop(
       sprintf(
-        "A fit by augmented_gmm() is needed; this is of class '%s'.", class(object)[1L]
+        "A fit by %s() is needed; this is of class '%s'.", maker, class(object)[[1L]]
       ),
       "OptionError"
     )
   }
+  invisible(object)
 }
+
+# What is asked of a fit, asked of something else, or of nothing.
+
+#' @noRd
+#' @export
+agreement.default <- function(object, ...) check_fit(if (!missing(object)) object)
+
+#' @noRd
+#' @export
+compare.default <- agreement.default
+
+#' @noRd
+#' @export
+diagnostics.default <- agreement.default
+
+#' @noRd
+#' @export
+plan.default <- agreement.default
+
+#' @noRd
+#' @export
+expect.default <- agreement.default
+
+#' @noRd
+#' @export
+designs.default <- agreement.default
+
+#' @noRd
+#' @export
+labels_needed.default <- agreement.default
+
+#' @noRd
+#' @export
+cheapest.default <- agreement.default
+
+#' @noRd
+#' @export
+representativeness.default <- agreement.default

@@ -107,6 +107,7 @@ doctor <- function() {
 #' @rdname setup
 #' @export
 run_study <- function(path, command = "run", paths = character()) {
+  require_arguments("run_study")
   known <- c("run", "estimate", "export-batch", "import-batch", "report", "forget")
   command <- choose_option(command, known, "command")
   if (!is_string(path) || !file.exists(path)) {

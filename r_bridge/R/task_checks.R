@@ -60,19 +60,19 @@ NULL
 #' @rdname task_checks
 #' @export
 typicality <- function(object) {
-  check_task_fit(object)$typicality
+  check_fit(object, "task_exchangeability")$typicality
 }
 
 #' @rdname task_checks
 #' @export
 exchangeability_verdict <- function(object) {
-  check_task_fit(object)$verdict
+  check_fit(object, "task_exchangeability")$verdict
 }
 
 #' @rdname task_checks
 #' @export
 leave_one_out <- function(object) {
-  found <- check_task_fit(object)$held_out
+  found <- check_fit(object, "task_exchangeability")$held_out
   if (is.character(found)) {
     synth_stop(found)
   }
@@ -82,10 +82,10 @@ leave_one_out <- function(object) {
 #' @rdname task_checks
 #' @export
 trend_test <- function(object, by = NULL, n_permutations = 999, seed = 0) {
-  check_task_fit(object)
+  check_fit(object, "task_exchangeability")
   found <- ask_again(
     object, "task_trend",
-    by = by_to_send(by), n_permutations = whole_number(n_permutations, "n_permutations"),
+    by = by_to_send(by, substitute(by)), n_permutations = whole_number(n_permutations, "n_permutations"),
     seed = whole_number(seed, "seed")
   )
   table <- structure(
@@ -113,9 +113,9 @@ trend_test <- function(object, by = NULL, n_permutations = 999, seed = 0) {
 #' @rdname task_checks
 #' @export
 temporal_split <- function(object, by = NULL, share = 0.5) {
-  check_task_fit(object)
+  check_fit(object, "task_exchangeability")
   found <- ask_again(
-    object, "task_split", by = by_to_send(by), share = one_number(share, "share")
+    object, "task_split", by = by_to_send(by, substitute(by)), share = one_number(share, "share")
   )
   structure(
     list(
@@ -134,13 +134,9 @@ temporal_split <- function(object, by = NULL, share = 0.5) {
 #' @rdname task_checks
 #' @export
 coverage_gap <- function(object, distance) {
-  check_task_fit(object)
+  require_arguments("coverage_gap")
+  check_fit(object, "task_exchangeability")
   ask_again(object, "task_coverage_gap", distance = task_values(distance, "distance"))$bound
-}
-
-# What tasks are ordered by: the name of a covariate, or numbers.
-by_to_send <- function(by) {
-  if (is.null(by)) NULL else if (is_bare_string(by)) utf8(by, "by") else task_values(by, "by")
 }
 
 #' @rdname task_checks
@@ -170,15 +166,17 @@ print.task_coverage <- function(x, digits = max(3L, getOption("digits") - 3L), .
   invisible(x)
 }
 
-check_task_fit <- function(object) {
-  if (!inherits(object, "task_exchangeability")) {
-    synth_stop(
-      sprintf(
-        "A fit of task_exchangeability() is needed, not an object of class '%s'.",
-        class(object)[[1L]]
-      ),
-      "OptionError"
-    )
+# What tasks are ordered by: the name of a covariate, or numbers.
+by_to_send <- function(by, expr) {
+  value <- tryCatch(by, error = identity)
+  if (inherits(value, "error")) {
+    if (!is.symbol(expr)) stop(value)
+    synth_stop(sprintf(
+      "by = %s is no object. Give the name of a covariate in quotes, or numbers.",
+      as.character(expr)
+    ), "OptionError")
   }
-  object
+  if (is.null(value)) {
+    NULL
+  } else if (is_bare_string(value)) utf8(value, "by") else task_values(value, "by")
 }

@@ -23,7 +23,10 @@ task_roles <- function(names, many = character()) {
 }
 
 task_frame <- function(data, roles, keys) {
-  check_frame(data, "data", switch(names(roles)[[1L]], first = "per comparison", "per task"))
+  rows <- if ("first" %in% names(roles)) {
+    "per comparison"
+  } else if ("value" %in% names(roles)) "per observation" else "per task"
+  check_frame(data, "data", rows)
   frame_to_send(
     data, unlist(roles), "data", unlist(keys),
     as = function(x, name) if (inherits(x, "Date")) format(x) else x

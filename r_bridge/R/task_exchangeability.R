@@ -93,6 +93,7 @@ task_exchangeability <- function(data, current, task = "task", source = "source"
                                  weights = NULL, bandwidth = 1, bounds = NULL,
                                  n_boot = 1999, seed = 0) {
   refuse_unknown("task_exchangeability", ..., known = names(formals()))
+  require_arguments("task_exchangeability")
   roles <- task_roles(
     c("task", "source", "value", "weight", "unit", "covariates"), c("value", "covariates")
   )
@@ -159,6 +160,7 @@ task_exchangeability_estimates <- function(data, current, task = NULL,
                                            bandwidth = 1, bounds = NULL, n_boot = 1999,
                                            seed = 0) {
   refuse_unknown("task_exchangeability_estimates", ..., known = names(formals()))
+  require_arguments("task_exchangeability_estimates")
   roles <- task_roles(
     c(
       "task", "coordinate", "real", "real_se", "real_n", "synthetic", "synthetic_se",
@@ -228,6 +230,7 @@ task_exchangeability_fits <- function(real, synthetic, current, params = NULL,
                                       weights = NULL, bandwidth = 1, bounds = NULL,
                                       n_boot = 1999, seed = 0) {
   refuse_unknown("task_exchangeability_fits", ..., known = names(formals()))
+  require_arguments("task_exchangeability_fits")
   fits <- function(given, kind) {
     if (!is.list(given) || is.object(given)) {
       synth_stop(sprintf(
@@ -244,6 +247,12 @@ task_exchangeability_fits <- function(real, synthetic, current, params = NULL,
     )
   }
   params <- some_names(params, "params")
+  if (!is.function(vcov)) {
+    synth_stop(sprintf(
+      "vcov is %s. Give a function that takes a fit, such as sandwich::vcovHC.",
+      describe_type(vcov)
+    ), "OptionError")
+  }
   if (!is.null(covariates)) {
     check_frame(covariates, "covariates", "per task")
   }
@@ -308,6 +317,7 @@ task_exchangeability_votes <- function(data, current, first = "model_a",
                                        alphas = NULL, interval = NULL, weights = NULL,
                                        n_boot = 1999, seed = 0) {
   refuse_unknown("task_exchangeability_votes", ..., known = names(formals()))
+  require_arguments("task_exchangeability_votes")
   roles <- task_roles(c("first", "second", "real", "synthetic"))
   fit_tasks(
     c(

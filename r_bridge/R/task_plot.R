@@ -43,10 +43,11 @@ plot.task_exchangeability <- function(x, by = NULL, coordinate = x$coordinates, 
       "OptionError"
     )
   }
-  order <- if (is_string(by) && by %in% colnames(x$covariates)) {
+  by <- by_to_send(by, substitute(by))
+  order <- if (is.character(by) && by %in% colnames(x$covariates)) {
     list(by = by, values = unname(x$covariates[, by]))
   } else if (!is.null(by)) {
-    ask_again(x, "task_order", by = by_to_send(by))
+    ask_again(x, "task_order", by = by)
   }
   before <- graphics::par(no.readonly = TRUE)
   on.exit(graphics::par(before))

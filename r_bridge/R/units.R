@@ -17,7 +17,7 @@ unit_column <- function(on, expr, name = "on") {
 }
 
 check_on <- function(on) {
-  if (!is.null(on) && (!is.character(on) || !length(on) || anyNA(on))) {
+  if (!is.null(on) && (!is.character(on) || !length(on) || anyNA(on) || length(on) > 20L)) {
     synth_stop(sprintf(
       "on is %s. Give the name of the column that identifies units, or several names.",
       describe_type(on)

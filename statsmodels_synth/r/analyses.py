@@ -177,9 +177,9 @@ def _assumed(arguments: Arguments) -> dict[str, Any]:
     """What all predictions of a plan take."""
     replicates = _by_name(arguments["replicates"])
     if isinstance(replicates, dict):
-        replicates = {name: int(value) for name, value in replicates.items()}
+        replicates = {name: _count(value) for name, value in replicates.items()}
     elif replicates is not None:
-        replicates = int(replicates)
+        replicates = _count(replicates)
     return {
         "replicates": replicates,
         "sources": arguments["sources"],
@@ -201,6 +201,11 @@ def _by_name(given: Any) -> Any:
 
 def _number(given: Any) -> float | None:
     return None if given is None else float(given[0])
+
+
+def _count(value: float) -> float:
+    """A whole number as such; another is refused where it is read."""
+    return int(value) if value == int(value) else value
 
 
 def _whole(given: Any) -> int | None:

@@ -80,8 +80,9 @@ def align(arguments: Arguments) -> Arguments:
 def unit_ids(arguments: Arguments) -> Arguments:
     """Labels of the rows of one frame, each a unit of its own."""
     frame = read_frame(arguments["data"], arguments["on"])
-    frame = keyed_by(frame, on_of(arguments))
-    _refuse_repeated(frame.index)
+    where = arguments["where"][0]
+    frame = keyed_by(frame, on_of(arguments), where)
+    _refuse_repeated(frame.index, where)
     return {"units": labels_to_r(frame.index)}
 
 
@@ -91,11 +92,11 @@ def on_of(arguments: Arguments) -> Any:
     return on[0] if on is not None and len(on) == 1 else on
 
 
-def _refuse_repeated(index: pd.Index) -> None:
+def _refuse_repeated(index: pd.Index, where: str = "data") -> None:
     twice = index[index.duplicated()].unique()
     if len(twice):
         raise AlignmentError(
-            f"data has more than one row for {count(len(twice), 'unit')} "
+            f"{where} has more than one row for {count(len(twice), 'unit')} "
             f"({format_units(twice)}). Keep one row per unit."
         )
 

@@ -349,16 +349,29 @@ def _by_task(given: Any, data: TaskData, what: str) -> Any:
                 f"{count(len(data.tasks), 'historical task')}. Give one for each, best "
                 "named by task."
             )
-        return values
-    labels = pd.Index([*data.tasks, data.current])
-    known = texts_of(labels)
-    unknown = [name for name in names if name not in known]
-    if unknown:
+        found = pd.Series(values, data.tasks)
+    else:
+        labels = pd.Index([*data.tasks, data.current])
+        known = texts_of(labels)
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise AlignmentError(
+                f"{what} names {format_units(unknown)}, which is no task."
+                f"{suggest(unknown[0], known)}"
+            )
+        place = pd.Index(known).get_indexer(pd.Index(names))
+        found = pd.Series(values, labels[place])
+        if found.index.has_duplicates:
+            twice = found.index[found.index.duplicated()].unique()
+            raise AlignmentError(f"{what} names a task twice ({format_units(twice)}).")
+    past = found.reindex(data.tasks)
+    if past.isna().any():
+        absent = past.index[past.isna()]
         raise AlignmentError(
-            f"{what} names {format_units(unknown)}, which is no task."
-            f"{suggest(unknown[0], known)}"
+            f"{what} is missing for {count(len(absent), 'historical task')} "
+            f"({format_units(absent)}). Give a number for each."
         )
-    return pd.Series(values, labels[pd.Index(known).get_indexer(pd.Index(names))])
+    return found
 
 
 def _names(data: Arguments, *roles: str) -> dict[str, Any]:

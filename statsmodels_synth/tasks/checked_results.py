@@ -10,7 +10,6 @@ import pandas as pd
 from statsmodels_synth.core.arrays import Bools, Floats, Positions, as_floats
 from statsmodels_synth.core.messages import suggest
 from statsmodels_synth.core.options import (
-    check_alpha,
     check_count,
     methods_name_keywords,
 )
@@ -30,7 +29,7 @@ from statsmodels_synth.tasks.exchange import (
     split_tasks,
 )
 from statsmodels_synth.tasks.methods import GapMethod
-from statsmodels_synth.tasks.options import TaskSettings
+from statsmodels_synth.tasks.options import TaskSettings, is_positive
 from statsmodels_synth.tasks.weighting import gaussian_weights
 
 #: What the tasks are ordered by if nothing else is named.
@@ -334,7 +333,11 @@ class CheckedResults:
         (1.0, 0.75)
         """
         name, values = self._known(by)
-        share = check_alpha(share, "share")
+        if not (is_positive(share) and share < 1.0):
+            raise OptionError(
+                f"share={share!r} is not between 0 and 1. Give the share of the tasks "
+                "that are early, such as 0.5."
+            )
         n_early = round(share * self.n_tasks)
         if not 0 < n_early < self.n_tasks:
             raise OptionError(
