@@ -101,12 +101,20 @@ class ScoreTests:
 
     @cached_property
     def _known(self) -> Floats:
-        """Variance of the step of the labels alone under any hypothesis, (p,)."""
-        labels = self.fit.design.labeled
-        weights = 1.0 if labels.weights is None else labels.weights[:, None]
-        rows = self._labels.at_scores(self.fit.design, labels.exog * weights).rows
-        tau = self.score.tau
-        return np.asarray(tau * (1.0 - tau) * (rows**2).sum(axis=0))
+        """
+        Variance of the step of the labels alone under a hypothesis, (p,).
+
+        Eq. (score-known).
+        """
+        design, tau = self.fit.design, self.score.tau
+        labels = design.labeled
+        factor = self._factors(
+            labels.endog - _linear(labels, self.fit.solution.theta_real), labels.exog
+        )
+        rows = self._labels.at_scores(design, self._scores(factor)).rows
+        # That is its mean square, but for the labels on the line.
+        square = np.average(factor**2, weights=design.row_weights(labels))
+        return np.asarray(tau * (1.0 - tau) / square * (rows**2).sum(axis=0))
 
     @cached_property
     def _of_labeled(self) -> Floats:
@@ -134,28 +142,42 @@ class ScoreTests:
 
         Shapes: (p,), (n, p).
         """
-        labels, tau = self.fit.design.labeled, self.score.tau
+        labels = self.fit.design.labeled
         theta = np.full(labels.exog.shape[1], value)
         others = np.arange(len(theta)) != at
-        x, weights = labels.exog[:, others], self.fit.design.row_weights(labels)
-        residual = labels.endog - value * labels.exog[:, at]
-        if labels.offset is not None:
-            residual -= labels.offset
+        x = labels.exog[:, others]
         if others.any():
-            theta[others] = regression_quantile(tau, residual, x, weights)
-            residual -= x @ theta[others]
-        told = told_of(labels, self.score)
+            theta[others] = 0.0
+            left = labels.endog - _linear(labels, theta)
+            weights = self.fit.design.row_weights(labels)
+            theta[others] = regression_quantile(self.score.tau, left, x, weights)
+        factor = self._factors(labels.endog - _linear(labels, theta), x)
+        return theta, self._scores(factor)
+
+    def _factors(self, residual: Floats, x: Floats) -> Floats:
+        """
+        Score factors of the labels, with which the equations of some regressors hold.
+
+        Shapes: `residual` (n,), `x` (n, k) -> (n,).
+        """
+        design, tau = self.fit.design, self.score.tau
+        told = told_of(design.labeled, self.score)
         assert isinstance(told, Quantile)
         width = ON_THE_LINE * (told.width or 1.0)
         factor = np.where(residual <= width, tau - 1.0, tau)
         on = np.abs(residual) <= width
-        if others.any() and on.any():
-            x = x * weights[:, None]
+        if x.shape[1] and on.any():
+            x = x * design.row_weights(design.labeled)[:, None]
             lacking = -x[~on].T @ factor[~on]
             solved = np.linalg.lstsq(x[on].T, lacking, rcond=None)[0]
             factor[on] = np.clip(solved, tau - 1.0, tau)
+        return factor
+
+    def _scores(self, factor: Floats) -> Floats:
+        """Scores of the labels, (n, p)."""
+        labels = self.fit.design.labeled
         own = factor if labels.weights is None else factor * labels.weights
-        return theta, np.asarray(labels.exog * own[:, None])
+        return np.asarray(labels.exog * own[:, None])
 
     def moved(self, theta: Floats) -> ControlVariates:
         """
@@ -232,13 +254,18 @@ def _deltas(controls: list[Control]) -> Floats:
     return np.array([control.delta for control in controls]).ravel()
 
 
+def _linear(rows: DesignRows, params: Floats) -> Floats:
+    """Line of rows, their offset included, (R,)."""
+    linear = np.asarray(rows.exog @ params)
+    return linear if rows.offset is None else linear + rows.offset
+
+
 def _spread(rows: DesignRows, params: Floats) -> float:
     """Interquartile range of residuals of labelled units; 0 where there are none."""
-    linear = rows.exog @ params + (0.0 if rows.offset is None else rows.offset)
-    residual = rows.endog - linear
-    if not len(residual):
+    if not len(rows.endog):
         return 0.0
-    return float(np.subtract(*np.percentile(residual, [75.0, 25.0])))
+    quartiles = np.percentile(rows.endog - _linear(rows, params), [75.0, 25.0])
+    return float(np.subtract(*quartiles))
 
 
 def _end(is_rejected: Callable[[float], bool], start: float, unit: float) -> float:

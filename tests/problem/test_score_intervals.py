@@ -87,6 +87,12 @@ def test_with_a_regressor_it_is_the_test_written_out() -> None:
     # Of the regressor only what has nothing to do with the constant counts.
     effective = x @ np.linalg.inv(x.T @ (x * density[:, None]))[1]
     critical = stats.t.ppf(0.975, result._fit_or_raise().df_by_coefficient[1])
+    # Scores at the estimate: of the two labels on the line those that solve it.
+    solved = tau - (residual < 0.0)
+    on = np.abs(residual) < 1e-9
+    assert on.sum() == 2
+    solved[on] = np.linalg.solve(x[on].T, -x[~on].T @ solved[~on])
+    known = tau * (1 - tau) / np.mean(solved**2) * (effective**2 @ solved**2)
 
     def is_kept(slope: float) -> bool:
         left = y - slope * x[:, 1]
@@ -94,7 +100,7 @@ def test_with_a_regressor_it_is_the_test_written_out() -> None:
         on = left == constant
         share = tau - (left < constant)
         share[on] = -share[~on].sum()  # with it the equation of the constant is solved
-        z = effective @ share / np.sqrt(tau * (1 - tau) * (effective**2).sum())
+        z = effective @ share / np.sqrt(known)
         return bool(abs(z) <= critical)
 
     low, high = ends(result)[1]
