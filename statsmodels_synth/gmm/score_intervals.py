@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.exceptions import OptionError
@@ -135,7 +135,7 @@ class ScoreTests:
         Shapes: (p,), (n, p).
         """
         labels, tau = self.fit.design.labeled, self.score.tau
-        theta = np.full(labels.exog.shape[1], value)
+        theta = np.full(labels.exog.shape[1], value, dtype=float)
         others = np.arange(len(theta)) != at
         x, weights = labels.exog[:, others], self.fit.design.row_weights(labels)
         residual = labels.endog - value * labels.exog[:, at]
@@ -152,8 +152,7 @@ class ScoreTests:
         if others.any() and on.any():
             x = x * weights[:, None]
             lacking = -x[~on].T @ factor[~on]
-            solved = np.linalg.lstsq(x[on].T, lacking, rcond=None)[0]
-            factor[on] = np.clip(solved, tau - 1.0, tau)
+            factor[on] = _on_the_line(x[on], lacking, tau)
         own = factor if labels.weights is None else factor * labels.weights
         return theta, np.asarray(labels.exog * own[:, None])
 
@@ -230,6 +229,27 @@ class ScoreTests:
 def _deltas(controls: list[Control]) -> Floats:
     """What the estimates of the sources differ by, (M p,)."""
     return np.array([control.delta for control in controls]).ravel()
+
+
+def _on_the_line(x: Floats, lacking: Floats, tau: float) -> Floats:
+    """
+    Score factors of labels on a line that solve its equations, `tau` less 0 to 1 each.
+
+    Where more labels than needed are on it there are many; the shortest may be too far.
+
+    Shapes: `x` (k, p - 1), `lacking` (p - 1,) -> (k,).
+    """
+    shortest = np.linalg.lstsq(x.T, lacking, rcond=None)[0]
+    inside = np.clip(shortest, tau - 1.0, tau)
+    if np.abs(inside - shortest).max() > ON_THE_LINE:
+        # In a basis of all labels on the line, whatever the scale of regressors is.
+        left, size, right = np.linalg.svd(x, full_matrices=False)
+        kept = size > ON_THE_LINE * size.max()
+        target = (right @ lacking)[kept] / size[kept]
+        inside = optimize.lsq_linear(
+            left[:, kept].T, target, (tau - 1.0, tau), method="bvls"
+        ).x
+    return np.asarray(inside)
 
 
 def _spread(rows: DesignRows, params: Floats) -> float:
