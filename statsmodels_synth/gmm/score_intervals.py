@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.exceptions import OptionError
@@ -143,7 +143,7 @@ class ScoreTests:
         Shapes: (p,), (n, p).
         """
         labels = self.fit.design.labeled
-        theta = np.full(labels.exog.shape[1], value)
+        theta = np.full(labels.exog.shape[1], value, dtype=float)
         others = np.arange(len(theta)) != at
         x = labels.exog[:, others]
         if others.any():
@@ -169,8 +169,7 @@ class ScoreTests:
         if x.shape[1] and on.any():
             x = x * design.row_weights(design.labeled)[:, None]
             lacking = -x[~on].T @ factor[~on]
-            solved = np.linalg.lstsq(x[on].T, lacking, rcond=None)[0]
-            factor[on] = np.clip(solved, tau - 1.0, tau)
+            factor[on] = _on_the_line(x[on], lacking, tau)
         return factor
 
     def _scores(self, factor: Floats) -> Floats:
@@ -258,6 +257,27 @@ def _linear(rows: DesignRows, params: Floats) -> Floats:
     """Line of rows, their offset included, (R,)."""
     linear = np.asarray(rows.exog @ params)
     return linear if rows.offset is None else linear + rows.offset
+
+
+def _on_the_line(x: Floats, lacking: Floats, tau: float) -> Floats:
+    """
+    Score factors of labels on a line that solve its equations, `tau` less 0 to 1 each.
+
+    Where more labels than needed are on it there are many; the shortest may be too far.
+
+    Shapes: `x` (k, p - 1), `lacking` (p - 1,) -> (k,).
+    """
+    shortest = np.linalg.lstsq(x.T, lacking, rcond=None)[0]
+    inside = np.clip(shortest, tau - 1.0, tau)
+    if np.abs(inside - shortest).max() > ON_THE_LINE:
+        # In a basis of all labels on the line, whatever the scale of regressors is.
+        left, size, right = np.linalg.svd(x, full_matrices=False)
+        kept = size > ON_THE_LINE * size.max()
+        target = (right @ lacking)[kept] / size[kept]
+        inside = optimize.lsq_linear(
+            left[:, kept].T, target, (tau - 1.0, tau), method="bvls"
+        ).x
+    return np.asarray(inside)
 
 
 def _spread(rows: DesignRows, params: Floats) -> float:

@@ -956,7 +956,8 @@ class AugmentedGMMResults(
         -------
         DataFrame
             `lower` and `upper` by coefficient. An end is infinite where too few labels
-            lie beyond the quantile to tell one.
+            lie beyond the quantile to tell one, or there are few clusters. The estimate
+            may lie beside its interval where the outcome has few values.
 
         Raises
         ------

@@ -14,7 +14,7 @@ import statsmodels.api as sm
 
 from statsmodels_synth import AugmentedGMM
 from statsmodels_synth.exceptions import OptionError, SynthWarning
-from statsmodels_synth.gmm.score_intervals import EXACT
+from statsmodels_synth.gmm.score_intervals import EXACT, ScoreTests
 from statsmodels_synth.problem.scores.quantile import bandwidth, regression_quantile
 from statsmodels_synth.scores import Quantile
 from tests.problem.test_quantile import units
@@ -107,6 +107,29 @@ def test_with_a_regressor_it_is_the_test_written_out() -> None:
     step = 10.0 * EXACT * result.bse.iloc[1]
     assert [is_kept(low - step), is_kept(low + step)] == [False, True]
     assert [is_kept(high - step), is_kept(high + step)] == [True, False]
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+@pytest.mark.parametrize("tau", [0.2, 0.5, 0.9])
+def test_other_coefficients_solve_their_equations(tau: float, rounded: bool) -> None:
+    """Also where more labels lie on the line: at the estimate, or with ties."""
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame(rng.normal(size=(60, 2)), columns=["x", "z"])
+    frame["y"] = 1.0 + 0.5 * frame["x"] + rng.standard_t(3, size=60)
+    frame = frame.round(0 if rounded else 12)
+    result = fitted(frame, "y ~ x + z", None, tau)
+    tests = ScoreTests.of(result._fit_or_raise())
+    for at in range(3):
+        own = float(result.params.iloc[at])
+        for value in (own, own + result.bse.iloc[at], 0.0, 1.0, -1.0):
+            theta, psi = tests.restricted(at, value)
+            assert theta[at] == value
+            # Sums of 60 numbers of order one.
+            np.testing.assert_allclose(
+                np.delete(psi.sum(axis=0), at), 0.0, rtol=0, atol=1e-9
+            )
+            share = tau - psi[:, 0]  # of the constant: how far below each label is
+            assert np.all((share >= -1e-12) & (share <= 1.0 + 1e-12))
 
 
 def test_the_units_of_measurement_do_not_matter() -> None:
