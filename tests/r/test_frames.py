@@ -174,8 +174,10 @@ def test_columns_of_other_kinds_are_refused(frame: pd.DataFrame) -> None:
 
 
 def test_ids_of_one_frame(frame: pd.DataFrame) -> None:
-    asked = {"data": sent_frame(frame), "on": ["id"]}
-    assert unit_ids(asked)["units"].split(LABEL_SEPARATOR) == list(frame["id"])
+    def asked() -> dict[str, object]:
+        return {"data": sent_frame(frame), "on": ["id"], "where": ["units"]}
+
+    assert unit_ids(asked())["units"].split(LABEL_SEPARATOR) == list(frame["id"])
     frame["id"] = "u"
-    with pytest.raises(AlignmentError, match="more than one row for 1 unit"):
-        unit_ids({"data": sent_frame(frame), "on": ["id"]})
+    with pytest.raises(AlignmentError, match="units has more than one row for 1 unit"):
+        unit_ids(asked())
