@@ -82,6 +82,8 @@ TARGETS = {
     "long tail, .1": of_tail(0.1),
     "long tail, .9": of_tail(0.9),
 }
+#: Those of the table of designs.
+IN_DESIGNS = ("growing spread, .9", "long tail, .9")
 
 
 def one_draw(name: str, n: int, source: str, seed: int, design: str) -> Floats | None:
@@ -142,6 +144,17 @@ def cells(
     for name, n, source in product(TARGETS, LABELS, SOURCES):
         found = cell(name, n, source, "simple", range(first, first + draws), jobs)
         yield (name, str(n), source), measured(found)
+
+
+def design_cells(
+    draws: int, first: int = 0, jobs: int = 1
+) -> Iterator[tuple[tuple[str, ...], list[Measured]]]:
+    """Rows of the table of designs, of quantiles in the tail and a useful source."""
+    seeds = range(first, first + draws)
+    for name, design in product(IN_DESIGNS, list(DESIGNS)[1:]):
+        found = cell(name, LABELS_OF_DESIGNS, SOURCES[0], design, seeds, jobs)
+        own = measured(found)
+        yield (name, design), [own[0], *own[2:]]
 
 
 def main() -> None:

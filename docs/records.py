@@ -69,6 +69,7 @@ RERUN = {
     "rivals": "benchmarks.rivals",
     "sampling": "benchmarks.sampling",
     "sampling_refused": "benchmarks.sampling:refused_cells",
+    "score_designs": "benchmarks.score_intervals:design_cells",
     "score_intervals": "benchmarks.score_intervals",
     "sequential": "benchmarks.sequential",
     "shares": "benchmarks.shares",
