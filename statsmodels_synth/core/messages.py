@@ -108,6 +108,18 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def there_are(number: int, noun: str) -> str:
+    """
+    Begin a sentence on how many there are.
+
+    Examples
+    --------
+    >>> there_are(1, "label"), there_are(0, "label")
+    ('There is 1 label', 'There are 0 labels')
+    """
+    return f"There {'is' if number == 1 else 'are'} {count(number, noun)}"
+
+
 def are(number: int) -> str:
     """Write a number with its verb."""
     return f"{number} is" if number == 1 else f"{number} are"

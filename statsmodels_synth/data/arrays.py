@@ -29,6 +29,7 @@ from statsmodels_synth.core.messages import (
     format_units,
     name_units,
     noting,
+    there_are,
 )
 from statsmodels_synth.core.options import Kind, Missing, RareLevels
 from statsmodels_synth.data.absorbing import Absorbed
@@ -776,7 +777,7 @@ def check_number_of_labels(
     needed = p * (1 + k_used)
     if n <= needed and n < n_units:
         raise DataError(
-            f"There are {n} labelled units for {p} coefficients and "
+            f"{there_are(n, 'labelled unit')} for {count(p, 'coefficient')} and "
             f"{count(k_sources, 'source')}, which need more than "
             f"{p * (1 + k_sources)}. Label more units, use fewer sources or shorten "
             "the formula."

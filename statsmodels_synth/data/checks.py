@@ -15,6 +15,7 @@ from statsmodels_synth.core.messages import (
     count,
     format_units,
     name_units,
+    there_are,
     warn,
 )
 from statsmodels_synth.exceptions import (
@@ -206,7 +207,8 @@ def check_labeled_design(
         )
     if n <= p:
         raise DataError(
-            f"There are {n} labelled units for {p} coefficients ({_some(names)}). "
+            f"{there_are(n, 'labelled unit')} for {count(p, 'coefficient')} "
+            f"({_some(names)}). "
             "Label more units or shorten the formula."
         )
     dependent, partners = dependent_columns(exog, COLLINEARITY_TOLERANCE)

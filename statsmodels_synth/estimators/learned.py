@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statsmodels_synth.core.arrays import Floats, Positions
-from statsmodels_synth.core.messages import install, type_name
+from statsmodels_synth.core.messages import install, there_are, type_name
 from statsmodels_synth.core.options import check_count, learns, names_keywords
 from statsmodels_synth.core.process import with_filters_kept
 from statsmodels_synth.estimators.predicted import (
@@ -336,8 +336,8 @@ def _folds(problem: Problem, rng: np.random.Generator) -> Positions:
     design = problem.design
     if design.n_labeled < FEWEST_LABELS:
         raise DataError(
-            f"There are {design.n_labeled} labels. To learn from some what to make of "
-            f"a source for others takes {FEWEST_LABELS}."
+            f"{there_are(design.n_labeled, 'label')}. To learn from some what to make "
+            f"of a source for others takes {FEWEST_LABELS}."
         )
     if problem.clusters is not None:
         clusters = problem.clusters

@@ -321,11 +321,11 @@ def unrelated_scores(
 
     if score.is_linear_in_outcome:
         factors = [at(mean), at(mean + 1.0) - at(mean)]
-        chances, size = np.array([1.0, outcomes.var()]), _lengths(factors[1], score)
+        chances, size = np.array([1.0, outcomes.var()]), _lengths(factors[1])
     else:
         values, chances = _spread_outcomes(source.endog, share)
         factors = [at(value) for value in values]
-        size = np.sqrt(chances @ np.array([_lengths(f, score) ** 2 for f in factors]))
+        size = np.sqrt(chances @ np.array([_lengths(f) ** 2 for f in factors]))
     # With a link that is not canonical a row whose mean is near the end of its
     # range has a weight without bound, and would stand for all.
     order = np.argsort(size, kind="stable")
@@ -345,13 +345,9 @@ def unrelated_scores(
     return _bounded(moment, UNRELATED_BOUND * own.T @ own) / len(outcomes)
 
 
-def _lengths(factor: Floats, score: TargetScore) -> Floats:
-    """Size of the score of each row, whatever the units of parameters are, (R,)."""
-    if factor.ndim == 1:
-        return np.abs(factor)
-    if not score.predictors and score.param_scale is not None:
-        factor = factor / score.param_scale
-    return np.asarray(np.linalg.norm(factor, axis=1))
+def _lengths(factor: Floats) -> Floats:
+    """Size of the score of each row, (R,); equations are in units of their rows."""
+    return np.abs(factor) if factor.ndim == 1 else np.linalg.norm(factor, axis=1)
 
 
 def _spread_outcomes(endog: Floats, share: Floats) -> tuple[Floats, Floats]:

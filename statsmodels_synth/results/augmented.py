@@ -1710,6 +1710,8 @@ class AugmentedGMMResults(
         ------
         DataError
             If the data were removed.
+        OptionError
+            If `path` is a folder, or in none that exists.
 
         Examples
         --------

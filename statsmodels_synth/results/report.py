@@ -17,7 +17,7 @@ import pandas as pd
 
 from statsmodels_synth.core.messages import VALIDITY
 from statsmodels_synth.core.options import check_flag
-from statsmodels_synth.exceptions import SynthError
+from statsmodels_synth.exceptions import OptionError, SynthError
 from statsmodels_synth.problem.design import DesignRows
 from statsmodels_synth.results.html import facts, figure, page, paragraphs, table
 from statsmodels_synth.results.summary import header, source_frame, summary_notes
@@ -38,6 +38,8 @@ def report(
 ) -> str:
     """The page, written to `path` if there is one."""
     check_flag("show_units", show_units)  # a text would be taken for True
+    if path is not None:
+        _check_path(Path(path))  # before the work
     fit = results._fit_to_analyse()
     if by is not None and fit.design.partitions is None:
         _ = groups_by(results.model, by)  # a name that is mistyped is an error at once
@@ -59,6 +61,17 @@ def report(
     if path is not None:
         Path(path).write_text(text, encoding="utf-8")
     return text
+
+
+def _check_path(path: Path) -> None:
+    """Raise if no file can be written there."""
+    if path.is_dir():
+        raise OptionError(f"path={str(path)!r} is a folder. Name a file in it.")
+    if not path.absolute().parent.is_dir():
+        raise OptionError(
+            f"path={str(path)!r}: there is no folder {str(path.parent)!r}. Make it, or "
+            "name another."
+        )
 
 
 def _or_reason(make: Callable[[], str]) -> str:

@@ -278,6 +278,6 @@ def test_sentences_on_shares_of_errors_are_in_the_record() -> None:
     mean = numbers("generation_reported", 5)[last][0]
     median = numbers("generation_reported", 4)[last][0]
     real = numbers("generation_reported", 3)[last][0]
-    assert f"they are {mean:.2f} times the labels on average" in text
+    assert f"it is {mean:.2f} times the labels on average" in text
     assert f"The squared errors say {real:.2f}." in text
     assert f"The median is {median:.2f}." in text

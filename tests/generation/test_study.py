@@ -205,7 +205,7 @@ def test_failures_that_follow_labels_are_told() -> None:
             return Answer("", refusal="no")
         return Scripted().complete(request)
 
-    with pytest.warns(GenerationWarning, match="20 of 60 labelled units are not"):
+    with pytest.warns(GenerationWarning, match="20 of 60 labelled units have no row"):
         sources = study(data, {"m": model}).run()
     table = sources.failures(data.index[:60])
     assert tuple(table.iloc[0, 2:6]) == (20, 60, 0, 140)

@@ -255,6 +255,13 @@ def test_options_that_do_not_exist(result: Any, call: Any) -> None:
         call(result)
 
 
+def test_a_report_needs_a_folder(result: Any, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="is a folder"):
+        result.report(tmp_path)
+    with pytest.raises(OptionError, match="there is no folder"):
+        result.report(tmp_path / "missing" / "study.html")
+
+
 def test_what_is_printed_is_short_and_has_the_coefficients(result: Any) -> None:
     text = str(result)
     assert repr(result) == text

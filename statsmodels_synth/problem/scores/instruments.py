@@ -221,9 +221,10 @@ class InstrumentalVariables(MomentScore):
         """The estimate itself."""
         fitted, x = self._fitted(exog), self.regressors(exog)
         weighted = (fitted * weights[:, None]).T
+        own = centring(x, weights)
         # In a source a column may be constant, which is said where its sums are.
-        found = np.linalg.lstsq(weighted @ x, weighted @ endog, rcond=None)[0]
-        return np.asarray(found)
+        found = np.linalg.lstsq(weighted @ (x @ own), weighted @ endog, rcond=None)[0]
+        return np.asarray(own @ found)
 
     def predicted(self, exog: Floats, params: Floats) -> Floats:
         """Structural prediction, (rows,)."""
