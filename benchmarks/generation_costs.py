@@ -40,6 +40,7 @@ import tempfile
 import threading
 import time
 from typing import Any
+from unittest import mock
 
 from joblib import Parallel, delayed
 import numpy as np
@@ -201,9 +202,9 @@ def compare(scene: str, pilot: int, seed: int) -> tuple[float, bool, float]:
         prices=PRICES,
     )
     # A call that is lost is tried again at once.
-    runner.Pacer.rest = lambda self, seconds: None  # type: ignore[method-assign]
-    guess = study.estimate(pilot, workers=1)
-    study.run(workers=1, progress=False)
+    with mock.patch.object(runner.Pacer, "rest", return_value=None):
+        guess = study.estimate(pilot, workers=1)
+        study.run(workers=1, progress=False)
     middle, low, high = guess.money
     return (
         model.bill / middle,
