@@ -448,5 +448,5 @@ test_that("auxiliary columns are found beside sources that are frames", {
     )
   }
   expect_error(fit(source, ~shure), "Did you mean 'sure'", class = "DataError")
-  expect_error(trend_test(3), "fit of task_exchangeability\\(\\)", class = "OptionError")
+  expect_error(trend_test(3), "A fit by task_exchangeability\\(\\)", class = "OptionError")
 })
