@@ -195,15 +195,17 @@ class ScoreTests:
         shift = theta - self.fit.solution.theta_real
         eta = self._of_labeled + self._spreads[:, None] * shift
         _, h, _, _ = labeled_scores(design, score, theta, eta)
-        mean = design_sums(design, score, eta, outer=False).mean
-        scores = found.scores
-        if found.clusters is not None:
+        if found.clusters is None:
+            scores = None
+            total = design.n_units * design_sums(design, score, eta, outer=False).mean
+        else:
             scores = cluster_scores(design, score, eta, found.clusters)
+            total = scores.sum(axis=0).reshape(eta.shape)
         parts = np.split(h, len(eta), axis=1)
         controls = []
-        for control, own, all_ in zip(found.controls, parts, mean, strict=True):
+        for control, own, all_ in zip(found.controls, parts, total, strict=True):
             rows = control.labeled.at_scores(design, own)
-            step = control.of_units @ (design.n_units * all_) - rows.rows.sum(axis=0)
+            step = control.of_units @ all_ - rows.rows.sum(axis=0)
             controls.append(replace(control, labeled=rows, delta=step))
         return ControlVariates(controls, found.clusters, scores)
 

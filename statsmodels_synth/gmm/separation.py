@@ -17,9 +17,9 @@ from statsmodels_synth.exceptions import (
 from statsmodels_synth.gmm.solver import Solution
 from statsmodels_synth.problem.design import AlignedDesign, DesignRows, SourceArrays
 from statsmodels_synth.problem.scores import TargetScore
-from statsmodels_synth.problem.scores.moments import ROUNDING, ZERO_RESIDUAL
 from statsmodels_synth.problem.scores.predictors import (
     add_offset,
+    fits_exactly,
     linear_predictors,
     scale_of,
 )
@@ -40,8 +40,7 @@ def check_exact_fit(
         linear = linear + labels.offset
     with np.errstate(all="ignore"):
         error = labels.endog - score.mean(linear)
-    level, spread = np.abs(labels.endog).max(), np.ptp(labels.endog)
-    if np.abs(error).max() <= ZERO_RESIDUAL * spread + ROUNDING * level:
+    if fits_exactly(labels.endog, error):
         raise DataError(
             f"The regressors fit all {len(labels.endog)} labels of {yname!r} exactly, "
             "so no standard error can be estimated. "

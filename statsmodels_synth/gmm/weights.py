@@ -10,7 +10,7 @@ from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.gmm.moments import MomentSums
 from statsmodels_synth.problem.design import AlignedDesign
 from statsmodels_synth.problem.scores import TargetScore
-from statsmodels_synth.problem.scores.moments import ROUNDING
+from statsmodels_synth.problem.scores.predictors import fits_exactly
 
 #: Condition number of the labelled design above which the first step is taken in
 #: an orthonormal basis. On the survey of the demo, with x in other units, the
@@ -182,8 +182,7 @@ def _is_exact(design: AlignedDesign, m: int) -> bool:
     rows = (partitions.samples if partitions else design.sources)[m]
     endog = rows.endog if rows.offset is None else rows.endog - rows.offset
     found = np.linalg.lstsq(rows.exog, endog, rcond=None)[0]
-    least = ZERO_SCORE * np.ptp(endog) + ROUNDING * np.abs(endog).max()
-    return bool(np.abs(endog - rows.exog @ found).max() <= least)
+    return fits_exactly(endog, endog - rows.exog @ found)
 
 
 def independent_moments(outer: Floats) -> int:

@@ -21,6 +21,7 @@ import scipy.optimize
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.core.messages import count, suggest
 from statsmodels_synth.exceptions import CollinearityError, DataError, OptionError
+from statsmodels_synth.problem.scores.predictors import ZERO_RESIDUAL, fits_exactly
 from statsmodels_synth.problem.scores.protocol import TargetScore
 
 #: Share of a parameter's own size by which a numeric derivative moves it: the cube root
@@ -31,9 +32,6 @@ STEP = float(np.finfo(float).eps ** (1 / 3))
 DERIVATIVE_TOLERANCE = 1e-4
 #: Mean of the moments, in units of their root mean square, that counts as zero.
 SOLVED = 1e-7
-#: Residuals below this share of the outcome's range are rounding of zero, and so are
-#: those below that share of its level.
-ZERO_RESIDUAL, ROUNDING = 1e-9, 1e-13
 #: Length of what is left of a column, as a share of it, that is rounding.
 DEPENDENT = 1e-10
 #: Condition number of the derivative from which moments do not identify parameters.
@@ -276,8 +274,7 @@ def inverse_parts(slope: Floats) -> tuple[Floats, Floats, float]:
 
 def refuse_exact(endog: Floats, error: Floats) -> None:
     """Raise if every label is fitted exactly: no interval has a width then."""
-    level, spread = np.abs(endog).max(initial=0.0), np.ptp(endog)
-    if np.abs(error).max() <= ZERO_RESIDUAL * spread + ROUNDING * level:
+    if fits_exactly(endog, error):
         raise DataError(
             f"The regressors fit all {len(endog)} labels exactly, so no standard error "
             "can be estimated. Is the outcome an exact function of the regressors, or "

@@ -15,6 +15,10 @@ import scipy.linalg
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.problem.scores.protocol import TargetScore
 
+#: Residuals below this share of the outcome's range are rounding of zero, and so are
+#: those below that share of its level, which is all that a number keeps.
+ZERO_RESIDUAL, ROUNDING = 1e-9, 1e-13
+
 
 def count_params(score: TargetScore, k_exog: int) -> int:
     """Number of parameters P with so many regressors."""
@@ -181,6 +185,21 @@ def scale_of(exog: Floats, score: TargetScore) -> Floats:
     own = np.sqrt(np.mean(exog**2, axis=0))
     alone = np.ones(len(score.constants))
     return np.concatenate([np.tile(own, score.predictors), alone])
+
+
+def fits_exactly(endog: Floats, error: Floats) -> bool:
+    """
+    Whether residuals are nothing but rounding.
+
+    Shapes: `endog` (R,), `error` (R,).
+
+    Examples
+    --------
+    >>> fits_exactly(np.array([1e6, 3e6]), np.array([1e-4, 0.0]))
+    True
+    """
+    level, spread = np.abs(endog).max(initial=0.0), np.ptp(endog)
+    return bool(np.abs(error).max() <= ZERO_RESIDUAL * spread + ROUNDING * level)
 
 
 def centring(columns: Floats, weights: Floats) -> Floats:

@@ -9,7 +9,7 @@ from scipy import optimize, stats
 
 from statsmodels_synth.core.arrays import Floats
 from statsmodels_synth.exceptions import OptionError
-from statsmodels_synth.problem.scores.predictors import centring
+from statsmodels_synth.problem.scores.predictors import ROUNDING, centring
 from statsmodels_synth.problem.scores.protocol import TargetScore
 
 #: Rows up to which the linear programme is solved as it is; of more, most are put on
@@ -21,8 +21,6 @@ FIRST_ROWS, OPEN = 3.0, 4.0
 MAX_ROUNDS = 20
 #: Residuals below this share of the spread are zero: rows that the line goes through.
 ON_THE_LINE = 1e-9
-#: Spread below this share of the level is rounding of none.
-ROUNDING = 1e-13
 #: Interquartile range of a normal distribution with a standard deviation of one.
 NORMAL_RANGE = 1.34
 

@@ -16,12 +16,11 @@ from statsmodels_synth.core.messages import count, show, suggest
 from statsmodels_synth.exceptions import DataError, OptionError
 from statsmodels_synth.problem.scores.glm import glm_score
 from statsmodels_synth.problem.scores.moments import (
-    ZERO_RESIDUAL,
     MomentScore,
     refuse_dependent,
     refuse_exact,
 )
-from statsmodels_synth.problem.scores.predictors import centring
+from statsmodels_synth.problem.scores.predictors import ZERO_RESIDUAL, centring
 
 #: Propensity that a logistic regression has only where arms are separated.
 SURE = 1e-8
